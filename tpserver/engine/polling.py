@@ -1,0 +1,92 @@
+"""Which sockets can be read or written: epoll where there is one, else what `selectors` finds best.
+
+Only the current leader touches a poller. Events are level-triggered: what is not dealt with in one
+turn comes again in the next.
+"""
+
+from __future__ import annotations
+
+import select
+import selectors
+import sys
+from typing import Final, Protocol
+
+NOTHING: Final = 0
+READ: Final = 1
+WRITE: Final = 4
+
+# How many events one poll takes at the most.
+_TURN: Final = 256
+
+
+class Poller(Protocol):
+    """READ, WRITE or both for each file descriptor; times in seconds."""
+
+    # How many sockets it can watch; None: as many as there are descriptors.
+    capacity: int | None
+
+    def watch(self, fd: int, before: int, wanted: int) -> None:
+        """Changes what is watched on `fd` from `before` to `wanted`; NOTHING is not watched at all."""
+
+    def poll(self, timeout: float) -> list[tuple[int, int]]:
+        """(fd, events) for each that is ready, after `timeout` seconds at the most. An error counts as READ."""
+
+    def close(self) -> None: ...
+
+
+class EpollPoller:
+    """Linux. READ and WRITE are EPOLLIN's and EPOLLOUT's own numbers, so nothing is translated."""
+
+    capacity = None
+
+    def __init__(self) -> None:
+        self._epoll = select.epoll()
+
+    def watch(self, fd: int, before: int, wanted: int) -> None:
+        if before == NOTHING:
+            self._epoll.register(fd, wanted)
+        elif wanted == NOTHING:
+            self._epoll.unregister(fd)
+        else:
+            self._epoll.modify(fd, wanted)
+
+    def poll(self, timeout: float) -> list[tuple[int, int]]:
+        return self._epoll.poll(timeout, _TURN)
+
+    def close(self) -> None:
+        self._epoll.close()
+
+
+class SelectorPoller:
+    """kqueue on macOS, poll on other POSIX systems, select on Windows."""
+
+    def __init__(self) -> None:
+        self._selector = selectors.DefaultSelector()
+        self.capacity: int | None = None
+        if isinstance(self._selector, selectors.SelectSelector):
+            # FD_SETSIZE: 512 sockets of any number on Windows, file descriptors below 1024 elsewhere.
+            self.capacity = 500 if sys.platform == "win32" else 900
+
+    def watch(self, fd: int, before: int, wanted: int) -> None:
+        if wanted == NOTHING:
+            self._selector.unregister(fd)
+            return
+        events = (selectors.EVENT_READ if wanted & READ else 0) | (selectors.EVENT_WRITE if wanted & WRITE else 0)
+        if before == NOTHING:
+            self._selector.register(fd, events)
+        else:
+            self._selector.modify(fd, events)
+
+    def poll(self, timeout: float) -> list[tuple[int, int]]:
+        return [
+            (key.fd, (READ if events & selectors.EVENT_READ else 0) | (WRITE if events & selectors.EVENT_WRITE else 0))
+            for key, events in self._selector.select(timeout)
+        ]
+
+    def close(self) -> None:
+        self._selector.close()
+
+
+def new_poller() -> Poller:
+    """The best poller of this system."""
+    return EpollPoller() if hasattr(select, "epoll") else SelectorPoller()

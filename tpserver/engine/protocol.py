@@ -1,0 +1,76 @@
+"""What the engine asks of a protocol. handler.py implements it for HTTP/1.1; another could stand there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    from tpserver.engine.connection import Connection
+
+
+class Request(Protocol):
+    """One complete request on its connection: what socketserver hands from method to method."""
+
+    kind: Literal["request"]
+    connection: Connection
+    # Set by the engine when a thread of the pool has it, or will have it.
+    handed_over: bool
+    # True: answered without the application, so it needs no place among its threads.
+    own: bool
+    # Requests of one route are expected to cost alike.
+    route: str
+
+
+class Interim(Protocol):
+    """Bytes to send at once; the receiver then wants to be called again with b""."""
+
+    kind: Literal["interim"]
+    data: bytes
+
+
+class Refusal(Protocol):
+    """Last bytes to send: after them the connection lingers and closes, whatever else came on it."""
+
+    kind: Literal["refusal"]
+    data: bytes
+
+
+# What a connection is in the middle of while its receiver waits for more.
+Part = Literal["nothing", "head", "body"]
+
+
+class Receiver(Protocol):
+    """One connection's side of the protocol. Only the thread that owns the connection calls it."""
+
+    @property
+    def part(self) -> Part: ...
+
+    @property
+    def pending(self) -> bool:
+        """Whether bytes beyond the last request are here already."""
+        ...
+
+    def receive(self, data: bytes) -> Any:
+        """Bytes in; out comes a `Request`, an `Interim`, a `Refusal`, or None: more is needed. Never raises."""
+
+    def expire(self) -> bytes:
+        """What to say to a client that has taken too long; b"" says nothing."""
+
+    def close(self) -> None:
+        """Drops what was collected. The connection is gone."""
+
+
+class ConnectionProtocol(Protocol):
+    """One server's protocol. The leader calls it."""
+
+    def receiver(self, client_address: Any) -> Receiver:
+        """For a new connection."""
+
+    def begin_turn(self) -> None:
+        """The leader has polled and now attends to what came: the time to look at a clock."""
+
+    def overload(self, request: Request, retry_after: int) -> bytes:
+        """The answer to a request that finds the queue full; `retry_after` in seconds."""
+
+    def too_many_connections(self) -> bytes:
+        """The answer to a connection beyond the limit, which is closed then."""

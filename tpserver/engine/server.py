@@ -1,0 +1,261 @@
+"""The server: starts, admits, chooses the thread, drains and stops. socketserver's words keep their meaning.
+
+A *request* is one complete request of the protocol on its connection. `serve_forever` is the watcher:
+it relieves a leader that stays with one request for longer than a tick.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import socketserver
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from time import monotonic
+from typing import Any, Final
+
+from tpserver.engine.admission import Admission
+from tpserver.engine.leader import Leader, Leadership
+from tpserver.engine.placement import Placement, Route
+from tpserver.engine.protocol import ConnectionProtocol, Request
+from tpserver.engine.timing import Timing
+
+_log = logging.getLogger("tpserver")
+
+# Seconds that a leader may stay with one connection; the watcher looks twice before it relieves it.
+TICK: Final = 0.001
+# So many ticks without a turn, and the watcher goes to sleep; it looks up once in REST seconds, also for Ctrl-C on Windows.
+_QUIET_TICKS: Final = 50
+_REST: Final = 0.5
+# Threads beyond those of the application: one leads, others were relieved while they served a file.
+_SPARE_THREADS: Final = 4
+
+
+class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
+    """A leader/followers server on one listening socket. Methods may be called by any thread unless they say otherwise."""
+
+    allow_reuse_address = sys.platform != "win32"  # there it would share the port with a stranger
+    request_queue_size = 1024
+    daemon_threads = True
+
+    def __init__(
+        self,
+        server_address: tuple[str, int],
+        RequestHandlerClass: Callable[[Any, Any, Any], socketserver.BaseRequestHandler],
+        protocol: ConnectionProtocol,
+        *,
+        threads: int = 8,
+        queue: int = 1024,
+        max_connections: int = 10_000,
+        timing: Timing | None = None,
+        bind_and_activate: bool = True,
+    ) -> None:
+        """Binds and listens. `threads` requests of the application run at once, `queue` more wait. Raises OSError."""
+        if ":" in server_address[0]:
+            self.address_family = socket.AF_INET6
+        self.protocol = protocol
+        self.max_connections = max_connections
+        self.timing = timing or Timing()
+        self.admission = Admission(threads, queue)
+        self.leadership = Leadership()
+        self.draining = False  # nothing new is taken
+        self.stopped = True  # nobody leads
+        self.watcher_sleeps = False
+        self.handled = 0  # requests, so far
+        self._placement = Placement()
+        self._own_route = Route()
+        self._bell = threading.Event()  # wakes the watcher
+        self._down = threading.Event()  # set while serve_forever does not run
+        self._down.set()
+        self._shutdown_asked = 0
+        super().__init__(server_address, RequestHandlerClass, bind_and_activate)
+
+    # -- socketserver: the socket
+
+    def server_bind(self) -> None:
+        if sys.platform == "win32":
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+        super().server_bind()
+        self.server_name, self.server_port = self.server_address[:2]
+
+    def server_activate(self) -> None:
+        super().server_activate()
+        self.socket.setblocking(False)
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """The leader: accepts one connection, non-blocking. Raises OSError, BlockingIOError among them."""
+        sock, client_address = self.socket.accept()
+        sock.setblocking(False)
+        if sock.family != getattr(socket, "AF_UNIX", None):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return sock, client_address
+
+    # -- socketserver: a request's way
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """The leader: chooses the thread. Here and now, in the pool, in line for it, or 503."""
+        self.handled += 1
+        if request.own:
+            self._run_in_place(request, client_address, self._own_route)
+            return
+        admission = self.admission
+        if admission.running < admission.threads:  # unlocked: only a leader adds to it, and this is the leader
+            route = self._placement.route(request.route)
+            if route.in_place():
+                self._run_in_place(request, client_address, route)
+                return
+        entered = admission.enter(request)
+        if entered is None:
+            connection = request.connection
+            connection.write(self.protocol.overload(request, 1))
+            connection.flush()
+        elif entered:
+            self._submit(self._work, request)
+
+    def shutdown_request(self, request: Any) -> None:
+        """The thread that ran `request`: gives its connection back to the leader."""
+        connection = request.connection
+        connection.flush()
+        self._leader.give_back(connection)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A fault of the handler's, not of the application's: logged, and the connection is closed."""
+        _log.exception("tpserver has a fault; the connection that it happened on is closed")
+        request.connection.abort()
+
+    def _run_in_place(self, request: Request, client_address: Any, route: Route) -> None:
+        leadership = self.leadership
+        number = leadership.number
+        begun = route.begin()
+        try:
+            self.finish_request(request, client_address)
+        except Exception:
+            self.handle_error(request, client_address)
+        route.end(begun, TICK, leadership.number != number)
+        request.connection.flush()
+
+    def _work(self, request: Request | None) -> None:
+        """A pool thread: one request, and those that wait in line behind it."""
+        while request is not None:
+            self.process_request_thread(request, request.connection.client_address)
+            request = self.admission.leave()
+
+    def serve_waiting(self) -> None:
+        """A leader that was relieved and has finished: goes on as a pool thread."""
+        self._work(self.admission.leave())
+
+    # -- socketserver: the life of the server
+
+    def serve_forever(self, poll_interval: float = 0.5) -> None:
+        """Serves until `shutdown` is called, then drains. The calling thread becomes the watcher.
+
+        `poll_interval` is there for socketserver's sake; nothing here polls by it.
+        """
+        self._serve(lambda: bool(self._shutdown_asked))
+
+    def handle_request(self) -> None:
+        """Serves one request, then drains and returns."""
+        before = self.handled
+        self._serve(lambda: bool(self._shutdown_asked) or self.handled > before)
+
+    def shutdown(self) -> None:
+        """Stops `serve_forever`: takes nothing new, finishes what runs, and blocks until that is done.
+
+        Must not be called by the thread that is in `serve_forever`, nor by an application.
+        """
+        self.begin_shutdown()
+        self._down.wait()
+
+    def begin_shutdown(self) -> None:
+        """As `shutdown`, without waiting: for signal handlers. A second call does not wait for what runs."""
+        self._shutdown_asked += 1
+        self._bell.set()
+
+    def wake_watcher(self) -> None:
+        """The leader: something has come, look again."""
+        self.watcher_sleeps = False
+        self._bell.set()
+
+    def _serve(self, enough: Callable[[], bool]) -> None:
+        self._down.clear()
+        self.stopped = self.draining = False
+        self._pool = ThreadPoolExecutor(self.admission.threads + _SPARE_THREADS, thread_name_prefix="tpserver")
+        self._leader = Leader(self, self.timing)
+        if self._leader.capacity < self.max_connections:
+            _log.warning("only %d connections at once: more are not to be had here", self._leader.capacity)
+        try:
+            self._lead(self.leadership.appoint())
+            self._watch(enough)
+            self._drain()
+        finally:
+            self._stop()
+            self._shutdown_asked = 0
+            self._down.set()
+
+    def _drain(self) -> None:
+        deadline = monotonic() + self.timing.drain_timeout
+        asked = self._shutdown_asked
+        self.draining = True
+        self._leader.sweep_soon()
+        self._watch(lambda: not self._leader.open or monotonic() >= deadline or self._shutdown_asked > max(asked, 1))
+
+    def _stop(self) -> None:
+        self.stopped = True
+        self._leader.wake()
+        unfinished = wait([self._leading], timeout=1.0).not_done
+        self.admission.clear()
+        if unfinished:
+            _log.error("a thread hangs while it serves a file; it is left behind")
+        else:
+            self._leader.close()
+        if self.admission.running:
+            _log.error("%d requests still run; their threads are left behind", self.admission.running)
+        self._pool.shutdown(wait=not unfinished and not self.admission.running)
+
+    # -- the watcher
+
+    def _watch(self, enough: Callable[[], bool]) -> None:
+        leader, leadership = self._leader, self.leadership
+        seen = seen_turns = -1
+        quiet = 0
+        while not enough():
+            self._rest(quiet, seen_turns)
+            mark, turns = leadership.mark, leader.turns
+            attending = leadership.attending is not None
+            if attending and mark == seen:
+                self._promote()
+            quiet = 0 if attending or turns != seen_turns else quiet + 1
+            seen, seen_turns = mark, turns
+            self.service_actions()
+
+    def _rest(self, quiet: int, seen_turns: int) -> None:
+        """One tick; or, after so many quiet ones, until the leader has something or somebody calls."""
+        if quiet < _QUIET_TICKS:
+            self._bell.wait(TICK)
+        else:
+            self.watcher_sleeps = True
+            if self._leader.turns == seen_turns:  # else it began before it could see that the watcher sleeps
+                self._bell.wait(_REST)
+            self.watcher_sleeps = False
+        self._bell.clear()
+
+    def _promote(self) -> None:
+        number = self.leadership.relieve()
+        if number is not None:
+            self.admission.occupy()
+            self._lead(number)
+
+    def _lead(self, number: int) -> None:
+        leading = self._submit(self._leader.lead, number)
+        if leading is not None:
+            self._leading = leading
+
+    def _submit(self, work: Callable[..., None], argument: Any) -> Future[None] | None:
+        try:
+            return self._pool.submit(work, argument)
+        except RuntimeError as error:
+            # The pool keeps what it was given: a thread that is free takes it.
+            _log.error("cannot start a thread (%s); going on with those that there are", error)
+            return None

@@ -1,0 +1,38 @@
+"""A pair of sockets by which any thread wakes the one that polls: works wherever sockets do, also on Windows."""
+
+from __future__ import annotations
+
+import socket
+
+
+class WakeUp:
+    """`ring` from any thread; `silence` by the one that polls `fd`."""
+
+    def __init__(self) -> None:
+        self._receiving, self._sending = socket.socketpair()
+        self._receiving.setblocking(False)
+        self._sending.setblocking(False)
+        self.fd = self._receiving.fileno()
+        self._rung = False
+
+    def ring(self) -> None:
+        if self._rung:
+            return
+        self._rung = True
+        try:
+            self._sending.send(b"\0")
+        except OSError:  # full: then it has been rung; closed: then nobody polls
+            pass
+
+    def silence(self) -> None:
+        """Before looking at what one was woken for: what comes after this rings again."""
+        try:
+            self._receiving.recv(4096)
+        except OSError:
+            pass
+        self._rung = False
+
+    def close(self) -> None:
+        self._rung = True
+        self._receiving.close()
+        self._sending.close()

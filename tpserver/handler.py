@@ -1,0 +1,253 @@
+"""One complete request -> its response: HTTP/1.1 on the engine.
+
+`HTTPProtocol` is what the engine asks of a protocol, `HTTPRequestHandler` what socketserver calls a
+request handler: `setup`, `handle` and `finish` serve the one request that it was made for.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import socketserver
+import tempfile
+import time
+from typing import Any, BinaryIO, Final
+
+from tpserver.access_log import AccessLog, Record
+from tpserver.errors import RequestRefused
+from tpserver.http import pages
+from tpserver.http.dates import format_date
+from tpserver.http.head import Head, Limits
+from tpserver.http.message import Interim, Memory, Message, MessageReader
+from tpserver.http.negotiation import accepts_html
+from tpserver.http.response import stamp
+from tpserver.responders.reply import Wire
+from tpserver.responders.site import Site
+from tpserver.responders.wsgi import WSGIResponder
+
+_log = logging.getLogger("tpserver")
+_application_log = logging.getLogger("tpserver.application")
+
+# Contents up to so many bytes are collected in memory, larger ones in a temporary file.
+SPOOL: Final = 64 * 1024
+
+
+class HTTPRequest(Message):
+    """A message on its connection: what the engine hands from method to method."""
+
+    __slots__ = ("connection", "found", "handed_over", "own", "route")
+    kind: Final = "request"
+
+    connection: Any  # the engine's; set before the request is run
+    found: Any  # who answers, as `Site.find` says
+    own: bool
+    route: str
+
+    def __init__(self, head: Head, content: BinaryIO | None) -> None:
+        self.head = head
+        self.content = content
+        self.handed_over = False
+
+
+class Refusal:
+    """Last bytes on a connection, and the status that they carry."""
+
+    __slots__ = ("data", "status")
+    kind: Final = "refusal"
+
+    def __init__(self, status: int, data: bytes) -> None:
+        self.status = status
+        self.data = data
+
+
+class HTTPProtocol:
+    """What all connections of one server share: limits, memory, the clock's second, and the site."""
+
+    def __init__(
+        self,
+        site: Site,
+        limits: Limits | None = None,
+        *,
+        software: str = "tpserver",
+        access_log: AccessLog | None = None,
+    ) -> None:
+        self.site = site
+        self.limits = limits or Limits()
+        self.memory = Memory()
+        self.access_log = access_log
+        self.turn = 0
+        self._software = software
+        self._second = -1
+        self.stamp = b""
+        self.begin_turn()
+
+    def begin_turn(self) -> None:
+        """The leader: a new turn begins; perhaps a new second."""
+        self.turn += 1
+        second = int(time.time())
+        if second != self._second:
+            self._second = second
+            self.stamp = stamp(format_date(second), self._software)
+
+    def receiver(self, client_address: Any = ("", 0)) -> Receiver:
+        """For a new connection."""
+        return Receiver(self, client_address)
+
+    def overload(self, request: HTTPRequest, retry_after: int) -> bytes:
+        """503 for a request that finds the queue full. The connection stays: its message was complete."""
+        head = request.head
+        if not head.keep_alive:
+            request.connection.keep = False
+        data = pages.response(
+            503,
+            "The server is busy. Try again in a moment.",
+            stamp=self.stamp,
+            html=accepts_html(head.fields.get("HTTP_ACCEPT")),
+            head_only=head.method == "HEAD",
+            protocol=head.protocol,
+            keep_alive=head.keep_alive,
+            fields=(("Retry-After", str(retry_after)),),
+        )
+        self.record(request.connection.client_address, head, 503, 0)
+        return data
+
+    def too_many_connections(self) -> bytes:
+        """503 for a connection beyond the limit, whatever it was going to ask."""
+        return pages.response(
+            503,
+            "The server has as many connections as it takes. Try again in a moment.",
+            stamp=self.stamp,
+            fields=(("Retry-After", "1"),),
+        )
+
+    def record(self, client_address: Any, head: Head | None, status: int, length: int) -> None:
+        """One request for the access log. Any thread."""
+        if self.access_log is not None:
+            self.access_log.append(Record(time.time(), client_address, head, status, length))
+
+
+class Receiver(MessageReader[HTTPRequest]):
+    """One connection's side of HTTP. Whoever owns the connection calls."""
+
+    __slots__ = ("_client_address", "_protocol")
+
+    def __init__(self, protocol: HTTPProtocol, client_address: Any) -> None:
+        super().__init__(protocol.limits, protocol.memory, new_content, HTTPRequest)
+        self._protocol = protocol
+        self._client_address = client_address
+
+    def receive(self, data: bytes) -> Any:
+        """Bytes in; a request, an interim response, a refusal, or None. Never raises but for a fault of ours."""
+        try:
+            request = super().receive(data)
+        except RequestRefused as refusal:
+            return self._refuse(refusal)
+        except OSError as error:
+            _log.error("cannot store the content of a request: %s", error)
+            return self._refuse(RequestRefused(503, "The server has no room for this content now.", close=True))
+        if request is None or isinstance(request, Interim):
+            return request
+        protocol = self._protocol
+        head = request.head
+        request.found = found = protocol.site.find(head, protocol.turn)
+        request.own = not isinstance(found, WSGIResponder)
+        request.route = head.route or _route(head)
+        return request
+
+    def expire(self) -> bytes:
+        """408 in the middle of a request; nothing where none has begun (RFC 9110 section 15.5.9)."""
+        if self.part == "nothing":
+            return b""
+        refusal: Refusal = self._refuse(RequestRefused(408, "The request has not come in time.", close=True))
+        return refusal.data
+
+    def _refuse(self, refusal: RequestRefused) -> Refusal:
+        self.close()
+        self._protocol.record(self._client_address, None, refusal.status, 0)
+        data = pages.response(
+            refusal.status,
+            refusal.detail,
+            stamp=self._protocol.stamp,
+            html=accepts_html(refusal.accept),
+            head_only=refusal.head_only,
+            fields=refusal.fields,
+        )
+        return Refusal(refusal.status, data)
+
+
+def new_content(length: int | None) -> BinaryIO:
+    """A file for a body of `length` bytes (None: not known yet): in memory at first, on disk when it grows."""
+    if length is not None and length <= SPOOL:
+        return io.BytesIO()
+    if length is not None:
+        return tempfile.TemporaryFile(prefix="tpserver-")
+    return tempfile.SpooledTemporaryFile(SPOOL, prefix="tpserver-")  # type: ignore[return-value]
+
+
+def _route(head: Head) -> str:
+    """Method and the first two segments of the path: requests that are expected to cost alike."""
+    head.route = route = head.method + " " + "/".join(head.path.split("/", 3)[:3])
+    return route
+
+
+class HTTPRequestHandler(socketserver.StreamRequestHandler):
+    """Serves one request; the `Reply` that responders answer through. Lives as long as that.
+
+    `rfile` is the complete content, `wfile` the connection.
+    """
+
+    request: HTTPRequest
+    wfile: Wire  # type: ignore[assignment]
+
+    def setup(self) -> None:
+        self.wfile = self.connection = self.request.connection
+        protocol = self.server.protocol  # type: ignore[attr-defined]
+        self.protocol: HTTPProtocol = protocol
+        self.stamp: bytes = protocol.stamp
+        self.keep_alive: bool = self.request.head.keep_alive and not self.server.draining  # type: ignore[attr-defined]
+        self.status = 0
+        self.length = 0
+
+    def handle(self) -> None:
+        request = self.request
+        found = request.found
+        try:
+            if isinstance(found, WSGIResponder):
+                found.respond(request, self)
+            else:
+                self.protocol.site.respond(request, self, found)
+        except RequestRefused as refusal:
+            self.page(refusal.status, refusal.detail, refusal.fields)
+
+    def finish(self) -> None:
+        request = self.request
+        if not self.keep_alive:
+            self.connection.keep = False
+        if request.content is not None:
+            request.content.close()
+        if self.protocol.access_log is not None:
+            self.protocol.record(self.client_address, request.head, self.status, self.length)
+
+    # -- Reply
+
+    def page(self, status: int, detail: str, fields: tuple[tuple[str, str], ...] = ()) -> None:
+        """Answers with a short page of the server's own."""
+        head = self.request.head
+        self.status = status
+        self.wfile.write(
+            pages.response(
+                status,
+                detail,
+                stamp=self.stamp,
+                html=accepts_html(head.fields.get("HTTP_ACCEPT")),
+                head_only=head.method == "HEAD",
+                protocol=head.protocol,
+                keep_alive=self.keep_alive,
+                fields=fields,
+            )
+        )
+
+    def complain(self, text: str) -> None:
+        """One line in the log for the application's author, with the request that it is about."""
+        head = self.request.head
+        _application_log.error("%s %s: %s", head.method, head.target, text)

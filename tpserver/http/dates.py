@@ -1,0 +1,62 @@
+"""Dates as HTTP writes them (RFC 9110 section 5.6.7)."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta, timezone
+from typing import Final
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_MONTH: Final = rf"(?P<month>{'|'.join(_MONTHS)})"
+_TIME: Final = r"(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2}):(?P<second>[0-9]{2})"
+
+# IMF-fixdate  = day-name "," SP day SP month SP year SP time-of-day SP GMT
+# rfc850-date  = day-name-l "," SP 2DIGIT "-" month "-" 2DIGIT SP time-of-day SP GMT
+# asctime-date = day-name SP month SP ( 2DIGIT / ( SP 1DIGIT )) SP time-of-day SP year
+_FORMS: Final = (
+    re.compile(rf"(?:{'|'.join(_DAYS)}), (?P<day>[0-9]{{2}}) {_MONTH} (?P<year>[0-9]{{4}}) {_TIME} GMT"),
+    re.compile(
+        r"(?:Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday), "
+        rf"(?P<day>[0-9]{{2}})-{_MONTH}-(?P<year>[0-9]{{2}}) {_TIME} GMT"
+    ),
+    re.compile(rf"(?:{'|'.join(_DAYS)}) {_MONTH} (?P<day>[0-9]{{2}}| [0-9]) {_TIME} (?P<year>[0-9]{{4}})"),
+)
+
+
+def format_date(seconds: float) -> str:
+    """Seconds since the epoch -> IMF-fixdate; a time outside the years 1 to 9999 is taken to the nearer end."""
+    try:
+        moment = _EPOCH + timedelta(seconds=int(seconds))
+    except OverflowError:
+        moment = datetime.max if seconds > 0 else datetime.min
+    return (
+        f"{_DAYS[moment.weekday()]}, {moment.day:02} {_MONTHS[moment.month - 1]} {moment.year:04} "
+        f"{moment.hour:02}:{moment.minute:02}:{moment.second:02} GMT"
+    )
+
+
+def parse_date(text: str, this_year: int = 2000) -> int | None:
+    """An HTTP-date in any of its three forms -> seconds since the epoch; None for anything else.
+
+    A two-digit year is the one nearest to `this_year` that is not more than 50 years ahead of it.
+    """
+    for form in _FORMS:
+        match = form.fullmatch(text)
+        if match is None:
+            continue
+        year = int(match["year"])
+        if year < 100:
+            year += this_year - this_year % 100
+            if year > this_year + 50:
+                year -= 100
+        month = _MONTHS.index(match["month"]) + 1
+        day = int(match["day"].replace(" ", "0"))
+        second = min(int(match["second"]), 59)  # a leap second is 60
+        try:
+            moment = datetime(year, month, day, int(match["hour"]), int(match["minute"]), second, tzinfo=timezone.utc)
+        except ValueError:
+            return None
+        return (moment - _EPOCH) // timedelta(seconds=1)
+    return None

@@ -1,0 +1,72 @@
+"""Named expressions, each beside its ABNF. Whatever is read from the wire is matched here, in linear time.
+
+Python's own `int()`, `strip()` and `split()` without arguments take more than HTTP does (signs,
+underscores, other scripts' digits, other white space), so none of them sees bytes from the wire
+before one of these has.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+CRLF: Final = b"\r\n"
+HEAD_END: Final = b"\r\n\r\n"
+
+# RFC 9110 5.6.2   token = 1*tchar
+#                  tchar = "!" / "#" / "$" / "%" / "&" / "'" / "*" / "+" / "-" / "." / "^" / "_" / "`" / "|" / "~" /
+#                          DIGIT / ALPHA
+_TOKEN: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+TOKEN: Final = re.compile(_TOKEN)
+TOKEN_TEXT: Final = re.compile(_TOKEN.decode("ascii"))
+
+# RFC 9112 3       request-line = method SP request-target SP HTTP-version
+# RFC 9112 2.3     HTTP-version = HTTP-name "/" DIGIT "." DIGIT
+# The target is taken here as any run of visible ASCII; its form is judged in target.py.
+REQUEST_LINE: Final = re.compile(rb"(" + _TOKEN + rb") ([\x21-\x7e]+) HTTP/([0-9])\.([0-9])")
+
+# RFC 9112 5       field-line = field-name ":" OWS field-value OWS
+# RFC 9110 5.5     field-value = *field-content, of VCHAR, obs-text (%x80-FF), SP and HTAB
+# The white space around the value is cut off afterwards, so that the match stays linear.
+FIELD_LINE: Final = re.compile(rb"(" + _TOKEN + rb"):([\t\x20-\x7e\x80-\xff]*)")
+OWS: Final = b" \t"
+OWS_TEXT: Final = " \t"
+
+# RFC 9110 8.6     Content-Length = 1*DIGIT
+CONTENT_LENGTH: Final = re.compile(r"[0-9]+")
+# More digits than any limit has; int() is never given more than these.
+CONTENT_LENGTH_DIGITS: Final = 18
+
+# RFC 9112 7.1     chunk = chunk-size [ chunk-ext ] CRLF chunk-data CRLF ; chunk-size = 1*HEXDIG
+# RFC 9112 7.1.1   chunk-ext = *( BWS ";" BWS chunk-ext-name [ BWS "=" BWS chunk-ext-val ] )
+#                  chunk-ext-val = token / quoted-string
+# RFC 9110 5.6.4   quoted-string = DQUOTE *( qdtext / quoted-pair ) DQUOTE
+_QUOTED_STRING: Final = rb'"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t \x21-\x7e\x80-\xff])*"'
+CHUNK_LINE: Final = re.compile(
+    rb"([0-9A-Fa-f]{1,16})"
+    rb"(?:[ \t]*;[ \t]*" + _TOKEN + rb"(?:[ \t]*=[ \t]*(?:" + _TOKEN + rb"|" + _QUOTED_STRING + rb"))?)*"
+)
+
+# RFC 9110 4.2     http-URI authority, without userinfo (RFC 9110 4.2.4 asks to treat it as an error)
+# RFC 3986 3.2.2   host = IP-literal / IPv4address / reg-name ; port = *DIGIT
+_UNRESERVED_SUB: Final = r"A-Za-z0-9\-._~!$&'()*+,;="
+_HOST: Final = rf"(?:\[[0-9A-Fa-f:.]+\]|\[v[0-9A-Fa-f]+\.[{_UNRESERVED_SUB}:]+\]|(?:[{_UNRESERVED_SUB}]|%[0-9A-Fa-f]{{2}})*)"
+HOST: Final = re.compile(rf"({_HOST})(?::([0-9]{{0,5}}))?")
+# A list made of repeated or comma-joined hosts would fit reg-name, whose sub-delims include the comma.
+HOST_LIST: Final = ","
+
+# RFC 9112 3.2.2   absolute-form = absolute-URI, of the schemes that we serve
+ABSOLUTE_FORM: Final = re.compile(r"(?:[Hh][Tt][Tt][Pp][Ss]?)://([^/?#]*)([/?].*)?")
+
+# RFC 3986 2.1     pct-encoded = "%" HEXDIG HEXDIG ; this finds what is not
+BAD_PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
+
+# RFC 9110 15      status-code = 3DIGIT ; RFC 9112 4  status-line's reason-phrase = 1*( HTAB / SP / VCHAR / obs-text )
+STATUS_TEXT: Final = re.compile(r"([1-9][0-9]{2}) ([\t\x20-\x7e\x80-\xff]*)|([1-9][0-9]{2})")
+FIELD_VALUE_TEXT: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+
+# RFC 9110 12.4.2  weight = OWS ";" OWS "q=" qvalue ; qvalue = ( "0" [ "." 0*3DIGIT ] ) / ( "1" [ "." 0*3("0") ] )
+QVALUE: Final = re.compile(r"[Qq]=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)")
+
+# RFC 9110 8.8.3   entity-tag = [ weak ] opaque-tag ; opaque-tag = DQUOTE *etagc DQUOTE ; etagc = %x21 / %x23-7E / obs-text
+ENTITY_TAG: Final = re.compile(r'(W/)?("[\x21\x23-\x7e\x80-\xff]*")')

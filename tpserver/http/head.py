@@ -1,0 +1,190 @@
+"""The head of a request: request line and field section (RFC 9112 sections 3, 5, 6 and 9.3)."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final, NamedTuple
+
+from tpserver.errors import RequestRefused
+from tpserver.http import fields as field_rules
+from tpserver.http.fields import DROPPED, SECRET_NAMES, FieldMemory, join, parse_field_line
+from tpserver.http.grammar import CRLF, HEAD_END, OWS_TEXT, REQUEST_LINE
+from tpserver.http.target import parse_target
+
+
+# Fields that make more of a GET than "send me that" (RFC 9110 sections 13.1 and 14.2).
+CONDITIONAL_NAMES: Final = frozenset(
+    {
+        "HTTP_IF_MATCH",
+        "HTTP_IF_NONE_MATCH",
+        "HTTP_IF_MODIFIED_SINCE",
+        "HTTP_IF_UNMODIFIED_SINCE",
+        "HTTP_IF_RANGE",
+        "HTTP_RANGE",
+    }
+)
+
+
+class Limits(NamedTuple):
+    """What a message may take: `max_head` and `max_body` in bytes, `max_fields` in field lines."""
+
+    max_head: int = 64 * 1024
+    max_fields: int = 100
+    max_body: int = 256 * 1024 * 1024
+
+
+class Head:
+    """One parsed request head. Shared between requests that repeat it, so nobody changes it.
+
+    `fields` maps CGI names to values; `target` is as it came; `content_length` is None where no such
+    field came; `secret` tells that it carries cookies or credentials, `conditional` that it has
+    preconditions or asks for ranges. `environ` and `route` are for whoever answers: what it has once
+    worked out about this head, kept as long as the head is.
+    """
+
+    __slots__ = (
+        "chunked", "conditional", "content_length", "environ", "expects_continue", "fields", "keep_alive", "method",
+        "path", "protocol", "query", "route", "secret", "target",
+    )  # fmt: skip
+
+    def __init__(self, method: str, target: str, protocol: str, fields: dict[str, str]) -> None:
+        self.method = method
+        self.target = target
+        self.protocol = protocol  # "HTTP/1.1" or "HTTP/1.0"
+        self.fields = fields
+        self.path, self.query, authority = parse_target(method, target)
+        if authority is not None:
+            fields["HTTP_HOST"] = authority
+        self.content_length: int | None = None
+        self.chunked = False
+        self.expects_continue = False
+        self.keep_alive = protocol == "HTTP/1.1"
+        self.secret = not SECRET_NAMES.isdisjoint(fields)
+        self.conditional = not CONDITIONAL_NAMES.isdisjoint(fields)
+        self.environ: dict[str, Any] | None = None
+        self.route = ""
+
+
+def head_end(buffer: bytes | bytearray, scanned: int, max_head: int) -> int:
+    """Where the head at the start of `buffer` ends: the index after its empty line, or -1 when more is needed.
+
+    The first `scanned` bytes have been looked at before. Raises `RequestRefused`: 400 for a bare LF
+    (RFC 9112 section 2.2 allows to take it for a line end; that is how requests are smuggled), 414 or
+    431 beyond `max_head` bytes.
+    """
+    start = max(0, scanned - 3)
+    end = buffer.find(HEAD_END, start)
+    stop = min(end + 4 if end >= 0 else len(buffer), max_head)
+    if buffer.count(b"\n", start, stop) != buffer.count(CRLF, start, stop) and _bare_lf(buffer, start, stop):
+        raise RequestRefused(400, "A line ends with LF alone.", close=True)
+    if end >= 0 and end + 4 <= max_head:
+        return end + 4
+    if end < 0 and len(buffer) <= max_head:
+        return -1
+    if buffer.find(CRLF, 0, max_head) < 0:
+        raise RequestRefused(414, f"The request line is longer than {max_head} bytes.", close=True)
+    raise RequestRefused(431, f"The head is larger than {max_head} bytes.", close=True)
+
+
+def _bare_lf(buffer: bytes | bytearray, start: int, stop: int) -> bool:
+    # `start` may lie between a CR and its LF, which the counts then take for a bare one.
+    at = buffer.find(b"\n", start, stop)
+    while at >= 0:
+        if at == 0 or buffer[at - 1] != 0x0D:
+            return True
+        at = buffer.find(b"\n", at + 1, stop)
+    return False
+
+
+def parse_head(raw: bytes, limits: Limits, memory: FieldMemory) -> Head:
+    """A whole head, its empty line included -> `Head`. Raises `RequestRefused`.
+
+    `memory` maps field lines that were checked before to what they say. Any thread may call.
+    """
+    lines = raw[:-4].split(CRLF)
+    match = REQUEST_LINE.fullmatch(lines[0])
+    if match is None:
+        raise RequestRefused(400, "The request line is malformed.", close=True)
+    fields: dict[str, str] = {}
+    try:
+        return _parse(match, lines, fields, limits, memory)
+    except RequestRefused as refusal:
+        refusal.head_only = match[1] == b"HEAD"
+        refusal.accept = fields.get("HTTP_ACCEPT")
+        raise
+
+
+def _parse(
+    match: re.Match[bytes], lines: list[bytes], fields: dict[str, str], limits: Limits, memory: FieldMemory
+) -> Head:
+    if match[3] != b"1":
+        raise RequestRefused(505, "This server speaks HTTP/1.1.", close=True)
+    if len(lines) - 1 > limits.max_fields:
+        raise RequestRefused(431, f"The head has more than {limits.max_fields} fields.", close=True)
+    remembered = memory.get
+    for line in lines[1:]:
+        pair = remembered(line) or parse_field_line(line, memory)
+        if pair is DROPPED:
+            continue
+        key, value = pair
+        fields[key] = join(key, fields[key], value) if key in fields else value
+    protocol = "HTTP/1.0" if match[4] == b"0" else "HTTP/1.1"
+    if protocol == "HTTP/1.1" and "HTTP_HOST" not in fields:
+        raise RequestRefused(400, "An HTTP/1.1 request needs a Host field.", close=True)
+    head = Head(match[1].decode("ascii"), match[2].decode("ascii"), protocol, fields)
+    _read_framing(head, limits)
+    _read_connection(head)
+    _read_expect(head)
+    return head
+
+
+# RFC 9112 section 6.1 asks for chunked as the final coding; of the registered others none is built, so 501.
+_CODINGS_NOT_BUILT: Final = frozenset({"gzip", "x-gzip", "deflate", "compress", "x-compress"})
+
+
+def _read_framing(head: Head, limits: Limits) -> None:
+    """Message framing (RFC 9112 section 6.3), without leniency where requests can be smuggled."""
+    coding = head.fields.get("HTTP_TRANSFER_ENCODING")
+    length = head.fields.get("CONTENT_LENGTH")
+    if coding is not None:
+        if length is not None:
+            raise RequestRefused(400, "Content-Length and Transfer-Encoding came together.", close=True)
+        if head.protocol == "HTTP/1.0":
+            raise RequestRefused(400, "HTTP/1.0 knows no Transfer-Encoding.", close=True)
+        # Bytes below 0x80 only: other characters that fold to ASCII letters are no "chunked".
+        if not coding.isascii() or coding.lower() != "chunked":
+            raise _coding_refused(coding)
+        head.chunked = True
+    elif length is not None:
+        head.content_length = field_rules.content_length(length, limits.max_body)
+
+
+def _coding_refused(value: str) -> RequestRefused:
+    codings = [part.strip(OWS_TEXT).lower() for part in value.split(",")]
+    final_is_chunked = codings[-1] == "chunked" and len(codings) > 1
+    others = codings[:-1] if final_is_chunked else codings
+    if others and all(coding in _CODINGS_NOT_BUILT for coding in others):
+        return RequestRefused(501, "The only transfer coding that this server knows is chunked.", close=True)
+    return RequestRefused(400, "The Transfer-Encoding field cannot be relied upon.", close=True)
+
+
+def _read_connection(head: Head) -> None:
+    """Persistence (RFC 9112 section 9.3)."""
+    value = head.fields.get("HTTP_CONNECTION")
+    if value is None:
+        return
+    options = [option.strip(OWS_TEXT) for option in value.lower().split(",")]
+    if "close" in options:
+        head.keep_alive = False
+    elif "keep-alive" in options:
+        head.keep_alive = True
+
+
+def _read_expect(head: Head) -> None:
+    """Expect (RFC 9110 section 10.1.1); an HTTP/1.0 client cannot have meant it."""
+    value = head.fields.get("HTTP_EXPECT")
+    if value is None or head.protocol == "HTTP/1.0":
+        return
+    if value.lower() != "100-continue":
+        raise RequestRefused(417, "The only expectation that this server can meet is 100-continue.", close=True)
+    head.expects_continue = head.chunked or bool(head.content_length)

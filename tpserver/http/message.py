@@ -1,0 +1,214 @@
+"""Request messages out of one connection's bytes, whole ones only (RFC 9112 section 2).
+
+The reader is fed what has arrived, in any cuts, and answers with the next complete message, with
+bytes to send in between (100 Continue), or with None when more is needed. What follows a
+complete message (pipelining) stays here until the next call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import BinaryIO, Final, Generic, Literal, TypeVar
+
+from tpserver.http.body import ChunkedBody, LengthBody
+from tpserver.http.fields import FieldMemory
+from tpserver.http.grammar import CRLF
+from tpserver.http.head import Head, Limits, head_end, parse_head
+
+CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+# How many heads are remembered at once, and how long a remembered head may be, in bytes.
+MEMORY_HEADS: Final = 512
+MEMORY_HEAD_LENGTH: Final = 2048
+
+
+# What a connection is in the middle of.
+Part = Literal["nothing", "head", "body"]
+
+
+class Interim:
+    """Bytes to send at once (RFC 9110 section 15.2); then the reader wants to be called again."""
+
+    __slots__ = ("data",)
+    kind: Final = "interim"
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+
+class Message:
+    """One complete request message; `content` is None where it has none, else a binary file, at its start."""
+
+    __slots__ = ("content", "head")
+
+    def __init__(self, head: Head, content: BinaryIO | None) -> None:
+        self.head = head
+        self.content = content
+
+
+MessageType = TypeVar("MessageType", bound=Message)
+
+
+class Memory:
+    """What one server remembers of the requests that it has seen: heads by their bytes, field lines by theirs.
+
+    Bounded in number and size; nothing that carries a cookie or credentials is in it. Threads may
+    share it without a lock: each write is one dictionary operation, and what two write is equal.
+    """
+
+    __slots__ = ("heads", "lines")
+
+    def __init__(self) -> None:
+        self.heads: dict[bytes, Head] = {}
+        self.lines: FieldMemory = {}
+
+    def keep(self, raw: bytes, head: Head) -> None:
+        if len(self.heads) >= MEMORY_HEADS:
+            self.heads.clear()
+        self.heads[raw] = head
+
+
+class MessageReader(Generic[MessageType]):
+    """One connection's reader. One thread at a time may call, the one that owns the connection.
+
+    `new_content` makes the binary file that a body's content goes to, given its length in bytes
+    where that is known, and `new_message` the message. Making and writing the file may raise
+    OSError, which the caller sees.
+    """
+
+    __slots__ = (
+        "_asked", "_blank_seen", "_body", "_buffer", "_content", "_head", "_last_head", "_last_raw", "_limits", "_memory",
+        "_new_content", "_new_message", "_scanned",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        limits: Limits,
+        memory: Memory,
+        new_content: Callable[[int | None], BinaryIO],
+        new_message: Callable[[Head, BinaryIO | None], MessageType],
+    ) -> None:
+        self._new_message = new_message
+        self._limits = limits
+        self._memory = memory
+        self._new_content = new_content
+        self._buffer = b""  # bytes, or a bytearray while a head comes in pieces
+        self._scanned = 0
+        self._blank_seen = False
+        self._head: Head | None = None  # set while its body is awaited
+        self._body: LengthBody | ChunkedBody | None = None
+        self._content: BinaryIO | None = None
+        self._asked = False  # whether 100 Continue may still be sent
+        self._last_raw = b""  # a head with secrets is remembered by its own connection only
+        self._last_head: Head | None = None
+
+    @property
+    def part(self) -> Part:
+        """What the reader is in the middle of, once it has answered None."""
+        if self._head is not None:
+            return "body"
+        return "head" if self._buffer else "nothing"
+
+    @property
+    def pending(self) -> bool:
+        """Whether bytes beyond the last message are here already (pipelining)."""
+        return bool(self._buffer)
+
+    def receive(self, data: bytes) -> MessageType | Interim | None:
+        """The next complete message, or None. Raises `RequestRefused`; nothing may be read after that.
+
+        With b"" it looks at what is here already.
+        """
+        if not self._buffer and self._head is None:
+            head = self._memory.heads.get(data)
+            if head is None and data == self._last_raw:
+                head = self._last_head
+            if head is not None:
+                return self._new_message(head, None)
+        return self._read(data)
+
+    def close(self) -> None:
+        """Drops what was collected of a message that will never be complete."""
+        if self._content is not None:
+            self._content.close()
+            self._content = None
+
+    def _read(self, data: bytes) -> MessageType | Interim | None:
+        if self._head is None:
+            if not self._take_head(data):
+                return None
+            data = b""
+        return self._take_body(data)
+
+    def _take_head(self, data: bytes) -> bool:
+        buffer = self._buffer
+        if buffer:
+            if not isinstance(buffer, bytearray):
+                buffer = bytearray(buffer)
+            buffer += data
+        else:
+            buffer = data
+        if not self._blank_seen and buffer[:2] == CRLF:
+            # RFC 9112 section 2.2: an empty line before the request line is ignored; one, not any number.
+            buffer = buffer[2:]
+            self._blank_seen = True
+        self._buffer = buffer
+        if not buffer or (buffer == b"\r" and not self._blank_seen):
+            return False
+        end = head_end(buffer, self._scanned, self._limits.max_head)
+        if end < 0:
+            self._scanned = len(buffer)
+            return False
+        raw = bytes(buffer[:end])
+        head = parse_head(raw, self._limits, self._memory.lines)
+        self._buffer = bytes(buffer[end:])
+        self._scanned = 0
+        self._blank_seen = False
+        self._begin_body(raw, head)
+        return True
+
+    def _begin_body(self, raw: bytes, head: Head) -> None:
+        self._head = head
+        self._asked = head.expects_continue
+        if head.chunked:
+            self._content = self._new_content(None)
+            self._body = ChunkedBody(self._content, self._limits)
+        elif head.content_length:
+            self._content = self._new_content(head.content_length)
+            self._body = LengthBody(self._content, head.content_length)
+        elif len(raw) <= MEMORY_HEAD_LENGTH:
+            if head.secret:
+                self._last_raw, self._last_head = raw, head
+            else:
+                self._memory.keep(raw, head)
+
+    def _take_body(self, data: bytes) -> MessageType | Interim | None:
+        head = self._head
+        assert head is not None
+        if self._body is not None:
+            if self._buffer:
+                data = bytes(self._buffer) + data
+                self._buffer = b""
+            if data:
+                self._asked = False  # the client has not waited: no need to tell it to go on
+                taken = self._body.feed(data)
+                if taken is None:
+                    return None
+                self._buffer = data[taken:]
+            elif self._asked:
+                self._asked = False
+                return Interim(CONTINUE)
+            else:
+                return None
+        return self._complete(head)
+
+    def _complete(self, head: Head) -> MessageType:
+        content, body = self._content, self._body
+        self._head = self._body = self._content = None
+        if content is not None:
+            content.seek(0)
+        if isinstance(body, ChunkedBody):
+            # The application gets the content, so it is told the content's length (RFC 9112 section 7.1.3).
+            del head.fields["HTTP_TRANSFER_ENCODING"]
+            head.fields["CONTENT_LENGTH"] = str(body.length)
+        return self._new_message(head, content)

@@ -1,0 +1,60 @@
+"""The short pages that the server answers with by itself: HTML for a person, plain text for a program."""
+
+from __future__ import annotations
+
+from html import escape
+
+from tpserver.http.response import own_head, persistence_line
+from tpserver.http.status import REASONS, bodiless
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{status} {reason}</title>
+<style>
+:root {{ color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif; }}
+body {{ max-width: 36rem; margin: 20vh auto 0; padding: 0 1rem; }}
+h1 {{ font-size: 1.5rem; }}
+</style>
+</head>
+<body>
+<h1>{status} {reason}</h1>
+<p>{detail}</p>
+</body>
+</html>
+"""
+
+
+def page(status: int, detail: str, *, html: bool) -> tuple[str, bytes]:
+    """(Content-Type, content) of the page for `status`; `detail` is escaped."""
+    reason = REASONS[status]
+    if html:
+        text = _PAGE.format(status=status, reason=escape(reason), detail=escape(detail))
+        return "text/html; charset=utf-8", text.encode("utf-8")
+    return "text/plain; charset=utf-8", f"{status} {reason}\n{detail}\n".encode()
+
+
+def response(
+    status: int,
+    detail: str,
+    *,
+    stamp: bytes,
+    html: bool = True,
+    head_only: bool = False,
+    protocol: str = "HTTP/1.1",
+    keep_alive: bool = False,
+    fields: tuple[tuple[str, str], ...] = (),
+) -> bytes:
+    """A whole response of the server's own: head, and the page as content unless `head_only`.
+
+    `stamp` is the Date and Server lines, `fields` what the status asks for besides (Allow, Location).
+    """
+    content_type, content = page(status, detail, html=html)
+    if bodiless(status):
+        about, content = [], b""
+    else:
+        about = [("Content-Type", content_type), ("Content-Length", str(len(content)))]
+    head = own_head(status, [*about, *fields])
+    return head + stamp + persistence_line(protocol, keep_alive) + b"\r\n" + (b"" if head_only else content)

@@ -1,0 +1,180 @@
+"""Response heads: what an application or the server says, checked and written (RFC 9112 section 4).
+
+Nothing that an application returns reaches the wire unchecked: a CR or LF in it would be a second
+response of somebody else's making.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from tpserver.errors import ApplicationError
+from tpserver.http.grammar import CONTENT_LENGTH, FIELD_VALUE_TEXT, STATUS_TEXT, TOKEN_TEXT
+from tpserver.http.status import REASONS, bodiless
+
+# Fields between two neighbours on the way (RFC 9110 section 7.6.1): the server's business, not the application's.
+HOP_BY_HOP: Final = frozenset(
+    {
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+
+CLOSE_LINE: Final = b"Connection: close\r\n"
+KEEP_ALIVE_LINE: Final = b"Connection: keep-alive\r\n"  # HTTP/1.0 clients need to be told
+CHUNKED_LINE: Final = b"Transfer-Encoding: chunked\r\n"
+LAST_CHUNK: Final = b"0\r\n\r\n"
+
+# How many response heads are remembered at once, and how long a remembered one may be, in bytes.
+MEMORY_HEADS: Final = 512
+MEMORY_HEAD_LENGTH: Final = 2048
+
+
+class ResponseHead:
+    """A checked head. `lines` is the status line and the field lines, without what the server adds.
+
+    `content_length` is what the fields say, or None; `stamped` tells that they bring Date and Server of
+    their own, so that the server adds `missing` instead.
+    """
+
+    __slots__ = ("bodiless", "content_length", "has_date", "has_server", "lines", "status")
+
+    def __init__(self, status: int, lines: bytes, names: set[str], content_length: int | None) -> None:
+        self.status = status
+        self.lines = lines
+        self.content_length = content_length
+        self.bodiless = bodiless(status)
+        self.has_date = "date" in names
+        self.has_server = "server" in names
+
+
+ResponseMemory = dict[Any, ResponseHead]
+
+
+def application_head(status: str, fields: list[tuple[str, str]], memory: ResponseMemory) -> ResponseHead:
+    """What was given to `start_response` (PEP 3333) -> a checked head.
+
+    Heads that come again and again are looked up in `memory`; one that sets a cookie is never kept.
+    Raises `ApplicationError` with a text that says what to change. Any thread may call.
+    """
+    try:
+        key = (status, *fields)
+        known = memory.get(key)
+    except TypeError:  # something in it cannot be hashed or iterated: the checks below say what
+        key, known = None, None
+    if known is not None and type(fields) is list:
+        return known
+    head = _check_head(status, fields)
+    if key is not None and len(head.lines) <= MEMORY_HEAD_LENGTH and b"\r\nset-cookie:" not in head.lines.lower():
+        if len(memory) >= MEMORY_HEADS:
+            memory.clear()
+        memory[key] = head
+    return head
+
+
+def _check_head(status: str, fields: list[tuple[str, str]]) -> ResponseHead:
+    code, line = _check_status(status)
+    if type(fields) is not list:
+        raise ApplicationError(
+            f"start_response() was given {_kind(fields)} of fields; it takes a list of (name, value) tuples."
+        )
+    names: set[str] = set()
+    lines = [line]
+    content_length: int | None = None
+    for field in fields:
+        name, value = _check_field(field)
+        lowered = name.lower()
+        if lowered == "content-length":
+            content_length = _check_content_length(value, content_length)
+            if bodiless(code):
+                continue  # RFC 9110 section 8.6 forbids it with 204; a 304's would have to be exact
+        names.add(lowered)
+        lines.append(f"{name}: {value}\r\n".encode("latin-1"))
+    return ResponseHead(code, b"".join(lines), names, content_length)
+
+
+def _check_status(status: object) -> tuple[int, bytes]:
+    if not isinstance(status, str):
+        hint = f"; write {status.decode('latin-1')!r}" if isinstance(status, bytes) else ""
+        raise ApplicationError(f"start_response() was given {_kind(status)} as status; it takes a str{hint}.")
+    match = STATUS_TEXT.fullmatch(status)
+    if match is None:
+        raise ApplicationError(
+            f"start_response() was given the status {status!r}; it takes three digits, a space and a reason, such as '200 OK'."
+        )
+    code = int(match[1] or match[3])
+    if code < 200:
+        raise ApplicationError(f"start_response() was given {status!r}; a final status is 200 or above.")
+    reason = REASONS.get(code, "") if match[2] is None else match[2]
+    return code, f"HTTP/1.1 {code} {reason}\r\n".encode("latin-1")
+
+
+def _check_field(field: object) -> tuple[str, str]:
+    if not isinstance(field, tuple) or len(field) != 2:
+        raise ApplicationError(f"start_response() was given {field!r} as a field; it takes a tuple (name, value).")
+    name, value = field
+    for part in (name, value):
+        if not isinstance(part, str):
+            raise ApplicationError(
+                f"The field {field!r} has {_kind(part)} in it; names and values are str (decode bytes as latin-1)."
+            )
+    if TOKEN_TEXT.fullmatch(name) is None:
+        raise ApplicationError(f"The field name {name!r} has a character that no field name has.")
+    if name.lower() in HOP_BY_HOP:
+        raise ApplicationError(f"The field {name!r} is hop-by-hop: only the server may send it (PEP 3333). Leave it out.")
+    if FIELD_VALUE_TEXT.fullmatch(value) is None:
+        raise ApplicationError(
+            f"The value of the field {name!r}, {value!r}, has a control character (such as CR or LF), or one beyond "
+            "latin-1. Quote or remove it."
+        )
+    return name, value
+
+
+def _check_content_length(value: str, earlier: int | None) -> int:
+    if CONTENT_LENGTH.fullmatch(value) is None or len(value) > 18:
+        raise ApplicationError(f"The Content-Length {value!r} is not a number of bytes.")
+    if earlier is not None:
+        raise ApplicationError("Content-Length was given twice.")
+    return int(value)
+
+
+def _kind(value: object) -> str:
+    return "None" if value is None else f"a {type(value).__name__}"
+
+
+def own_head(status: int, fields: list[tuple[str, str]]) -> bytes:
+    """A head of the server's own making: status line and field lines. The caller vouches for the fields."""
+    lines = [f"HTTP/1.1 {status} {REASONS[status]}\r\n"]
+    lines += [f"{name}: {value}\r\n" for name, value in fields]
+    return "".join(lines).encode("latin-1")
+
+
+def stamp(date: str, software: str) -> bytes:
+    """The field lines that every response gets (RFC 9110 sections 6.6.1 and 10.2.4)."""
+    return f"Date: {date}\r\nServer: {software}\r\n".encode("latin-1")
+
+
+def missing_stamp(head: ResponseHead, both: bytes) -> bytes:
+    """Of the stamp's two lines those that the application has not sent itself."""
+    date, server, _ = both.split(b"\r\n")
+    lines = b"" if head.has_date else date + b"\r\n"
+    return lines if head.has_server else lines + server + b"\r\n"
+
+
+def persistence_line(protocol: str, keep_alive: bool) -> bytes:
+    """What the Connection field must say, if anything (RFC 9112 section 9.3)."""
+    if not keep_alive:
+        return CLOSE_LINE
+    return KEEP_ALIVE_LINE if protocol == "HTTP/1.0" else b""
+
+
+def chunk(data: bytes) -> bytes:
+    """One chunk (RFC 9112 section 7.1); `data` is not empty, for an empty one would be the last."""
+    return b"%x\r\n%b\r\n" % (len(data), data)

@@ -1,0 +1,14 @@
+"""Status codes and their reason phrases (RFC 9110 section 15)."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Final
+
+_RENAMED: Final = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Content"}
+REASONS: Final = {status.value: status.phrase for status in HTTPStatus} | _RENAMED
+
+
+def bodiless(status: int) -> bool:
+    """Whether a response of this status never has content (RFC 9110 section 6.4.1)."""
+    return status in (204, 304) or status < 200

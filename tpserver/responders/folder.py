@@ -1,0 +1,195 @@
+"""The folder behind a URL: from a path to a file in it, and the memory of those asked for lately.
+
+A file is what `stat` says of it now: it is looked at once in every turn of the leader, and every
+request of that turn was sent before, so an edit shows at once.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+import threading
+from typing import Final, NamedTuple
+from urllib.parse import quote
+
+from tpserver.http.conditional import Validators
+from tpserver.http.dates import format_date
+from tpserver.http.media import media_type
+from tpserver.http.paths import is_program, segments
+from tpserver.http.response import own_head
+
+INDEX: Final = "index.html"
+# Files up to so many bytes are kept in memory; together not more than the second figure.
+SMALL: Final = 64 * 1024
+MEMORY: Final = 32 * 1024 * 1024
+# Entries kept, whatever their size.
+ENTRIES: Final = 4096
+
+# A FIFO must not make open() wait, and no file is inherited by what an application starts.
+_OPEN: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+
+Signature = tuple[int, int, int, int]
+
+
+class Redirect(NamedTuple):
+    """A folder asked for without its slash. `location` is a path of this server, percent-encoded."""
+
+    location: str
+
+
+class File:
+    """A regular file as it was when `signature` was taken. `lines` are the head's, without Date and Server."""
+
+    __slots__ = (
+        "_stamp", "_whole", "content", "lines", "name", "real", "signature", "size", "turn", "validator_fields", "validators",
+    )  # fmt: skip
+
+    def __init__(self, name: str, real: str, status: os.stat_result, content: bytes | None) -> None:
+        self.name = name  # the path as it was joined, links and all: what is looked at in the next turn
+        self.real = real
+        self.signature = signature(status)
+        self.size = status.st_size
+        self.content = content
+        self.validators = Validators(f'"{status.st_mtime_ns:x}-{status.st_size:x}"', status.st_mtime_ns // 1_000_000_000)
+        self.validator_fields = [
+            ("ETag", self.validators.etag),
+            ("Last-Modified", format_date(self.validators.last_modified)),
+        ]
+        self.lines = own_head(
+            200,
+            [
+                ("Content-Type", media_type(os.path.basename(name))),
+                ("Content-Length", str(self.size)),
+                *self.validator_fields,
+            ],
+        )
+        self.turn = -1
+        self._stamp = b""
+        self._whole = b""
+
+    def whole(self, stamp: bytes) -> bytes:
+        """Head and content, ready to send; made once for each stamp, that is once a second."""
+        if self._stamp is not stamp:
+            assert self.content is not None
+            self._whole = b"%b%b\r\n%b" % (self.lines, stamp, self.content)
+            self._stamp = stamp
+        return self._whole
+
+
+def signature(status: os.stat_result) -> Signature:
+    """What changes when a file is edited or replaced."""
+    return status.st_mtime_ns, status.st_size, status.st_ino, status.st_dev
+
+
+class Folder:
+    """The files below `root`. Any thread may call; the leader does as a rule."""
+
+    def __init__(self, root: str | os.PathLike[str], *, windows: bool = sys.platform == "win32") -> None:
+        self.root = os.path.abspath(root)
+        self._windows = windows
+        self._files: dict[str, File] = {}
+        self._memory = 0  # bytes of content kept
+        # Guards what is added to and taken from `_files` and `_memory`; looking up needs none.
+        self._lock = threading.Lock()
+
+    def find(self, path: str, turn: int) -> File | Redirect | None:
+        """What a decoded request path stands for; None for what is not there or may not be served.
+
+        `turn` numbers the leader's turns: in one and the same a file is looked at once.
+        """
+        file = self._files.get(path)
+        if file is not None:
+            if file.turn == turn:
+                return file
+            try:
+                if signature(os.stat(file.name)) == file.signature:
+                    file.turn = turn
+                    return file
+            except OSError:
+                pass
+            self._forget(path)
+        return self._look(path, turn)
+
+    def open(self, file: File) -> tuple[int, File]:
+        """A descriptor of `file` and what it is now: the version that was opened is the one that is sent. Raises OSError."""
+        descriptor = os.open(file.real, _OPEN)
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            os.close(descriptor)
+            raise FileNotFoundError(file.real)
+        if signature(status) == file.signature:
+            return descriptor, file
+        return descriptor, File(file.name, file.real, status, None)
+
+    def _look(self, path: str, turn: int) -> File | Redirect | None:
+        names = segments(path, windows=self._windows)
+        if names is None:
+            return None
+        name = os.path.join(self.root, *names)
+        if not os.access(name, os.F_OK):  # the usual answer where an application has most of the paths
+            return None
+        real = self._inside(name)
+        if real is None:
+            return None
+        try:
+            status = os.stat(real)
+        except (OSError, ValueError):
+            return None
+        if stat.S_ISDIR(status.st_mode):
+            return self._index(path, name, names, turn)
+        if path.endswith("/") or not stat.S_ISREG(status.st_mode) or is_program(real):
+            return None
+        return self._load(path, name, real, turn)
+
+    def _index(self, path: str, name: str, names: tuple[str, ...], turn: int) -> File | Redirect | None:
+        index = os.path.join(name, INDEX)
+        real = self._inside(index)
+        if real is None or not os.path.isfile(real):
+            return None
+        if not path.endswith("/"):
+            # Made of the names, not of what came: it can only lead to a path of this server.
+            return Redirect("/" + quote(os.fsencode("/".join(names))) + "/")
+        return self._load(path, index, real, turn)
+
+    def _inside(self, name: str) -> str | None:
+        """The real path of `name` when that lies below the real root; links are followed and judged by where they lead."""
+        try:
+            root = os.path.realpath(self.root)
+            real = os.path.realpath(name, strict=True)
+        except (OSError, ValueError):
+            return None
+        below = root if root.endswith(os.sep) else root + os.sep
+        return real if real == root or real.startswith(below) else None
+
+    def _load(self, path: str, name: str, real: str, turn: int) -> File | None:
+        try:
+            descriptor = os.open(real, _OPEN)
+        except OSError:
+            return None
+        with open(descriptor, "rb") as stream:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                return None
+            content = stream.read(SMALL + 1) if status.st_size <= SMALL else None
+        if content is not None and len(content) != status.st_size:
+            content = None  # it is being written just now: sent from the disk, as it is then
+        file = File(name, real, status, content)
+        file.turn = turn
+        self._keep(path, file)
+        return file
+
+    def _keep(self, path: str, file: File) -> None:
+        with self._lock:
+            size = len(file.content or b"")
+            while self._files and (len(self._files) >= ENTRIES or self._memory + size > MEMORY):
+                oldest = self._files.pop(next(iter(self._files)))
+                self._memory -= len(oldest.content or b"")
+            self._files[path] = file
+            self._memory += size
+
+    def _forget(self, path: str) -> None:
+        with self._lock:
+            file = self._files.pop(path, None)
+            if file is not None:
+                self._memory -= len(file.content or b"")

@@ -1,0 +1,100 @@
+"""PEP 3333: one request of a WSGI application."""
+
+from __future__ import annotations
+
+import io
+import logging
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from tpserver.errors import ApplicationError
+from tpserver.http.head import Head
+from tpserver.http.message import Message
+from tpserver.http.response import ResponseMemory
+from tpserver.responders.file_wrapper import FileWrapper
+from tpserver.responders.reply import Reply
+from tpserver.responders.wsgi_response import WSGIResponse
+
+_log = logging.getLogger("tpserver.application")
+
+Environ = dict[str, Any]
+Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
+
+_NO_PAGE: Final = "The application has failed. Its author finds the reason in the server's log."
+
+
+class WSGIResponder:
+    """Runs `application`. Threads share it: `respond` may be called by many at once."""
+
+    def __init__(self, application: Application, server_name: str, server_port: int, *, software: str) -> None:
+        self.application = application
+        self._memory: ResponseMemory = {}
+        self._base: Environ = {
+            "GATEWAY_INTERFACE": "CGI/1.1",
+            "SCRIPT_NAME": "",
+            "SERVER_NAME": server_name,
+            "SERVER_PORT": str(server_port),
+            "SERVER_SOFTWARE": software,
+            "wsgi.version": (1, 0),
+            "wsgi.url_scheme": "http",
+            "wsgi.errors": sys.stderr or io.StringIO(),  # pythonw on Windows has no stderr
+            "wsgi.multithread": True,
+            "wsgi.multiprocess": False,
+            "wsgi.run_once": False,
+            "wsgi.file_wrapper": FileWrapper,
+            "wsgi.input_terminated": True,
+        }
+
+    def respond(self, request: Message, reply: Reply) -> None:
+        """Never raises: what the application raises becomes a 500, or the end of the connection."""
+        head = request.head
+        environ = (head.environ or self._template(head)).copy()
+        environ["REMOTE_ADDR"], environ["REMOTE_PORT"] = _remote(reply.client_address)
+        environ["wsgi.input"] = request.content or io.BytesIO()
+        response = WSGIResponse(head, reply, self._memory)
+        try:
+            result = self.application(environ, response.start_response)
+            try:
+                if type(result) is list and len(result) == 1:
+                    response.send_whole(result[0])
+                else:
+                    response.send_all(result)
+            finally:
+                if hasattr(result, "close"):
+                    result.close()
+        except BaseException as error:  # also SystemExit and the like: a request must not end the server
+            self._failed(head, reply, response, error)
+
+    def _template(self, head: Head) -> Environ:
+        """The part of the environ that this head always has; kept with it."""
+        head.environ = environ = {
+            **self._base,
+            **head.fields,
+            "PATH_INFO": head.path,
+            "QUERY_STRING": head.query,
+            "REQUEST_METHOD": head.method,
+            "REQUEST_URI": head.target,
+            "SERVER_PROTOCOL": head.protocol,
+        }
+        return environ
+
+    def _failed(self, head: Head, reply: Reply, response: WSGIResponse, error: BaseException) -> None:
+        if reply.wfile.broken:
+            _log.debug("%s %s: the client has gone", head.method, head.target)
+        elif isinstance(error, ApplicationError):
+            _log.error("%s %s: %s", head.method, head.target, error)
+        else:
+            _log.error("%s %s: the application raised an exception", head.method, head.target, exc_info=error)
+        if response.head_sent:
+            reply.keep_alive = False
+            reply.wfile.abort()  # what has been sent must not pass for the whole
+        else:
+            reply.page(500, _NO_PAGE)
+
+
+def _remote(client_address: Any) -> tuple[str, str]:
+    """A socket's address -> REMOTE_ADDR and REMOTE_PORT; a unix socket has none."""
+    if isinstance(client_address, tuple):
+        return client_address[0], str(client_address[1])
+    return "", ""

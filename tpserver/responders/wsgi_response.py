@@ -1,0 +1,214 @@
+"""What a WSGI application answers: `start_response`, `write`, and its iterable, framed and checked."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import Any
+
+from tpserver.errors import ApplicationError
+from tpserver.http.head import Head
+from tpserver.http.response import (
+    CHUNKED_LINE,
+    LAST_CHUNK,
+    ResponseHead,
+    ResponseMemory,
+    application_head,
+    chunk,
+    missing_stamp,
+    persistence_line,
+)
+from tpserver.responders.file_wrapper import FileWrapper
+from tpserver.responders.reply import Reply
+
+ExcInfo = tuple[type[BaseException], BaseException, TracebackType]
+
+
+class WSGIResponse:
+    """One response. Only the thread that runs the request uses it.
+
+    `send_whole` is for a response in one piece, `send_all` for any other iterable.
+    """
+
+    __slots__ = ("_chunked", "_head", "_memory", "_remaining", "_reply", "_request", "_silent", "head_sent")
+
+    def __init__(self, request: Head, reply: Reply, memory: ResponseMemory) -> None:
+        self._request = request
+        self._reply = reply
+        self._memory = memory
+        self._head: ResponseHead | None = None
+        self._remaining: int | None = None  # bytes of content still promised
+        self._chunked = False
+        self._silent = False  # content is computed, not sent: HEAD, 204, 304
+        self.head_sent = False
+
+    def start_response(
+        self, status: str, headers: list[tuple[str, str]], exc_info: ExcInfo | None = None
+    ) -> Callable[[bytes], None]:
+        """PEP 3333. Raises `ApplicationError` for what may not be sent, and `exc_info` once it is too late for another head."""
+        if exc_info is not None:
+            try:
+                if self.head_sent:
+                    raise exc_info[1].with_traceback(exc_info[2])
+            finally:
+                exc_info = None  # a traceback's frames and this one would keep each other alive
+        elif self._head is not None:
+            raise ApplicationError("start_response() was called a second time, without exc_info.")
+        self._head = application_head(status, headers, self._memory)
+        return self.write
+
+    def send_whole(self, data: bytes) -> None:
+        """The content in one piece: head and content leave together."""
+        head = self._head
+        if head is None or self.head_sent or type(data) is not bytes or head.content_length != len(data):
+            self._send_joined(data)
+            return
+        request, reply = self._request, self._reply
+        self.head_sent = True
+        reply.status = head.status
+        stamp = missing_stamp(head, reply.stamp) if head.has_date or head.has_server else reply.stamp
+        silent = head.bodiless or request.method == "HEAD"
+        reply.length = 0 if silent else len(data)
+        reply.wfile.write(
+            b"%b%b%b\r\n%b"
+            % (head.lines, stamp, persistence_line(request.protocol, reply.keep_alive), b"" if silent else data)
+        )
+
+    def send_all(self, result: Iterable[bytes]) -> None:
+        """What the application returned: each piece is sent as it comes."""
+        if isinstance(result, FileWrapper) and self._send_file(result):
+            return
+        if isinstance(result, (list, tuple)):
+            self._send_joined(b"".join(_checked(piece) for piece in result))
+            return
+        for piece in _iterate(result):
+            if type(piece) is not bytes:
+                piece = _checked(piece)
+            if piece:
+                self.write(piece)
+        self._end()
+
+    def write(self, data: bytes) -> None:
+        """The callable that `start_response` returns: sends at once. Raises ConnectionAbortedError when the client has gone."""
+        data = _checked(data)
+        if not data:
+            return
+        if self.head_sent:
+            framed = self._frame(data)
+        else:
+            framed = self._begin(None) + self._frame(data)
+        if framed:
+            self._reply.wfile.send(framed)
+
+    def _send_joined(self, data: bytes) -> None:
+        data = _checked(data)
+        if self.head_sent:  # by write()
+            self.write(data)
+        else:
+            begin = self._begin(len(data))
+            self._reply.wfile.write(begin + self._frame(data))
+        self._end()
+
+    def _begin(self, length: int | None) -> bytes:
+        """The head's bytes. `length` is the content's if it is known, in bytes; decides the framing (RFC 9112 section 6)."""
+        head = self._head
+        if head is None:
+            raise ApplicationError("The application has not called start_response(status, headers) before its first bytes.")
+        request, reply = self._request, self._reply
+        self.head_sent = True
+        reply.status = head.status
+        self._silent = head.bodiless or request.method == "HEAD"
+        framing = b""
+        if head.content_length is not None:
+            self._remaining = head.content_length
+        elif length is not None:
+            if not head.bodiless and (length or request.method != "HEAD"):
+                framing = b"Content-Length: %d\r\n" % length
+        elif not self._silent:
+            if request.protocol == "HTTP/1.1":
+                self._chunked = True
+                framing = CHUNKED_LINE
+            else:
+                reply.keep_alive = False  # the end of the connection is the end of the content
+        stamp = missing_stamp(head, reply.stamp) if head.has_date or head.has_server else reply.stamp
+        return head.lines + framing + stamp + persistence_line(request.protocol, reply.keep_alive) + b"\r\n"
+
+    def _frame(self, data: bytes) -> bytes:
+        """The bytes that carry `data`: cut off at what Content-Length has promised."""
+        if self._remaining is not None:
+            data = self._cut(data, self._remaining)
+            self._remaining -= len(data)
+        if self._silent or not data:
+            return b""
+        self._reply.length += len(data)
+        return chunk(data) if self._chunked else data
+
+    def _cut(self, data: bytes, remaining: int) -> bytes:
+        if len(data) > remaining:
+            self._reply.complain("The application sends more than its Content-Length says; the rest is cut off.")
+            return data[:remaining]
+        return data
+
+    def _end(self) -> None:
+        reply = self._reply
+        if not self.head_sent:
+            reply.wfile.write(self._begin(0))
+        if self._chunked:
+            reply.wfile.write(LAST_CHUNK)
+        elif self._remaining and not self._silent:
+            reply.complain("The application has sent less than its Content-Length says; the connection is closed.")
+            reply.keep_alive = False
+
+    def _send_file(self, wrapper: FileWrapper) -> bool:
+        """Hands a real file to the connection, which sends it without this thread; whether it could."""
+        head = self._head
+        if self.head_sent or head is None:
+            return False
+        found = wrapper.real_file()
+        if found is None:
+            return False
+        file, offset, length = found
+        if head.content_length is not None:
+            length = min(length, head.content_length)
+        self._reply.wfile.write(self._begin(length))
+        if not self._silent and length:
+            self._reply.length = length
+            self._reply.wfile.write_file(os.dup(file), offset, length)
+        if self._remaining is not None:
+            self._remaining -= length
+        self._end()
+        return True
+
+
+def _checked(data: Any) -> bytes:
+    """`data` as bytes. Raises `ApplicationError` with the change that the author has to make."""
+    if isinstance(data, bytes):
+        return data
+    if isinstance(data, str):
+        raise ApplicationError(
+            f"The application sends the str {_short(data)}, but a WSGI body is made of bytes. "
+            "Change it to bytes: [text.encode('utf-8')] instead of [text]."
+        )
+    raise ApplicationError(f"The application sends {_short(data)}, a {type(data).__name__}, as a piece of its body; it must be bytes.")
+
+
+def _iterate(result: Any) -> Iterable[bytes]:
+    if isinstance(result, str):
+        raise ApplicationError(
+            f"The application returned the str {_short(result)}, but WSGI wants an iterable of bytes. "
+            "Change it to: return [text.encode('utf-8')]."
+        )
+    if isinstance(result, (bytes, bytearray)):
+        raise ApplicationError("The application returned bytes; WSGI wants an iterable of bytes. Change it to: return [data].")
+    if result is None:
+        raise ApplicationError("The application returned None. It must return an iterable of bytes, such as [data]; is a return missing?")
+    try:
+        return iter(result)
+    except TypeError:
+        raise ApplicationError(f"The application returned a {type(result).__name__}, which is no iterable of bytes.") from None
+
+
+def _short(value: object) -> str:
+    text = ascii(value)
+    return text if len(text) <= 60 else text[:57] + "..."
