@@ -19,7 +19,10 @@ _log = logging.getLogger("tpserver")
 _BACKLOG: Final = 100_000
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 # What could end a line, or move a terminal's cursor, is written as an escape.
-_ESCAPES: Final = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))} | {ord('"'): '\\"', ord("\\"): "\\\\"}
+_ESCAPES: Final = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))} | {
+    ord('"'): '\\"',
+    ord("\\"): "\\\\",
+}
 
 
 class Record(NamedTuple):
@@ -99,9 +102,11 @@ def combined(record: Record) -> str:
         request = f"{head.method} {head.target} {head.protocol}".translate(_ESCAPES)
         referer = head.fields.get("HTTP_REFERER", "-").translate(_ESCAPES)
         agent = head.fields.get("HTTP_USER_AGENT", "-").translate(_ESCAPES)
-    return f'{host} - - [{_when(record.when)}] "{request}" {record.status} {record.length or "-"} "{referer}" "{agent}"\n'
+    return (
+        f'{host} - - [{_when(record.when)}] "{request}" {record.status} {record.length or "-"} "{referer}" "{agent}"\n'
+    )
 
 
 def _when(seconds: float) -> str:
-    now = time.gmtime(seconds)
-    return f"{now.tm_mday:02}/{_MONTHS[now.tm_mon - 1]}/{now.tm_year}:{now.tm_hour:02}:{now.tm_min:02}:{now.tm_sec:02} +0000"
+    year, month, day, hour, minute, second, *_ = time.gmtime(seconds)
+    return f"{day:02}/{_MONTHS[month - 1]}/{year}:{hour:02}:{minute:02}:{second:02} +0000"

@@ -66,7 +66,7 @@ class Connection:
         self._outbox().append_file(file, offset, length)
 
     def flush(self) -> int:
-        """Offers the socket what is to be sent; how many bytes it took. Never blocks, never raises for a lost client."""
+        """Offers the socket what is to be sent; how many bytes it took. Never blocks; a lost client raises nothing."""
         whole = self.whole
         try:
             if whole is not None and not self.outbox:

@@ -157,10 +157,7 @@ class Leader:
 
     def _ready_events(self, events: list[tuple[int, int]]) -> list[tuple[int, int]]:
         """The turn's events, with those connections behind them whose next request is here already."""
-        ready = []
-        for connection in self._ready:
-            if connection.state == READY:
-                ready.append((connection.fd, NOTHING))
+        ready = [(connection.fd, NOTHING) for connection in self._ready if connection.state == READY]
         self._ready.clear()
         fds = {fd for fd, _ in ready}
         return [event for event in events if event[0] not in fds] + ready
@@ -200,7 +197,7 @@ class Leader:
                 connection.deadline = connection.pace.progress(connection.deadline, moved, now)
             elif state == LINGERING:
                 self._swallow(connection)
-        except Exception:
+        except Exception:  # noqa: BLE001 - one connection must not end the others
             _log.exception("tpserver has a fault; the connection that it happened on is closed")
             connection.abort()
         return True

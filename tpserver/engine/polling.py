@@ -37,9 +37,8 @@ class Poller(Protocol):
 class EpollPoller:
     """Linux. READ and WRITE are EPOLLIN's and EPOLLOUT's own numbers, so nothing is translated."""
 
-    capacity = None
-
     def __init__(self) -> None:
+        self.capacity: int | None = None
         self._epoll = select.epoll()
 
     def watch(self, fd: int, before: int, wanted: int) -> None:

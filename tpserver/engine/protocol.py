@@ -69,7 +69,7 @@ class ConnectionProtocol(Protocol):
     def begin_turn(self) -> None:
         """The leader has polled and now attends to what came: the time to look at a clock."""
 
-    def overload(self, request: Request, retry_after: int) -> bytes:
+    def overload(self, request: Any, retry_after: int) -> bytes:
         """The answer to a request that finds the queue full; `retry_after` in seconds."""
 
     def too_many_connections(self) -> bytes:

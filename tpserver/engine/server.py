@@ -19,14 +19,15 @@ from typing import Any, Final
 from tpserver.engine.admission import Admission
 from tpserver.engine.leader import Leader, Leadership
 from tpserver.engine.placement import Placement, Route
-from tpserver.engine.protocol import ConnectionProtocol, Request
+from tpserver.engine.protocol import ConnectionProtocol
 from tpserver.engine.timing import Timing
 
 _log = logging.getLogger("tpserver")
 
 # Seconds that a leader may stay with one connection; the watcher looks twice before it relieves it.
 TICK: Final = 0.001
-# So many ticks without a turn, and the watcher goes to sleep; it looks up once in REST seconds, also for Ctrl-C on Windows.
+# So many ticks without a turn, and the watcher goes to sleep; it looks up once in _REST seconds, on Windows also for
+# Ctrl-C.
 _QUIET_TICKS: Final = 50
 _REST: Final = 0.5
 # Threads beyond those of the application: one leads, others were relieved while they served a file.
@@ -34,7 +35,7 @@ _SPARE_THREADS: Final = 4
 
 
 class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
-    """A leader/followers server on one listening socket. Methods may be called by any thread unless they say otherwise."""
+    """A leader/followers server on one listening socket. Any thread may call what does not say otherwise."""
 
     allow_reuse_address = sys.platform != "win32"  # there it would share the port with a stranger
     request_queue_size = 1024
@@ -78,7 +79,9 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         if sys.platform == "win32":
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
         super().server_bind()
-        self.server_name, self.server_port = self.server_address[:2]
+        address: Any = self.server_address
+        self.server_name: str = address[0]
+        self.server_port: int = address[1]
 
     def server_activate(self) -> None:
         super().server_activate()
@@ -125,18 +128,18 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         _log.exception("tpserver has a fault; the connection that it happened on is closed")
         request.connection.abort()
 
-    def _run_in_place(self, request: Request, client_address: Any, route: Route) -> None:
+    def _run_in_place(self, request: Any, client_address: Any, route: Route) -> None:
         leadership = self.leadership
         number = leadership.number
         begun = route.begin()
         try:
             self.finish_request(request, client_address)
-        except Exception:
+        except Exception:  # noqa: BLE001 - as socketserver does
             self.handle_error(request, client_address)
         route.end(begun, TICK, leadership.number != number)
         request.connection.flush()
 
-    def _work(self, request: Request | None) -> None:
+    def _work(self, request: Any) -> None:
         """A pool thread: one request, and those that wait in line behind it."""
         while request is not None:
             self.process_request_thread(request, request.connection.client_address)

@@ -17,7 +17,7 @@ from tpserver.http.head import Limits
 MAX_CHUNK_LINE: Final = 4096
 
 # RFC 9110 section 6.5.1: a trailer must not say anything about framing or routing.
-_FORBIDDEN_TRAILERS: Final = frozenset({"CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING", "HTTP_HOST", "CONTENT_TYPE"})
+_FORBIDDEN_TRAILERS: Final = frozenset({"CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING", "HTTP_HOST"})
 
 
 class Content(Protocol):
@@ -49,12 +49,12 @@ class LengthBody:
 class ChunkedBody:
     """A body in chunks. `length` is the content's length so far, in bytes. Trailers are checked and dropped."""
 
-    __slots__ = ("_buffer", "_content", "_limits", "_step", "_trailer_count", "_trailer_size", "length", "_remaining")
+    __slots__ = ("_buffer", "_content", "_limits", "_remaining", "_step", "_trailer_count", "_trailer_size", "length")
 
     def __init__(self, content: Content, limits: Limits) -> None:
         self._content = content
         self._limits = limits
-        self._buffer = b""
+        self._buffer = bytearray()  # a line that has not ended yet
         self._step = self._chunk_line
         self._remaining = 0  # of the current chunk's data
         self._trailer_count = 0
@@ -64,16 +64,28 @@ class ChunkedBody:
     def feed(self, data: bytes | bytearray) -> int | None:
         """As `LengthBody.feed`. Raises `RequestRefused`."""
         before = len(self._buffer)
-        chunk = self._buffer + bytes(data) if before else bytes(data)
+        if before:
+            self._buffer += data
+            if b"\n" not in data and len(self._buffer) <= self._line_room():
+                return None  # a line that comes byte by byte is not searched again each time
+            chunk = bytes(self._buffer)
+        else:
+            chunk = bytes(data)
         at = 0
         while True:
             after = self._step(chunk, at)
             if after is None:  # the empty line that ends the trailer section
                 return at + len(CRLF) - before
             if after < 0:
-                self._buffer = chunk[at:]
+                self._buffer = bytearray(chunk[at:])
                 return None
             at = after
+
+    def _line_room(self) -> int:
+        """How long the line that is awaited may be, in bytes; 0 where none is."""
+        if self._step == self._trailer_line:
+            return self._limits.max_head - self._trailer_size
+        return MAX_CHUNK_LINE if self._step == self._chunk_line else 0
 
     # Each step takes the bytes and where to begin; it returns where it ended, -1 when it needs
     # more (nothing is taken then), or None when the body is complete.
@@ -124,7 +136,9 @@ class ChunkedBody:
             if data.find(b"\n", at, at + room + 2) >= 0:
                 raise RequestRefused(400, "A line ends with LF alone.", close=True)
             if len(data) - at - data.endswith(b"\r") > room:
-                raise RequestRefused(431, f"The trailer section is larger than {self._limits.max_head} bytes.", close=True)
+                raise RequestRefused(
+                    431, f"The trailer section is larger than {self._limits.max_head} bytes.", close=True
+                )
             return -1
         self._trailer_count += 1
         self._trailer_size += end - at

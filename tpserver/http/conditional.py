@@ -40,7 +40,7 @@ def evaluate(method: str, fields: Mapping[str, str], current: Validators) -> int
 
 
 def matches(value: str, etag: str, *, weak: bool) -> bool:
-    """Whether a list of entity tags, or "*", holds `etag` by weak or by strong comparison (RFC 9110 section 8.8.3.2)."""
+    """Whether a list of entity tags, or "*", holds `etag`, by weak or strong comparison (RFC 9110 section 8.8.3.2)."""
     if value.strip(OWS_TEXT) == "*":
         return True
     wanted = ENTITY_TAG.fullmatch(etag)

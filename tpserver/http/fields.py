@@ -6,6 +6,7 @@ WSGI application reads: `Accept-Language: en` is ("HTTP_ACCEPT_LANGUAGE", "en").
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Final
 
 from tpserver.errors import RequestRefused
@@ -81,8 +82,19 @@ def field_name(key: str) -> str:
 def check_host(value: str) -> None:
     """Host = uri-host [ ":" port ] (RFC 9110 section 7.2), or empty. Raises `RequestRefused` (400)."""
     match = HOST.fullmatch(value)
-    if match is None or HOST_LIST in value or int(match[2] or "0") > 65535 or (not match[1] and match[2] is not None):
+    if match is None or HOST_LIST in value or not _possible(match[1], match[2]):
         raise RequestRefused(400, "The Host field names no valid host.", close=True)
+
+
+def _possible(host: str, port: str | None) -> bool:
+    if port is not None and (not host or int(port or "0") > 65535):
+        return False
+    if host.startswith("[") and not host.startswith("[v"):
+        try:
+            ipaddress.IPv6Address(host[1:-1])
+        except ValueError:
+            return False
+    return True
 
 
 def _check_content_length(value: str) -> None:

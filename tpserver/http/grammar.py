@@ -50,7 +50,12 @@ CHUNK_LINE: Final = re.compile(
 # RFC 9110 4.2     http-URI authority, without userinfo (RFC 9110 4.2.4 asks to treat it as an error)
 # RFC 3986 3.2.2   host = IP-literal / IPv4address / reg-name ; port = *DIGIT
 _UNRESERVED_SUB: Final = r"A-Za-z0-9\-._~!$&'()*+,;="
-_HOST: Final = rf"(?:\[[0-9A-Fa-f:.]+\]|\[v[0-9A-Fa-f]+\.[{_UNRESERVED_SUB}:]+\]|(?:[{_UNRESERVED_SUB}]|%[0-9A-Fa-f]{{2}})*)"
+# Of an IPv6address only the characters are looked at here; `check_host` reads it.
+_HOST: Final = (
+    r"(?:\[[0-9A-Fa-f:.]+\]"
+    rf"|\[v[0-9A-Fa-f]+\.[{_UNRESERVED_SUB}:]+\]"
+    rf"|(?:[{_UNRESERVED_SUB}]|%[0-9A-Fa-f]{{2}})*)"
+)
 HOST: Final = re.compile(rf"({_HOST})(?::([0-9]{{0,5}}))?")
 # A list made of repeated or comma-joined hosts would fit reg-name, whose sub-delims include the comma.
 HOST_LIST: Final = ","
@@ -68,5 +73,6 @@ FIELD_VALUE_TEXT: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 # RFC 9110 12.4.2  weight = OWS ";" OWS "q=" qvalue ; qvalue = ( "0" [ "." 0*3DIGIT ] ) / ( "1" [ "." 0*3("0") ] )
 QVALUE: Final = re.compile(r"[Qq]=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)")
 
-# RFC 9110 8.8.3   entity-tag = [ weak ] opaque-tag ; opaque-tag = DQUOTE *etagc DQUOTE ; etagc = %x21 / %x23-7E / obs-text
+# RFC 9110 8.8.3   entity-tag = [ weak ] opaque-tag ; opaque-tag = DQUOTE *etagc DQUOTE
+#                  etagc = %x21 / %x23-7E / obs-text
 ENTITY_TAG: Final = re.compile(r'(W/)?("[\x21\x23-\x7e\x80-\xff]*")')

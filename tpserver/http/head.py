@@ -11,7 +11,6 @@ from tpserver.http.fields import DROPPED, SECRET_NAMES, FieldMemory, join, parse
 from tpserver.http.grammar import CRLF, HEAD_END, OWS_TEXT, REQUEST_LINE
 from tpserver.http.target import parse_target
 
-
 # Fields that make more of a GET than "send me that" (RFC 9110 sections 13.1 and 14.2).
 CONDITIONAL_NAMES: Final = frozenset(
     {

@@ -37,7 +37,7 @@ class Interim:
 
 
 class Message:
-    """One complete request message; `content` is None where it has none, else a binary file, at its start."""
+    """One complete request message; `content` is None where it has none, else a binary file at its start."""
 
     __slots__ = ("content", "head")
 
@@ -77,8 +77,8 @@ class MessageReader(Generic[MessageType]):
     """
 
     __slots__ = (
-        "_asked", "_blank_seen", "_body", "_buffer", "_content", "_head", "_last_head", "_last_raw", "_limits", "_memory",
-        "_new_content", "_new_message", "_scanned",
+        "_asked", "_blank_seen", "_body", "_buffer", "_content", "_head", "_last_head", "_last_raw", "_limits",
+        "_memory", "_new_content", "_new_message", "_scanned",
     )  # fmt: skip
 
     def __init__(
@@ -92,7 +92,7 @@ class MessageReader(Generic[MessageType]):
         self._limits = limits
         self._memory = memory
         self._new_content = new_content
-        self._buffer = b""  # bytes, or a bytearray while a head comes in pieces
+        self._buffer: bytes | bytearray = b""  # a bytearray while a head comes in pieces
         self._scanned = 0
         self._blank_seen = False
         self._head: Head | None = None  # set while its body is awaited
@@ -124,6 +124,7 @@ class MessageReader(Generic[MessageType]):
             if head is None and data == self._last_raw:
                 head = self._last_head
             if head is not None:
+                self._blank_seen = False
                 return self._new_message(head, None)
         return self._read(data)
 

@@ -107,7 +107,8 @@ def _check_status(status: object) -> tuple[int, bytes]:
     match = STATUS_TEXT.fullmatch(status)
     if match is None:
         raise ApplicationError(
-            f"start_response() was given the status {status!r}; it takes three digits, a space and a reason, such as '200 OK'."
+            f"start_response() was given the status {status!r}; "
+            "it takes three digits, a space and a reason, such as '200 OK'."
         )
     code = int(match[1] or match[3])
     if code < 200:
@@ -128,7 +129,9 @@ def _check_field(field: object) -> tuple[str, str]:
     if TOKEN_TEXT.fullmatch(name) is None:
         raise ApplicationError(f"The field name {name!r} has a character that no field name has.")
     if name.lower() in HOP_BY_HOP:
-        raise ApplicationError(f"The field {name!r} is hop-by-hop: only the server may send it (PEP 3333). Leave it out.")
+        raise ApplicationError(
+            f"The field {name!r} is hop-by-hop: only the server may send it (PEP 3333). Leave it out."
+        )
     if FIELD_VALUE_TEXT.fullmatch(value) is None:
         raise ApplicationError(
             f"The value of the field {name!r}, {value!r}, has a control character (such as CR or LF), or one beyond "

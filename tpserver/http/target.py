@@ -46,7 +46,9 @@ def _origin_form(target: str, authority: str | None) -> Target:
     path, _, query = target.partition("?")
     if "%" in target:
         if BAD_PERCENT.search(target):
-            raise RequestRefused(400, "A percent sign in the request target is not followed by two hex digits.", close=True)
+            raise RequestRefused(
+                400, "A percent sign in the request target is not followed by two hex digits.", close=True
+            )
         path = unquote_to_bytes(path).decode("latin-1")
         if "\0" in path:
             raise RequestRefused(400, "The path holds a NUL.", close=True)

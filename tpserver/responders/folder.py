@@ -39,10 +39,11 @@ class Redirect(NamedTuple):
 
 
 class File:
-    """A regular file as it was when `signature` was taken. `lines` are the head's, without Date and Server."""
+    """A regular file as it was when `signature` was taken. `lines` are the head's without Date and Server."""
 
     __slots__ = (
-        "_stamp", "_whole", "content", "lines", "name", "real", "signature", "size", "turn", "validator_fields", "validators",
+        "_stamp", "_whole", "content", "lines", "name", "real", "signature", "size", "turn", "validator_fields",
+        "validators",
     )  # fmt: skip
 
     def __init__(self, name: str, real: str, status: os.stat_result, content: bytes | None) -> None:
@@ -51,7 +52,9 @@ class File:
         self.signature = signature(status)
         self.size = status.st_size
         self.content = content
-        self.validators = Validators(f'"{status.st_mtime_ns:x}-{status.st_size:x}"', status.st_mtime_ns // 1_000_000_000)
+        self.validators = Validators(
+            f'"{status.st_mtime_ns:x}-{status.st_size:x}"', status.st_mtime_ns // 1_000_000_000
+        )
         self.validator_fields = [
             ("ETag", self.validators.etag),
             ("Last-Modified", format_date(self.validators.last_modified)),
@@ -112,7 +115,7 @@ class Folder:
         return self._look(path, turn)
 
     def open(self, file: File) -> tuple[int, File]:
-        """A descriptor of `file` and what it is now: the version that was opened is the one that is sent. Raises OSError."""
+        """A descriptor of `file`, and what it is now: the version that was opened is sent. Raises OSError."""
         descriptor = os.open(file.real, _OPEN)
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
@@ -153,7 +156,7 @@ class Folder:
         return self._load(path, index, real, turn)
 
     def _inside(self, name: str) -> str | None:
-        """The real path of `name` when that lies below the real root; links are followed and judged by where they lead."""
+        """The real path of `name` when that lies below the real root: links are judged by where they lead."""
         try:
             root = os.path.realpath(self.root)
             real = os.path.realpath(name, strict=True)

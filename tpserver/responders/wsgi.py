@@ -63,7 +63,7 @@ class WSGIResponder:
             finally:
                 if hasattr(result, "close"):
                     result.close()
-        except BaseException as error:  # also SystemExit and the like: a request must not end the server
+        except BaseException as error:  # noqa: BLE001 - SystemExit too: a request must not end the server
             self._failed(head, reply, response, error)
 
     def _template(self, head: Head) -> Environ:

@@ -46,7 +46,7 @@ class WSGIResponse:
     def start_response(
         self, status: str, headers: list[tuple[str, str]], exc_info: ExcInfo | None = None
     ) -> Callable[[bytes], None]:
-        """PEP 3333. Raises `ApplicationError` for what may not be sent, and `exc_info` once it is too late for another head."""
+        """PEP 3333. Raises `ApplicationError` for what may not be sent, `exc_info` when another head is too late."""
         if exc_info is not None:
             try:
                 if self.head_sent:
@@ -90,7 +90,7 @@ class WSGIResponse:
         self._end()
 
     def write(self, data: bytes) -> None:
-        """The callable that `start_response` returns: sends at once. Raises ConnectionAbortedError when the client has gone."""
+        """What `start_response` returns: sends at once. Raises ConnectionAbortedError when the client has gone."""
         data = _checked(data)
         if not data:
             return
@@ -111,10 +111,12 @@ class WSGIResponse:
         self._end()
 
     def _begin(self, length: int | None) -> bytes:
-        """The head's bytes. `length` is the content's if it is known, in bytes; decides the framing (RFC 9112 section 6)."""
+        """The head's bytes; decides the framing (RFC 9112 section 6). `length` is the content's, in bytes, if known."""
         head = self._head
         if head is None:
-            raise ApplicationError("The application has not called start_response(status, headers) before its first bytes.")
+            raise ApplicationError(
+                "The application has not called start_response(status, headers) before its first bytes."
+            )
         request, reply = self._request, self._reply
         self.head_sent = True
         reply.status = head.status
@@ -190,7 +192,9 @@ def _checked(data: Any) -> bytes:
             f"The application sends the str {_short(data)}, but a WSGI body is made of bytes. "
             "Change it to bytes: [text.encode('utf-8')] instead of [text]."
         )
-    raise ApplicationError(f"The application sends {_short(data)}, a {type(data).__name__}, as a piece of its body; it must be bytes.")
+    raise ApplicationError(
+        f"The application sends {_short(data)}, a {type(data).__name__}, as a piece of its body; it must be bytes."
+    )
 
 
 def _iterate(result: Any) -> Iterable[bytes]:
@@ -200,13 +204,20 @@ def _iterate(result: Any) -> Iterable[bytes]:
             "Change it to: return [text.encode('utf-8')]."
         )
     if isinstance(result, (bytes, bytearray)):
-        raise ApplicationError("The application returned bytes; WSGI wants an iterable of bytes. Change it to: return [data].")
+        raise ApplicationError(
+            "The application returned bytes; WSGI wants an iterable of bytes. Change it to: return [data]."
+        )
     if result is None:
-        raise ApplicationError("The application returned None. It must return an iterable of bytes, such as [data]; is a return missing?")
+        raise ApplicationError(
+            "The application returned None. It must return an iterable of bytes, such as [data]; is a return missing?"
+        )
     try:
-        return iter(result)
+        pieces: Iterable[bytes] = iter(result)
     except TypeError:
-        raise ApplicationError(f"The application returned a {type(result).__name__}, which is no iterable of bytes.") from None
+        raise ApplicationError(
+            f"The application returned a {type(result).__name__}, which is no iterable of bytes."
+        ) from None
+    return pieces
 
 
 def _short(value: object) -> str:

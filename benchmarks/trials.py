@@ -1,0 +1,170 @@
+"""Measurements without wrk: what tpserver withstands, and what it costs when nothing happens."""
+
+from __future__ import annotations
+
+import resource
+import selectors
+import time
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, cast
+
+from .apps import HANG_SECONDS
+from .bench import FILES, Bench, Helper
+from .client import Client
+from .probe import percentile
+from .process import ServerFailed, ServerProcess
+
+if TYPE_CHECKING:
+    from .model import Figures, Job
+    from .servers import Server
+
+THREADS = 8
+QUEUE = 16
+OVERFLOW = 8
+REFUSAL_SECONDS = 2.0
+FILE_REQUESTS = 200
+
+CROWD = {"head": 2000, "body": 2000, "deaf": 2000, "idle": 5000}
+CROWD_SECONDS = 45.0
+CONNECTIONS_OPTION = ("--max-connections", "12000")
+SETTLE_SECONDS = 90.0
+VISIT_EVERY = 0.010
+LOOK_SECONDS = 0.5
+FEW = 100  # descriptors of the server itself, and visitors
+
+IDLE_CONNECTIONS = 5000
+IDLE_SECONDS = 10.0
+
+
+def hung(bench: Bench, server: Server, job: Job) -> Figures:
+    """More requests than threads and queue take, none of which ends; then files."""
+    with bench.serve(server, job) as process, ExitStack() as stack:
+        clients = [stack.enter_context(Client(process.port)) for _ in range(THREADS + QUEUE + OVERFLOW)]
+        refused = _refusals(clients)
+        files = sorted(_time_of_file(process) for _ in range(FILE_REQUESTS))
+    return {
+        "refused at once": len(refused),
+        "slowest refusal ms": max(refused, default=HANG_SECONDS * 1000),
+        "file p50 ms": percentile(files, 0.50),
+        "slowest file ms": files[-1],
+    }
+
+
+def _refusals(clients: list[Client]) -> list[float]:
+    """Have all ask; milliseconds from asking to 503 for each that is refused soon enough to see."""
+    sent: dict[Client, float] = {}
+    for client in clients:
+        sent[client] = time.perf_counter()
+        client.send("/hang")
+    refused: list[float] = []
+    deadline = time.perf_counter() + REFUSAL_SECONDS
+    with selectors.DefaultSelector() as selector:
+        for client in clients:
+            selector.register(client, selectors.EVENT_READ)
+        while len(refused) < OVERFLOW and (left := deadline - time.perf_counter()) > 0:
+            for key, _ in selector.select(left):
+                client = cast("Client", key.fileobj)
+                selector.unregister(client)
+                taken = (time.perf_counter() - sent[client]) * 1000
+                if client.receive().status == 503:
+                    refused.append(taken)
+    return refused
+
+
+def _time_of_file(process: ServerProcess) -> float:
+    """Milliseconds for a file, with a connection of its own."""
+    begun = time.perf_counter()
+    with Client(process.port) as client:
+        answer = client.ask("/1k.bin")
+    if answer.status != 200 or len(answer.body) != FILES["1k.bin"]:
+        raise ServerFailed(f"answered {answer.status} for a file while the application hung")
+    return (time.perf_counter() - begun) * 1000
+
+
+def _need_files(count: int) -> None:
+    """Both the server and the clients raise their soft limit themselves; the hard one must allow it."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if hard != resource.RLIM_INFINITY and hard < count:
+        raise ServerFailed(f"{count} open files are needed, {hard} allowed")
+
+
+def slow_clients(bench: Bench, server: Server, job: Job) -> Figures:
+    """Eleven thousand bad clients at once, and one good visitor who asks all along."""
+    _need_files(sum(CROWD.values()) + 500)
+    crowd_arguments = [f"{kind}={count}" for kind, count in CROWD.items()]
+    most_files, most_memory = 0, 0
+    gone: float | None = None
+    with (
+        bench.serve(server, job) as process,
+        bench.helper("probe", process.port, "/", VISIT_EVERY, SETTLE_SECONDS + CROWD_SECONDS) as probe,
+        bench.helper("slow_clients", process.port, CROWD_SECONDS, *crowd_arguments) as crowd,
+    ):
+        connecting = _settled(crowd)
+        settled = time.monotonic()
+        while (done := crowd.message(LOOK_SECONDS)) is None:
+            files, taken = process.open_files(), time.monotonic() - settled
+            most_files, most_memory = max(most_files, files), max(most_memory, process.memory())
+            if gone is None and files < CROWD["idle"] + FEW:
+                gone = taken
+            if taken > CROWD_SECONDS * 2:
+                raise ServerFailed("the clients did not end in time")
+        left = process.open_files()
+        seen = probe.finish()
+    figures: Figures = {
+        "visits": seen["count"],
+        "visits failed": seen["failed"],
+        "visit p99 ms": seen["p99_ms"],
+        "slowest visit ms": seen["max_ms"],
+        "connected within s": connecting,
+    }
+    for kind, fared in done["kinds"].items():
+        figures[f"{kind}: ended"] = fared["ended"]
+        if kind != "idle":
+            figures[f"{kind}: median s"] = fared["median_ended"]
+            figures[f"{kind}: last s"] = fared["last_ended"]
+        if kind in ("head", "body"):
+            figures[f"{kind}: told 408"] = fared["answers"].get("408", 0)
+    return figures | {
+        "all but idle gone s": CROWD_SECONDS if gone is None else gone,
+        "most sockets": most_files,
+        "sockets left": left,
+        "most memory MiB": most_memory / 2**20,
+    }
+
+
+def _settled(crowd: Helper) -> float:
+    """Wait until all have connected and been answered; how many seconds that took."""
+    message = crowd.message(SETTLE_SECONDS)
+    if message is None or message["unsettled"]:
+        raise ServerFailed(f"{message['unsettled'] if message else 'some'} clients could not connect, or got no answer")
+    return float(message["seconds"])
+
+
+def idle_memory(bench: Bench, server: Server, job: Job) -> Figures:
+    """Resident memory before and after 5000 connections, each of which has made one request."""
+    _need_files(IDLE_CONNECTIONS + 500)
+    with bench.serve(server, job) as process:
+        with Client(process.port) as client:
+            for _ in range(FILE_REQUESTS):
+                client.ask("/")
+        before = process.memory()
+        with bench.helper("slow_clients", process.port, SETTLE_SECONDS, f"idle={IDLE_CONNECTIONS}") as crowd:
+            _settled(crowd)
+            after = process.memory()
+            done = crowd.finish()
+    kept = IDLE_CONNECTIONS - done["kinds"]["idle"]["ended"]
+    return {
+        "KiB per connection": (after - before) / IDLE_CONNECTIONS / 1024,
+        "connections kept": kept,
+        "resident MiB": after / 2**20,
+    }
+
+
+def idle(bench: Bench, server: Server, job: Job) -> Figures:
+    """Processor time while nobody asks, after one request."""
+    with bench.serve(server, job) as process:
+        process.rest(1.0)  # what starting left to do
+        before, begun = process.processor_seconds(), time.monotonic()
+        process.rest(IDLE_SECONDS)
+        used, taken = process.processor_seconds() - before, time.monotonic() - begun
+    return {"% of a core": used / taken * 100}

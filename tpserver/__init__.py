@@ -1,0 +1,11 @@
+"""tpserver: a folder of files and a WSGI application from one process, with the standard library alone.
+
+from tpserver import serve
+serve(app, root="html", port=8888)
+"""
+
+from tpserver.config import Config
+from tpserver.run import Server, make_server, serve
+from tpserver.version import __version__
+
+__all__ = ["Config", "Server", "__version__", "make_server", "serve"]

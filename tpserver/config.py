@@ -1,0 +1,181 @@
+"""Every option, declared once: the keyword arguments of `serve` and `make_server`, the command line and the docs.
+
+An option is a field of `Config`; its metadata carry how it is written on the command line and what
+it means. Sizes are bytes and times seconds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import Field, dataclass, field, fields
+from typing import Any, Final
+
+from tpserver.errors import UsageError
+
+_SIZE: Final = re.compile(r"([0-9]{1,15})([KMG]?)")
+_UNITS: Final = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
+_NUMBER: Final = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?")
+LOG_LEVELS: Final = ("debug", "info", "warning", "error", "critical")
+
+
+def parse_size(text: str) -> int:
+    """ "65536", "64K", "256M", "1G" -> bytes. Raises ValueError."""
+    match = _SIZE.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text!r} is not a size such as 65536, 64K or 256M")
+    return int(match[1]) * _UNITS[match[2]]
+
+
+def parse_count(text: str) -> int:
+    """A whole number, 0 or above. Raises ValueError."""
+    if not re.fullmatch(r"[0-9]{1,15}", text):
+        raise ValueError(f"{text!r} is not a whole number")
+    return int(text)
+
+
+def parse_number(text: str) -> float:
+    """A number, 0 or above. Raises ValueError."""
+    if _NUMBER.fullmatch(text) is None:
+        raise ValueError(f"{text!r} is not a number")
+    return float(text)
+
+
+@dataclass(frozen=True)
+class Option:
+    """How one field of `Config` is written and checked: `parse` raises ValueError, `least` and `most` are allowed."""
+
+    metavar: str
+    meaning: str
+    parse: Callable[[str], Any] = str
+    least: float | None = None
+    most: float | None = None
+    choices: tuple[str, ...] | None = None
+    shown: str = ""  # the default as the docs show it, where the value itself would not tell
+
+
+def _option(
+    default: Any,
+    metavar: str,
+    meaning: str,
+    *,
+    parse: Callable[[str], Any] = str,
+    least: float | None = None,
+    most: float | None = None,
+    choices: tuple[str, ...] | None = None,
+    shown: str = "",
+) -> Any:
+    return field(default=default, metadata={"option": Option(metavar, meaning, parse, least, most, choices, shown)})
+
+
+@dataclass(frozen=True)
+class Config:
+    """What a server is to be. Raises `UsageError` for a value that cannot be."""
+
+    root: str | None = _option(
+        None, "DIR", "serve the files of this folder", shown="the current folder when there is no application"
+    )
+    app: str | None = _option(
+        None, "MODULE:CALLABLE", "the WSGI application; also as the only positional argument", shown="none"
+    )
+    app_dir: str = _option(".", "DIR", "look for the application's module here first", shown="the current folder")
+    host: str = _option("127.0.0.1", "HOST", "the address to listen on; 0.0.0.0 for every one of this machine")
+    port: int = _option(
+        8888, "PORT", "the port to listen on; 0 takes a free one and says which", parse=parse_count, least=0, most=65535
+    )
+    threads: int = _option(
+        8, "N", "requests of the application that run at once", parse=parse_count, least=1, most=1000
+    )
+    queue: int = _option(
+        1024, "N", "requests that may wait for a thread; one more gets 503 at once", parse=parse_count, least=0
+    )
+    switch_interval: float = _option(
+        0.0005,
+        "SECONDS",
+        "how long one computing thread keeps the interpreter from the others; 0 leaves it as it is",
+        parse=parse_number,
+        least=0,
+        most=1,
+    )
+    access_log: str = _option("-", "PATH", "a line for each request goes to this file; - is stdout, none is nowhere")
+    log_level: str = _option("info", "LEVEL", "how much the server says on stderr", choices=LOG_LEVELS)
+    max_head: int = _option(
+        64 * 1024, "SIZE", "bytes of a request line and its fields; more get 414 or 431", parse=parse_size, least=1024
+    )
+    max_fields: int = _option(
+        100, "N", "fields of a request, or of its trailers; more get 431", parse=parse_count, least=1
+    )
+    max_body: int = _option(
+        256 * 1024**2, "SIZE", "bytes of a request's content; more get 413", parse=parse_size, least=0
+    )
+    max_connections: int = _option(10_000, "N", "open connections; one more gets 503", parse=parse_count, least=1)
+    head_timeout: float = _option(
+        15.0, "SECONDS", "for the whole head of a request; then 408", parse=parse_number, least=0.1
+    )
+    idle_timeout: float = _option(
+        75.0, "SECONDS", "that a connection is kept between two requests", parse=parse_number, least=0.1
+    )
+    min_rate: float = _option(
+        240.0,
+        "BYTES",
+        "a second, at least, of a body or a response, after 5 seconds of grace; 0 allows any",
+        parse=parse_number,
+        least=0,
+    )
+    send_timeout: float = _option(
+        30.0, "SECONDS", "that a body or a response may stand still", parse=parse_number, least=0.1
+    )
+    drain_timeout: float = _option(
+        30.0, "SECONDS", "to finish what runs when the server is stopped", parse=parse_number, least=0
+    )
+
+    def __post_init__(self) -> None:
+        for declared in fields(self):
+            _check(option_name(declared), getattr(self, declared.name), declared)
+
+
+def _check(name: str, value: Any, declared: Field[Any]) -> None:
+    option: Option = declared.metadata["option"]
+    kind = type(declared.default)
+    if kind in (int, float) and (not isinstance(value, (int, float)) or isinstance(value, bool)):
+        raise UsageError(f"{name} takes a number, not {value!r}")
+    if kind is int and not isinstance(value, int):
+        raise UsageError(f"{name} takes a whole number, not {value!r}")
+    if option.choices is not None and value not in option.choices:
+        raise UsageError(f"{name} takes one of {', '.join(option.choices)}, not {value!r}")
+    if option.least is not None and not value >= option.least:
+        raise UsageError(f"{name} must be {option.least:g} or more, not {value!r}")
+    if option.most is not None and not value <= option.most:
+        raise UsageError(f"{name} must be {option.most:g} or less, not {value!r}")
+
+
+def option_name(declared: Field[Any]) -> str:
+    """A field of `Config` -> its name on the command line."""
+    return "--" + declared.name.replace("_", "-")
+
+
+def options() -> list[tuple[Field[Any], Option]]:
+    """Every option, in the order in which it is shown."""
+    return [(declared, declared.metadata["option"]) for declared in fields(Config)]
+
+
+def shown_default(declared: Field[Any], option: Option) -> str:
+    """The default as a person reads it: 64K, 75, none."""
+    value: Any = declared.default
+    if option.shown:
+        return option.shown
+    if option.parse is parse_size:
+        for unit in "GMK":
+            if value % _UNITS[unit] == 0:
+                return f"{value // _UNITS[unit]}{unit}"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def options_table() -> str:
+    """The options as a Markdown table, for README.md."""
+    rows = ["| option | meaning | default |", "| --- | --- | --- |"]
+    for declared, option in options():
+        rows.append(
+            f"| `{option_name(declared)} {option.metavar}` | {option.meaning} | {shown_default(declared, option)} |"
+        )
+    return "\n".join(rows) + "\n"

@@ -1,0 +1,244 @@
+"""Puts it together: a `Config` becomes folder and application, these a site, and the site a `Server`."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import logging
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Iterator
+from typing import IO, Any, Final
+
+from tpserver.access_log import AccessLog
+from tpserver.config import Config
+from tpserver.engine import server as engine
+from tpserver.engine.listeners import raise_file_limit
+from tpserver.engine.timing import Timing
+from tpserver.errors import StartError, UsageError
+from tpserver.handler import HTTPProtocol, HTTPRequestHandler
+from tpserver.http.head import Limits
+from tpserver.responders.folder import Folder
+from tpserver.responders.site import Site
+from tpserver.responders.wsgi import Application, WSGIResponder
+from tpserver.version import SOFTWARE
+
+_log = logging.getLogger("tpserver")
+
+
+class Server(engine.Server):
+    """An HTTP server for a folder, an application, or both. Life and methods are those of `socketserver`.
+
+    Raises `StartError` when the address or the access log cannot be had, `UsageError` for a root that
+    is no folder. `application` is a callable (PEP 3333); where it is None, `config.app` names one.
+    """
+
+    protocol: HTTPProtocol
+
+    def __init__(self, config: Config | None = None, application: Application | None = None) -> None:
+        self.config = config = config or Config()
+        if application is None and config.app is not None:
+            application = load_application(config.app, config.app_dir)
+        self._folder = _folder(config)
+        self._log_stream: IO[str] | None = None
+        self.access_log = self._open_access_log(config.access_log)
+        protocol = HTTPProtocol(
+            Site(self._folder, None),
+            Limits(config.max_head, config.max_fields, config.max_body),
+            software=SOFTWARE,
+            access_log=self.access_log,
+        )
+        timing = Timing(
+            head_timeout=config.head_timeout,
+            idle_timeout=config.idle_timeout,
+            min_rate=config.min_rate,
+            send_timeout=config.send_timeout,
+            drain_timeout=config.drain_timeout,
+        )
+        try:
+            super().__init__(
+                (config.host, config.port),
+                HTTPRequestHandler,
+                protocol,
+                threads=config.threads,
+                queue=config.queue,
+                max_connections=config.max_connections,
+                timing=timing,
+            )
+        except (OSError, UnicodeError) as error:
+            self._close_access_log()
+            reason = getattr(error, "strerror", None) or str(error)
+            raise StartError(f"cannot listen on {config.host}:{config.port}: {reason}") from error
+        self.set_app(application)
+
+    def set_app(self, application: Application | None) -> None:
+        """The application that answers from now on; None: files only. As wsgiref's `WSGIServer.set_app`."""
+        responder = None
+        if application is not None:
+            if not callable(application):
+                raise UsageError(f"a WSGI application is a callable, not {application!r}")
+            responder = WSGIResponder(application, self.server_name, self.server_port, software=SOFTWARE)
+        self.protocol.site = Site(self._folder, responder)
+        # Remembered heads hold what the application before this one was told.
+        self.protocol.memory.heads.clear()
+
+    def get_app(self) -> Application | None:
+        """The application that answers."""
+        responder = self.protocol.site.application
+        return None if responder is None else responder.application
+
+    @property
+    def url(self) -> str:
+        """The address to open in a browser."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(self.server_name, self.server_name)
+        return f"http://[{host}]:{self.server_port}/" if ":" in host else f"http://{host}:{self.server_port}/"
+
+    def service_actions(self) -> None:
+        """The watcher, each tick."""
+        if self.access_log is not None:
+            self.access_log.ring()
+
+    def server_close(self) -> None:
+        """Closes the listening socket and the access log."""
+        super().server_close()
+        self._close_access_log()
+
+    def _open_access_log(self, where: str) -> AccessLog | None:
+        if where == "none" or (where == "-" and sys.stdout is None):
+            return None
+        if where == "-":
+            return AccessLog(sys.stdout)
+        try:
+            self._log_stream = open(where, "a", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115 (the server's)
+        except OSError as error:
+            raise StartError(f"cannot write the access log {where}: {error.strerror}") from error
+        return AccessLog(self._log_stream)
+
+    def _close_access_log(self) -> None:
+        if self.access_log is not None:
+            self.access_log.close()
+        if self._log_stream is not None:
+            self._log_stream.close()
+
+
+def make_server(
+    host: str = "127.0.0.1", port: int = 8888, app: Application | str | None = None, **options: Any
+) -> Server:
+    """A bound server, not serving yet: a drop-in for `wsgiref.simple_server.make_server`.
+
+    `options` are the fields of `Config`; the access log is off unless one names it. Nothing of the
+    process around it is changed: no signal handler, no switch interval, no logging.
+    """
+    options.setdefault("access_log", "none")
+    config = _config(host=host, port=port, app=app if isinstance(app, str) else None, **options)
+    return Server(config, None if isinstance(app, str) else app)
+
+
+def serve(app: Application | str | None = None, root: str | os.PathLike[str] | None = None, **options: Any) -> None:
+    """Serves until Ctrl-C or SIGTERM, then drains; a second one does not wait. For whoever owns the process.
+
+    `options` are the fields of `Config`. Without an application and a root it serves the current
+    folder. Call it in the main thread. Raises `UsageError` and `StartError`.
+    """
+    if root is not None:
+        options["root"] = os.fspath(root)
+    run(_config(app=app if isinstance(app, str) else None, **options), None if isinstance(app, str) else app)
+
+
+def run(config: Config, application: Application | None = None) -> Server:
+    """As `serve`, for a `Config`; returns the server, which has stopped."""
+    _configure_logging(config.log_level)
+    raise_file_limit()
+    if config.switch_interval:
+        sys.setswitchinterval(config.switch_interval)
+    if config.root is None and config.app is None and application is None:
+        config = Config(**{**vars(config), "root": "."})
+    with Server(config, application) as server, _stopped_by_signals(server):
+        print(_greeting(server), flush=True)
+        server.serve_forever()
+    print("stopped", flush=True)
+    return server
+
+
+def _config(**options: Any) -> Config:
+    try:
+        return Config(**options)
+    except TypeError as error:
+        unknown = sorted(set(options) - set(vars(Config())))
+        raise UsageError(f"there is no option {', '.join(unknown)}" if unknown else str(error)) from None
+
+
+def _folder(config: Config) -> Folder | None:
+    if config.root is None:
+        return None
+    if not os.path.isdir(config.root):
+        raise UsageError(f"--root {config.root}: there is no such folder")
+    return Folder(config.root)
+
+
+def load_application(name: str, app_dir: str) -> Application:
+    """ "package.module:name" -> the callable, looked for in `app_dir` first. Raises `UsageError` and `StartError`."""
+    module_name, colon, attribute = name.partition(":")
+    if not (module_name and colon and attribute):
+        raise UsageError(f"--app {name}: it takes MODULE:CALLABLE, such as wsgiPy.demo:app")
+    if not os.path.isdir(app_dir):
+        raise UsageError(f"--app-dir {app_dir}: there is no such folder")
+    sys.path.insert(0, os.path.abspath(app_dir))
+    try:
+        found: Any = importlib.import_module(module_name)
+    except BaseException as error:
+        raise _import_failed(module_name, app_dir, error) from error
+    for part in attribute.split("."):
+        if not hasattr(found, part):
+            raise StartError(f"cannot find {part} in {name}: the module {module_name} has no such name")
+        found = getattr(found, part)
+    if not callable(found):
+        raise StartError(f"{name} is a {type(found).__name__}; a WSGI application is a callable")
+    application: Application = found
+    return application
+
+
+def _import_failed(module_name: str, app_dir: str, error: BaseException) -> StartError:
+    if isinstance(error, KeyboardInterrupt):
+        raise error
+    if isinstance(error, ModuleNotFoundError) and error.name and (module_name + ".").startswith(error.name + "."):
+        return StartError(f"cannot import {module_name}: there is no module {error.name} in {os.path.abspath(app_dir)}")
+    return StartError(f"cannot import {module_name}: {error!r}", "".join(traceback.format_exception(error)))
+
+
+# Windows has SIGBREAK (Ctrl-Break) and no real SIGTERM.
+_STOPPING: Final = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name)]
+
+
+@contextlib.contextmanager
+def _stopped_by_signals(server: Server) -> Iterator[None]:
+    """Ctrl-C, Ctrl-Break and SIGTERM drain the server. Elsewhere than in the main thread nothing can be caught."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, lambda *_: server.begin_shutdown()) for number in _STOPPING}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _greeting(server: Server) -> str:
+    config = server.config
+    application = server.get_app()
+    name = config.app or getattr(application, "__name__", type(application).__name__)
+    what = [os.path.abspath(config.root)] if config.root is not None else []
+    what += [str(name)] if application is not None else []
+    return f"tpserver serves {' and '.join(what)} at {server.url} (Ctrl-C stops it)"
+
+
+def _configure_logging(level: str) -> None:
+    _log.setLevel(level.upper())
+    if not _log.handlers and not logging.getLogger().handlers and sys.stderr is not None:
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        _log.addHandler(handler)
