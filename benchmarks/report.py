@@ -112,7 +112,7 @@ def _compared(outcome: Outcome) -> list[Row]:
             if metric.compared:
                 row.append("" if name == SUBJECT else ratio(outcome.ratios(name, metric.name)))
         mine = [target for target in scenario.targets if (target.peer or SUBJECT) == name]
-        several = len({target.metric for target in scenario.targets}) > 1
+        several = sum(metric.compared for metric in scenario.metrics) > 1
         told = "; ".join(f"{target.metric} " * several + verdict(outcome, target) for target in mine)
         table.append([*row, told])
     return table

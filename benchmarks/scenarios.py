@@ -112,6 +112,18 @@ _add(
 )
 _add(
     Scenario(
+        "mixed-paced",
+        "One request in 50 waits 50 ms, and all servers get the same load",
+        "as mixed, but the 64 clients pause 32 ms on average, which every server can keep up with",
+        Job(app="mixed"),
+        loads.mixed(Load(script="paced")),
+        (RATE, _QUICK, ERRORS),
+        APPLICATION_PEERS,
+        tuple(target for target in _AHEAD if target.metric == _QUICK.name),
+    )
+)
+_add(
+    Scenario(
         "compute",
         "Quick requests beside computing ones",
         "two connections ask for 300 ms of pure Python all the time, 64 ask for 13 bytes; 8 threads",

@@ -17,11 +17,20 @@ _HIDDEN = {
 }
 
 
+def _loopback_pair(*_: object) -> tuple[socket.socket, socket.socket]:
+    """What `socket.socketpair` is where there are no unix sockets."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        one = socket.create_connection(listening.getsockname())
+        other, _ = listening.accept()
+    return one, other
+
+
 def hide() -> None:
     """Before tpserver is imported. For the rest of the process."""
     for module, names in _HIDDEN.items():
         for name in names:
             if hasattr(module, name):
                 delattr(module, name)
+    socket.socketpair = _loopback_pair  # type: ignore[assignment]
     # Chosen when `selectors` was imported, which pytest has done long ago.
     selectors.DefaultSelector = selectors.SelectSelector  # type: ignore[misc, assignment]

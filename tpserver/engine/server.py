@@ -182,10 +182,10 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         self._bell.set()
 
     def _serve(self, enough: Callable[[], bool]) -> None:
-        self._down.clear()
-        self.stopped = self.draining = False
         self._pool = ThreadPoolExecutor(self.admission.threads + _SPARE_THREADS, thread_name_prefix="tpserver")
         self._leader = Leader(self, self.timing)
+        self._down.clear()
+        self.stopped = self.draining = False
         if self._leader.capacity < self.max_connections:
             _log.warning("only %d connections at once: more are not to be had here", self._leader.capacity)
         try:
