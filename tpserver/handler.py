@@ -35,13 +35,14 @@ SPOOL: Final = 64 * 1024
 class HTTPRequest(Message):
     """A message on its connection: what the engine hands from method to method."""
 
-    __slots__ = ("connection", "found", "handed_over", "own", "route")
+    __slots__ = ("connection", "found", "handed_over", "own", "route", "wide_route")
     kind: Final = "request"
 
     connection: Any  # the engine's; set before the request is run
     found: Any  # who answers, as `Site.find` says
     own: bool
     route: str
+    wide_route: str
 
     def __init__(self, head: Head, content: BinaryIO | None) -> None:
         self.head = head
@@ -151,7 +152,8 @@ class Receiver(MessageReader[HTTPRequest]):
         head = request.head
         request.found = found = protocol.site.find(head, protocol.turn)
         request.own = not isinstance(found, WSGIResponder)
-        request.route = head.route or _route(head)
+        request.route = head.target
+        request.wide_route = head.wide_route or _wide_route(head)
         return request
 
     def expire(self) -> bytes:
@@ -184,9 +186,9 @@ def new_content(length: int | None) -> BinaryIO:
     return tempfile.SpooledTemporaryFile(SPOOL, prefix="tpserver-")  # type: ignore[return-value]
 
 
-def _route(head: Head) -> str:
-    """Method and the first two segments of the path: requests that are expected to cost alike."""
-    head.route = route = head.method + " " + "/".join(head.path.split("/", 3)[:3])
+def _wide_route(head: Head) -> str:
+    """Method and the first two segments of the path: requests that may cost alike."""
+    head.wide_route = route = head.method + " " + "/".join(head.path.split("/", 3)[:3])
     return route
 
 

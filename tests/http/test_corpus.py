@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -62,7 +63,10 @@ class Server:
                 }
                 return Seen("request", request)
             if outcome.kind == "refusal":
-                return Seen("refusal", status=int(outcome.data[9:12]), data=outcome.data)
+                undated = re.sub(
+                    rb"Date: [^\r]*\r\n", b"", outcome.data
+                )  # a second may have passed between two servers
+                return Seen("refusal", status=int(outcome.data[9:12]), data=undated)
             return Seen("interim", data=outcome.data)
 
         return receive

@@ -76,7 +76,7 @@ class Connection:
                 except BlockingIOError:
                     sent = 0
                 if sent < len(whole):
-                    self._outbox().append(whole[sent:] if sent else whole)
+                    self._outbox().append(memoryview(whole)[sent:])
                 return sent
             return self.outbox.send(self.sock) if self.outbox else 0
         except (OSError, EOFError):

@@ -82,7 +82,7 @@ class Leader:
         self._poller.watch(self._wakeup.fd, NOTHING, READ)
         self._listener = Listener(server, self._poller)
         self._next_sweep = 0.0
-        self.turns = 0  # the watcher looks whether it grows
+        self.turns = 0  # that brought something: the watcher looks whether it grows
         self.sleeping = False
         self.capacity = capacity(server.max_connections, self._poller.capacity, file_limit())
 
@@ -114,7 +114,8 @@ class Leader:
             events = self._poll()
             now = monotonic()
             self._protocol.begin_turn()
-            self.turns += 1
+            if events:
+                self.turns += 1
             self._take_back(now)
             if self._ready:
                 events = self._ready_events(events)
@@ -230,7 +231,10 @@ class Leader:
                 connection.state = ANSWERED
                 outcome.connection = connection
                 self._server.process_request(outcome, connection.client_address)
-                return not outcome.handed_over
+                if outcome.handed_over:
+                    return False
+                connection.flush()
+                return True
             connection.write(outcome.data)
             connection.flush()
             if outcome.kind == "refusal":

@@ -65,7 +65,7 @@ class Outbox:
     def __bool__(self) -> bool:
         return bool(self._parts)
 
-    def append(self, data: bytes) -> None:
+    def append(self, data: bytes | memoryview) -> None:
         if data:
             self._parts.append(data)
             self.size += len(data)

@@ -19,7 +19,7 @@ _WEIGHT: Final = 1 / 64
 # A route in the pool is tried in place again after so many requests: first, and at the most.
 _FIRST_TRIAL: Final = 32
 _LAST_TRIAL: Final = 1024
-# How many routes are told apart; beyond, they begin anew.
+# How many routes are told apart, of either kind.
 MAX_ROUTES: Final = 1024
 
 
@@ -34,56 +34,82 @@ class Route:
         self._interval = _FIRST_TRIAL
         self._countdown = 0
 
+    @property
+    def quick(self) -> bool:
+        """Whether its requests belong in place."""
+        return self.wait <= HAND_OVER
+
     def in_place(self) -> bool:
-        """Whether the next request of this route had better run in place."""
+        """Whether the next request of this route had better run in place: a quick one, or one on trial."""
         if self.wait <= HAND_OVER:
             return True
         if self._countdown:
             self._countdown -= 1
             return False
-        return True  # a trial
+        return True
 
     def begin(self) -> tuple[float, float]:
-        """Before a run in place: (wall clock, computing clock), for `end`."""
+        """Before a run in place: (wall clock, computing clock), for `cost`."""
         # The computing clock is a system call, so it is read only where it may be needed.
         return perf_counter(), thread_time() if self._suspect else -1.0
 
-    def end(self, begun: tuple[float, float], tick: float, relieved: bool) -> None:
-        """After a run in place. `tick` in seconds; `relieved`: the watcher found that it took too long."""
-        wall = perf_counter() - begun[0]
-        if wall < QUICK and not self._suspect:
-            return
-        if relieved:
-            cost = tick
-        elif begun[1] < 0:
-            self._suspect = True  # from now on both clocks are read
-            return
-        else:
-            cost = min(max(wall - (thread_time() - begun[1]), 0.0), tick)
-        self._learn(cost)
+    def cost(self, begun: tuple[float, float], tick: float, relieved: bool) -> float | None:
+        """After a run in place: the seconds that it made others wait, or None where that was not measured.
 
-    def _learn(self, cost: float) -> None:
+        `relieved`: the watcher found that it took longer than `tick` seconds.
+        """
+        wall = perf_counter() - begun[0]
+        if wall < QUICK:
+            return 0.0 if self._suspect else None
+        if relieved:
+            return tick
+        if begun[1] < 0:
+            self._suspect = True  # from now on both clocks are read
+            return None
+        return min(max(wall - (thread_time() - begun[1]), 0.0), tick)
+
+    def learn(self, cost: float) -> None:
+        """Takes one cost into the running mean."""
         self.wait += (cost - self.wait) * _WEIGHT
-        if cost > HAND_OVER:
-            if self.wait > HAND_OVER:
-                self._interval = min(self._interval * 2, _LAST_TRIAL)
-                self._countdown = self._interval
-        else:
+        if cost <= HAND_OVER:
             self._interval = _FIRST_TRIAL
             self._countdown = 0
             self._suspect = self.wait > HAND_OVER / 64
+        elif self.wait > HAND_OVER:
+            self._interval = min(self._interval * 2, _LAST_TRIAL)
+            self._countdown = self._interval
 
 
 class Placement:
-    """The routes that have been seen. Leaders only."""
+    """The routes that have been seen. Leaders only.
+
+    A request has a narrow route (all of its target) and a wide one (the beginning of its path). The
+    wide one decides until a narrow one has been caught waiting, which is judged by itself from then on.
+    So `/report?year=1999` runs in the pool while `/report` runs in place.
+    """
 
     def __init__(self) -> None:
-        self._routes: dict[str, Route] = {}
+        self._wide: dict[str, Route] = {}
+        self._narrow: dict[str, Route] = {}
+        self._unknown = Route()  # stands for all that nothing has been learnt about
 
-    def route(self, name: str) -> Route:
-        route = self._routes.get(name)
-        if route is None:
-            if len(self._routes) >= MAX_ROUTES:
-                self._routes.clear()
-            route = self._routes[name] = Route()
+    def route(self, narrow: str, wide: str) -> Route:
+        """The route that decides about a request."""
+        return self._narrow.get(narrow) or self._wide.get(wide) or self._unknown
+
+    def learn(self, narrow: str, wide: str, cost: float) -> None:
+        """What a run in place has cost, in seconds."""
+        wide_route = self._wide.get(wide) or self._new(self._wide, wide)
+        wide_route.learn(cost)
+        narrow_route = self._narrow.get(narrow)
+        if narrow_route is None and cost > HAND_OVER:
+            narrow_route = self._new(self._narrow, narrow)
+        if narrow_route is not None:
+            narrow_route.learn(cost)
+
+    @staticmethod
+    def _new(routes: dict[str, Route], name: str) -> Route:
+        if len(routes) >= MAX_ROUTES:
+            del routes[next(iter(routes))]  # the oldest
+        route = routes[name] = Route()
         return route

@@ -17,8 +17,9 @@ class Request(Protocol):
     handed_over: bool
     # True: answered without the application, so it needs no place among its threads.
     own: bool
-    # Requests of one route are expected to cost alike.
+    # Requests of one route are expected to cost alike; those of one wide route may.
     route: str
+    wide_route: str
 
 
 class Interim(Protocol):

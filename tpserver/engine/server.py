@@ -13,12 +13,12 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from time import monotonic
+from time import monotonic, perf_counter
 from typing import Any, Final
 
-from tpserver.engine.admission import Admission
+from tpserver.engine.admission import RESERVED_FOR, Admission
 from tpserver.engine.leader import Leader, Leadership
-from tpserver.engine.placement import Placement, Route
+from tpserver.engine.placement import Placement
 from tpserver.engine.protocol import ConnectionProtocol
 from tpserver.engine.timing import Timing
 
@@ -38,7 +38,7 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
     """A leader/followers server on one listening socket. Any thread may call what does not say otherwise."""
 
     allow_reuse_address = sys.platform != "win32"  # there it would share the port with a stranger
-    request_queue_size = 1024
+    request_queue_size = 4096  # the system takes as many of them as it allows
     daemon_threads = True
 
     def __init__(
@@ -66,7 +66,6 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         self.watcher_sleeps = False
         self.handled = 0  # requests, so far
         self._placement = Placement()
-        self._own_route = Route()
         self._bell = threading.Event()  # wakes the watcher
         self._down = threading.Event()  # set while serve_forever does not run
         self._down.set()
@@ -101,19 +100,34 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         """The leader: chooses the thread. Here and now, in the pool, in line for it, or 503."""
         self.handled += 1
         if request.own:
-            self._run_in_place(request, client_address, self._own_route)
+            self._answer_here(request, client_address)
             return
+        route = self._placement.route(request.route, request.wide_route)
         admission = self.admission
-        if admission.running < admission.threads:  # unlocked: only a leader adds to it, and this is the leader
-            route = self._placement.route(request.route)
-            if route.in_place():
-                self._run_in_place(request, client_address, route)
-                return
-        entered = admission.enter(request)
+        begun = route.begin()
+        now, quick = begun[0], route.quick
+        if quick and admission.running < admission.threads:  # `room`, without the call: the usual case
+            admission.quick_until = now + RESERVED_FOR
+        elif quick or not admission.room(quick=False, now=now) or not route.in_place():
+            self._hand_over(request, quick, now)
+            return
+        number = self.leadership.number
+        self._answer_here(request, client_address)
+        cost = route.cost(begun, TICK, self.leadership.number != number)
+        if cost is not None:
+            self._placement.learn(request.route, request.wide_route, cost)
+
+    def _answer_here(self, request: Any, client_address: Any) -> None:
+        """In place. What is left to send is sent by the leader, when it has looked at the clock."""
+        try:
+            self.finish_request(request, client_address)
+        except Exception:  # noqa: BLE001 - as socketserver does
+            self.handle_error(request, client_address)
+
+    def _hand_over(self, request: Any, quick: bool, now: float) -> None:
+        entered = self.admission.enter(request, quick=quick, now=now)
         if entered is None:
-            connection = request.connection
-            connection.write(self.protocol.overload(request, 1))
-            connection.flush()
+            request.connection.write(self.protocol.overload(request, 1))
         elif entered:
             self._submit(self._work, request)
 
@@ -128,26 +142,15 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         _log.exception("tpserver has a fault; the connection that it happened on is closed")
         request.connection.abort()
 
-    def _run_in_place(self, request: Any, client_address: Any, route: Route) -> None:
-        leadership = self.leadership
-        number = leadership.number
-        begun = route.begin()
-        try:
-            self.finish_request(request, client_address)
-        except Exception:  # noqa: BLE001 - as socketserver does
-            self.handle_error(request, client_address)
-        route.end(begun, TICK, leadership.number != number)
-        request.connection.flush()
-
     def _work(self, request: Any) -> None:
         """A pool thread: one request, and those that wait in line behind it."""
         while request is not None:
             self.process_request_thread(request, request.connection.client_address)
-            request = self.admission.leave()
+            request = self.admission.leave(perf_counter())
 
     def serve_waiting(self) -> None:
         """A leader that was relieved and has finished: goes on as a pool thread."""
-        self._work(self.admission.leave())
+        self._work(self.admission.leave(perf_counter()))
 
     # -- socketserver: the life of the server
 

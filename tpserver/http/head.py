@@ -24,6 +24,9 @@ CONDITIONAL_NAMES: Final = frozenset(
 )
 
 
+_BARE_LF: Final = "A line ends with LF alone."
+
+
 class Limits(NamedTuple):
     """What a message may take: `max_head` and `max_body` in bytes, `max_fields` in field lines."""
 
@@ -37,13 +40,13 @@ class Head:
 
     `fields` maps CGI names to values; `target` is as it came; `content_length` is None where no such
     field came; `secret` tells that it carries cookies or credentials, `conditional` that it has
-    preconditions or asks for ranges. `environ` and `route` are for whoever answers: what it has once
-    worked out about this head, kept as long as the head is.
+    preconditions or asks for ranges. `environ`, `repeated` and `wide_route` are for whoever answers: what it
+    has once worked out about this head, kept as long as the head is.
     """
 
     __slots__ = (
         "chunked", "conditional", "content_length", "environ", "expects_continue", "fields", "keep_alive", "method",
-        "path", "protocol", "query", "route", "secret", "target",
+        "path", "protocol", "query", "repeated", "secret", "target", "wide_route",
     )  # fmt: skip
 
     def __init__(self, method: str, target: str, protocol: str, fields: dict[str, str]) -> None:
@@ -61,7 +64,8 @@ class Head:
         self.secret = not SECRET_NAMES.isdisjoint(fields)
         self.conditional = not CONDITIONAL_NAMES.isdisjoint(fields)
         self.environ: dict[str, Any] | None = None
-        self.route = ""
+        self.repeated = False
+        self.wide_route = ""
 
 
 def head_end(buffer: bytes | bytearray, scanned: int, max_head: int) -> int:
@@ -71,13 +75,11 @@ def head_end(buffer: bytes | bytearray, scanned: int, max_head: int) -> int:
     (RFC 9112 section 2.2 allows to take it for a line end; that is how requests are smuggled), 414 or
     431 beyond `max_head` bytes.
     """
-    start = max(0, scanned - 3)
-    end = buffer.find(HEAD_END, start)
-    stop = min(end + 4 if end >= 0 else len(buffer), max_head)
-    if buffer.count(b"\n", start, stop) != buffer.count(CRLF, start, stop) and _bare_lf(buffer, start, stop):
-        raise RequestRefused(400, "A line ends with LF alone.", close=True)
+    end = buffer.find(HEAD_END, max(0, scanned - 3))
     if end >= 0 and end + 4 <= max_head:
         return end + 4
+    if _bare_lf(buffer, scanned, max_head):
+        raise RequestRefused(400, _BARE_LF, close=True)
     if end < 0 and len(buffer) <= max_head:
         return -1
     if buffer.find(CRLF, 0, max_head) < 0:
@@ -86,7 +88,6 @@ def head_end(buffer: bytes | bytearray, scanned: int, max_head: int) -> int:
 
 
 def _bare_lf(buffer: bytes | bytearray, start: int, stop: int) -> bool:
-    # `start` may lie between a CR and its LF, which the counts then take for a bare one.
     at = buffer.find(b"\n", start, stop)
     while at >= 0:
         if at == 0 or buffer[at - 1] != 0x0D:
@@ -104,10 +105,13 @@ def parse_head(raw: bytes, limits: Limits, memory: FieldMemory) -> Head:
     match = REQUEST_LINE.fullmatch(lines[0])
     if match is None:
         raise RequestRefused(400, "The request line is malformed.", close=True)
+    del lines[0]
     fields: dict[str, str] = {}
     try:
         return _parse(match, lines, fields, limits, memory)
     except RequestRefused as refusal:
+        if _bare_lf(raw, 0, len(raw)):  # said first, so that a head in pieces is refused for the same reason
+            raise RequestRefused(400, _BARE_LF, close=True) from None
         refusal.head_only = match[1] == b"HEAD"
         refusal.accept = fields.get("HTTP_ACCEPT")
         raise
@@ -118,15 +122,13 @@ def _parse(
 ) -> Head:
     if match[3] != b"1":
         raise RequestRefused(505, "This server speaks HTTP/1.1.", close=True)
-    if len(lines) - 1 > limits.max_fields:
+    if len(lines) > limits.max_fields:
         raise RequestRefused(431, f"The head has more than {limits.max_fields} fields.", close=True)
     remembered = memory.get
-    for line in lines[1:]:
-        pair = remembered(line) or parse_field_line(line, memory)
-        if pair is DROPPED:
-            continue
-        key, value = pair
-        fields[key] = join(key, fields[key], value) if key in fields else value
+    pairs = [remembered(line) or parse_field_line(line, memory) for line in lines]
+    fields.update(pairs)
+    if len(fields) != len(pairs) or "" in fields:
+        _join_fields(fields, pairs)
     protocol = "HTTP/1.0" if match[4] == b"0" else "HTTP/1.1"
     if protocol == "HTTP/1.1" and "HTTP_HOST" not in fields:
         raise RequestRefused(400, "An HTTP/1.1 request needs a Host field.", close=True)
@@ -135,6 +137,15 @@ def _parse(
     _read_connection(head)
     _read_expect(head)
     return head
+
+
+def _join_fields(fields: dict[str, str], pairs: list[tuple[str, str]]) -> None:
+    """The unusual case: some names came more than once, or shall not be seen."""
+    fields.clear()
+    for pair in pairs:
+        if pair is not DROPPED:
+            key, value = pair
+            fields[key] = join(key, fields[key], value) if key in fields else value
 
 
 # RFC 9112 section 6.1 asks for chunked as the final coding; of the registered others none is built, so 501.
@@ -171,6 +182,9 @@ def _read_connection(head: Head) -> None:
     """Persistence (RFC 9112 section 9.3)."""
     value = head.fields.get("HTTP_CONNECTION")
     if value is None:
+        return
+    if value == "keep-alive":  # what most clients say
+        head.keep_alive = True
         return
     options = [option.strip(OWS_TEXT) for option in value.lower().split(",")]
     if "close" in options:

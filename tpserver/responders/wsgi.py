@@ -49,7 +49,7 @@ class WSGIResponder:
     def respond(self, request: Message, reply: Reply) -> None:
         """Never raises: what the application raises becomes a 500, or the end of the connection."""
         head = request.head
-        environ = (head.environ or self._template(head)).copy()
+        environ = self._environ(head)
         environ["REMOTE_ADDR"], environ["REMOTE_PORT"] = _remote(reply.client_address)
         environ["wsgi.input"] = request.content or io.BytesIO()
         response = WSGIResponse(head, reply, self._memory)
@@ -66,9 +66,11 @@ class WSGIResponder:
         except BaseException as error:  # noqa: BLE001 - SystemExit too: a request must not end the server
             self._failed(head, reply, response, error)
 
-    def _template(self, head: Head) -> Environ:
-        """The part of the environ that this head always has; kept with it."""
-        head.environ = environ = {
+    def _environ(self, head: Head) -> Environ:
+        """What every request with this head is told. Kept with a head that comes a second time."""
+        if head.environ is not None:
+            return head.environ.copy()
+        environ = {
             **self._base,
             **head.fields,
             "PATH_INFO": head.path,
@@ -77,6 +79,9 @@ class WSGIResponder:
             "REQUEST_URI": head.target,
             "SERVER_PROTOCOL": head.protocol,
         }
+        if head.repeated:
+            head.environ = environ.copy()
+        head.repeated = True
         return environ
 
     def _failed(self, head: Head, reply: Reply, response: WSGIResponse, error: BaseException) -> None:
