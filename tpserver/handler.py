@@ -35,19 +35,26 @@ SPOOL: Final = 64 * 1024
 class HTTPRequest(Message):
     """A message on its connection: what the engine hands from method to method."""
 
-    __slots__ = ("connection", "found", "handed_over", "own", "route", "wide_route")
+    __slots__ = ("connection", "found", "handed_over", "own", "route")
     kind: Final = "request"
 
     connection: Any  # the engine's; set before the request is run
     found: Any  # who answers, as `Site.find` says
     own: bool
     route: str
-    wide_route: str
 
     def __init__(self, head: Head, content: BinaryIO | None) -> None:
         self.head = head
         self.content = content
         self.handed_over = False
+
+    @property
+    def wide_route(self) -> str:
+        """Method and the first two segments of the path: requests that may cost alike."""
+        head = self.head
+        if not head.wide_route:
+            head.wide_route = head.method + " " + "/".join(head.path.split("/", 3)[:3])
+        return head.wide_route
 
 
 class Refusal:
@@ -153,7 +160,6 @@ class Receiver(MessageReader[HTTPRequest]):
         request.found = found = protocol.site.find(head, protocol.turn)
         request.own = not isinstance(found, WSGIResponder)
         request.route = head.target
-        request.wide_route = head.wide_route or _wide_route(head)
         return request
 
     def expire(self) -> bytes:
@@ -184,12 +190,6 @@ def new_content(length: int | None) -> BinaryIO:
     if length is not None:
         return tempfile.TemporaryFile(prefix="tpserver-")
     return tempfile.SpooledTemporaryFile(SPOOL, prefix="tpserver-")  # type: ignore[return-value]
-
-
-def _wide_route(head: Head) -> str:
-    """Method and the first two segments of the path: requests that may cost alike."""
-    head.wide_route = route = head.method + " " + "/".join(head.path.split("/", 3)[:3])
-    return route
 
 
 class HTTPRequestHandler(socketserver.StreamRequestHandler):

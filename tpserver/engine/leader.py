@@ -46,11 +46,14 @@ class Leadership:
         self.attending: Connection | None = None  # set by the leader alone, without the lock
         self.mark = 0  # grows with each connection attended to: how the watcher tells two of them apart
 
-    def relieve(self) -> int | None:
-        """The watcher: takes leadership from a leader that attends to a connection; the new number, or None."""
+    def relieve(self, mark: int) -> int | None:
+        """The watcher: takes leadership from a leader that still attends to what `mark` stands for.
+
+        The new number; None where that leader has gone on meanwhile.
+        """
         with self.lock:
             connection = self.attending
-            if connection is None:
+            if connection is None or self.mark != mark:
                 return None
             connection.away = True  # it belongs to the old leader until that one gives it back
             self.attending = None
@@ -76,7 +79,9 @@ class Leader:
         self._pace = Pace(timing.min_rate, timing.grace, timing.send_timeout)
         self._poller = new_poller()
         self._connections: dict[int, Connection] = {}
-        self._ready: deque[Connection] = deque()  # bytes of their next request are here already
+        # Bytes of their next request are here already. In order; taken out when attended to, not before: a
+        # leader that is relieved drops what it has not begun, and no poll brings these again.
+        self._ready: dict[Connection, None] = {}
         self._returned: deque[Connection] = deque()  # given back by other threads; any thread appends
         self._wakeup = WakeUp()
         self._poller.watch(self._wakeup.fd, NOTHING, READ)
@@ -118,7 +123,7 @@ class Leader:
                 self.turns += 1
             self._take_back(now)
             if self._ready:
-                events = self._ready_events(events)
+                events = self._with_ready(events)
             for fd, _ in events:
                 connection = connections.get(fd)
                 if connection is None:
@@ -127,6 +132,8 @@ class Leader:
                 if connection.away:
                     self._watch(connection, NOTHING)  # its owner is at work; what comes waits in the socket
                     continue
+                if connection.state == READY:
+                    del self._ready[connection]
                 leadership.mark += 1
                 leadership.attending = connection
                 mine = self._attend(connection, now)
@@ -156,12 +163,10 @@ class Leader:
             self._server.wake_watcher()
         return events
 
-    def _ready_events(self, events: list[tuple[int, int]]) -> list[tuple[int, int]]:
-        """The turn's events, with those connections behind them whose next request is here already."""
-        ready = [(connection.fd, NOTHING) for connection in self._ready if connection.state == READY]
-        self._ready.clear()
-        fds = {fd for fd, _ in ready}
-        return [event for event in events if event[0] not in fds] + ready
+    def _with_ready(self, events: list[tuple[int, int]]) -> list[tuple[int, int]]:
+        """The turn's events, and behind them the connections whose next request is here already, each once."""
+        ready = {connection.fd: NOTHING for connection in self._ready}
+        return [event for event in events if event[0] not in ready] + list(ready.items())
 
     def _attend_other(self, fd: int, now: float) -> None:
         if fd == self._wakeup.fd:
@@ -276,7 +281,7 @@ class Leader:
         elif connection.receiver.pending:
             connection.state = READY
             connection.deadline = NEVER
-            self._ready.append(connection)
+            self._ready[connection] = None
         elif self._server.draining:
             self._linger(connection, now)
         else:
@@ -329,6 +334,7 @@ class Leader:
 
     def _close(self, connection: Connection) -> None:
         self._watch(connection, NOTHING)
+        self._ready.pop(connection, None)
         del self._connections[connection.fd]
         connection.close()
 

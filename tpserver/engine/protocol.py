@@ -19,7 +19,9 @@ class Request(Protocol):
     own: bool
     # Requests of one route are expected to cost alike; those of one wide route may.
     route: str
-    wide_route: str
+
+    @property
+    def wide_route(self) -> str: ...
 
 
 class Interim(Protocol):

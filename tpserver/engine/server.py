@@ -102,7 +102,7 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         if request.own:
             self._answer_here(request, client_address)
             return
-        route = self._placement.route(request.route, request.wide_route)
+        route = self._placement.route(request)
         admission = self.admission
         begun = route.begin()
         now, quick = begun[0], route.quick
@@ -115,7 +115,7 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         self._answer_here(request, client_address)
         cost = route.cost(begun, TICK, self.leadership.number != number)
         if cost is not None:
-            self._placement.learn(request.route, request.wide_route, cost)
+            self._placement.learn(request, cost)
 
     def _answer_here(self, request: Any, client_address: Any) -> None:
         """In place. What is left to send is sent by the leader, when it has looked at the clock."""
@@ -197,6 +197,7 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
             self._drain()
         finally:
             self._stop()
+            self.service_actions()
             self._shutdown_asked = 0
             self._down.set()
 
@@ -231,7 +232,7 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
             mark, turns = leadership.mark, leader.turns
             attending = leadership.attending is not None
             if attending and mark == seen:
-                self._promote()
+                self._promote(mark)
             quiet = 0 if attending or turns != seen_turns else quiet + 1
             seen, seen_turns = mark, turns
             self.service_actions()
@@ -247,16 +248,25 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
             self.watcher_sleeps = False
         self._bell.clear()
 
-    def _promote(self) -> None:
-        number = self.leadership.relieve()
+    def _promote(self, mark: int) -> None:
+        number = self.leadership.relieve(mark)
         if number is not None:
             self.admission.occupy()
             self._lead(number)
 
     def _lead(self, number: int) -> None:
-        leading = self._submit(self._leader.lead, number)
+        leading = self._submit(self._run_leader, number)
         if leading is not None:
             self._leading = leading
+
+    def _run_leader(self, number: int) -> None:
+        """A pool thread: leads; should that fail, another one takes over."""
+        try:
+            self._leader.lead(number)
+        except Exception:  # noqa: BLE001 - whatever it is, somebody has to lead
+            _log.exception("tpserver has a fault in its leader; another one takes over")
+            if number == self.leadership.number and not self.stopped:
+                self._lead(self.leadership.appoint())
 
     def _submit(self, work: Callable[..., None], argument: Any) -> Future[None] | None:
         try:

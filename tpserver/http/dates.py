@@ -47,13 +47,13 @@ def parse_date(text: str, this_year: int = 2000) -> int | None:
         if match is None:
             continue
         year = int(match["year"])
-        if year < 100:
+        if len(match["year"]) == 2:
             year += this_year - this_year % 100
             if year > this_year + 50:
                 year -= 100
         month = _MONTHS.index(match["month"]) + 1
         day = int(match["day"].replace(" ", "0"))
-        second = min(int(match["second"]), 59)  # a leap second is 60
+        second = 59 if match["second"] == "60" else int(match["second"])  # a leap second
         try:
             moment = datetime(year, month, day, int(match["hour"]), int(match["minute"]), second, tzinfo=timezone.utc)
         except ValueError:

@@ -35,6 +35,14 @@ _PLAIN_NAMES: Final = {b"CONTENT-TYPE": "CONTENT_TYPE", b"CONTENT-LENGTH": "CONT
 
 DROPPED: Final = ("", "")
 
+# Names of lines that differ from request to request, and are read each time.
+_COMMON_NAMES: Final = {
+    b"Cookie": "HTTP_COOKIE",
+    b"Authorization": "HTTP_AUTHORIZATION",
+    b"Referer": "HTTP_REFERER",
+    b"Content-Length": "CONTENT_LENGTH",
+}
+
 # How many field lines are remembered at once, and how long a remembered line may be, in bytes.
 MEMORY_LINES: Final = 2048
 MEMORY_LINE_LENGTH: Final = 512
@@ -51,11 +59,11 @@ def parse_field_line(line: bytes, memory: FieldMemory) -> tuple[str, str]:
     match = FIELD_LINE.fullmatch(line)
     if match is None:
         raise _malformed(line)
-    name = match[1].upper()
-    value = match[2].strip(OWS).decode("latin-1")
-    if b"_" in name or name in _DROPPED_NAMES:
-        return DROPPED  # X_Forwarded_For would pass for X-Forwarded-For
-    key = _PLAIN_NAMES.get(name) or "HTTP_" + name.decode("ascii").replace("-", "_")
+    name, value = match.groups()
+    key = _COMMON_NAMES.get(name) or _key(name.upper())
+    value = value.strip(OWS).decode("latin-1")
+    if not key:
+        return DROPPED
     if key == "HTTP_HOST":
         check_host(value)
     elif key == "CONTENT_LENGTH":
@@ -65,6 +73,13 @@ def parse_field_line(line: bytes, memory: FieldMemory) -> tuple[str, str]:
             memory.clear()
         memory[line] = (key, value)
     return key, value
+
+
+def _key(name: bytes) -> str:
+    """A field name in upper case -> its CGI name; "" for a field that nobody shall see."""
+    if b"_" in name or name in _DROPPED_NAMES:
+        return ""  # X_Forwarded_For would pass for X-Forwarded-For
+    return _PLAIN_NAMES.get(name) or "HTTP_" + name.decode("ascii").replace("-", "_")
 
 
 def join(key: str, first: str, second: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from tpserver.errors import RequestRefused
 from tpserver.http import fields as field_rules
-from tpserver.http.fields import DROPPED, SECRET_NAMES, FieldMemory, join, parse_field_line
+from tpserver.http.fields import DROPPED, FieldMemory, join, parse_field_line
 from tpserver.http.grammar import CRLF, HEAD_END, OWS_TEXT, REQUEST_LINE
 from tpserver.http.target import parse_target
 
@@ -39,13 +39,12 @@ class Head:
     """One parsed request head. Shared between requests that repeat it, so nobody changes it.
 
     `fields` maps CGI names to values; `target` is as it came; `content_length` is None where no such
-    field came; `secret` tells that it carries cookies or credentials, `conditional` that it has
-    preconditions or asks for ranges. `environ`, `repeated` and `wide_route` are for whoever answers: what it
-    has once worked out about this head, kept as long as the head is.
+    field came; `secret` tells that it carries cookies or credentials. `environ`, `repeated` and
+    `wide_route` are for whoever answers: what it has once worked out, kept as long as the head is.
     """
 
     __slots__ = (
-        "chunked", "conditional", "content_length", "environ", "expects_continue", "fields", "keep_alive", "method",
+        "_conditional", "chunked", "content_length", "environ", "expects_continue", "fields", "keep_alive", "method",
         "path", "protocol", "query", "repeated", "secret", "target", "wide_route",
     )  # fmt: skip
 
@@ -61,11 +60,18 @@ class Head:
         self.chunked = False
         self.expects_continue = False
         self.keep_alive = protocol == "HTTP/1.1"
-        self.secret = not SECRET_NAMES.isdisjoint(fields)
-        self.conditional = not CONDITIONAL_NAMES.isdisjoint(fields)
+        self.secret = "HTTP_COOKIE" in fields or "HTTP_AUTHORIZATION" in fields or "HTTP_PROXY_AUTHORIZATION" in fields
         self.environ: dict[str, Any] | None = None
         self.repeated = False
+        self._conditional: bool | None = None
         self.wide_route = ""
+
+    @property
+    def conditional(self) -> bool:
+        """Whether it has preconditions, or asks for ranges."""
+        if self._conditional is None:
+            self._conditional = not CONDITIONAL_NAMES.isdisjoint(self.fields)
+        return self._conditional
 
 
 def head_end(buffer: bytes | bytearray, scanned: int, max_head: int) -> int:
@@ -126,7 +132,7 @@ def _parse(
         raise RequestRefused(431, f"The head has more than {limits.max_fields} fields.", close=True)
     remembered = memory.get
     pairs = [remembered(line) or parse_field_line(line, memory) for line in lines]
-    fields.update(pairs)
+    fields |= {key: value for key, value in pairs}  # noqa: C416 - twice as fast as fields.update(pairs)
     if len(fields) != len(pairs) or "" in fields:
         _join_fields(fields, pairs)
     protocol = "HTTP/1.0" if match[4] == b"0" else "HTTP/1.1"

@@ -12,7 +12,7 @@ from typing import BinaryIO, Final, Generic, Literal, TypeVar
 
 from tpserver.http.body import ChunkedBody, LengthBody
 from tpserver.http.fields import FieldMemory
-from tpserver.http.grammar import CRLF
+from tpserver.http.grammar import CRLF, HEAD_END
 from tpserver.http.head import Head, Limits, head_end, parse_head
 
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -126,6 +126,8 @@ class MessageReader(Generic[MessageType]):
             if head is not None:
                 self._blank_seen = False
                 return self._new_message(head, None)
+            if data[-4:] == HEAD_END and data.find(HEAD_END) == len(data) - 4 <= self._limits.max_head - 4:
+                return self._read_whole_head(data)
         return self._read(data)
 
     def close(self) -> None:
@@ -133,6 +135,18 @@ class MessageReader(Generic[MessageType]):
         if self._content is not None:
             self._content.close()
             self._content = None
+
+    def _read_whole_head(self, data: bytes) -> MessageType | Interim | None:
+        """The usual case: `data` is a head and nothing else. Does what `_read` does, with fewer steps."""
+        if data[:1] == b"\r":
+            return self._read(data)
+        head = parse_head(data, self._limits, self._memory.lines)
+        self._blank_seen = False
+        self._begin_body(data, head)
+        if self._body is not None:
+            return self._take_body(b"")
+        self._head = None
+        return self._new_message(head, None)
 
     def _read(self, data: bytes) -> MessageType | Interim | None:
         if self._head is None:

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from tpserver.errors import RequestRefused
 from tpserver.http.fields import check_host
 from tpserver.http.grammar import ABSOLUTE_FORM, BAD_PERCENT, HOST
 
-
-class Target(NamedTuple):
-    """`path` is percent-decoded once, its bytes as latin-1 (PEP 3333); `query` is raw, without "?".
-
-    `authority` is that of an absolute-form, which then stands for the Host field (RFC 9112 section
-    3.2.2); None otherwise. The path of an asterisk-form is "*".
-    """
-
-    path: str
-    query: str
-    authority: str | None
+# (path, query, authority): the path percent-decoded once, its bytes as latin-1 (PEP 3333); the query raw, without
+# "?"; the authority that of an absolute-form, which then stands for the Host field (RFC 9112 section 3.2.2), else None.
+# The path of an asterisk-form is "*". A plain tuple, because one is made for every request.
+Target = tuple[str, str, str | None]
 
 
 def parse_target(method: str, target: str) -> Target:
@@ -31,14 +23,14 @@ def parse_target(method: str, target: str) -> Target:
     if target[0] == "/":
         return _origin_form(target, None)
     if target == "*" and method == "OPTIONS":
-        return Target("*", "", None)
+        return "*", "", None
     match = ABSOLUTE_FORM.fullmatch(target)
     if match is None or not match[1]:
         raise RequestRefused(400, "The request target has none of the forms that HTTP knows.", close=True)
     check_host(match[1])
     rest = match[2] or "/"
     if method == "OPTIONS" and match[2] is None:
-        return Target("*", "", match[1])  # RFC 9112 section 3.2.4
+        return "*", "", match[1]  # RFC 9112 section 3.2.4
     return _origin_form(rest if rest[0] == "/" else "/" + rest, match[1])
 
 
@@ -52,7 +44,7 @@ def _origin_form(target: str, authority: str | None) -> Target:
         path = unquote_to_bytes(path).decode("latin-1")
         if "\0" in path:
             raise RequestRefused(400, "The path holds a NUL.", close=True)
-    return Target(path, query, authority)
+    return path, query, authority
 
 
 def _authority_form(target: str) -> Target:

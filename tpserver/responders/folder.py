@@ -148,7 +148,7 @@ class Folder:
     def _index(self, path: str, name: str, names: tuple[str, ...], turn: int) -> File | Redirect | None:
         index = os.path.join(name, INDEX)
         real = self._inside(index)
-        if real is None or not os.path.isfile(real):
+        if real is None or not os.path.isfile(real) or is_program(real):
             return None
         if not path.endswith("/"):
             # Made of the names, not of what came: it can only lead to a path of this server.

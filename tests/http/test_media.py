@@ -1,0 +1,89 @@
+"""The media type of a file by its name: the same on every machine."""
+
+from __future__ import annotations
+
+import mimetypes
+
+import pytest
+
+from tpserver.http.media import media_type
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("index.html", "text/html; charset=utf-8"),
+        ("INDEX.HTML", "text/html; charset=utf-8"),
+        ("a.htm", "text/html; charset=utf-8"),
+        ("a.css", "text/css; charset=utf-8"),
+        ("a.js", "text/javascript; charset=utf-8"),
+        ("a.mjs", "text/javascript; charset=utf-8"),
+        ("a.txt", "text/plain; charset=utf-8"),
+        ("a.csv", "text/csv; charset=utf-8"),
+        ("a.md", "text/markdown; charset=utf-8"),
+        ("a.json", "application/json"),
+        ("a.map", "application/json"),
+        ("a.webmanifest", "application/manifest+json"),
+        ("a.xml", "application/xml"),
+        ("a.xhtml", "application/xhtml+xml"),
+        ("a.svg", "image/svg+xml"),
+        ("a.png", "image/png"),
+        ("a.jpg", "image/jpeg"),
+        ("a.jpeg", "image/jpeg"),
+        ("a.gif", "image/gif"),
+        ("a.webp", "image/webp"),
+        ("a.avif", "image/avif"),
+        ("favicon.ico", "image/vnd.microsoft.icon"),
+        ("a.woff2", "font/woff2"),
+        ("a.wasm", "application/wasm"),
+        ("a.pdf", "application/pdf"),
+        ("a.mp4", "video/mp4"),
+        ("a.zip", "application/zip"),
+    ],
+)
+def test_what_a_browser_needs_to_be_told(name: str, expected: str) -> None:
+    assert media_type(name) == expected
+
+
+@pytest.mark.parametrize("name", ["", "a", "a.", ".html", "README", "a.nosuchextension", "a.html.nosuch"])
+def test_an_unknown_name_is_just_bytes(name: str) -> None:
+    assert media_type(name) == ("text/html; charset=utf-8" if name == ".html" else "application/octet-stream")
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("a.tar.gz", "application/gzip"),
+        ("a.html.gz", "application/gzip"),
+        ("a.svg.bz2", "application/x-bzip2"),
+        ("a.tar.xz", "application/x-xz"),
+        ("a.js.zst", "application/zstd"),
+    ],
+)
+def test_a_compressed_file_is_served_as_what_it_is(name: str, expected: str) -> None:
+    assert media_type(name) == expected
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "data:,a.html",
+        "http://[a.html",
+        "http:a.html",
+        "c:a.html",
+        "a b.html",
+        "\u00e4.html",
+        "\udcff.html",
+        "[a.html",
+    ],
+)
+def test_a_name_is_a_name_and_no_url(name: str) -> None:
+    assert media_type(name) == "text/html; charset=utf-8"
+
+
+def test_what_the_machine_thinks_of_an_extension_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    # As a Windows registry does in which some program has registered itself for .js.
+    monkeypatch.setattr(mimetypes, "_db", mimetypes.MimeTypes())
+    mimetypes.add_type("text/plain", ".js")
+    assert mimetypes.guess_type("a.js")[0] == "text/plain"
+    assert media_type("a.js") == "text/javascript; charset=utf-8"

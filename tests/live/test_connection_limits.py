@@ -1,0 +1,140 @@
+"""More connections than the server takes, and a system that has no descriptor left for one more."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import threading
+
+import pytest
+from raw_client import Client, Clock, Gates, turns, until, until_left
+
+from tpserver.engine import leader
+from tpserver.engine import server as engine
+from tpserver.engine.polling import SelectorPoller
+
+
+def test_one_connection_too_many_gets_503_and_those_there_are_go_on(start):
+    running = start(Gates(), max_connections=2)
+    with Client(running) as one, Client(running) as two:
+        assert one.ask("/a").status == two.ask("/b").status == 200
+        with Client(running) as third:
+            response = third.response()  # without having asked
+            assert (response.status, response.fields["connection"]) == (503, "close")
+            assert int(response.fields["retry-after"]) > 0
+            assert third.ended()
+        assert one.ask("/a").status == two.ask("/b").status == 200
+
+
+def test_a_connection_that_ends_makes_room(start):
+    running = start(Gates(), max_connections=2)
+    with Client(running) as one:
+        assert one.ask("/a").status == 200
+        with Client(running) as two:
+            assert two.ask("/b").status == 200
+        until_left(running, 1)
+        with Client(running) as third:
+            assert third.ask("/c").body == b"/c "
+
+
+class SmallPoller(SelectorPoller):
+    """Has `select`'s ways: it takes so many sockets and a few more, and raises beyond."""
+
+    def __init__(self):
+        super().__init__()
+        self.capacity = 5
+
+    def poll(self, timeout):
+        if len(self._selector.get_map()) > self.capacity + 12:
+            raise ValueError("too many file descriptors in select()")
+        return super().poll(timeout)
+
+
+def test_a_crowd_beyond_what_select_takes_does_not_end_the_server(start, monkeypatch):
+    monkeypatch.setattr(leader, "new_poller", SmallPoller)
+    Clock(monkeypatch)  # stands still: nobody of the crowd leaves by itself
+    running = start(Gates())
+    with Client(running) as client:
+        assert client.ask("/a").status == 200
+        crowd = [Client(running) for _ in range(60)]
+        try:
+            for _ in range(3):
+                assert client.ask("/b").status == 200
+        finally:
+            for stranger in crowd:
+                stranger.close()
+
+
+class NoDescriptors:
+    """Makes accepting fail, as in a process that has as many files open as it may."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.failing = threading.Event()
+        self.calls = 0
+        really = engine.Server.get_request
+
+        def get_request(server):
+            if self.failing.is_set():
+                self.calls += 1
+                raise OSError(errno.EMFILE, "Too many open files")
+            return really(server)
+
+        monkeypatch.setattr(engine.Server, "get_request", get_request)
+
+
+def complaints(log):
+    return [record for record in log.records if "cannot accept" in record.getMessage()]
+
+
+def test_no_descriptor_left_is_logged_once_and_the_server_goes_on(start, monkeypatch, log):
+    accepting = NoDescriptors(monkeypatch)
+    running = start(Gates())
+    with Client(running) as client:
+        assert client.ask("/a").status == 200
+        accepting.failing.set()
+        with Client(running) as late:
+            while accepting.calls < 3:
+                assert client.ask("/b").status == 200
+            accepting.failing.clear()
+            assert late.ask("/late").body == b"/late "
+    assert [record.levelno for record in complaints(log)] == [logging.ERROR]
+
+
+def test_no_descriptor_left_does_not_make_the_server_spin(start, monkeypatch):
+    clock = Clock(monkeypatch)
+    accepting = NoDescriptors(monkeypatch)
+    running = start(Gates())
+    with Client(running) as client:
+        assert client.ask("/a").status == 200
+        accepting.failing.set()
+        with Client(running) as late:
+            while not accepting.calls:
+                assert client.ask("/b").status == 200
+            for _ in range(20):
+                assert client.ask("/b").status == 200
+            assert accepting.calls == 1  # it rests as long as its clock stands still
+            accepting.failing.clear()
+            clock.now += 1
+            running.server._leader.wake()
+            assert late.ask("/late").body == b"/late "
+
+
+def test_two_hundred_clients_at_once(start):
+    with Gates() as gates:
+        running = start(gates)
+        clients = [Client(running) for _ in range(200)]
+        try:
+            for number, client in enumerate(clients):
+                client.send(f"GET /hold/{number} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+            gates.arrived(running.server.admission.threads)
+            until(running, lambda: len(running.server.admission.waiting) == 200 - running.server.admission.threads)
+            turns(running)
+            for number in range(200):
+                gates.open(str(number))
+            for number, client in enumerate(clients):
+                assert client.response().body == f"/hold/{number} ".encode()
+        finally:
+            for client in clients:
+                client.close()
+        until_left(running, 0)
+        assert gates.most == running.server.admission.threads
