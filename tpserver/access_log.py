@@ -18,8 +18,8 @@ _log = logging.getLogger("tpserver")
 # Records kept while the log cannot be written; the oldest go first.
 _BACKLOG: Final = 100_000
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-# What could end a line, or move a terminal's cursor, is written as an escape.
-_ESCAPES: Final = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))} | {
+# What could end a line or move a terminal's cursor, and bytes of an unknown coding, are written as escapes.
+_ESCAPES: Final = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0x100))} | {
     ord('"'): '\\"',
     ord("\\"): "\\\\",
 }
@@ -71,8 +71,8 @@ class AccessLog:
             self._bell.wait()
             self._bell.clear()
             self._write()
-            if self._ended and not self._records:
-                return
+            if (self._ended and not self._records) or self._thread is not threading.current_thread():
+                return  # the end, or it could not be waited for
 
     def _write(self) -> None:
         records = self._records

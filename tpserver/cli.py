@@ -73,7 +73,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_status
     if server.admission.running:
         # A thread that never ends would keep the interpreter waiting for it.
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:  # as under pythonw
+                stream.flush()
         os._exit(0)
     return 0

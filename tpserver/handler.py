@@ -157,7 +157,11 @@ class Receiver(MessageReader[HTTPRequest]):
             return request
         protocol = self._protocol
         head = request.head
-        request.found = found = protocol.site.find(head, protocol.turn)
+        try:
+            found: Any = protocol.site.find(head, protocol.turn)
+        except RequestRefused as refusal:
+            found = refusal  # to be answered like any other request, for this one was whole
+        request.found = found
         request.own = not isinstance(found, WSGIResponder)
         request.route = head.target
         return request
@@ -216,6 +220,8 @@ class HTTPRequestHandler(socketserver.StreamRequestHandler):
         try:
             if isinstance(found, WSGIResponder):
                 found.respond(request, self)
+            elif isinstance(found, RequestRefused):
+                raise found
             else:
                 self.protocol.site.respond(request, self, found)
         except RequestRefused as refusal:

@@ -137,7 +137,12 @@ def test_writing_under_conditions(method: str, fields: dict[str, str], status: i
 
 @pytest.mark.parametrize(
     ("fields", "status"),
-    [({IF_NONE_MATCH: '"a"'}, 304), ({IF_NONE_MATCH: 'W/"a"'}, 304), ({IF_MATCH: 'W/"a"'}, 412), ({IF_MATCH: "*"}, 200)],
+    [
+        ({IF_NONE_MATCH: '"a"'}, 304),
+        ({IF_NONE_MATCH: 'W/"a"'}, 304),
+        ({IF_MATCH: 'W/"a"'}, 412),
+        ({IF_MATCH: "*"}, 200),
+    ],
 )
 def test_a_weak_validator_tells_what_is_new_but_not_what_is_the_same(fields: dict[str, str], status: int) -> None:
     assert evaluate("GET", fields, WEAK) == status

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tpserver.http.dates import format_date, parse_date
@@ -109,6 +109,7 @@ def test_anything_else_is_no_date(text: str) -> None:
     assert parse_date(text) is None
 
 
+@settings(deadline=None)
 @given(st.integers(FIRST, LAST))
 def test_what_is_written_is_read_again(seconds: int) -> None:
     assert parse_date(format_date(seconds)) == seconds

@@ -83,7 +83,8 @@ def test_the_connection_field_says_what_happens_next(protocol: str, keep_alive: 
 
 
 @pytest.mark.parametrize(
-    ("status", "reason"), [(413, b"Content Too Large"), (414, b"URI Too Long"), (431, b"Request Header Fields Too Large")]
+    ("status", "reason"),
+    [(413, b"Content Too Large"), (414, b"URI Too Long"), (431, b"Request Header Fields Too Large")],
 )
 def test_reasons_are_those_of_the_current_standard(status: int, reason: bytes) -> None:
     assert parts(response(status, "No.", stamp=STAMP))[0] == b"HTTP/1.1 %d %b" % (status, reason)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tpserver.http.paths import allowed_on_windows, is_program, os_text, segments
@@ -183,6 +183,7 @@ def test_a_path_that_ends_in_py_is_a_program(path: str, program: bool) -> None:
     assert is_program(path) is program
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=40), st.booleans())
 def test_no_path_leads_above_its_folder(data: bytes, windows: bool) -> None:
     names = segments("/" + data.decode("latin-1"), windows=windows)
@@ -192,6 +193,7 @@ def test_no_path_leads_above_its_folder(data: bytes, windows: bool) -> None:
         assert name == ".well-known" or name[0] != "."
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=40))
 def test_the_bytes_of_a_path_survive(data: bytes) -> None:
     assert os_text(data.decode("latin-1")).encode("utf-8", "surrogateescape") == data

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import socket
 import struct
 import sys
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from time import monotonic
 from typing import Any, NamedTuple
 
@@ -121,6 +122,13 @@ class Client:
         self.close()
 
 
+@contextlib.contextmanager
+def several(running: Any, count: int) -> Iterator[list[Client]]:
+    """So many connections."""
+    with contextlib.ExitStack() as stack:
+        yield [stack.enter_context(Client(running)) for _ in range(count)]
+
+
 class Gates:
     """An application: /hold/NAME waits until NAME is opened; everything is answered with its path and content."""
 
@@ -183,20 +191,22 @@ def until(running: Any, condition: Callable[[], bool]) -> None:
     """Goes on asking for something else until `condition` holds."""
     end = monotonic() + PATIENCE
     with Client(running) as probe:
-        while not condition():
+        while True:
             assert probe.ask("*", method="OPTIONS").status == 204
+            if condition():
+                break
             assert monotonic() < end, "it has not come to pass"
 
 
 def until_left(running: Any, connections: int) -> None:
     """Waits until the server has so many connections, and no request that runs or waits."""
     server = running.server
-    until(  # the one connection more is the asker's
-        running,
-        lambda: (
-            server._leader.open == connections + 1 and server.admission.running == 0 and not server.admission.waiting
-        ),
-    )
+
+    def left() -> bool:  # the one connection more is the asker's
+        admission = server.admission
+        return server._leader.open == connections + 1 and admission.running == admission.waiting == 0
+
+    until(running, left)
 
 
 class Clock:
@@ -208,8 +218,9 @@ class Clock:
         monkeypatch.setattr(connection, "monotonic", lambda: self.now)
 
     def advance(self, running: Any, seconds: float) -> None:
-        """Moves on, by a second or more, and lets the server find out."""
+        """Lets the server see what was sent before, moves on by a second or more, and lets it find out."""
         assert seconds >= leader.SWEEP, "the server may not look as often"
+        turns(running)
         self.now += seconds
         running.server._leader.sweep_soon()
         turns(running)

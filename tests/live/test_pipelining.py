@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from raw_client import Client, Gates, chunked, request, turns
+from raw_client import Client, Gates, chunked, request, several, turns
 
 
 def test_two_requests_in_one_packet(start):
@@ -21,11 +21,10 @@ def test_a_thousand_requests_in_one_packet(start):
 
 def test_a_thousand_requests_from_each_of_many_clients(start):
     running = start(Gates())
-    clients = [Client(running) for _ in range(8)]
-    for which, client in enumerate(clients):
-        client.send(b"".join(request(f"/{which}/{number}") for number in range(1000)))
-    for which, client in enumerate(clients):
-        with client:
+    with several(running, 8) as clients:
+        for which, client in enumerate(clients):
+            client.send(b"".join(request(f"/{which}/{number}") for number in range(1000)))
+        for which, client in enumerate(clients):
             for number in range(1000):
                 assert client.response().body == f"/{which}/{number} ".encode()
 

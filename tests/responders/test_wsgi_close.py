@@ -145,9 +145,7 @@ def test_close_comes_after_the_last_piece_was_taken(start: Start) -> None:
     assert steps == ["piece 0", "piece 1", "piece 2", "end", "close"]
 
 
-def test_a_body_without_end_is_left_when_its_length_is_reached(
-    start: Start, log: pytest.LogCaptureFixture
-) -> None:
+def test_a_body_without_end_is_left_when_its_length_is_reached(start: Start, log: pytest.LogCaptureFixture) -> None:
     # PEP 3333, "Handling the Content-Length Header": stop iterating when enough has been sent.
     closed = threading.Event()
 

@@ -200,9 +200,7 @@ def test_equal_requests_of_two_clients_are_told_apart(start: Start) -> None:
     assert listener.environs[0]["wsgi.input"] is not listener.environs[1]["wsgi.input"]
 
 
-def test_what_an_application_writes_to_wsgi_errors_is_seen(
-    capsys: pytest.CaptureFixture[str], start: Start
-) -> None:
+def test_what_an_application_writes_to_wsgi_errors_is_seen(capsys: pytest.CaptureFixture[str], start: Start) -> None:
     def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
         environ["wsgi.errors"].write("a note\n")
         environ["wsgi.errors"].writelines(["two ", "more\n"])

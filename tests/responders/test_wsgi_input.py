@@ -41,14 +41,20 @@ WAYS: dict[str, tuple[Callable[[Any], Any], Any]] = {
         lambda file: [file.read(5), file.read(1), file.read(0), file.read()],
         [LINES[:5], LINES[5:6], b"", LINES[6:]],
     ),
-    "read(1) until the end": (lambda file: list(iter(lambda: file.read(1), b"")), [LINES[i : i + 1] for i in range(len(LINES))]),
+    "read(1) until the end": (
+        lambda file: list(iter(lambda: file.read(1), b"")),
+        [LINES[at : at + 1] for at in range(len(LINES))],
+    ),
     "readline()": (lambda file: [file.readline() for _ in range(6)], [*LINES.splitlines(keepends=True), b"", b""]),
     "readline(size)": (lambda file: [file.readline(6), file.readline(100)], [b"first ", b"line\n"]),
     "readlines()": (lambda file: file.readlines(), LINES.splitlines(keepends=True)),
     "iteration": (lambda file: list(file), LINES.splitlines(keepends=True)),
-    "read() and beyond": (lambda file: [file.read(), file.read(), file.read(1), file.readline()], [LINES, b"", b"", b""]),
+    "read() and beyond": (
+        lambda file: [file.read(), file.read(), file.read(1), file.readline()],
+        [LINES, b"", b"", b""],
+    ),
     "beyond the end by iteration": (lambda file: [file.read(), list(file), file.readlines()], [LINES, [], []]),
-}  # fmt: skip
+}
 EVERY_WAY = pytest.mark.parametrize(("read", "expected"), WAYS.values(), ids=WAYS)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import logging
+import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -62,7 +63,10 @@ def ask(running: Any, method: str = "GET", path: str = "/", *fields: str, **opti
 
 
 class Kept:
-    """One connection for several requests, by the standard library's client; it never connects a second time."""
+    """One connection for several requests, by the standard library's client; it never connects a second time.
+
+    At its end it waits until the server has closed the connection, so all is done by then.
+    """
 
     def __init__(self, running: Any) -> None:
         self._connection = http.client.HTTPConnection(*running.address, timeout=PATIENCE)
@@ -72,7 +76,12 @@ class Kept:
     def __enter__(self) -> Kept:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, failure: object, *_: object) -> None:
+        sock = self._connection.sock
+        if sock is not None and failure is None:
+            sock.shutdown(socket.SHUT_WR)
+            while sock.recv(65536):
+                pass
         self._connection.close()
 
     def ask(self, method: str = "GET", path: str = "/", body: Any = None, **fields: str) -> Answer:
@@ -90,7 +99,10 @@ def errors(log: pytest.LogCaptureFixture) -> list[str]:
 
 
 class Pieces:
-    """An iterable that is no list: a body in pieces, which counts how often it was closed. An exception is raised."""
+    """An iterable that is no list: a body in pieces, which counts how often it was closed.
+
+    A piece that is an exception is raised, one that is a function is called.
+    """
 
     def __init__(self, *pieces: Any) -> None:
         self._pieces: Iterable[Any] = pieces
@@ -101,9 +113,10 @@ class Pieces:
     def __iter__(self) -> Iterator[Any]:
         self.began = True
         for piece in self._pieces:
-            if isinstance(piece, BaseException):
-                raise piece
-            yield piece
+            made = piece() if callable(piece) else piece
+            if isinstance(made, BaseException):
+                raise made
+            yield made
 
     def close(self) -> None:
         self.closes += 1

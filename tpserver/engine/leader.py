@@ -95,8 +95,11 @@ class Leader:
 
     def give_back(self, connection: Connection) -> None:
         """Any thread that owns `connection`: its request has been answered, the leader has it again."""
+        # One that only awaits its next request, and is watched, need not wake the leader: that request will,
+        # and what was given back is taken back before anything else.
+        awaits_request = connection.keep and not connection.outbox and not connection.receiver.pending
         self._returned.append(connection)
-        if self.sleeping:
+        if self.sleeping and not (awaits_request and connection.polled == READ):
             self._wakeup.ring()
 
     def wake(self) -> None:

@@ -272,6 +272,8 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         try:
             return self._pool.submit(work, argument)
         except RuntimeError as error:
+            if self.stopped:
+                return None
             # The pool keeps what it was given: a thread that is free takes it.
             _log.error("cannot start a thread (%s); going on with those that there are", error)
             return None

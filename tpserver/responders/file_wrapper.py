@@ -30,13 +30,14 @@ class FileWrapper:
     def real_file(self) -> tuple[int, int, int] | None:
         """(descriptor, offset, length) of what is left of a regular file, or None where reading it is not just that.
 
-        A GzipFile has a descriptor too, of other bytes than it reads, so only files that are known are taken.
+        A GzipFile has a descriptor too, of other bytes than it reads, and a class derived from a file may read
+        others as well, so only what `open` makes is taken.
         """
         file = self.filelike
         if isinstance(file, tempfile._TemporaryFileWrapper):
             file = file.file
-        raw = file.raw if isinstance(file, (io.BufferedReader, io.BufferedRandom)) else file
-        if not isinstance(raw, io.FileIO):
+        raw = file.raw if type(file) in (io.BufferedReader, io.BufferedRandom) else file
+        if type(raw) is not io.FileIO:
             return None
         try:
             descriptor = raw.fileno()

@@ -6,6 +6,8 @@ request of that turn was sent before, so an edit shows at once.
 
 from __future__ import annotations
 
+import errno
+import logging
 import os
 import stat
 import sys
@@ -13,23 +15,30 @@ import threading
 from typing import Final, NamedTuple
 from urllib.parse import quote
 
+from tpserver.errors import RequestRefused
 from tpserver.http.conditional import Validators
 from tpserver.http.dates import format_date
 from tpserver.http.media import media_type
 from tpserver.http.paths import is_program, segments
 from tpserver.http.response import own_head
 
+_log = logging.getLogger("tpserver")
+
 INDEX: Final = "index.html"
 # Files up to so many bytes are kept in memory; together not more than the second figure.
 SMALL: Final = 64 * 1024
 MEMORY: Final = 32 * 1024 * 1024
-# Entries kept, whatever their size.
+# Entries kept, whatever their size; a path that is longer (in bytes) is looked up each time.
 ENTRIES: Final = 4096
+LONGEST: Final = 1024
 
 # A FIFO must not make open() wait, and no file is inherited by what an application starts.
 _OPEN: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 
-Signature = tuple[int, int, int, int]
+# The system cannot open one more file just now: that says nothing about the file.
+_EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+
+Signature = tuple[int, int, int, int, int]
 
 
 class Redirect(NamedTuple):
@@ -81,8 +90,14 @@ class File:
 
 
 def signature(status: os.stat_result) -> Signature:
-    """What changes when a file is edited or replaced."""
-    return status.st_mtime_ns, status.st_size, status.st_ino, status.st_dev
+    """What changes when a file is edited or replaced, or its permissions are."""
+    return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino, status.st_dev
+
+
+def no_room(error: OSError) -> RequestRefused:
+    """503 for a file that cannot be opened for want of descriptors or memory."""
+    _log.error("cannot open a file to send it: %s", error.strerror)
+    return RequestRefused(503, "The server has too much to do. Try again in a moment.", fields=(("Retry-After", "1"),))
 
 
 class Folder:
@@ -98,6 +113,8 @@ class Folder:
 
     def find(self, path: str, turn: int) -> File | Redirect | None:
         """What a decoded request path stands for; None for what is not there or may not be served.
+
+        Raises `RequestRefused` (503) where the system cannot open one more file.
 
         `turn` numbers the leader's turns: in one and the same a file is looked at once.
         """
@@ -116,7 +133,12 @@ class Folder:
 
     def open(self, file: File) -> tuple[int, File]:
         """A descriptor of `file`, and what it is now: the version that was opened is sent. Raises OSError."""
-        descriptor = os.open(file.real, _OPEN)
+        try:
+            descriptor = os.open(file.real, _OPEN)
+        except OSError as error:
+            if error.errno in _EXHAUSTED:
+                raise no_room(error) from error
+            raise
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             os.close(descriptor)
@@ -130,7 +152,10 @@ class Folder:
         if names is None:
             return None
         name = os.path.join(self.root, *names)
-        if not os.access(name, os.F_OK):  # the usual answer where an application has most of the paths
+        try:
+            if not os.access(name, os.F_OK):  # the usual answer where an application has most of the paths
+                return None
+        except ValueError:  # a character that this system's names cannot have
             return None
         real = self._inside(name)
         if real is None:
@@ -168,22 +193,31 @@ class Folder:
     def _load(self, path: str, name: str, real: str, turn: int) -> File | None:
         try:
             descriptor = os.open(real, _OPEN)
-        except OSError:
+        except OSError as error:
+            if error.errno in _EXHAUSTED:
+                raise no_room(error) from error
             return None
         with open(descriptor, "rb") as stream:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 return None
-            content = stream.read(SMALL + 1) if status.st_size <= SMALL else None
+            try:
+                content = stream.read(SMALL + 1) if status.st_size <= SMALL else None
+            except OSError:  # a failing disk, or what only looks like a file
+                return None
         if content is not None and len(content) != status.st_size:
             content = None  # it is being written just now: sent from the disk, as it is then
         file = File(name, real, status, content)
         file.turn = turn
-        self._keep(path, file)
+        if len(path) <= LONGEST:
+            self._keep(path, file)
         return file
 
     def _keep(self, path: str, file: File) -> None:
         with self._lock:
+            replaced = self._files.pop(path, None)  # two threads may have looked at once
+            if replaced is not None:
+                self._memory -= len(replaced.content or b"")
             size = len(file.content or b"")
             while self._files and (len(self._files) >= ENTRIES or self._memory + size > MEMORY):
                 oldest = self._files.pop(next(iter(self._files)))

@@ -58,6 +58,9 @@ class Site:
             raise RequestRefused(404, _NOT_FOUND)
 
     def _redirect(self, head: Head, reply: Reply, redirect: Redirect) -> None:
+        if head.method == "OPTIONS":
+            reply.page(204, "", (("Allow", ALLOW),))
+            return
         refuse_method(head.method, known_path=True)
         location = redirect.location + ("?" + head.query if head.query else "")
         reply.page(301, "The folder has its address with a slash at the end.", (("Location", location),))

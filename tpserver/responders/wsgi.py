@@ -62,7 +62,7 @@ class WSGIResponder:
                     response.send_all(result)
             finally:
                 if hasattr(result, "close"):
-                    result.close()
+                    _close(head, result)
         except BaseException as error:  # noqa: BLE001 - SystemExit too: a request must not end the server
             self._failed(head, reply, response, error)
 
@@ -96,6 +96,14 @@ class WSGIResponder:
             reply.wfile.abort()  # what has been sent must not pass for the whole
         else:
             reply.page(500, _NO_PAGE)
+
+
+def _close(head: Head, result: Any) -> None:
+    """PEP 3333. An error in it comes too late for the answer, which is decided by then."""
+    try:
+        result.close()
+    except BaseException as error:  # noqa: BLE001 - as in `respond`
+        _log.error("%s %s: the application raised an exception in close()", head.method, head.target, exc_info=error)
 
 
 def _remote(client_address: Any) -> tuple[str, str]:

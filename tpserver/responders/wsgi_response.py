@@ -43,7 +43,7 @@ class WSGIResponse:
         self._head: ResponseHead | None = None
         self._remaining: int | None = None  # bytes of content still promised
         self._chunked = False
-        self._silent = False  # content is computed, not sent: HEAD, 204, 304
+        self._silent = False  # what content there is is not sent: HEAD, 204, 304, and what is too much
         self.head_sent = False
 
     def start_response(
@@ -94,6 +94,8 @@ class WSGIResponse:
                 piece = _checked(piece)
             if piece:
                 self.write(piece)
+                if self._silent:
+                    break  # PEP 3333: stop iterating when enough has been sent; it may never end
         self._end()
 
     def write(self, data: bytes) -> None:
@@ -147,19 +149,18 @@ class WSGIResponse:
 
     def _frame(self, data: bytes) -> bytes:
         """The bytes that carry `data`: cut off at what Content-Length has promised."""
+        if self._silent:
+            return b""
         if self._remaining is not None:
-            data = self._cut(data, self._remaining)
+            if len(data) > self._remaining:
+                self._reply.complain("The application sends more than its Content-Length says; the rest is cut off.")
+                data = data[: self._remaining]
+                self._silent = True
             self._remaining -= len(data)
-        if self._silent or not data:
+        if not data:
             return b""
         self._reply.length += len(data)
         return chunk(data) if self._chunked else data
-
-    def _cut(self, data: bytes, remaining: int) -> bytes:
-        if len(data) > remaining:
-            self._reply.complain("The application sends more than its Content-Length says; the rest is cut off.")
-            return data[:remaining]
-        return data
 
     def _end(self) -> None:
         reply = self._reply

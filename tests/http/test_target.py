@@ -1,0 +1,116 @@
+"""The four forms of a request target, as a table: path, query and authority (RFC 9112 section 3.2)."""
+
+from __future__ import annotations
+
+import pytest
+
+from tpserver.errors import RequestRefused
+from tpserver.http.target import parse_target
+
+
+@pytest.mark.parametrize(
+    ("target", "parts"),
+    [
+        ("/", ("/", "", None)),
+        ("/a/b", ("/a/b", "", None)),
+        ("/a?b=c&d", ("/a", "b=c&d", None)),
+        ("/?", ("/", "", None)),
+        ("/a?b?c", ("/a", "b?c", None)),
+        ("//a//b", ("//a//b", "", None)),
+        ("/a;b=c", ("/a;b=c", "", None)),
+        ("/%41%7e", ("/A~", "", None)),
+        ("/a%2fb", ("/a/b", "", None)),
+        ("/a%2Fb", ("/a/b", "", None)),
+        ("/%2e%2e/a", ("/../a", "", None)),
+        ("/%252e", ("/%2e", "", None)),  # decoded once
+        ("/a%3Fb?c", ("/a?b", "c", None)),
+        ("/a%23b", ("/a#b", "", None)),
+        ("/a+b", ("/a+b", "", None)),
+        ("/%c3%a4", ("/\xc3\xa4", "", None)),  # bytes as latin-1
+        ("/%ff", ("/\xff", "", None)),
+        ("/%0d%0a", ("/\r\n", "", None)),
+        ("/a?%00%41", ("/a", "%00%41", None)),  # a query stays as it is
+        ("/%5c", ("/\\", "", None)),
+        ("/a:b@c", ("/a:b@c", "", None)),
+        ("http://h", ("/", "", "h")),
+        ("http://h/", ("/", "", "h")),
+        ("http://h:81/a?b", ("/a", "b", "h:81")),
+        ("HTTPS://h/a%41", ("/aA", "", "h")),
+        ("http://h?b", ("/", "b", "h")),
+        ("http://[::1]:81/a", ("/a", "", "[::1]:81")),
+        ("http://h//evil.example/..", ("//evil.example/..", "", "h")),
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "POST", "X"])
+def test_origin_and_absolute_form(method: str, target: str, parts: tuple[str, str, str | None]) -> None:
+    assert tuple(parse_target(method, target)) == parts
+
+
+@pytest.mark.parametrize(
+    ("target", "parts"),
+    [
+        ("*", ("*", "", None)),
+        ("http://h", ("*", "", "h")),
+        ("http://h:81", ("*", "", "h:81")),
+        ("http://h/", ("/", "", "h")),
+        ("http://h?a", ("/", "a", "h")),
+        ("/*", ("/*", "", None)),
+        ("/", ("/", "", None)),
+    ],
+)
+def test_options_may_ask_about_the_server_itself(target: str, parts: tuple[str, str, str | None]) -> None:
+    assert tuple(parse_target("OPTIONS", target)) == parts
+
+
+@pytest.mark.parametrize(
+    ("method", "target"),
+    [
+        ("GET", "*"),
+        ("OPTIONS", "**"),
+        ("OPTIONS", "*?a"),
+        ("GET", "a"),
+        ("GET", "?a"),
+        ("GET", "\\a"),
+        ("GET", "h:80"),
+        ("GET", "http:/h"),
+        ("GET", "http:///a"),
+        ("GET", "http://"),
+        ("GET", "http://?a"),
+        ("GET", "http://user@h/"),
+        ("GET", "http://h:x/"),
+        ("GET", "http://h\\evil/"),
+        ("GET", "ftp://h/"),
+        ("GET", "file:///etc/passwd"),
+        ("GET", "javascript:alert(1)"),
+        ("GET", "/a#b"),
+        ("GET", "/a?b#c"),
+        ("GET", "http://h/#"),
+        ("GET", "/%"),
+        ("GET", "/%4"),
+        ("GET", "/%zz"),
+        ("GET", "/%%41"),
+        ("GET", "/%u0041"),
+        ("GET", "/%+1"),
+        ("GET", "/a?%"),
+        ("GET", "http://h/%"),
+        ("GET", "/%00"),
+        ("GET", "/a%00.html"),
+        ("CONNECT", "/"),
+        ("CONNECT", "h"),
+        ("CONNECT", ":80"),
+        ("CONNECT", "h:"),
+        ("CONNECT", "http://h:80/"),
+    ],
+)
+def test_a_target_of_no_form_is_refused(method: str, target: str) -> None:
+    with pytest.raises(RequestRefused) as refused:
+        parse_target(method, target)
+    assert refused.value.status == 400
+    assert refused.value.close
+
+
+def test_connect_is_for_proxies_and_this_is_none() -> None:
+    with pytest.raises(RequestRefused) as refused:
+        parse_target("CONNECT", "h:443")
+    assert refused.value.status == 501
+    assert refused.value.close

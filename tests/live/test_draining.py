@@ -1,0 +1,210 @@
+"""A server that is asked to stop: what runs is finished, nothing new is taken, and what hangs is left behind."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from raw_client import Client, Gates, request, turns, until
+
+from tpserver import make_server
+
+
+@pytest.fixture
+def gates():
+    with Gates() as gates:
+        yield gates
+
+
+def stop(running):
+    """Asks the server to stop, and returns when it is draining: it has closed an idle connection."""
+    with Client(running) as idle:
+        assert idle.ask("*", method="OPTIONS").status == 204
+        running.server.begin_shutdown()
+        assert idle.ended()
+
+
+def stopped(running):
+    running.thread.join(20)
+    return not running.thread.is_alive()
+
+
+def test_what_runs_is_finished_and_its_client_told_that_it_was_the_last(start, gates):
+    running = start(gates)
+    with Client(running) as client:
+        client.send(request("/hold/it"))
+        gates.arrived()
+        stop(running)
+        gates.open("it")
+        response = client.response()
+        assert (response.body, response.fields.get("connection")) == (b"/hold/it ", "close")
+        assert client.ended()
+    assert stopped(running)
+
+
+def test_what_waits_is_finished(start, gates):
+    running = start(gates, threads=1)
+    with Client(running) as first, Client(running) as second:
+        first.send(request("/hold/first"))
+        gates.arrived()
+        second.send(request("/second"))
+        until(running, lambda: running.server.admission.waiting == 1)
+        stop(running)
+        gates.open("first")
+        assert first.response().status == 200
+        response = second.response()
+        assert (response.body, response.fields.get("connection")) == (b"/second ", "close")
+        assert second.ended()
+    assert stopped(running)
+
+
+def test_what_has_been_pipelined_is_answered_as_far_as_it_was_begun(start, gates):
+    running = start(gates)
+    with Client(running) as client:
+        client.send(request("/hold/it") + request("/next"))
+        gates.arrived()
+        stop(running)
+        gates.open("it")
+        response = client.response()
+        assert response.body == b"/hold/it "
+        if "connection" not in response.fields:  # then it must be kept open for the next one
+            assert client.response().fields["connection"] == "close"
+        assert client.ended()
+    assert stopped(running)
+
+
+def test_request_whose_head_has_begun_is_finished(start, gates):
+    running = start(gates)
+    with Client(running) as client:
+        client.send(b"GET /half HTTP/1.1\r\n")
+        turns(running)
+        stop(running)
+        client.send(b"Host: a\r\n\r\n")
+        response = client.response()
+        assert (response.body, response.fields["connection"]) == (b"/half ", "close")
+        assert client.ended()
+    assert stopped(running)
+
+
+def test_answer_that_is_being_read_is_finished(start):
+    length = 16 * 1024 * 1024
+
+    def large(environ, start_response):
+        start_response("200 OK", [])
+        return [b"x" * length]
+
+    running = start(large)
+    with Client(running) as client:
+        client.send(request("/"))
+        assert client.head()[0] == 200
+        stop(running)
+        assert client.stream.read(length) == b"x" * length
+        assert client.ended()
+    assert stopped(running)
+
+
+def test_new_connections_are_not_served_any_more(start, gates):
+    running = start(gates)
+    with Client(running) as client:
+        client.send(request("/hold/it"))
+        gates.arrived()
+        stop(running)
+        late = []
+        try:
+            late.append(Client(running))
+            late[0].send(request("/late"))
+        except OSError:
+            pass  # refused outright: as well
+        gates.open("it")
+        assert client.response().status == 200
+    assert stopped(running)
+    running.server.server_close()
+    for one in late:
+        with one:
+            try:
+                assert one.ended()
+            except ConnectionResetError:
+                pass
+    assert gates.seen == ["/hold/it"]
+    with pytest.raises(ConnectionRefusedError):
+        running.connect()
+
+
+def test_what_hangs_is_left_behind_after_a_time(start, gates, log):
+    running = start(gates, drain_timeout=0.2)
+    with Client(running) as client:
+        client.send(request("/hold/it"))
+        gates.arrived()
+        running.server.shutdown()  # comes back though the request goes on
+        assert gates.running == 1
+        assert client.ended()
+        assert "1 requests still run" in log.text or "1 request still runs" in log.text
+
+
+def test_a_client_that_does_not_read_is_left_behind_after_a_time(start):
+    def large(environ, start_response):
+        start_response("200 OK", [])
+        return [b"x" * 16 * 1024 * 1024]
+
+    running = start(large, drain_timeout=0.2)
+    with Client(running) as client:
+        client.send(request("/"))
+        assert client.head()[0] == 200
+        running.server.shutdown()
+        assert len(client.stream.read()) < 16 * 1024 * 1024
+
+
+def test_a_second_request_to_stop_does_not_wait(start, gates):
+    running = start(gates, drain_timeout=1000)
+    with Client(running) as client:
+        client.send(request("/hold/it"))
+        gates.arrived()
+        stop(running)
+        assert running.thread.is_alive()
+        running.server.begin_shutdown()
+        assert stopped(running)
+        assert gates.running == 1
+        assert client.ended()
+
+
+def test_a_server_that_has_stopped_can_serve_again(start, gates):
+    running = start(gates)
+    with Client(running) as client:
+        assert client.ask("/a").status == 200
+    running.server.shutdown()
+    assert stopped(running)
+    running.thread = threading.Thread(target=running.server.serve_forever)
+    running.thread.start()
+    with Client(running) as client:
+        assert client.ask("/b").body == b"/b "
+
+
+def test_handle_request_serves_one(gates):
+    with make_server("127.0.0.1", 0, gates) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        with Client(address_of(server)) as client:
+            assert client.ask("/a").body == b"/a "
+            thread.join(20)
+            assert not thread.is_alive()
+            assert client.ended()
+
+
+def test_an_application_may_ask_its_server_to_stop(start):
+    def app(environ, start_response):
+        running.server.begin_shutdown()
+        start_response("200 OK", [])
+        return [b"stopping"]
+
+    running = start(app)
+    with Client(running) as client:
+        assert client.ask("/").body == b"stopping"
+        assert client.ended()
+    assert stopped(running)
+
+
+class address_of:  # noqa: N801 - reads as a function
+    """Just enough of `Running` to connect to a server."""
+
+    def __init__(self, server):
+        self.address = ("127.0.0.1", server.server_port)

@@ -1,0 +1,192 @@
+"""Content that is sent to the server: collected before the application runs, in memory or on disk."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import tempfile
+from types import SimpleNamespace
+
+import pytest
+from raw_client import Client, Gates, chunked, request, several, turns, until, until_left
+
+from tpserver import handler
+from tpserver.handler import SPOOL
+
+
+def describing(environ, start_response):
+    """Answers where the content is kept, how long it is said to be, its length and its digest."""
+    content = environ["wsgi.input"]
+    if isinstance(content, io.BytesIO) or not getattr(content, "_rolled", True):
+        kept = "memory"
+    else:
+        kept = "disk"
+    data = content.read()
+    start_response("200 OK", [])
+    return [f"{kept} {environ['CONTENT_LENGTH']} {len(data)} {hashlib.sha256(data).hexdigest()}".encode()]
+
+
+def described(kept, data):
+    return f"{kept} {len(data)} {len(data)} {hashlib.sha256(data).hexdigest()}".encode()
+
+
+def sample(length):
+    return hashlib.shake_256(b"tpserver").digest(length)
+
+
+@pytest.mark.parametrize(
+    ("length", "kept"),
+    [(1, "memory"), (SPOOL - 1, "memory"), (SPOOL, "memory"), (SPOOL + 1, "disk"), (20_000_000, "disk")],
+)
+def test_small_content_is_kept_in_memory_and_large_content_on_disk(start, length, kept):
+    data = sample(length)
+    with Client(start(describing)) as client:
+        assert client.ask("/", method="POST", body=data).body == described(kept, data)
+        client.send(chunked("/", *(data[at : at + 10_000] for at in range(0, length, 10_000))))
+        assert client.response().body == described(kept, data)
+        assert client.ask("/", method="POST", body=b"next").body == described("memory", b"next")
+
+
+def test_a_hundred_thousand_chunks_of_one_byte(start):
+    data = sample(100_000)
+    with Client(start(describing)) as client:
+        client.send(chunked("/", *(data[at : at + 1] for at in range(len(data)))))
+        assert client.response().body == described("disk", data)
+
+
+def test_uploads_by_many_clients_at_once(start):
+    running = start(describing)
+    samples = [sample(200_000 + number) for number in range(16)]
+    with several(running, len(samples)) as clients:
+        for client, data in zip(clients, samples, strict=True):
+            client.send(request("/", f"Content-Length: {len(data)}", method="POST"))
+        for at in range(0, 250_000, 50_000):
+            for client, data in zip(clients, samples, strict=True):
+                client.send(data[at : at + 50_000])
+        for client, data in zip(clients, samples, strict=True):
+            assert client.response().body == described("disk", data)
+
+
+def test_no_thread_is_taken_before_the_content_is_complete(start):
+    with Gates() as gates:
+        running = start(gates, threads=1, queue=0)
+        with several(running, 10) as clients:
+            for client in clients:
+                client.send(request("/upload", "Content-Length: 10", method="POST") + b"half ")
+            turns(running)
+            with Client(running) as quick:
+                assert quick.ask("/quick").body == b"/quick "
+            assert gates.seen == ["/quick"]
+            for client in clients:
+                client.send(b"done.")
+                assert client.response().body == b"/upload half done."
+
+
+def test_application_may_leave_the_content_unread(start):
+    def app(environ, start_response):
+        start_response("200 OK", [])
+        return [b"thanks"]
+
+    with Client(start(app)) as client:
+        for _ in range(3):
+            assert client.ask("/", method="POST", body=sample(200_000)).body == b"thanks"
+
+
+@pytest.fixture
+def files(monkeypatch):
+    """Every temporary file that the server makes."""
+    made = []
+
+    def recorded(make):
+        def make_one(*args, **options):
+            made.append(make(*args, **options))
+            return made[-1]
+
+        return make_one
+
+    kinds = ("TemporaryFile", "SpooledTemporaryFile")
+    monkeypatch.setattr(
+        handler, "tempfile", SimpleNamespace(**{kind: recorded(getattr(tempfile, kind)) for kind in kinds})
+    )
+    return made
+
+
+BY_LENGTH = request("/hold/it", "Content-Length: 100000", method="POST") + b"x" * 90_000
+IN_CHUNKS = request("/hold/it", "Transfer-Encoding: chunked", method="POST") + b"%x\r\n" % 100_000 + b"x" * 90_000
+REST = {BY_LENGTH: b"x" * 10_000, IN_CHUNKS: b"x" * 10_000 + b"\r\n0\r\n\r\n"}
+either_way = pytest.mark.parametrize("begun", [BY_LENGTH, IN_CHUNKS], ids=["by length", "in chunks"])
+
+
+@either_way
+def test_files_are_gone_when_the_request_is_answered(start, files, begun):
+    with Gates() as gates:
+        running = start(gates)
+        with Client(running) as client:
+            client.send(begun)
+            client.send(REST[begun])
+            gates.arrived()
+            assert [file.closed for file in files] == [False]
+            gates.open("it")
+            assert client.response().status == 200
+            until_left(running, 1)
+            assert [file.closed for file in files] == [True]
+
+
+@either_way
+def test_files_are_gone_when_the_client_leaves_before_the_end(start, files, begun):
+    running = start(Gates())
+    with Client(running) as client:
+        client.send(begun)
+        until(running, lambda: files)
+        assert [file.closed for file in files] == [False]
+    until_left(running, 0)
+    assert [file.closed for file in files] == [True]
+
+
+def test_files_are_gone_when_the_content_turns_out_to_be_too_large(start, files):
+    running = start(Gates(), max_body=100_000)
+    with Client(running) as client:
+        client.send(chunked("/", b"x" * 90_000, b"x" * 90_000))
+        assert client.response().status == 413
+        assert client.ended()
+    until_left(running, 0)
+    assert [file.closed for file in files] == [True]
+
+
+@either_way
+def test_files_are_gone_when_the_server_stops_in_the_middle(start, files, begun):
+    running = start(Gates(), drain_timeout=0)
+    with Client(running) as client:
+        client.send(begun)
+        until(running, lambda: files)
+        running.server.shutdown()
+    assert [file.closed for file in files] == [True]
+
+
+def test_files_are_gone_when_the_server_stops_before_the_request_has_run(start, files, log):
+    with Gates() as gates:
+        running = start(gates, threads=1, drain_timeout=0)
+        with Client(running) as first, Client(running) as second:
+            first.send(request("/hold/first"))
+            gates.arrived()
+            second.send(request("/hold/second", method="POST", body=b"x" * 100_000))
+            until(running, lambda: running.server.admission.waiting == 1)
+            running.server.shutdown()
+            assert [file.closed for file in files] == [True]
+
+
+class FullDisk(io.BytesIO):
+    def write(self, data):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_full_disk_is_a_503_and_the_server_goes_on(start, monkeypatch, log):
+    running = start(Gates())
+    monkeypatch.setattr(handler, "tempfile", SimpleNamespace(TemporaryFile=lambda **_: FullDisk()))
+    with Client(running) as client, Client(running) as other:
+        client.send(request("/", method="POST", body=b"x" * 100_000))
+        assert client.response().status == 503
+        assert client.ended()
+        assert other.ask("/", method="POST", body=b"small").body == b"/ small"
+    assert "No space left on device" in log.text

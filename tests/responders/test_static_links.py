@@ -1,0 +1,126 @@
+"""Symbolic links: served where they lead to a file in the folder, and only there; the folder itself may be one."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from static_client import Start, ask, link
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    root = tmp_path / "html"
+    for path in ("html/a.txt", "html/sub/index.html", "html/..data/b.txt", "outside/secret.txt", "html-two/secret.txt"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(path, "utf-8")
+    (tmp_path / "outside" / "index.html").write_bytes(b"outside")
+    return root
+
+
+@pytest.mark.parametrize(
+    ("name", "to", "target", "content"),
+    [
+        ("link.txt", "a.txt", "/link.txt", b"html/a.txt"),
+        ("sub/link.txt", "../a.txt", "/sub/link.txt", b"html/a.txt"),
+        ("other", "sub", "/other/", b"html/sub/index.html"),
+        ("sub/up", "..", "/sub/up/a.txt", b"html/a.txt"),
+        ("round", "../html", "/round/a.txt", b"html/a.txt"),
+        ("b.txt", "..data/b.txt", "/b.txt", b"html/..data/b.txt"),  # as Kubernetes lays out what it mounts
+    ],
+)
+def test_a_link_to_a_file_in_the_folder_is_that_file(
+    start: Start, root: Path, name: str, to: str, target: str, content: bytes
+) -> None:
+    link(root / name, to)
+    running = start(root=str(root))
+    assert ask(running, target).content == content
+    assert ask(running, target).content == content
+
+
+def test_a_link_has_the_type_of_its_own_name(start: Start, root: Path) -> None:
+    link(root / "page.html", "a.txt")
+    assert ask(start(root=str(root)), "/page.html").fields["content-type"] == "text/html; charset=utf-8"
+
+
+def test_a_link_by_its_whole_path_is_as_good(start: Start, root: Path) -> None:
+    link(root / "link.txt", root / "a.txt")
+    assert ask(start(root=str(root)), "/link.txt").content == b"html/a.txt"
+
+
+@pytest.mark.parametrize(
+    ("name", "to", "target"),
+    [
+        ("link.txt", "../outside/secret.txt", "/link.txt"),
+        ("link", "../outside", "/link/secret.txt"),
+        ("link", "../outside", "/link/"),
+        ("link", "../outside", "/link"),
+        ("link.txt", "../html-two/secret.txt", "/link.txt"),
+        ("index.html", "../outside/index.html", "/"),
+        ("link", "..", "/link/outside/secret.txt"),
+        ("link.txt", "nothing.txt", "/link.txt"),
+        ("link.txt", "link.txt", "/link.txt"),
+        ("link", "link", "/link/"),
+    ],
+)
+def test_a_link_that_leads_out_or_nowhere_is_404(start: Start, root: Path, name: str, to: str, target: str) -> None:
+    link(root / name, to)
+    running = start(root=str(root))
+    assert ask(running, target).status == 404
+    assert ask(running, target, method="HEAD").status == 404
+
+
+def test_a_link_out_of_the_folder_by_its_whole_path_is_404(start: Start, root: Path) -> None:
+    link(root / "link.txt", root.parent / "outside" / "secret.txt")
+    assert ask(start(root=str(root)), "/link.txt").status == 404
+
+
+def test_a_file_that_becomes_a_link_out_of_the_folder_is_404(start: Start, root: Path) -> None:
+    running = start(root=str(root))
+    assert ask(running, "/a.txt").status == 200
+    (root / "a.txt").unlink()
+    link(root / "a.txt", "../outside/secret.txt")
+    assert ask(running, "/a.txt").status == 404
+
+
+def test_a_folder_that_becomes_a_link_out_of_the_folder_is_404(start: Start, root: Path) -> None:
+    running = start(root=str(root))
+    assert ask(running, "/sub/").status == 200
+    (root / "sub").rename(root / "old")
+    link(root / "sub", "../outside")
+    assert ask(running, "/sub/").status == 404
+    assert ask(running, "/sub/secret.txt").status == 404
+
+
+@pytest.mark.parametrize("size", [10, 200_000])
+def test_a_root_that_is_a_link_is_followed_to_where_it_leads_now(start: Start, tmp_path: Path, size: int) -> None:
+    for release in "12":
+        (tmp_path / release).mkdir()
+        (tmp_path / release / "a.txt").write_bytes(release.encode() * size)
+    (tmp_path / "2" / "new.txt").write_bytes(b"new")
+    current = link(tmp_path / "current", "1")
+    running = start(root=str(current))
+    assert ask(running, "/a.txt").content == b"1" * size
+    assert ask(running, "/new.txt").status == 404
+    link(tmp_path / "next", "2")
+    os.replace(tmp_path / "next", current)
+    assert ask(running, "/a.txt").content == b"2" * size
+    assert ask(running, "/new.txt").content == b"new"
+
+
+def test_a_root_that_goes_away_and_comes_back(start: Start, root: Path) -> None:
+    running = start(root=str(root))
+    assert ask(running, "/a.txt").status == 200
+    root.rename(root.parent / "away")
+    assert ask(running, "/a.txt").status == 404
+    assert ask(running, "/").status == 404
+    (root.parent / "away").rename(root)
+    assert ask(running, "/a.txt").content == b"html/a.txt"
+
+
+def test_a_relative_root_stays_where_it_was(start: Start, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(root.parent)
+    running = start(root="html")
+    monkeypatch.chdir(root / "sub")
+    assert ask(running, "/a.txt").content == b"html/a.txt"
