@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import sys
 from pathlib import Path
 
 import pytest
-from static_client import Start, ask, plain_app
+from static_client import Start, ask, connected, plain_app, read_head, request
 
 METHODS = pytest.mark.parametrize("method", ["GET", "HEAD"])
 
@@ -77,6 +78,37 @@ def test_a_folder_that_may_not_be_entered_is_404(start: Start, tmp_path: Path) -
 def test_a_file_that_fails_when_it_is_read_is_404(start: Start, log: pytest.LogCaptureFixture) -> None:
     check_not_there(start, "/proc/self", "/mem", "GET")
     assert "fault" not in log.text
+
+
+def test_a_file_that_cannot_be_opened_for_want_of_descriptors_is_503_and_not_404(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: pytest.LogCaptureFixture
+) -> None:
+    for name, size in (("small", 10), ("known", 10), ("large", 200_000)):
+        (tmp_path / name).write_bytes(b"x" * size)
+    running = start(plain_app, root=str(tmp_path))
+    assert ask(running, "/known").status == ask(running, "/large").status == 200
+    opens = os.open
+    exhausted = True
+
+    def no_more(name: str, *how: int) -> int:
+        if exhausted and os.fspath(name).startswith(str(tmp_path)):
+            raise OSError(errno.EMFILE, "Too many open files")
+        return opens(name, *how)
+
+    monkeypatch.setattr(os, "open", no_more)
+    with connected(running) as (sock, stream):
+        for target in ("/small", "/large"):
+            sock.sendall(request(target))
+            answer = read_head(stream)
+            assert answer.status == 503
+            assert answer.fields["retry-after"] == "1"
+            stream.read(int(answer.fields["content-length"]))
+        sock.sendall(request("/known"))  # from memory
+        assert stream.read(int(read_head(stream).fields["content-length"])) == b"x" * 10
+        exhausted = False
+        sock.sendall(request("/small"))
+        assert stream.read(int(read_head(stream).fields["content-length"])) == b"x" * 10
+    assert log.text.count("cannot open a file to send it: Too many open files") == 2
 
 
 def test_a_file_that_vanishes_between_two_looks_is_404(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -297,25 +295,3 @@ def test_a_browser_gets_a_page_about_an_error(start: Start) -> None:
     answer = ask(start(answering(lambda: None)), "GET", "/", "Accept: text/html")
     assert answer.status == 500
     assert b"<h1>500 Internal Server Error</h1>" in answer.content
-
-
-def test_errors_in_every_thread_leave_every_thread_at_work(start: Start, log: pytest.LogCaptureFixture) -> None:
-    threads = 4
-    together = threading.Barrier(threads, timeout=20)
-
-    def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
-        together.wait()
-        if environ["PATH_INFO"] == "/exit":
-            sys.exit("on purpose")
-        start_response(OK, [TEXT])
-        return [b"x"]
-
-    running = start(app, threads=threads)
-    for path, status in [("/exit", 500), ("/", 200), ("/exit", 500), ("/", 200)]:
-        socks = [running.connect() for _ in range(threads)]
-        for sock in socks:
-            sock.sendall(request("GET", path))
-        for sock in socks:
-            assert sock.recv(12) == b"HTTP/1.1 %d" % status
-            sock.close()
-    assert len(errors(log)) == 2 * threads

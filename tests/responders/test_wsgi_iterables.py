@@ -164,8 +164,9 @@ BIG = 80
     [[BLOCK * BIG], [BLOCK] * BIG, lambda: (BLOCK for _ in range(BIG)), lambda: (piece for piece in [BLOCK * BIG])],
     ids=["one", "many", "generator", "one of a generator"],
 )
-def test_five_megabytes_arrive_whole_at_a_client_that_is_slow_to_read(start: Start, result: Any) -> None:
-    with Kept(start(answering(result))) as kept:
+@pytest.mark.parametrize("fields", [[], [("Content-Length", str(len(BLOCK) * BIG))]], ids=["", "with its length"])
+def test_five_megabytes_arrive_whole(start: Start, result: Any, fields: list[tuple[str, str]]) -> None:
+    with Kept(start(answering(result, fields=fields))) as kept:
         content = kept.ask().content
         assert hashlib.sha256(content).digest() == hashlib.sha256(BLOCK * BIG).digest()
         assert len(kept.ask("HEAD").content) == 0

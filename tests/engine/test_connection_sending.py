@@ -1,0 +1,182 @@
+"""One connection's sending: at once where the socket takes it, later where it does not, and never after the end."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+
+import pytest
+from line_server import LineReceiver
+from outbox_fakes import VectorSocket, is_open
+
+from tpserver.engine.connection import CLOSED, MAX_OUTBOX, Connection
+from tpserver.engine.timing import Pace
+
+PATIENCE = 20.0
+PACE = Pace(0, PATIENCE, PATIENCE)
+
+
+def on(sock, pace=PACE):
+    return Connection(sock, ("192.0.2.1", 1), LineReceiver(), pace)
+
+
+@pytest.fixture
+def pair():
+    """A connection, and the socket at its other end."""
+    mine, other = socket.socketpair()
+    mine.setblocking(False)
+    other.settimeout(PATIENCE)
+    with mine, other:
+        yield on(mine), other
+
+
+def read(sock, length):
+    data = bytearray()
+    while len(data) < length and (piece := sock.recv(length - len(data))):
+        data += piece
+    return bytes(data)
+
+
+def test_a_small_answer_leaves_in_one_piece():
+    sock = VectorSocket(1000)
+    connection = on(sock)
+    connection.write(b"answer")
+    assert sock.taken == b""  # not before it is flushed
+    assert connection.flush() == 6
+    assert (bytes(sock.taken), sock.calls, bool(connection.outbox)) == (b"answer", 1, False)
+    assert connection.flush() == 0
+
+
+def test_several_pieces_leave_together():
+    sock = VectorSocket(1000)
+    connection = on(sock)
+    for piece in (b"head ", b"", b"content ", b"more"):
+        connection.write(piece)
+    connection.flush()
+    assert (bytes(sock.taken), sock.calls) == (b"head content more", 1)
+
+
+@pytest.mark.parametrize("room", [0, 1, 4, 9])
+def test_what_the_socket_does_not_take_is_kept_in_order(room):
+    sock = VectorSocket(3, room)
+    connection = on(sock)
+    connection.write(b"0123456789")
+    assert connection.flush() == min(room, 3)
+    connection.write(b"abc")
+    connection.write(b"def")
+    sock.room = 1000
+    while connection.outbox:
+        assert connection.flush() > 0
+    assert sock.taken == b"0123456789abcdef"
+    connection.write(b"next")
+    while connection.flush():
+        pass
+    assert sock.taken == b"0123456789abcdefnext"
+
+
+def test_head_and_file_come_whole_through_a_real_socket(pair, tmp_path):
+    connection, other = pair
+    content = bytes(range(256)) * 20_000
+    (tmp_path / "file").write_bytes(content)
+    file = os.open(tmp_path / "file", os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    connection.write(b"head")
+    connection.write_file(file, 1, len(content) - 1)
+    connection.write(b"tail")
+    received = b""
+    while connection.outbox:
+        connection.flush()
+        received += other.recv(1 << 20)
+    expected = b"head" + content[1:] + b"tail"
+    received += read(other, len(expected) - len(received))
+    assert received == expected
+    assert not is_open(file)
+    assert not connection.broken
+
+
+def test_a_file_that_became_shorter_breaks_the_connection(pair, tmp_path):
+    connection, other = pair
+    (tmp_path / "file").write_bytes(b"short")
+    connection.write(b"head")
+    connection.write_file(os.open(tmp_path / "file", os.O_RDONLY), 0, 100)
+    for _ in range(3):
+        connection.flush()
+    assert (connection.broken, connection.keep) == (True, False)
+    connection.close()
+    assert read(other, 200) == b"headshort"
+
+
+def test_a_lost_client_raises_nothing_where_nobody_waits(pair):
+    connection, other = pair
+    other.close()
+    for _ in range(3):  # the system may take the first
+        connection.write(b"x" * 100_000)
+        connection.flush()
+    assert (connection.broken, connection.keep, connection.flush()) == (True, False, 0)
+
+
+def test_a_lost_client_stops_whoever_produces(pair):
+    connection, other = pair
+    other.close()
+    with pytest.raises(ConnectionAbortedError):  # noqa: PT012 - the system may take the first
+        for _ in range(3):
+            connection.send(b"x" * 100_000)
+
+
+def test_a_producer_waits_until_its_client_reads(pair):
+    connection, other = pair
+    pieces = [bytes([number]) * (MAX_OUTBOX // 4) for number in range(64)]
+    most = []
+
+    def produce():
+        for piece in pieces:
+            connection.send(piece)
+            most.append(connection.outbox.size if connection.outbox else 0)
+        while connection.outbox:
+            connection.flush()
+
+    producer = threading.Thread(target=produce)
+    producer.start()
+    expected = b"".join(pieces)
+    assert read(other, len(expected)) == expected
+    producer.join(PATIENCE)
+    assert not producer.is_alive()
+    assert max(most) <= MAX_OUTBOX
+
+
+def test_a_producer_is_told_when_its_client_reads_too_slowly(pair, tmp_path):
+    connection, _ = pair
+    connection.pace = Pace(1e9, 0.05, 0.05)
+    (tmp_path / "file").write_bytes(b"file")
+    file = os.open(tmp_path / "file", os.O_RDONLY)
+    connection.write(b"x" * MAX_OUTBOX)
+    connection.write_file(file, 0, 4)
+    with pytest.raises(ConnectionAbortedError, match="slow"):
+        connection.send(b"x" * 16 * MAX_OUTBOX)
+    assert (connection.broken, bool(connection.outbox)) == (True, False)
+    assert not is_open(file)
+
+
+def test_nothing_is_sent_behind_a_gap():
+    """An application may go on after it was told that its client is gone; what it sends then must not arrive."""
+    sock = VectorSocket(4)
+    connection = on(sock)
+    connection.write(b"0123456789")
+    connection.flush()
+    connection.abort()
+    connection.write(b"beyond")
+    assert connection.flush() == 0
+    with pytest.raises(ConnectionAbortedError):
+        connection.send(b"beyond")
+    assert bytes(sock.taken) == b"0123"
+
+
+def test_closing_gives_everything_back(pair, tmp_path):
+    connection, other = pair
+    (tmp_path / "file").write_bytes(b"file")
+    file = os.open(tmp_path / "file", os.O_RDONLY)
+    connection.write(b"never sent")
+    connection.write_file(file, 0, 4)
+    connection.close()
+    assert (connection.state, connection.receiver.closed, is_open(file)) == (CLOSED, True, False)
+    assert other.recv(100) == b""

@@ -1,0 +1,138 @@
+"""Who leads: one thread at a time, by a number that grows by one with each promotion."""
+
+from __future__ import annotations
+
+import threading
+from types import SimpleNamespace
+
+from line_server import Gate, LineServer, serving
+
+from tpserver.engine import leader
+from tpserver.engine.leader import Leadership
+from tpserver.engine.polling import SelectorPoller
+
+
+def attending(leadership):
+    """The leader begins to attend to a connection."""
+    connection = SimpleNamespace(away=False)
+    leadership.mark += 1
+    leadership.attending = connection
+    return connection
+
+
+def test_only_a_leader_that_attends_can_be_relieved():
+    leadership = Leadership()
+    assert leadership.appoint() == 1
+    assert leadership.relieve(leadership.mark) is None
+    connection = attending(leadership)
+    assert leadership.relieve(leadership.mark) == 2
+    assert connection.away  # it is the old leader's until that one gives it back
+    assert leadership.attending is None
+
+
+def test_a_leader_is_relieved_once():
+    leadership = Leadership()
+    leadership.appoint()
+    attending(leadership)
+    assert [leadership.relieve(leadership.mark) for _ in range(3)] == [2, None, None]
+
+
+def test_a_leader_that_has_gone_on_meanwhile_is_not_relieved():
+    leadership = Leadership()
+    leadership.appoint()
+    attending(leadership)
+    seen = leadership.mark
+    connection = attending(leadership)
+    assert leadership.relieve(seen) is None
+    assert (leadership.number, connection.away) == (1, False)
+
+
+def test_a_new_appointment_ends_the_old_one():
+    leadership = Leadership()
+    assert [leadership.appoint() for _ in range(3)] == [1, 2, 3]
+    connection = attending(leadership)
+    assert leadership.appoint() == 4
+    assert (leadership.attending, connection.away) == (None, False)
+
+
+def test_of_many_who_would_relieve_it_one_succeeds():
+    leadership = Leadership()
+    leadership.appoint()
+    for number in range(2, 100):
+        attending(leadership)
+        outcomes = []
+        together = threading.Barrier(4)
+
+        def relieve(outcomes=outcomes, together=together, mark=leadership.mark):
+            together.wait(20)
+            outcomes.append(leadership.relieve(mark))
+
+        threads = [threading.Thread(target=relieve) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(20)
+        assert sorted(outcomes, key=bool) == [None, None, None, number]
+
+
+def test_each_slow_request_is_one_promotion():
+    with serving(LineServer(threads=4)) as running, Gate() as gate:
+        running.actions[b"hold"] = gate
+        clients = []
+        try:
+            for number in range(3):
+                running.turns()
+                before = running.server.leadership.number
+                clients.append(running.client())
+                clients[-1].send(b"hold %d\n" % number)
+                gate.reached()
+                with running.client() as other:
+                    assert other.ask(b"here") == b"ereh"
+                assert running.server.leadership.number >= before + 1
+                assert running.server.admission.running >= number + 1
+            gate.open()
+            for number, client in enumerate(clients):
+                assert client.answer() == (b"hold %d" % number)[::-1]
+        finally:
+            for client in clients:
+                client.__exit__()
+        running.until_left(0)
+
+
+class CountingPoller(SelectorPoller):
+    """Counts the polls that brought something."""
+
+    fruitful = 0
+
+    def poll(self, timeout):
+        events = super().poll(timeout)
+        self.fruitful += bool(events)
+        return events
+
+
+class WatchedServer(LineServer):
+    """Remembers, each time a leader looks whether the watcher sleeps, how many turns there were and were counted."""
+
+    def __init__(self):
+        self.looks = []
+        super().__init__()
+
+    @property
+    def watcher_sleeps(self):
+        self.looks.append((self._leader._poller.fruitful, self._leader.turns))
+        return self._asleep
+
+    @watcher_sleeps.setter
+    def watcher_sleeps(self, value):
+        self._asleep = value
+
+
+def test_a_leader_has_counted_its_turn_before_it_looks_whether_the_watcher_sleeps(monkeypatch):
+    """Else a watcher that goes to sleep in between sleeps through a request that hangs."""
+    monkeypatch.setattr(leader, "new_poller", CountingPoller)
+    with serving(WatchedServer()) as running, running.client() as client:
+        for number in range(20):
+            assert client.ask(b"%d" % number) == (b"%d" % number)[::-1]
+        looks = running.server.looks
+    assert looks
+    assert [counted for _, counted in looks] == [turn for turn, _ in looks]

@@ -1,0 +1,168 @@
+"""Accepting: what the backlog holds, within measure, and a rest when the system has nothing to give."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import socket
+
+import pytest
+
+from tpserver.engine import server as engine
+from tpserver.engine.listeners import REST, Listener, capacity
+from tpserver.engine.polling import NOTHING, READ
+
+
+class FakePoller:
+    """Remembers what is watched."""
+
+    def __init__(self):
+        self.watched = {}
+
+    def watch(self, fd, before, wanted):
+        assert self.watched.get(fd, NOTHING) == before
+        self.watched[fd] = wanted
+
+
+class FakeSocket:
+    def __init__(self, name=0):
+        self.name = name
+        self.closed = False
+
+    def fileno(self):
+        return 3
+
+    def close(self):
+        self.closed = True
+
+
+class FakeServer:
+    """Accepts what `backlog` holds: sockets, or exceptions to raise."""
+
+    def __init__(self, *backlog):
+        self.socket = FakeSocket()
+        self.backlog = list(backlog)
+        self.unwelcome = set()
+
+    def get_request(self):
+        if not self.backlog:
+            raise BlockingIOError
+        first = self.backlog.pop(0)
+        if isinstance(first, Exception):
+            raise first
+        return first, ("192.0.2.1", first.name)
+
+    def verify_request(self, request, client_address):
+        return request.name not in self.unwelcome
+
+
+def listening(*backlog):
+    """A listener that is watched at time 100, its server, and a look at what the poller watches."""
+    server, poller = FakeServer(*backlog), FakePoller()
+    listener = Listener(server, poller)
+    listener.refresh(100.0)
+    return listener, server, lambda: poller.watched.get(3, NOTHING)
+
+
+def accepted(listener, now=100.0):
+    return [address[1] for _, address in listener.accept(now)]
+
+
+def test_all_that_wait_are_accepted():
+    listener, _, watched = listening(*map(FakeSocket, range(5)))
+    assert watched() == READ
+    assert accepted(listener) == [0, 1, 2, 3, 4]
+    assert accepted(listener) == []
+    assert (watched(), listener.rest_left(100.0)) == (READ, float("inf"))
+
+
+def test_no_more_in_one_turn_than_leaves_the_others_theirs():
+    listener, server, _ = listening(*map(FakeSocket, range(1000)))
+    assert 0 < len(accepted(listener)) < 500
+    assert server.backlog
+
+
+def test_clients_that_have_gone_already_are_passed_over():
+    gone = [ConnectionAbortedError(errno.ECONNABORTED, "gone"), OSError(errno.EPROTO, "gone")]
+    listener, _, watched = listening(FakeSocket(1), *gone, FakeSocket(2))
+    assert accepted(listener) == [1, 2]
+    assert watched() == READ
+
+
+def test_a_client_that_is_not_wanted_is_closed():
+    unwanted = FakeSocket(2)
+    listener, server, _ = listening(FakeSocket(1), unwanted, FakeSocket(3))
+    server.unwelcome.add(2)
+    assert accepted(listener) == [1, 3]
+    assert unwanted.closed
+
+
+@pytest.mark.parametrize("code", [errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM])
+def test_it_rests_when_the_system_has_nothing_to_give(code):
+    listener, _, watched = listening(FakeSocket(1), OSError(code, "none left"), FakeSocket(2))
+    assert accepted(listener) == [1]
+    assert (watched(), listener.rest_left(100.0)) == (NOTHING, pytest.approx(REST))
+    listener.refresh(100.0 + REST / 2)
+    assert (watched(), listener.rest_left(100.0 + REST / 2)) == (NOTHING, pytest.approx(REST / 2))
+    listener.refresh(100.0 + REST)
+    assert (watched(), listener.rest_left(100.0 + REST)) == (READ, float("inf"))
+    assert accepted(listener, 100.0 + REST) == [2]
+
+
+def test_it_complains_once_until_it_has_worked_again(log):
+    def none_left():
+        return OSError(errno.EMFILE, "none left")
+
+    listener, server, _ = listening(none_left(), none_left(), none_left(), FakeSocket(1), none_left())
+    for now in range(100, 110):
+        listener.refresh(now)
+        accepted(listener, now)
+    assert server.backlog == []
+    assert [record.levelno for record in log.records] == [logging.ERROR] * 2
+
+
+def test_closed_is_closed():
+    listener, _, watched = listening(OSError(errno.EMFILE, "none left"))
+    assert accepted(listener) == []
+    listener.close()
+    listener.refresh(200.0)
+    assert (watched(), listener.rest_left(200.0)) == (NOTHING, float("inf"))
+    listener.close()
+
+
+def test_a_client_that_leaves_while_it_is_accepted_leaves_nothing_open(monkeypatch):
+    class Leaving(socket.socket):
+        def setsockopt(self, *_):
+            raise OSError(errno.EINVAL, "gone")  # as macOS does
+
+    class Accepting:
+        def accept(self):
+            made.append(Leaving())
+            return made[-1], ("192.0.2.1", 1)
+
+    made = []
+    with engine.Server(("127.0.0.1", 0), None, None) as server:
+        with monkeypatch.context() as patch:
+            patch.setattr(server, "socket", Accepting())
+            with pytest.raises(OSError, match="gone"):
+                server.get_request()
+        left = made[0].fileno()
+        made[0].close()
+        assert left == -1
+
+
+@pytest.mark.parametrize(
+    ("wanted", "poller", "files", "allowed"),
+    [
+        (10_000, None, None, 10_000),
+        (10_000, 500, None, 500),
+        (100, 500, None, 100),
+        (10_000, None, 1_000_000, 10_000),
+        (10_000, None, 1024, 960),
+        (10_000, 900, 1024, 900),
+        (10_000, None, 100, 50),  # half, where the reserve would take most
+        (10, None, 64, 10),
+    ],
+)
+def test_how_many_connections_there_can_be(wanted, poller, files, allowed):
+    assert capacity(wanted, poller, files) == allowed

@@ -1,0 +1,188 @@
+"""What is still to be sent: in order, whole, whatever the socket takes at a time."""
+
+from __future__ import annotations
+
+import os
+import random
+
+import pytest
+from outbox_fakes import PlainSocket, VectorSocket, is_open, sendfile_to
+
+from tpserver.engine.outbox import FILE_STEP, READ_STEP, Outbox
+
+O_BINARY = getattr(os, "O_BINARY", 0)
+
+
+@pytest.fixture
+def opened(tmp_path):
+    """Writes a file and opens it; what nobody has closed is closed in the end."""
+    files = []
+
+    def open_file(content):
+        path = tmp_path / f"{len(files)}"
+        path.write_bytes(content)
+        files.append(os.open(path, os.O_RDONLY | O_BINARY))
+        return files[-1]
+
+    yield open_file
+    for file in files:
+        if is_open(file):
+            os.close(file)
+
+
+@pytest.fixture(params=[PlainSocket, VectorSocket], ids=["send", "sendmsg"])
+def make_socket(request):
+    return request.param
+
+
+@pytest.fixture(params=[True, False], ids=["sendfile", "no sendfile"])
+def use(request, monkeypatch):
+    """Makes a fake socket the one that files are sent to."""
+
+    def use_socket(sock):
+        if request.param:
+            monkeypatch.setattr(os, "sendfile", sendfile_to(sock), raising=False)
+        else:
+            monkeypatch.delattr(os, "sendfile", raising=False)
+        return sock
+
+    return use_socket
+
+
+def send_all(outbox, sock):
+    """Sends in as many turns as it takes; the number of bytes that it was."""
+    total = 0
+    while outbox:
+        sent = outbox.send(sock)
+        assert sent > 0, "a turn without progress"
+        total += sent
+    return total
+
+
+@pytest.mark.parametrize("step", [1, 2, 3, 7, 100, 10_000])
+def test_bytes_and_files_arrive_whole_and_in_order(make_socket, use, opened, step):
+    sock = use(make_socket(step))
+    outbox = Outbox()
+    file = opened(b"0123456789" * 10)
+    outbox.append(b"head ")
+    outbox.append(memoryview(b"[view]"))
+    outbox.append_file(os.dup(file), 0, 100)
+    outbox.append(b" tail")
+    outbox.append_file(os.dup(file), 95, 5)
+    outbox.append_file(os.dup(file), 3, 1)
+    expected = b"head [view]" + b"0123456789" * 10 + b" tail" + b"56789" + b"3"
+    assert send_all(outbox, sock) == len(expected)
+    assert bytes(sock.taken) == expected
+    assert outbox.size == 0
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_many_small_pieces_with_a_socket_that_is_often_full(make_socket, seed):
+    rng = random.Random(seed)
+    sock = make_socket(rng.randint(1, 300), 0)
+    outbox = Outbox()
+    expected = b""
+    for number in range(300):
+        piece = b"%d;" % number * rng.randint(0, 5)
+        outbox.append(piece)
+        expected += piece
+        if rng.random() < 0.3:
+            sock.room = rng.randint(0, 60)
+            outbox.send(sock)
+            sock.room = 0
+        assert outbox.size == len(expected) - len(sock.taken)
+        assert bool(outbox) == bool(outbox.size)
+    sock.room = 1 << 60
+    send_all(outbox, sock)
+    assert bytes(sock.taken) == expected
+
+
+def test_a_full_socket_takes_nothing_and_nothing_is_lost(make_socket, use, opened):
+    sock = use(make_socket(10, room=0))
+    outbox = Outbox()
+    outbox.append(b"head")
+    outbox.append_file(opened(b"file"), 0, 4)
+    assert outbox.send(sock) == 0
+    assert (outbox.size, bool(outbox)) == (4, True)
+    sock.room = 100
+    send_all(outbox, sock)
+    assert bytes(sock.taken) == b"headfile"
+
+
+def test_nothing_to_send_is_nothing():
+    outbox = Outbox()
+    outbox.append(b"")
+    assert (bool(outbox), outbox.send(PlainSocket(1))) == (False, 0)
+
+
+def test_many_pieces_leave_in_one_call_where_the_system_can():
+    sock = VectorSocket(10_000)
+    outbox = Outbox()
+    for _ in range(50):
+        outbox.append(b"x" * 10)
+    assert outbox.send(sock) == 500
+    assert sock.calls == 1
+
+
+def test_a_large_file_leaves_in_steps_so_that_others_get_their_turn(make_socket, use, opened):
+    size = 2 * FILE_STEP + 1
+    sock = use(make_socket(1 << 60))
+    outbox = Outbox()
+    outbox.append_file(opened(b"x" * size), 0, size)
+    step = outbox.send(sock)
+    assert step in (FILE_STEP, READ_STEP)
+    assert outbox.size == 0  # of memory
+    assert step + send_all(outbox, sock) == size
+
+
+def test_files_are_closed_when_they_are_sent(make_socket, use, opened):
+    sock = use(make_socket(3))
+    outbox = Outbox()
+    first, second = opened(b"12345"), opened(b"67890")
+    outbox.append_file(first, 0, 5)
+    outbox.append_file(second, 0, 5)
+    assert outbox.send(sock) == 3
+    assert (is_open(first), is_open(second)) == (True, True)
+    assert outbox.send(sock) == 2
+    assert (is_open(first), is_open(second)) == (False, True)
+    send_all(outbox, sock)
+    assert not is_open(second)
+
+
+def test_clearing_closes_the_files(use, opened):
+    sock = use(PlainSocket(4))
+    outbox = Outbox()
+    first, second = opened(b"12345"), opened(b"67890")
+    outbox.append_file(first, 0, 5)
+    outbox.append(b"between")
+    outbox.append_file(second, 0, 5)
+    outbox.send(sock)
+    outbox.clear()
+    assert (is_open(first), is_open(second)) == (False, False)
+    assert (bool(outbox), outbox.size) == (False, 0)
+    outbox.append(b"again")
+    send_all(outbox, sock)
+    assert bytes(sock.taken) == b"1234again"
+
+
+@pytest.mark.parametrize("length", [0, 3])
+def test_a_file_that_has_become_shorter_is_an_error(use, opened, length):
+    sock = use(PlainSocket(100))
+    outbox = Outbox()
+    outbox.append_file(opened(b"x" * length), 0, 10)
+    if length:
+        assert outbox.send(sock) == length
+    with pytest.raises(EOFError, match="shorter"):
+        outbox.send(sock)
+    outbox.clear()
+
+
+def test_a_lost_client_is_an_error():
+    class Lost(PlainSocket):
+        def send(self, data, flags=0):
+            raise ConnectionResetError
+
+    outbox = Outbox()
+    outbox.append(b"data")
+    with pytest.raises(ConnectionResetError):
+        outbox.send(Lost(1))

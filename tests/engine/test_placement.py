@@ -1,0 +1,114 @@
+"""Where a request runs: learnt from what its route has cost, with clocks that the test moves."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from types import SimpleNamespace
+
+import pytest
+
+from tpserver.engine import placement
+from tpserver.engine.placement import HAND_OVER, MAX_ROUTES, QUICK, Placement
+
+TICK = 0.001
+
+
+@pytest.fixture
+def clocks(monkeypatch):
+    """The wall clock and the computing clock."""
+    clocks = SimpleNamespace(wall=0.0, computing=0.0)
+    monkeypatch.setattr(placement, "perf_counter", lambda: clocks.wall)
+    monkeypatch.setattr(placement, "thread_time", lambda: clocks.computing)
+    return clocks
+
+
+@pytest.fixture
+def run(clocks):
+    """One request of a placement: where it ran, and what that taught."""
+
+    def run_one(where, name, *, computes=0.0, waits=0.0):
+        request = SimpleNamespace(route=name, wide_route=name.partition("?")[0])
+        route = where.route(request)
+        if not route.in_place():
+            return "pool"
+        begun = route.begin()
+        clocks.wall += computes + waits
+        clocks.computing += computes
+        cost = route.cost(begun, TICK, computes + waits > 2 * TICK)
+        if cost is not None:
+            where.learn(request, cost)
+        return "place"
+
+    return run_one
+
+
+@pytest.mark.parametrize(
+    "cost",
+    [{"computes": 5e-6}, {"computes": QUICK * 2}, {"computes": TICK}, {"computes": 20e-6, "waits": HAND_OVER / 2}],
+    ids=["nothing", "a little", "computing for a while", "waiting for a moment"],
+)
+def test_what_does_not_make_others_wait_stays_in_place(run, cost):
+    where = Placement()
+    assert {run(where, "/page", **cost) for _ in range(1000)} == {"place"}
+
+
+@pytest.mark.parametrize(
+    "cost",
+    [{"waits": 0.01}, {"waits": 0.0008}, {"computes": 0.3}],
+    ids=["waiting", "waiting less than a tick", "computing until it is relieved"],
+)
+def test_what_makes_others_wait_goes_to_the_pool(run, cost):
+    where = Placement()
+    before = [run(where, "/slow", **cost) for _ in range(20)]
+    assert before[0] == "place"
+    assert before[-1] == "pool"
+    assert [run(where, "/slow", **cost) for _ in range(1000)].count("place") <= 20  # now and then on trial
+    assert {run(where, "/other") for _ in range(10)} == {"place"}
+
+
+def test_one_slow_run_does_not_condemn_a_route(run):
+    where = Placement()
+    for number in range(2000):
+        assert run(where, "/page", waits=0.05 if number % 500 == 7 else 0.0, computes=50e-6) == "place"
+
+
+def test_trials_become_rarer(run):
+    where = Placement()
+    ran = [run(where, "/slow", waits=0.01) for _ in range(10_000)]
+    trials = [at for at, place in enumerate(ran) if place == "place"]
+    gaps = [later - earlier for earlier, later in pairwise(trials) if later - earlier > 1]
+    assert gaps == sorted(gaps)
+    assert gaps[0] < 100 < gaps[-1] < 2000
+
+
+def test_what_has_become_quick_comes_back(run):
+    where = Placement()
+    while run(where, "/page", waits=0.01) == "place":
+        pass
+    ran = [run(where, "/page", computes=20e-6) for _ in range(200)]
+    assert set(ran[-100:]) == {"place"}
+
+
+def test_what_was_slow_for_long_comes_back_too(run):
+    where = Placement()
+    for _ in range(10_000):
+        run(where, "/page", waits=0.01)
+    ran = [run(where, "/page", computes=20e-6) for _ in range(3000)]
+    assert set(ran[-100:]) == {"place"}
+
+
+def test_a_slow_address_does_not_take_its_quick_neighbours_along(run):
+    where = Placement()
+    for number in range(2000):
+        run(where, "/report?slow" if number % 40 == 0 else f"/report?{number}", waits=0.01 if number % 40 == 0 else 0)
+    assert run(where, "/report?slow", waits=0.01) == "pool"
+    assert {run(where, f"/report?{number}") for number in range(50)} == {"place"}
+
+
+def test_what_has_been_learnt_is_bounded(run):
+    where = Placement()
+    for number in range(MAX_ROUTES + 500):
+        run(where, f"/{number}", waits=0.01)
+        run(where, f"/{number}", waits=0.01)
+    assert len(where._wide) == len(where._narrow) == MAX_ROUTES
+    assert f"/{MAX_ROUTES + 499}" in where._narrow

@@ -1,0 +1,201 @@
+"""A leader is relieved in the middle of something: whatever it was, the connection goes on where it was."""
+
+from __future__ import annotations
+
+import socket
+import threading
+
+import pytest
+from line_server import LONGEST, PATIENCE, LineServer, serving
+
+from tpserver.engine import leader
+
+LARGE = b"x" * 8_000_000  # more than the kernel keeps for a connection
+
+
+class Hold:
+    """Stops the thread that uses a socket in a certain way, once, until it is told to go on."""
+
+    def __init__(self) -> None:
+        self.operation = ""
+        self._reached = threading.Event()
+        self._go_on = threading.Event()
+
+    def at(self, operation: str) -> None:
+        self._reached.clear()
+        self._go_on.clear()
+        self.operation = operation
+
+    def pass_by(self, operation: str) -> None:
+        if self.operation == operation:
+            self.operation = ""
+            self._reached.set()
+            self._go_on.wait(PATIENCE)
+
+    def reached(self) -> None:
+        assert self._reached.wait(PATIENCE)
+
+    def go_on(self) -> None:
+        self._go_on.set()
+
+
+class HeldSocket(socket.socket):
+    """A socket whose operations can be held."""
+
+    hold: Hold
+
+    def recv(self, *args):
+        self.hold.pass_by("recv")
+        return super().recv(*args)
+
+    def send(self, *args):
+        self.hold.pass_by("send")
+        return super().send(*args)
+
+    def sendmsg(self, *args):
+        self.hold.pass_by("sendmsg")
+        return super().sendmsg(*args)
+
+
+@pytest.fixture
+def hold():
+    hold = Hold()
+    yield hold
+    hold.go_on()
+
+
+@pytest.fixture
+def running(hold, monkeypatch):
+    """A line server whose clock stands still, so that nothing ends by itself; its first connection can be held."""
+    monkeypatch.setattr(leader, "monotonic", lambda: 1000.0)
+    taken = []
+
+    def wrap(sock):
+        if taken:
+            return sock
+        held = HeldSocket(fileno=sock.detach())
+        held.setblocking(False)
+        held.hold = hold
+        taken.append(held)
+        return held
+
+    with serving(LineServer(wrap, threads=2)) as running:
+        yield running
+        hold.go_on()
+
+
+@pytest.fixture
+def client(running):
+    """The one whose connection can be held."""
+    with running.client() as client:
+        assert client.ask(b"first") == b"tsrif"
+        yield client
+
+
+def somebody_else_leads(running):
+    """The old leader has been relieved, and the new one has seen what has come on the held connection."""
+    running.turns(3)
+
+
+def test_while_it_receives_a_line(running, client, hold):
+    hold.at("recv")
+    client.send(b"line\n")
+    hold.reached()
+    somebody_else_leads(running)
+    hold.go_on()
+    assert client.answer() == b"enil"
+    assert client.ask(b"next") == b"txen"
+
+
+def test_while_it_receives_half_a_line(running, client, hold):
+    hold.at("recv")
+    client.send(b"half ")
+    hold.reached()
+    somebody_else_leads(running)
+    hold.go_on()
+    running.turns()
+    client.send(b"line\n")
+    assert client.answer() == b"enil flah"
+
+
+def test_while_it_receives_several_lines(running, client, hold):
+    hold.at("recv")
+    client.send(b"one\ntwo\nthree\n")
+    hold.reached()
+    somebody_else_leads(running)
+    hold.go_on()
+    assert [client.answer() for _ in range(3)] == [b"eno", b"owt", b"eerht"]
+
+
+def test_while_it_sends_an_answer(running, client, hold):
+    hold.at("send")
+    client.send(b"line\nnext\n")
+    hold.reached()
+    client.send(b"third\n")
+    somebody_else_leads(running)
+    hold.go_on()
+    assert [client.answer() for _ in range(3)] == [b"enil", b"txen", b"driht"]
+
+
+@pytest.mark.parametrize("operation", ["send", "sendmsg"])
+def test_while_it_sends_what_a_slow_client_has_left(running, client, hold, operation):
+    if operation == "sendmsg" and not hasattr(socket.socket, "sendmsg"):
+        pytest.skip("this system has no sendmsg")
+    held = running.server._leader._connections[min(running.server._leader._connections)]
+
+    def large(argument):
+        held.write(LARGE)
+        held.write(LARGE if operation == "sendmsg" else b"")
+
+    running.actions[b"large"] = large
+    client.send(b"large\nnext\n")
+    running.turns()
+    hold.at(operation)
+    expected = (LARGE * (2 if operation == "sendmsg" else 1)) + b"egral\ntxen\n"
+    received = bytearray(client.stream.read(1_000_000))
+    while not hold._reached.is_set():
+        received += client.stream.read1(100_000)
+    somebody_else_leads(running)
+    hold.go_on()
+    received += client.stream.read(len(expected) - len(received))
+    assert received == expected
+    assert client.ask(b"again") == b"niaga"
+
+
+def test_while_it_waits_for_a_refused_client_to_close(running, client, hold):
+    client.send(b"x" * (LONGEST + 1) + b"\n")
+    assert [client.answer(), client.answer()] == [b"too long", b""]
+    hold.at("recv")
+    client.send(b"more")
+    hold.reached()
+    somebody_else_leads(running)
+    hold.go_on()
+    client.sock.shutdown(socket.SHUT_WR)
+    running.until_left(0)  # the server has seen the end
+
+
+def test_while_a_client_goes_away(running, client, hold):
+    hold.at("recv")
+    client.sock.shutdown(socket.SHUT_WR)
+    hold.reached()
+    somebody_else_leads(running)
+    hold.go_on()
+    assert client.answer() == b""
+    running.until_left(0)
+
+
+def test_while_others_have_their_next_lines_ready(running, client, hold):
+    with running.client() as other:
+
+        def poke(argument):
+            hold.at("recv")
+            client.send(b"line\n")  # polled with the other's next lines
+
+        running.actions[b"poke"] = poke
+        other.send(b"poke\n" + b"".join(b"%d\n" % number for number in range(100)))
+        assert other.answer() == b"ekop"
+        for number in range(100):
+            assert other.answer() == (b"%d" % number)[::-1]
+        hold.reached()
+    hold.go_on()
+    assert client.answer() == b"enil"
