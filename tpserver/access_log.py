@@ -55,16 +55,19 @@ class AccessLog:
                 self._thread.start()
             self._bell.set()
 
-    def close(self, timeout: float = 2.0) -> None:
-        """Writes what is left, for `timeout` seconds at the most. The stream stays open."""
+    def close(self, timeout: float = 2.0) -> bool:
+        """Writes what is left, for `timeout` seconds at the most; whether that was done. The stream stays open."""
         self._ended = True
         self._bell.set()
-        if self._thread is not None:
-            self._thread.join(timeout)
+        thread, done = self._thread, True
+        if thread is not None:
+            thread.join(timeout)
+            done = not thread.is_alive()
             self._thread = None
         else:
             self._write()
         self._ended = False
+        return done
 
     def _run(self) -> None:
         while True:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from tpserver.config import Config, option_name, options, shown_default
 from tpserver.errors import StartError, TpserverError, UsageError
-from tpserver.run import run
+from tpserver.run import end_process_if_hung, run
 from tpserver.version import __version__
 
 
@@ -71,10 +70,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(error, StartError) and error.cause_text:
             print(error.cause_text, end="", file=sys.stderr)
         return error.exit_status
-    if server.admission.running:
-        # A thread that never ends would keep the interpreter waiting for it.
-        for stream in (sys.stdout, sys.stderr):
-            if stream is not None:  # as under pythonw
-                stream.flush()
-        os._exit(0)
+    end_process_if_hung(server)
     return 0

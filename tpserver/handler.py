@@ -17,6 +17,7 @@ from tpserver.access_log import AccessLog, Record
 from tpserver.errors import RequestRefused
 from tpserver.http import pages
 from tpserver.http.dates import format_date
+from tpserver.http.grammar import HEAD_END
 from tpserver.http.head import Head, Limits
 from tpserver.http.message import Interim, Memory, Message, MessageReader
 from tpserver.http.negotiation import accepts_html
@@ -47,6 +48,11 @@ class HTTPRequest(Message):
         self.head = head
         self.content = content
         self.handed_over = False
+
+    def close(self) -> None:
+        """Gives its content's file back."""
+        if self.content is not None:
+            self.content.close()
 
     @property
     def wide_route(self) -> str:
@@ -210,7 +216,7 @@ class HTTPRequestHandler(socketserver.StreamRequestHandler):
         protocol = self.server.protocol  # type: ignore[attr-defined]
         self.protocol: HTTPProtocol = protocol
         self.stamp: bytes = protocol.stamp
-        self.keep_alive: bool = self.request.head.keep_alive and not self.server.draining  # type: ignore[attr-defined]
+        self._keep_alive: bool = self.request.head.keep_alive
         self.status = 0
         self.length = 0
 
@@ -229,31 +235,39 @@ class HTTPRequestHandler(socketserver.StreamRequestHandler):
 
     def finish(self) -> None:
         request = self.request
-        if not self.keep_alive:
+        if not self._keep_alive:
             self.connection.keep = False
-        if request.content is not None:
-            request.content.close()
+        request.close()
         if self.protocol.access_log is not None:
             self.protocol.record(self.client_address, request.head, self.status, self.length)
 
     # -- Reply
 
+    @property
+    def keep_alive(self) -> bool:
+        """False: the connection ends with this response, as it does when the server drains."""
+        return self._keep_alive and not self.server.draining  # type: ignore[attr-defined]
+
+    @keep_alive.setter
+    def keep_alive(self, value: bool) -> None:
+        self._keep_alive = value
+
     def page(self, status: int, detail: str, fields: tuple[tuple[str, str], ...] = ()) -> None:
         """Answers with a short page of the server's own."""
         head = self.request.head
-        self.status = status
-        self.wfile.write(
-            pages.response(
-                status,
-                detail,
-                stamp=self.stamp,
-                html=accepts_html(head.fields.get("HTTP_ACCEPT")),
-                head_only=head.method == "HEAD",
-                protocol=head.protocol,
-                keep_alive=self.keep_alive,
-                fields=fields,
-            )
+        data = pages.response(
+            status,
+            detail,
+            stamp=self.stamp,
+            html=accepts_html(head.fields.get("HTTP_ACCEPT")),
+            head_only=head.method == "HEAD",
+            protocol=head.protocol,
+            keep_alive=self.keep_alive,
+            fields=fields,
         )
+        self.status = status
+        self.length = len(data) - data.index(HEAD_END) - len(HEAD_END)
+        self.wfile.write(data)
 
     def complain(self, text: str) -> None:
         """One line in the log for the application's author, with the request that it is about."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import io
 import logging
 import os
 import signal
@@ -40,8 +41,10 @@ class Server(engine.Server):
 
     def __init__(self, config: Config | None = None, application: Application | None = None) -> None:
         self.config = config = config or Config()
+        self.log_stuck = False  # the access log cannot be written to its end: nobody reads it
         if application is None and config.app is not None:
             application = load_application(config.app, config.app_dir)
+        _check_application(application)
         self._folder = _folder(config)
         self._log_stream: IO[str] | None = None
         self.access_log = self._open_access_log(config.access_log)
@@ -78,8 +81,7 @@ class Server(engine.Server):
         """The application that answers from now on; None: files only. As wsgiref's `WSGIServer.set_app`."""
         responder = None
         if application is not None:
-            if not callable(application):
-                raise UsageError(f"a WSGI application is a callable, not {application!r}")
+            _check_application(application)
             responder = WSGIResponder(application, self.server_name, self.server_port, software=SOFTWARE)
         self.protocol.site = Site(self._folder, responder)
         # Remembered heads hold what the application before this one was told.
@@ -118,10 +120,16 @@ class Server(engine.Server):
         return AccessLog(self._log_stream)
 
     def _close_access_log(self) -> None:
-        if self.access_log is not None:
-            self.access_log.close()
-        if self._log_stream is not None:
-            self._log_stream.close()
+        if self.access_log is not None and not self.access_log.close():
+            self.log_stuck = True
+        elif self._log_stream is not None:
+            with contextlib.suppress(OSError):  # the access log has said so
+                self._log_stream.close()
+
+
+def _check_application(application: Any) -> None:
+    if application is not None and not callable(application):
+        raise UsageError(f"a WSGI application is a callable, not {application!r}")
 
 
 def make_server(
@@ -141,26 +149,49 @@ def serve(app: Application | str | None = None, root: str | os.PathLike[str] | N
     """Serves until Ctrl-C or SIGTERM, then drains; a second one does not wait. For whoever owns the process.
 
     `options` are the fields of `Config`. Without an application and a root it serves the current
-    folder. Call it in the main thread. Raises `UsageError` and `StartError`.
+    folder. Call it in the main thread. It returns when everything has ended; where a request never
+    does, it ends the process instead, which would have to wait for that for ever. Raises `UsageError` and `StartError`.
     """
     if root is not None:
         options["root"] = os.fspath(root)
-    run(_config(app=app if isinstance(app, str) else None, **options), None if isinstance(app, str) else app)
+    config = _config(app=app if isinstance(app, str) else None, **options)
+    end_process_if_hung(run(config, None if isinstance(app, str) else app))
 
 
 def run(config: Config, application: Application | None = None) -> Server:
     """As `serve`, for a `Config`; returns the server, which has stopped."""
     _configure_logging(config.log_level)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     raise_file_limit()
     if config.switch_interval:
         sys.setswitchinterval(config.switch_interval)
     if config.root is None and config.app is None and application is None:
         config = Config(**{**vars(config), "root": "."})
     with Server(config, application) as server, _stopped_by_signals(server):
-        print(_greeting(server), flush=True)
+        _say(_greeting(server))
         server.serve_forever()
-    print("stopped", flush=True)
+    if not server.log_stuck:
+        _say("stopped")
     return server
+
+
+def end_process_if_hung(server: Server) -> None:
+    """Ends the process when a thread of the stopped `server` would keep the interpreter from ending."""
+    if not server.admission.running and not server.log_stuck:
+        return
+    for stream in (None if server.log_stuck else sys.stdout, sys.stderr):
+        if stream is not None:  # as under pythonw
+            with contextlib.suppress(OSError):
+                stream.flush()
+    os._exit(0)
+
+
+def _say(text: str) -> None:
+    try:
+        print(text, flush=True)
+    except OSError:  # nobody reads it any more; nor shall the interpreter try again when it ends
+        sys.stdout = None
 
 
 def _config(**options: Any) -> Config:

@@ -7,6 +7,8 @@ import logging
 import pytest
 from line_server import LONGEST, Gate, LineServer, serving
 
+from tpserver.engine import leader
+from tpserver.engine.polling import SelectorPoller
 from tpserver.engine.timing import Timing
 
 
@@ -104,6 +106,26 @@ def test_a_fault_in_the_pool_costs_its_own_connection(running, log):
             assert other.ask(b"after") == b"retfa"
         running.until_left(0)
     assert "tpserver has a fault" in log.text
+
+
+class StumblingPoller(SelectorPoller):
+    """Fails once, when something has come."""
+
+    stumbled = False
+
+    def poll(self, timeout):
+        events = super().poll(timeout)
+        if events and not self.stumbled:
+            self.stumbled = True
+            raise OSError("a fault of the system's")
+        return events
+
+
+def test_a_fault_of_the_leader_makes_another_one_lead(monkeypatch, log):
+    monkeypatch.setattr(leader, "new_poller", StumblingPoller)
+    with serving(LineServer()) as running, running.client() as client:
+        assert client.ask(b"line") == b"enil"
+    assert [record.levelno for record in log.records if record.exc_info] == [logging.ERROR]
 
 
 def test_one_connection_too_many_is_told():

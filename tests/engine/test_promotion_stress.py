@@ -20,10 +20,12 @@ class GuardedPoller:
 
     def __init__(self, poller):
         self._poller = poller
-        self.capacity = poller.capacity
         self.server = None
         self.ranks = threading.local()  # the number by which this thread leads
         self.intruders = []
+
+    def __getattr__(self, name):
+        return getattr(self._poller, name)  # what any thread may ask
 
     def _look(self, what):
         server = self.server
@@ -39,9 +41,6 @@ class GuardedPoller:
         events = self._poller.poll(timeout)
         self._look("poll")
         return events
-
-    def close(self):
-        self._poller.close()
 
 
 @pytest.fixture(params=[new_poller, SelectorPoller])

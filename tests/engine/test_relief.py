@@ -92,6 +92,12 @@ def client(running):
         yield client
 
 
+@pytest.fixture
+def held(running, client):
+    """The server's side of it."""
+    return next(iter(running.server._leader._connections.values()))
+
+
 def somebody_else_leads(running):
     """The old leader has been relieved, and the new one has seen what has come on the held connection."""
     running.turns(3)
@@ -138,10 +144,9 @@ def test_while_it_sends_an_answer(running, client, hold):
 
 
 @pytest.mark.parametrize("operation", ["send", "sendmsg"])
-def test_while_it_sends_what_a_slow_client_has_left(running, client, hold, operation):
+def test_while_it_sends_what_a_slow_client_has_left(running, client, held, hold, operation):
     if operation == "sendmsg" and not hasattr(socket.socket, "sendmsg"):
         pytest.skip("this system has no sendmsg")
-    held = running.server._leader._connections[min(running.server._leader._connections)]
 
     def large(argument):
         held.write(LARGE)
@@ -162,7 +167,7 @@ def test_while_it_sends_what_a_slow_client_has_left(running, client, hold, opera
     assert client.ask(b"again") == b"niaga"
 
 
-def test_while_it_waits_for_a_refused_client_to_close(running, client, hold):
+def test_while_it_waits_for_a_refused_client_to_close(running, client, held, hold):
     client.send(b"x" * (LONGEST + 1) + b"\n")
     assert [client.answer(), client.answer()] == [b"too long", b""]
     hold.at("recv")
@@ -170,6 +175,7 @@ def test_while_it_waits_for_a_refused_client_to_close(running, client, hold):
     hold.reached()
     somebody_else_leads(running)
     hold.go_on()
+    running.until(lambda: not held.away)
     client.sock.shutdown(socket.SHUT_WR)
     running.until_left(0)  # the server has seen the end
 

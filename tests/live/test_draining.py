@@ -179,6 +179,19 @@ def test_a_server_that_has_stopped_can_serve_again(start, gates):
         assert client.ask("/b").body == b"/b "
 
 
+def test_one_server_stops_while_another_in_the_process_goes_on(start, gates):
+    running, other = start(gates), start(gates)
+    with Client(running) as client, Client(other) as held, Client(other) as quick:
+        held.send(request("/hold/it"))
+        gates.arrived()
+        assert client.ask("/a").status == quick.ask("/a").status == 200
+        running.server.shutdown()
+        assert client.ended()
+        assert quick.ask("/b").status == 200
+        gates.open("it")
+        assert held.response().status == 200
+
+
 def test_handle_request_serves_one(gates):
     with make_server("127.0.0.1", 0, gates) as server:
         thread = threading.Thread(target=server.handle_request)

@@ -73,11 +73,23 @@ class Admission:
             self.running -= 1
             return None
 
-    def clear(self) -> None:
-        """Empties the lines, for a server that stops."""
+    def overdue(self, now: float) -> Request | None:
+        """The watcher: one that waits although a thread that was reserved is so no longer; counted, for the pool."""
+        if not self._slow:
+            return None
         with self._lock:
+            if self._slow and self.running < self._for_slow(now):
+                self.running += 1
+                return self._slow.popleft()
+            return None
+
+    def clear(self) -> list[Request]:
+        """Empties the lines, for a server that stops; what stood there."""
+        with self._lock:
+            left = [*self._quick, *self._slow]
             self._quick.clear()
             self._slow.clear()
+            return left
 
     def _for_slow(self, now: float) -> int:
         """How many threads may run requests that wait."""

@@ -6,8 +6,12 @@ true then). It passes hands; nothing about it is locked.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import selectors
 import socket
+import struct
+import sys
 from time import monotonic
 from typing import Any, Final
 
@@ -23,6 +27,9 @@ SENDING: Final = 2  # the client to read what is in the outbox
 LINGERING: Final = 3  # the client to see the end and close (RFC 9112 section 9.6)
 ANSWERED: Final = 4  # nothing: its request has been answered, and what comes next is not decided yet
 CLOSED: Final = 5
+
+# SO_LINGER's struct: on, for 0 seconds.
+_AT_ONCE: Final = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
 NEVER: Final = float("inf")
 
@@ -55,7 +62,9 @@ class Connection:
         self.broken = False  # the client is gone, or what it got must not pass for complete: just close
 
     def write(self, data: bytes) -> None:
-        """Puts `data` behind what is still to be sent; `flush` sends it."""
+        """Puts `data` behind what is still to be sent; `flush` sends it. Once broken, nothing is."""
+        if self.broken:
+            return
         if self.whole is None and not self.outbox:
             self.whole = data
         else:
@@ -63,6 +72,9 @@ class Connection:
 
     def write_file(self, file: int, offset: int, length: int) -> None:
         """Puts a piece of an open file there. Takes over the descriptor `file`, and closes it in the end."""
+        if self.broken:
+            os.close(file)
+            return
         self._outbox().append_file(file, offset, length)
 
     def flush(self) -> int:
@@ -102,6 +114,12 @@ class Connection:
         self.whole = None
         if self.outbox is not None:
             self.outbox.clear()
+
+    def reset(self) -> None:
+        """Gives up so that the client sees it: what ends with the connection must not pass for complete."""
+        with contextlib.suppress(OSError):
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+        self.abort()
 
     def close(self) -> None:
         """Only the leader: the end."""

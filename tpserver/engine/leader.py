@@ -33,6 +33,8 @@ _STEPS: Final = 8
 SWEEP: Final = 1.0
 # Seconds that a closing connection waits for its client to close, swallowing what comes.
 _LINGER: Final = 2.0
+# Connections beyond the limit that may linger at once.
+_TURNED_AWAY: Final = 32
 
 
 class Leadership:
@@ -122,8 +124,6 @@ class Leader:
             events = self._poll()
             now = monotonic()
             self._protocol.begin_turn()
-            if events:
-                self.turns += 1
             self._take_back(now)
             if self._ready:
                 events = self._with_ready(events)
@@ -162,8 +162,10 @@ class Leader:
             timeout = max(0.0, min(self._next_sweep - now, self._listener.rest_left(now)))
         events = self._poller.poll(timeout)
         self.sleeping = False
-        if events and self._server.watcher_sleeps:
-            self._server.wake_watcher()
+        if events:
+            self.turns += 1  # before the look at the watcher, which looks at this when it has lain down
+            if self._server.watcher_sleeps:
+                self._server.wake_watcher()
         return events
 
     def _with_ready(self, events: list[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -283,6 +285,7 @@ class Leader:
             self._linger(connection, now)
         elif connection.receiver.pending:
             connection.state = READY
+            connection.phase = "nothing"
             connection.deadline = NEVER
             self._ready[connection] = None
         elif self._server.draining:
@@ -321,14 +324,21 @@ class Leader:
         connection.phase = "head"  # a new connection has as long for its first head as any later one
         connection.deadline = now + self._timing.head_timeout
         self._connections[connection.fd] = connection
-        if len(self._connections) > self.capacity:
-            connection.write(self._protocol.too_many_connections())
-            connection.flush()
-            connection.keep = False
-            connection.state = ANSWERED
+        if len(self._connections) <= self.capacity and self._poller.takes(connection.fd):
+            self._watch(connection, READ)
+        else:
+            self._turn_away(connection, now)
+
+    def _turn_away(self, connection: Connection, now: float) -> None:
+        """One connection too many: told so. Only some of these may linger, for they take descriptors too."""
+        connection.write(self._protocol.too_many_connections())
+        connection.flush()
+        connection.keep = False
+        connection.state = ANSWERED
+        if len(self._connections) <= self.capacity + _TURNED_AWAY and self._poller.takes(connection.fd):
             self._settle(connection, now)
         else:
-            self._watch(connection, READ)
+            self._close(connection)
 
     def _watch(self, connection: Connection, wanted: int) -> None:
         if connection.polled != wanted:

@@ -17,6 +17,8 @@ WRITE: Final = 4
 
 # How many events one poll takes at the most.
 _TURN: Final = 256
+# What select() takes on POSIX: descriptors below this.
+_FD_SETSIZE: Final = 1024
 
 
 class Poller(Protocol):
@@ -30,6 +32,10 @@ class Poller(Protocol):
 
     def poll(self, timeout: float) -> list[tuple[int, int]]:
         """(fd, events) for each that is ready, after `timeout` seconds at the most. An error counts as READ."""
+
+    def takes(self, fd: int) -> bool:
+        """Whether it can watch this descriptor at all."""
+        ...
 
     def close(self) -> None: ...
 
@@ -51,6 +57,9 @@ class EpollPoller:
 
     def poll(self, timeout: float) -> list[tuple[int, int]]:
         return self._epoll.poll(timeout, _TURN)
+
+    def takes(self, fd: int) -> bool:
+        return True
 
     def close(self) -> None:
         self._epoll.close()
@@ -81,6 +90,10 @@ class SelectorPoller:
             (key.fd, (READ if events & selectors.EVENT_READ else 0) | (WRITE if events & selectors.EVENT_WRITE else 0))
             for key, events in self._selector.select(timeout)
         ]
+
+    def takes(self, fd: int) -> bool:
+        # POSIX's select() counts descriptors, not sockets; on Windows their numbers mean nothing.
+        return self.capacity is None or sys.platform == "win32" or fd < _FD_SETSIZE
 
     def close(self) -> None:
         self._selector.close()

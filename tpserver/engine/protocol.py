@@ -23,6 +23,9 @@ class Request(Protocol):
     @property
     def wide_route(self) -> str: ...
 
+    def close(self) -> None:
+        """Drops what was collected for it. It will not be run."""
+
 
 class Interim(Protocol):
     """Bytes to send at once; the receiver then wants to be called again with b""."""

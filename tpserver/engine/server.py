@@ -70,6 +70,7 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         self._down = threading.Event()  # set while serve_forever does not run
         self._down.set()
         self._shutdown_asked = 0
+        self._leading: Future[None] | None = None  # the current leader's
         super().__init__(server_address, RequestHandlerClass, bind_and_activate)
 
     # -- socketserver: the socket
@@ -89,9 +90,13 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
     def get_request(self) -> tuple[socket.socket, Any]:
         """The leader: accepts one connection, non-blocking. Raises OSError, BlockingIOError among them."""
         sock, client_address = self.socket.accept()
-        sock.setblocking(False)
-        if sock.family != getattr(socket, "AF_UNIX", None):
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            sock.setblocking(False)
+            if sock.family != getattr(socket, "AF_UNIX", None):
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except OSError:  # the client has gone already
+            sock.close()
+            raise
         return sock, client_address
 
     # -- socketserver: a request's way
@@ -185,6 +190,7 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         self._bell.set()
 
     def _serve(self, enough: Callable[[], bool]) -> None:
+        self._leading = None
         self._pool = ThreadPoolExecutor(self.admission.threads + _SPARE_THREADS, thread_name_prefix="tpserver")
         self._leader = Leader(self, self.timing)
         self._down.clear()
@@ -192,7 +198,8 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         if self._leader.capacity < self.max_connections:
             _log.warning("only %d connections at once: more are not to be had here", self._leader.capacity)
         try:
-            self._lead(self.leadership.appoint())
+            if not self._lead(self.leadership.appoint()):
+                raise RuntimeError("cannot start a single thread: nobody would serve")
             self._watch(enough)
             self._drain()
         finally:
@@ -203,16 +210,16 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
 
     def _drain(self) -> None:
         deadline = monotonic() + self.timing.drain_timeout
-        asked = self._shutdown_asked
         self.draining = True
         self._leader.sweep_soon()
-        self._watch(lambda: not self._leader.open or monotonic() >= deadline or self._shutdown_asked > max(asked, 1))
+        self._watch(lambda: not self._leader.open or monotonic() >= deadline or self._shutdown_asked > 1)
 
     def _stop(self) -> None:
         self.stopped = True
         self._leader.wake()
-        unfinished = wait([self._leading], timeout=1.0).not_done
-        self.admission.clear()
+        unfinished = self._leading is not None and wait([self._leading], timeout=1.0).not_done
+        for request in self.admission.clear():
+            request.close()
         if unfinished:
             _log.error("a thread hangs while it serves a file; it is left behind")
         else:
@@ -235,6 +242,9 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
                 self._promote(mark)
             quiet = 0 if attending or turns != seen_turns else quiet + 1
             seen, seen_turns = mark, turns
+            overdue = self.admission.overdue(perf_counter())
+            if overdue is not None:
+                self._submit(self._work, overdue)
             self.service_actions()
 
     def _rest(self, quiet: int, seen_turns: int) -> None:
@@ -254,10 +264,12 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
             self.admission.occupy()
             self._lead(number)
 
-    def _lead(self, number: int) -> None:
+    def _lead(self, number: int) -> bool:
         leading = self._submit(self._run_leader, number)
-        if leading is not None:
-            self._leading = leading
+        if leading is None:
+            return False
+        self._leading = leading
+        return True
 
     def _run_leader(self, number: int) -> None:
         """A pool thread: leads; should that fail, another one takes over."""

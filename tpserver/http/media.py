@@ -31,6 +31,7 @@ _OURS: Final = {
     ".rar": "application/vnd.rar",
     ".rtf": "application/rtf",
     ".svg": "image/svg+xml",
+    ".tgz": "application/gzip",
     ".toml": "application/toml",
     ".ttf": "font/ttf",
     ".wasm": "application/wasm",

@@ -25,7 +25,8 @@ from tpserver.http.response import own_head
 _log = logging.getLogger("tpserver")
 
 INDEX: Final = "index.html"
-# Files up to so many bytes are kept in memory; together not more than the second figure.
+# Files up to so many bytes are kept in memory (and once more behind their heads); together not more than the second
+# figure.
 SMALL: Final = 64 * 1024
 MEMORY: Final = 32 * 1024 * 1024
 # Entries kept, whatever their size; a path that is longer (in bytes) is looked up each time.

@@ -24,6 +24,9 @@ class Wire(Protocol):
     def abort(self) -> None:
         """Nothing more: the connection is closed as it is."""
 
+    def reset(self) -> None:
+        """Nothing more: the connection is broken off, so that nobody takes what was sent for the whole."""
+
 
 class Reply(Protocol):
     """One response in the making. The thread that runs the request calls."""

@@ -93,7 +93,10 @@ class WSGIResponder:
             _log.error("%s %s: the application raised an exception", head.method, head.target, exc_info=error)
         if response.head_sent:
             reply.keep_alive = False
-            reply.wfile.abort()  # what has been sent must not pass for the whole
+            if response.self_delimited:
+                reply.wfile.abort()  # the client misses the rest
+            else:
+                reply.wfile.reset()  # else the end of the connection would pass for the end of the content
         else:
             reply.page(500, _NO_PAGE)
 

@@ -61,6 +61,11 @@ class WSGIResponse:
         self._head = application_head(status, headers, self._memory)
         return self.write
 
+    @property
+    def self_delimited(self) -> bool:
+        """Whether the client can tell by itself that something is missing (RFC 9112 section 8)."""
+        return self._chunked or self._remaining is not None
+
     def send_whole(self, data: bytes) -> None:
         """The content in one piece: head and content leave together."""
         head = self._head
