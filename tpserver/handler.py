@@ -245,8 +245,13 @@ class HTTPRequestHandler(socketserver.StreamRequestHandler):
 
     @property
     def keep_alive(self) -> bool:
-        """False: the connection ends with this response, as it does when the server drains."""
-        return self._keep_alive and not self.server.draining  # type: ignore[attr-defined]
+        """False: the connection ends with this response, as it does when the server drains.
+
+        What has been read once is what the head says, and so what is done.
+        """
+        if self._keep_alive and self.server.draining:  # type: ignore[attr-defined]
+            self._keep_alive = False
+        return self._keep_alive
 
     @keep_alive.setter
     def keep_alive(self, value: bool) -> None:

@@ -23,7 +23,7 @@ def unharmed(start, log):
     until_left(servers[0], 0)
     with Client(servers[0]) as client:
         assert client.ask("*", method="OPTIONS").status == 204
-    assert [record for record in log.records if record.levelno >= logging.WARNING] == []
+    assert [record for record in log.records if record.levelno >= logging.ERROR] == []
 
 
 def test_reset_straight_after_connecting(unharmed):

@@ -70,7 +70,7 @@ def test_uploads_by_many_clients_at_once(start):
 
 def test_no_thread_is_taken_before_the_content_is_complete(start):
     with Gates() as gates:
-        running = start(gates, threads=1, queue=0)
+        running = start(gates, threads=1)
         with several(running, 10) as clients:
             for client in clients:
                 client.send(request("/upload", "Content-Length: 10", method="POST") + b"half ")

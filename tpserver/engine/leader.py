@@ -33,8 +33,8 @@ _STEPS: Final = 8
 SWEEP: Final = 1.0
 # Seconds that a closing connection waits for its client to close, swallowing what comes.
 _LINGER: Final = 2.0
-# Connections beyond the limit that may linger at once.
-_TURNED_AWAY: Final = 32
+# Connections beyond the limit that may linger at once: as many as `select` on Windows has left.
+_TURNED_AWAY: Final = 8
 
 
 class Leadership:
@@ -280,7 +280,7 @@ class Leader:
         elif connection.state == RECEIVING:
             self._await_rest(connection, now)
         elif connection.state == LINGERING:
-            pass
+            self._watch(connection, READ)
         elif not connection.keep:
             self._linger(connection, now)
         elif connection.receiver.pending:
