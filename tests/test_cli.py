@@ -95,7 +95,7 @@ def test_options_reach_the_server(site: Path) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "interval"),
-    [([], 0.0005), (["--switch-interval", "0.002"], 0.002), (["--switch-interval", "0"], 0.005)],
+    [([], 0.0001), (["--switch-interval", "0.002"], 0.002), (["--switch-interval", "0"], 0.005)],
 )
 def test_the_switch_interval_is_that_of_the_option(tmp_path: Path, arguments: list[str], interval: float) -> None:
     (tmp_path / "tell.py").write_text(

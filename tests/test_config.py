@@ -133,7 +133,7 @@ def test_every_field_is_an_option_that_says_what_it_means() -> None:
         ("max_head", "64K"),
         ("max_body", "256M"),
         ("port", "8888"),
-        ("switch_interval", "0.0005"),
+        ("switch_interval", "0.0001"),
         ("idle_timeout", "75"),
         ("app", "none"),
         ("max_connections", "10000"),

@@ -90,9 +90,10 @@ class Config:
         1024, "N", "requests that may wait for a thread; one more gets 503 at once", parse=parse_count, least=0
     )
     switch_interval: float = _option(
-        0.0005,
+        0.0001,
         "SECONDS",
-        "how long one computing thread keeps the interpreter from the others; 0 leaves it as it is",
+        "how long one computing thread keeps the interpreter from the others, while one or two of them compute;"
+        " longer when more do; 0 leaves it as it is",
         parse=parse_number,
         least=0,
         most=1,

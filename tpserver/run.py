@@ -164,12 +164,13 @@ def run(config: Config, application: Application | None = None) -> Server:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     raise_file_limit()
-    if config.switch_interval:
-        sys.setswitchinterval(config.switch_interval)
     if config.root is None and config.app is None and application is None:
         config = Config(**{**vars(config), "root": "."})
     with Server(config, application) as server, _stopped_by_signals(server):
         _say(_greeting(server))
+        if config.switch_interval:
+            sys.setswitchinterval(config.switch_interval)
+            server.switch_interval = config.switch_interval
         server.serve_forever()
     if not server.log_stuck:
         _say("stopped")

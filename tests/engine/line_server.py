@@ -29,10 +29,14 @@ class Line:
         self.own = text.startswith(b"own")
         self.route = text.decode("latin-1")
         self.connection: Any = None
+        self.closed = False
 
     @property
     def wide_route(self) -> str:
         return self.route.partition(" ")[0]
+
+    def close(self) -> None:
+        self.closed = True
 
 
 class Said:

@@ -221,7 +221,7 @@ def test_real_time_application_learns_that_its_client_does_not_read(start, monke
         start_response("200 OK", [])
         return Endless()
 
-    running = start(app, min_rate=1_000_000_000)
+    running = start(app, min_rate=1_000_000_000, send_timeout=0.1)
     with Client(running) as client:
         client.send(request("/"))
         assert told.wait(20)

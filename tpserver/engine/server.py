@@ -65,6 +65,8 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         self.stopped = True  # nobody leads
         self.watcher_sleeps = False
         self.handled = 0  # requests, so far
+        self.switch_interval = 0.0  # seconds; 0: the interpreter's is left alone. For whoever owns the process.
+        self._computing = 0  # how many requests the interval was set for
         self._placement = Placement()
         self._bell = threading.Event()  # wakes the watcher
         self._down = threading.Event()  # set while serve_forever does not run
@@ -245,7 +247,14 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
             overdue = self.admission.overdue(perf_counter())
             if overdue is not None:
                 self._submit(self._work, overdue)
+            if self.switch_interval and self.admission.running != self._computing:
+                self._share_interpreter()
             self.service_actions()
+
+    def _share_interpreter(self) -> None:
+        """Few threads compute: short turns, so that the leader gets one soon. Many: longer ones, for each costs."""
+        self._computing = self.admission.running
+        sys.setswitchinterval(self.switch_interval * max(1.0, self._computing / 2))
 
     def _rest(self, quiet: int, seen_turns: int) -> None:
         """One tick; or, after so many quiet ones, until the leader has something or somebody calls."""
