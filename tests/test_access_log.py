@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Running
+from running import Running
 
 from tpserver.access_log import AccessLog, Record, combined
 from tpserver.http.head import Head

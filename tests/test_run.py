@@ -15,8 +15,8 @@ from typing import Any
 from wsgiref import simple_server
 
 import pytest
-from conftest import Running
 from console import HANGING, HELLO, draining, python
+from running import Running
 
 from tpserver import Config, Server, make_server
 from tpserver.errors import StartError, UsageError

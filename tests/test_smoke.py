@@ -1,4 +1,5 @@
 """The main job in one breath."""
+
 import requests
 
 

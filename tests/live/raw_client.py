@@ -213,7 +213,7 @@ class Clock:
     """The clock that the server's deadlines are measured by; it stands still until it is moved."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.now = monotonic()
+        self.now = float(int(monotonic()))  # whole seconds, so that sums of them are exact
         monkeypatch.setattr(leader, "monotonic", lambda: self.now)
         monkeypatch.setattr(connection, "monotonic", lambda: self.now)
 

@@ -52,9 +52,6 @@ _OURS: Final = {
 
 def _table() -> mimetypes.MimeTypes:
     table = mimetypes.MimeTypes(filenames=())
-    # A compressed file is served as what it is, never as a coding of something else.
-    table.encodings_map = {}
-    table.suffix_map = {}
     for extension, media_type in _OURS.items():
         table.add_type(media_type, extension)
     return table
@@ -65,7 +62,9 @@ _TABLE: Final = _table()
 
 def media_type(name: str) -> str:
     """A file's name -> the value of its Content-Type field; text says that it is UTF-8."""
-    guessed, _ = _TABLE.guess_type("x" + name)  # so that no name can pass for a URL with a scheme
+    # Not guess_type(), which takes the name for a URL.
+    _, dot, extension = name.rpartition(".")
+    guessed = _TABLE.types_map[True].get("." + extension.lower()) if dot else None
     if guessed is None:
         return DEFAULT_TYPE
     return f"{guessed}; charset=utf-8" if guessed.startswith("text/") else guessed
