@@ -17,6 +17,8 @@ _log = logging.getLogger("tpserver")
 
 # Records kept while the log cannot be written; the oldest go first.
 _BACKLOG: Final = 100_000
+# Lines written in one go.
+_BATCH: Final = 1000
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 # What could end a line or move a terminal's cursor, and bytes of an unknown coding, are written as escapes.
 _ESCAPES: Final = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0x100))} | {
@@ -52,7 +54,11 @@ class AccessLog:
         if self._records and not self._bell.is_set():
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="tpserver-access-log", daemon=True)
-                self._thread.start()
+                try:
+                    self._thread.start()
+                except RuntimeError:  # no thread is to be had now; perhaps in the next tick
+                    self._thread = None
+                    return
             self._bell.set()
 
     def close(self, timeout: float = 2.0) -> bool:
@@ -79,11 +85,10 @@ class AccessLog:
 
     def _write(self) -> None:
         records = self._records
-        lines = []
-        while records:
-            lines.append(combined(records.popleft()))
-        if not lines:
-            return
+        while records:  # in batches, for they may come as fast as they are written
+            self._write_batch([combined(records.popleft()) for _ in range(min(len(records), _BATCH))])
+
+    def _write_batch(self, lines: list[str]) -> None:
         try:
             self._stream.write("".join(lines))
             self._stream.flush()

@@ -197,9 +197,13 @@ def new_content(length: int | None) -> BinaryIO:
     """A file for a body of `length` bytes (None: not known yet): in memory at first, on disk when it grows."""
     if length is not None and length <= SPOOL:
         return io.BytesIO()
+    # What `tempfile` makes is a binary file by its methods; by its type it is another on each platform.
+    content: Any
     if length is not None:
-        return tempfile.TemporaryFile(prefix="tpserver-")
-    return tempfile.SpooledTemporaryFile(SPOOL, prefix="tpserver-")  # type: ignore[return-value]
+        content = tempfile.TemporaryFile(prefix="tpserver-")  # noqa: SIM115 - the request closes it
+    else:
+        content = tempfile.SpooledTemporaryFile(SPOOL, prefix="tpserver-")  # noqa: SIM115
+    return content  # type: ignore[no-any-return]
 
 
 class HTTPRequestHandler(socketserver.StreamRequestHandler):

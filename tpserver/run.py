@@ -20,7 +20,7 @@ from tpserver.engine import server as engine
 from tpserver.engine.listeners import raise_file_limit
 from tpserver.engine.timing import Timing
 from tpserver.errors import StartError, UsageError
-from tpserver.handler import HTTPProtocol, HTTPRequestHandler
+from tpserver.handler import SPOOL, HTTPProtocol, HTTPRequestHandler
 from tpserver.http.head import Limits
 from tpserver.responders.folder import Folder
 from tpserver.responders.site import Site
@@ -84,6 +84,9 @@ class Server(engine.Server):
             _check_application(application)
             responder = WSGIResponder(application, self.server_name, self.server_port, software=SOFTWARE)
         self.protocol.site = Site(self._folder, responder)
+        # Where nobody reads a content, none is stored on disk.
+        max_body = self.config.max_body if responder is not None else min(self.config.max_body, SPOOL)
+        self.protocol.limits = self.protocol.limits._replace(max_body=max_body)
         # Remembered heads hold what the application before this one was told.
         self.protocol.memory.heads.clear()
 
@@ -179,7 +182,7 @@ def run(config: Config, application: Application | None = None) -> Server:
 
 def end_process_if_hung(server: Server) -> None:
     """Ends the process when a thread of the stopped `server` would keep the interpreter from ending."""
-    if not server.admission.running and not server.log_stuck:
+    if not server.left_behind and not server.log_stuck:
         return
     for stream in (None if server.log_stuck else sys.stdout, sys.stderr):
         if stream is not None:  # as under pythonw

@@ -209,6 +209,13 @@ def until_left(running: Any, connections: int) -> None:
     until(running, left)
 
 
+def until_settled(running: Any) -> None:
+    """Waits until the leader has all connections, with all that was sent before: none is with a relieved leader."""
+    turns(running)
+    server = running.server
+    until(running, lambda: not any(connection.away for connection in list(server._leader._connections.values())))
+
+
 class Clock:
     """The clock that the server's deadlines are measured by; it stands still until it is moved."""
 
@@ -220,7 +227,7 @@ class Clock:
     def advance(self, running: Any, seconds: float) -> None:
         """Lets the server see what was sent before, moves on by a second or more, and lets it find out."""
         assert seconds >= leader.SWEEP, "the server may not look as often"
-        turns(running)
+        until_settled(running)
         self.now += seconds
         running.server._leader.sweep_soon()
-        turns(running)
+        until_settled(running)

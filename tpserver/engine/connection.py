@@ -41,8 +41,8 @@ class Connection:
     """One accepted, non-blocking socket. Only its owner calls its methods. Thousands of these may be idle."""
 
     __slots__ = (
-        "away", "broken", "client_address", "deadline", "fd", "keep", "outbox", "pace", "phase", "polled", "receiver",
-        "sock", "state", "whole",
+        "away", "broken", "client_address", "deadline", "fd", "keep", "moved", "outbox", "pace", "phase", "polled",
+        "receiver", "sock", "state", "whole",
     )  # fmt: skip
 
     def __init__(self, sock: socket.socket, client_address: Any, receiver: Receiver, pace: Pace) -> None:
@@ -57,6 +57,7 @@ class Connection:
         self.phase: Part = "nothing"  # what the deadline was set for
         self.polled = NOTHING  # what the poller watches; the leader's
         self.deadline = NEVER  # of the monotonic clock, in seconds
+        self.moved = 0  # bytes that the last flush has sent
         self.away = False  # owned by a thread that is not the leader
         self.keep = True  # False: close behind what is still to be sent
         self.broken = False  # the client is gone, or what it got must not pass for complete: just close
@@ -89,8 +90,10 @@ class Connection:
                     sent = 0
                 if sent < len(whole):
                     self._outbox().append(memoryview(whole)[sent:])
-                return sent
-            return self.outbox.send(self.sock) if self.outbox else 0
+            else:
+                sent = self.outbox.send(self.sock) if self.outbox else 0
+            self.moved = sent
+            return sent
         except (OSError, EOFError):
             self.abort()
             return 0

@@ -191,6 +191,9 @@ class Leader:
         while returned:
             connection = returned.popleft()
             connection.away = False
+            if self._connections.get(connection.fd) is not connection:  # of an earlier serve_forever
+                connection.close()
+                continue
             self._settle(connection, now)
 
     # -- one connection. While attending, leadership may be lost: nothing from here to `_swallow` touches the poller.
@@ -275,7 +278,9 @@ class Leader:
         elif connection.outbox:
             if connection.state != SENDING:
                 connection.state = SENDING
-                connection.deadline = connection.pace.begin(now)
+                # What the socket has taken already counts: the client has that to read.
+                pace = connection.pace
+                connection.deadline = pace.progress(pace.begin(now), connection.moved, now)
             self._watch(connection, WRITE)
         elif connection.state == RECEIVING:
             self._await_rest(connection, now)

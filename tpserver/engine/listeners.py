@@ -86,29 +86,30 @@ class Listener:
 
     def _unwatch(self) -> None:
         if self._watched:
-            self._poller.watch(self.fd, READ, NOTHING)
             self._watched = False
+            with contextlib.suppress(OSError, KeyError, ValueError):  # it has been closed: then nothing is watched
+                self._poller.watch(self.fd, READ, NOTHING)
 
 
 def raise_file_limit() -> None:
     """Raises the process's soft limit on open files to the hard one (POSIX). For whoever owns the process."""
-    if sys.platform == "win32":
-        return
-    import resource
+    if sys.platform != "win32":
+        import resource
 
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(OSError, ValueError):  # macOS refuses "unlimited"
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        with contextlib.suppress(OSError, ValueError):  # macOS refuses "unlimited"
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def file_limit() -> int | None:
     """How many files the process may open; None where there is no such limit."""
-    if sys.platform == "win32":
-        return None
-    import resource
+    if sys.platform != "win32":
+        import resource
 
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return None if soft == resource.RLIM_INFINITY else soft
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if soft != resource.RLIM_INFINITY:
+            return soft
+    return None
 
 
 def capacity(wanted: int, poller_capacity: int | None, file_limit: int | None) -> int:

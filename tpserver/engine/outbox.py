@@ -38,7 +38,7 @@ class FilePiece:
         EOFError when the file has become shorter than was promised.
         """
         if hasattr(os, "sendfile"):
-            sent = os.sendfile(sock.fileno(), self._file, self._offset, min(self.remaining, FILE_STEP))
+            sent: int = os.sendfile(sock.fileno(), self._file, self._offset, min(self.remaining, FILE_STEP))
         else:
             os.lseek(self._file, self._offset, os.SEEK_SET)
             data = os.read(self._file, min(self.remaining, READ_STEP))
@@ -116,7 +116,8 @@ class Outbox:
                 break
         if len(buffers) == 1 or not hasattr(sock, "sendmsg"):
             return sock.send(buffers[0], more)
-        return sock.sendmsg(buffers, (), more)
+        sent: int = sock.sendmsg(buffers, (), more)
+        return sent
 
     def _take(self, sent: int) -> bool:
         """Drops `sent` bytes from the front; whether nothing of the parts offered was left over."""

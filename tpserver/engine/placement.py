@@ -7,6 +7,7 @@ leader. In the pool it costs a hand-over between threads. The cheaper one is tak
 
 from __future__ import annotations
 
+import threading
 from time import perf_counter, thread_time
 from typing import Final
 
@@ -23,6 +24,8 @@ _FIRST_TRIAL: Final = 32
 _LAST_TRIAL: Final = 1024
 # How many routes are told apart, of either kind.
 MAX_ROUTES: Final = 1024
+# Longer names than this are not remembered.
+_LONGEST: Final = 512
 
 
 class Route:
@@ -94,6 +97,8 @@ class Placement:
         self._wide: dict[str, Route] = {}
         self._narrow: dict[str, Route] = {}
         self._unknown = Route()  # stands for all that nothing has been learnt about
+        # Guards what is added to and taken from the two: a leader that was relieved may still learn something.
+        self._lock = threading.Lock()
 
     def route(self, request: Request) -> Route:
         """The route that decides about `request`."""
@@ -105,17 +110,18 @@ class Placement:
     def learn(self, request: Request, cost: float) -> None:
         """What a run in place has cost, in seconds."""
         narrow, wide = request.route, request.wide_route
+        if len(wide) > _LONGEST:
+            return
         wide_route = self._wide.get(wide) or self._new(self._wide, wide)
         wide_route.learn(cost)
         narrow_route = self._narrow.get(narrow)
-        if narrow_route is None and cost > HAND_OVER:
+        if narrow_route is None and cost > HAND_OVER and len(narrow) <= _LONGEST:
             narrow_route = self._new(self._narrow, narrow)
         if narrow_route is not None:
             narrow_route.learn(cost)
 
-    @staticmethod
-    def _new(routes: dict[str, Route], name: str) -> Route:
-        if len(routes) >= MAX_ROUTES:
-            del routes[next(iter(routes))]  # the oldest
-        route = routes[name] = Route()
-        return route
+    def _new(self, routes: dict[str, Route], name: str) -> Route:
+        with self._lock:
+            if len(routes) >= MAX_ROUTES:
+                del routes[next(iter(routes))]  # the oldest
+            return routes.setdefault(name, Route())

@@ -9,11 +9,14 @@ from __future__ import annotations
 import select
 import selectors
 import sys
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 NOTHING: Final = 0
 READ: Final = 1
 WRITE: Final = 4
+
+# Linux has it; typed as what it is, so that the code is the same for all.
+_EPOLL: Final[Any] = getattr(select, "epoll", None)
 
 # How many events one poll takes at the most.
 _TURN: Final = 256
@@ -45,7 +48,7 @@ class EpollPoller:
 
     def __init__(self) -> None:
         self.capacity: int | None = None
-        self._epoll = select.epoll()
+        self._epoll: Any = _EPOLL()
 
     def watch(self, fd: int, before: int, wanted: int) -> None:
         if before == NOTHING:
@@ -56,7 +59,8 @@ class EpollPoller:
             self._epoll.modify(fd, wanted)
 
     def poll(self, timeout: float) -> list[tuple[int, int]]:
-        return self._epoll.poll(timeout, _TURN)
+        events: list[tuple[int, int]] = self._epoll.poll(timeout, _TURN)
+        return events
 
     def takes(self, fd: int) -> bool:
         return True
@@ -101,4 +105,4 @@ class SelectorPoller:
 
 def new_poller() -> Poller:
     """The best poller of this system."""
-    return EpollPoller() if hasattr(select, "epoll") else SelectorPoller()
+    return EpollPoller() if _EPOLL is not None else SelectorPoller()

@@ -6,6 +6,7 @@ it relieves a leader that stays with one request for longer than a tick.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import socket
 import socketserver
@@ -13,6 +14,7 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from queue import Empty, SimpleQueue
 from time import monotonic, perf_counter
 from typing import Any, Final
 
@@ -64,11 +66,13 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         self.draining = False  # nothing new is taken
         self.stopped = True  # nobody leads
         self.watcher_sleeps = False
+        self.left_behind = False  # threads still run, although the server has stopped
         self.handled = 0  # requests, so far
         self.switch_interval = 0.0  # seconds; 0: the interpreter's is left alone. For whoever owns the process.
         self._computing = 0  # how many requests the interval was set for
         self._placement = Placement()
-        self._bell = threading.Event()  # wakes the watcher
+        # Wakes the watcher. A queue, for a signal handler may ring in the middle of anything: an Event has a lock.
+        self._bell: SimpleQueue[None] = SimpleQueue()
         self._down = threading.Event()  # set while serve_forever does not run
         self._down.set()
         self._shutdown_asked = 0
@@ -184,12 +188,12 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
     def begin_shutdown(self) -> None:
         """As `shutdown`, without waiting: for signal handlers. A second call does not wait for what runs."""
         self._shutdown_asked += 1
-        self._bell.set()
+        self._bell.put(None)
 
     def wake_watcher(self) -> None:
         """The leader: something has come, look again."""
         self.watcher_sleeps = False
-        self._bell.set()
+        self._bell.put(None)
 
     def _serve(self, enough: Callable[[], bool]) -> None:
         self._leading = None
@@ -205,10 +209,12 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
             self._watch(enough)
             self._drain()
         finally:
-            self._stop()
-            self.service_actions()
-            self._shutdown_asked = 0
-            self._down.set()
+            try:
+                self._stop()
+                self.service_actions()
+            finally:
+                self._shutdown_asked = 0
+                self._down.set()
 
     def _drain(self) -> None:
         deadline = monotonic() + self.timing.drain_timeout
@@ -222,13 +228,14 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         unfinished = self._leading is not None and wait([self._leading], timeout=1.0).not_done
         for request in self.admission.clear():
             request.close()
+        self.left_behind = bool(unfinished or self.admission.running)
         if unfinished:
             _log.error("a thread hangs while it serves a file; it is left behind")
         else:
             self._leader.close()
         if self.admission.running:
             _log.error("%d requests still run; their threads are left behind", self.admission.running)
-        self._pool.shutdown(wait=not unfinished and not self.admission.running)
+        self._pool.shutdown(wait=not self.left_behind)
 
     # -- the watcher
 
@@ -259,13 +266,18 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
     def _rest(self, quiet: int, seen_turns: int) -> None:
         """One tick; or, after so many quiet ones, until the leader has something or somebody calls."""
         if quiet < _QUIET_TICKS:
-            self._bell.wait(TICK)
+            self._wait_for_bell(TICK)
         else:
             self.watcher_sleeps = True
             if self._leader.turns == seen_turns:  # else it began before it could see that the watcher sleeps
-                self._bell.wait(_REST)
+                self._wait_for_bell(_REST)
             self.watcher_sleeps = False
-        self._bell.clear()
+
+    def _wait_for_bell(self, timeout: float) -> None:
+        with contextlib.suppress(Empty):
+            self._bell.get(timeout=timeout)
+            while True:  # however often it was rung
+                self._bell.get_nowait()
 
     def _promote(self, mark: int) -> None:
         number = self.leadership.relieve(mark)

@@ -51,6 +51,11 @@ def allowed_on_windows(name: str) -> bool:
     return name.partition(".")[0].strip(" ").upper() not in _DEVICES
 
 
+def is_code(path: str) -> bool:
+    """Whether it is a Python file of any kind, source or compiled: none is ever sent."""
+    return path.lower().endswith((".py", ".pyc", ".pyo", ".pyw"))
+
+
 def is_program(path: str) -> bool:
     """Whether the path ends in `.py`: never sent as a file, always the application's."""
     return path[-3:].lower() == ".py"

@@ -19,7 +19,7 @@ from tpserver.errors import RequestRefused
 from tpserver.http.conditional import Validators
 from tpserver.http.dates import format_date
 from tpserver.http.media import media_type
-from tpserver.http.paths import is_program, segments
+from tpserver.http.paths import is_code, segments
 from tpserver.http.response import own_head
 
 _log = logging.getLogger("tpserver")
@@ -167,14 +167,14 @@ class Folder:
             return None
         if stat.S_ISDIR(status.st_mode):
             return self._index(path, name, names, turn)
-        if path.endswith("/") or not stat.S_ISREG(status.st_mode) or is_program(real):
+        if path.endswith("/") or not stat.S_ISREG(status.st_mode) or is_code(real):
             return None
         return self._load(path, name, real, turn)
 
     def _index(self, path: str, name: str, names: tuple[str, ...], turn: int) -> File | Redirect | None:
         index = os.path.join(name, INDEX)
         real = self._inside(index)
-        if real is None or not os.path.isfile(real) or is_program(real):
+        if real is None or not os.path.isfile(real) or is_code(real):
             return None
         if not path.endswith("/"):
             # Made of the names, not of what came: it can only lead to a path of this server.
