@@ -1,0 +1,114 @@
+"""What a review found, each as the operator or the attacker would meet it."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import requests
+from running import PATIENCE, Running
+
+from tpserver import make_server
+from tpserver.access_log import AccessLog, Record
+from tpserver.engine.placement import MAX_ROUTES, Placement
+
+Start = Callable[..., Running]
+
+
+class Told(io.StringIO):
+    """A log that says when something has been written, and goes on being fed until then."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = threading.Event()
+
+    def write(self, text: str) -> int:
+        self.written.set()
+        return super().write(text)
+
+
+def test_the_access_log_is_written_although_requests_never_pause() -> None:
+    stream = Told()
+    log = AccessLog(stream)
+    record = Record(0.0, ("127.0.0.1", 1), None, 200, 0)
+    for _ in range(5000):
+        log.append(record)
+    really = log._records.popleft
+
+    class Endless(type(log._records)):  # type: ignore[misc]
+        """For each record that is taken another one comes, until a batch has been written."""
+
+        def popleft(self) -> Any:
+            if not stream.written.is_set():
+                self.append(record)
+            return super().popleft()
+
+    assert really() == record
+    log._records = Endless(log._records)
+    log.ring()
+    assert stream.written.wait(PATIENCE)
+    assert log.close()
+
+
+def test_a_server_that_was_closed_too_early_still_stops() -> None:
+    server = make_server("127.0.0.1", 0)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    with requests.get(f"http://127.0.0.1:{server.server_port}/", timeout=PATIENCE) as response:
+        assert response.status_code == 404
+    server.server_close()
+    server.shutdown()
+    thread.join(PATIENCE)
+    assert not thread.is_alive()
+
+
+def test_compiled_python_is_never_sent(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "__pycache__").mkdir()
+    (tmp_path / "__pycache__" / "settings.cpython-311.pyc").write_bytes(b"SECRET")
+    running = start(root=str(tmp_path))
+    response = requests.get(running.url + "/__pycache__/settings.cpython-311.pyc", timeout=PATIENCE)
+    assert (response.status_code, b"SECRET" in response.content) == (404, False)
+
+
+def test_content_that_nobody_will_read_is_not_stored(start: Start, tmp_path: Path) -> None:
+    running = start(root=str(tmp_path))
+    answer = running.exchange(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 200000000\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 413 ")
+
+
+class Asked:
+    """As much of a request as `Placement` looks at."""
+
+    def __init__(self, name: str) -> None:
+        self.route = self.wide_route = name
+
+
+def test_routes_are_learnt_by_two_threads_at_once_beyond_the_bound() -> None:
+    placement = Placement()
+    faults: list[BaseException] = []
+
+    def learn(start: int) -> None:
+        try:
+            for number in range(start, start + 3 * MAX_ROUTES):
+                placement.learn(Asked(f"GET /{number}"), 1.0)  # type: ignore[arg-type]
+        except BaseException as fault:  # noqa: BLE001 - to be shown by the test's own thread
+            faults.append(fault)
+
+    threads = [threading.Thread(target=learn, args=(10_000 * number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE)
+    assert faults == []
+    assert len(placement._wide) <= MAX_ROUTES
+    assert len(placement._narrow) <= MAX_ROUTES
+
+
+def test_a_long_target_is_not_kept_for_good() -> None:
+    placement = Placement()
+    placement.learn(Asked("GET /" + "a" * 10_000), 1.0)  # type: ignore[arg-type]
+    assert not placement._wide
+    assert not placement._narrow
