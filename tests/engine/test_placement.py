@@ -34,7 +34,7 @@ def run(clocks):
         begun = route.begin()
         clocks.wall += computes + waits
         clocks.computing += computes
-        cost = route.cost(begun, TICK, computes + waits > 2 * TICK)
+        cost = route.cost(begun, computes + waits > 2 * TICK)
         if cost is not None:
             where.learn(request, cost)
         return "place"

@@ -141,7 +141,7 @@ class Connection:
 
     def _wait_for_room(self) -> None:
         """The producing thread waits for its own client; the leader does not watch this socket meanwhile."""
-        deadline = self.pace.begin(monotonic())
+        deadline = self.pace.progress(self.pace.begin(monotonic()), self.moved, monotonic())
         with selectors.DefaultSelector() as selector:
             selector.register(self.sock, selectors.EVENT_WRITE)
             while self.outbox and self.outbox.size > MAX_OUTBOX // 2:

@@ -17,6 +17,9 @@ from tpserver.engine.protocol import Request
 HAND_OVER: Final = 60e-6
 # A run in place that takes less (seconds) cannot have waited long enough to matter, and is not looked at closer.
 QUICK: Final = 30e-6
+# The most (seconds) that one run counts for. A thread that computes elsewhere may take the interpreter from any run in
+# place, and that looks like waiting: a route goes to the pool when one in five of its runs waits, not for one in ten.
+MOST: Final = 5 * HAND_OVER
 # How much of the running mean one run replaces.
 _WEIGHT: Final = 1 / 64
 # A route in the pool is tried in place again after so many requests: first, and at the most.
@@ -58,20 +61,20 @@ class Route:
         # The computing clock is a system call, so it is read only where it may be needed.
         return perf_counter(), thread_time() if self._suspect else -1.0
 
-    def cost(self, begun: tuple[float, float], tick: float, relieved: bool) -> float | None:
+    def cost(self, begun: tuple[float, float], relieved: bool) -> float | None:
         """After a run in place: the seconds that it made others wait, or None where that was not measured.
 
-        `relieved`: the watcher found that it took longer than `tick` seconds.
+        `relieved`: the watcher found that it took longer than a tick.
         """
         wall = perf_counter() - begun[0]
         if wall < QUICK:
             return 0.0 if self._suspect else None
         if relieved:
-            return tick
+            return MOST
         if begun[1] < 0:
             self._suspect = True  # from now on both clocks are read
             return None
-        return min(max(wall - (thread_time() - begun[1]), 0.0), tick)
+        return min(max(wall - (thread_time() - begun[1]), 0.0), MOST)
 
     def learn(self, cost: float) -> None:
         """Takes one cost into the running mean."""

@@ -124,7 +124,7 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
             return
         number = self.leadership.number
         self._answer_here(request, client_address)
-        cost = route.cost(begun, TICK, self.leadership.number != number)
+        cost = route.cost(begun, self.leadership.number != number)
         if cost is not None:
             self._placement.learn(request, cost)
 
