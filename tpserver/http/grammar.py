@@ -17,7 +17,6 @@ HEAD_END: Final = b"\r\n\r\n"
 #                  tchar = "!" / "#" / "$" / "%" / "&" / "'" / "*" / "+" / "-" / "." / "^" / "_" / "`" / "|" / "~" /
 #                          DIGIT / ALPHA
 _TOKEN: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
-TOKEN: Final = re.compile(_TOKEN)
 TOKEN_TEXT: Final = re.compile(_TOKEN.decode("ascii"))
 
 # RFC 9112 3       request-line = method SP request-target SP HTTP-version

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from tpserver.errors import RequestRefused
 from tpserver.http import fields as field_rules
-from tpserver.http.fields import DROPPED, FieldMemory, join, parse_field_line
+from tpserver.http.fields import DROPPED, SECRET_NAMES, FieldMemory, join, parse_field_line
 from tpserver.http.grammar import CRLF, HEAD_END, OWS_TEXT, REQUEST_LINE
 from tpserver.http.target import parse_target
 
@@ -60,7 +60,7 @@ class Head:
         self.chunked = False
         self.expects_continue = False
         self.keep_alive = protocol == "HTTP/1.1"
-        self.secret = "HTTP_COOKIE" in fields or "HTTP_AUTHORIZATION" in fields or "HTTP_PROXY_AUTHORIZATION" in fields
+        self.secret = not fields.keys().isdisjoint(SECRET_NAMES)
         self.environ: dict[str, Any] | None = None
         self.repeated = False
         self._conditional: bool | None = None
@@ -70,7 +70,7 @@ class Head:
     def conditional(self) -> bool:
         """Whether it has preconditions, or asks for ranges."""
         if self._conditional is None:
-            self._conditional = not CONDITIONAL_NAMES.isdisjoint(self.fields)
+            self._conditional = not self.fields.keys().isdisjoint(CONDITIONAL_NAMES)
         return self._conditional
 
 
