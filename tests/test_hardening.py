@@ -93,7 +93,7 @@ def test_routes_are_learnt_by_two_threads_at_once_beyond_the_bound() -> None:
     def learn(start: int) -> None:
         try:
             for number in range(start, start + 3 * MAX_ROUTES):
-                placement.learn(Asked(f"GET /{number}"), 1.0)  # type: ignore[arg-type]
+                placement.learn(Asked(f"GET /{number}"), 1.0, 0.0)  # type: ignore[arg-type]
         except BaseException as fault:  # noqa: BLE001 - to be shown by the test's own thread
             faults.append(fault)
 
@@ -103,12 +103,12 @@ def test_routes_are_learnt_by_two_threads_at_once_beyond_the_bound() -> None:
     for thread in threads:
         thread.join(PATIENCE)
     assert faults == []
-    assert len(placement._wide) <= MAX_ROUTES
-    assert len(placement._narrow) <= MAX_ROUTES
+    assert len(placement.wide) <= MAX_ROUTES
+    assert len(placement.narrow) <= MAX_ROUTES
 
 
 def test_a_long_target_is_not_kept_for_good() -> None:
     placement = Placement()
-    placement.learn(Asked("GET /" + "a" * 10_000), 1.0)  # type: ignore[arg-type]
-    assert not placement._wide
-    assert not placement._narrow
+    placement.learn(Asked("GET /" + "a" * 10_000), 1.0, 0.0)  # type: ignore[arg-type]
+    assert not placement.wide
+    assert not placement.narrow

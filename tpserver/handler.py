@@ -36,13 +36,15 @@ SPOOL: Final = 64 * 1024
 class HTTPRequest(Message):
     """A message on its connection: what the engine hands from method to method."""
 
-    __slots__ = ("connection", "found", "handed_over", "own", "route")
+    __slots__ = ("connection", "found", "handed_over", "own", "remote", "route", "wide_route")
     kind: Final = "request"
 
     connection: Any  # the engine's; set before the request is run
     found: Any  # who answers, as `Site.find` says
     own: bool
-    route: str
+    remote: tuple[str, str]  # address and port of the client
+    route: str  # the target: requests that cost alike
+    wide_route: str  # method and the first two segments of the path: requests that may do so
 
     def __init__(self, head: Head, content: BinaryIO | None) -> None:
         self.head = head
@@ -53,14 +55,6 @@ class HTTPRequest(Message):
         """Gives its content's file back."""
         if self.content is not None:
             self.content.close()
-
-    @property
-    def wide_route(self) -> str:
-        """Method and the first two segments of the path: requests that may cost alike."""
-        head = self.head
-        if not head.wide_route:
-            head.wide_route = head.method + " " + "/".join(head.path.split("/", 3)[:3])
-        return head.wide_route
 
 
 class Refusal:
@@ -143,17 +137,18 @@ class HTTPProtocol:
 class Receiver(MessageReader[HTTPRequest]):
     """One connection's side of HTTP. Whoever owns the connection calls."""
 
-    __slots__ = ("_client_address", "_protocol")
+    __slots__ = ("_client_address", "_protocol", "_remote")
 
     def __init__(self, protocol: HTTPProtocol, client_address: Any) -> None:
         super().__init__(protocol.limits, protocol.memory, new_content, HTTPRequest)
         self._protocol = protocol
         self._client_address = client_address
+        self._remote = _remote(client_address)
 
     def receive(self, data: bytes) -> Any:
         """Bytes in; a request, an interim response, a refusal, or None. Never raises but for a fault of ours."""
         try:
-            request = super().receive(data)
+            request = _read_message(self, data)
         except RequestRefused as refusal:
             return self._refuse(refusal)
         except OSError as error:
@@ -168,8 +163,13 @@ class Receiver(MessageReader[HTTPRequest]):
         except RequestRefused as refusal:
             found = refusal  # to be answered like any other request, for this one was whole
         request.found = found
-        request.own = not isinstance(found, WSGIResponder)
-        request.route = head.target
+        request.remote = self._remote
+        if isinstance(found, WSGIResponder):
+            request.own = False
+            request.route = head.target
+            request.wide_route = head.wide_route or _wide_route(head)
+        else:
+            request.own = True
         return request
 
     def expire(self) -> bytes:
@@ -193,6 +193,21 @@ class Receiver(MessageReader[HTTPRequest]):
         return Refusal(refusal.status, data)
 
 
+_read_message = MessageReader[HTTPRequest].receive  # `super()` for a call that every request makes
+
+
+def _remote(client_address: Any) -> tuple[str, str]:
+    """A socket's address -> REMOTE_ADDR and REMOTE_PORT; a unix socket has none."""
+    if isinstance(client_address, tuple):
+        return client_address[0], str(client_address[1])
+    return "", ""
+
+
+def _wide_route(head: Head) -> str:
+    head.wide_route = head.method + " " + "/".join(head.path.split("/", 3)[:3])
+    return head.wide_route
+
+
 def new_content(length: int | None) -> BinaryIO:
     """A file for a body of `length` bytes (None: not known yet): in memory at first, on disk when it grows."""
     if length is not None and length <= SPOOL:
@@ -213,22 +228,24 @@ class HTTPRequestHandler(socketserver.StreamRequestHandler):
     """
 
     request: HTTPRequest
+    protocol: HTTPProtocol
     wfile: Wire  # type: ignore[assignment]
+    status = 0
+    length = 0
 
     def setup(self) -> None:
-        self.wfile = self.connection = self.request.connection
-        protocol = self.server.protocol  # type: ignore[attr-defined]
-        self.protocol: HTTPProtocol = protocol
-        self.stamp: bytes = protocol.stamp
-        self._keep_alive: bool = self.request.head.keep_alive
-        self.status = 0
-        self.length = 0
+        request = self.request
+        self.wfile = self.connection = request.connection
+        self.protocol = self.server.protocol  # type: ignore[attr-defined]
+        self.stamp = self.protocol.stamp
+        self.remote = request.remote
+        self._keep_alive = request.head.keep_alive
 
     def handle(self) -> None:
         request = self.request
         found = request.found
         try:
-            if isinstance(found, WSGIResponder):
+            if not request.own:
                 found.respond(request, self)
             elif isinstance(found, RequestRefused):
                 raise found
@@ -241,7 +258,8 @@ class HTTPRequestHandler(socketserver.StreamRequestHandler):
         request = self.request
         if not self._keep_alive:
             self.connection.keep = False
-        request.close()
+        if request.content is not None:
+            request.close()
         if self.protocol.access_log is not None:
             self.protocol.record(self.client_address, request.head, self.status, self.length)
 

@@ -7,36 +7,26 @@ from types import SimpleNamespace
 
 import pytest
 
-from tpserver.engine import placement
-from tpserver.engine.placement import HAND_OVER, MAX_ROUTES, QUICK, Placement
+from tpserver.engine.placement import COMPUTING, HAND_OVER, MAX_ROUTES, QUICK, Placement
 
 TICK = 0.001
 
 
 @pytest.fixture
-def clocks(monkeypatch):
-    """The wall clock and the computing clock."""
-    clocks = SimpleNamespace(wall=0.0, computing=0.0)
-    monkeypatch.setattr(placement, "perf_counter", lambda: clocks.wall)
-    monkeypatch.setattr(placement, "thread_time", lambda: clocks.computing)
-    return clocks
-
-
-@pytest.fixture
-def run(clocks):
-    """One request of a placement: where it ran, and what that taught."""
+def run():
+    """One request of a placement: where it ran, and what that taught, as the server does it."""
 
     def run_one(where, name, *, computes=0.0, waits=0.0):
         request = SimpleNamespace(route=name, wide_route=name.partition("?")[0])
         route = where.route(request)
-        if not route.in_place():
+        elapsed = computes + waits
+        if not (route.quick or route.on_trial()):
+            where.learn_pooled(request, elapsed, computes)
             return "pool"
-        begun = route.begin()
-        clocks.wall += computes + waits
-        clocks.computing += computes
-        cost = route.cost(begun, computes + waits > 2 * TICK)
-        if cost is not None:
-            where.learn(request, cost)
+        if elapsed > 2 * TICK:
+            where.learn_relieved(request, elapsed, computes)
+        elif elapsed >= QUICK or route.suspect:
+            where.learn(request, elapsed, computes if route.suspect else None)
         return "place"
 
     return run_one
@@ -110,5 +100,31 @@ def test_what_has_been_learnt_is_bounded(run):
     for number in range(MAX_ROUTES + 500):
         run(where, f"/{number}", waits=0.01)
         run(where, f"/{number}", waits=0.01)
-    assert len(where._wide) == len(where._narrow) == MAX_ROUTES
-    assert f"/{MAX_ROUTES + 499}" in where._narrow
+    assert len(where.wide) == len(where.narrow) == MAX_ROUTES
+    assert f"/{MAX_ROUTES + 499}" in where.narrow
+
+
+def test_what_computes_for_long_leaves_the_leader_after_one_run(run):
+    where = Placement()
+    assert run(where, "/report", computes=0.3) == "place"
+    assert {run(where, "/report", computes=0.3) for _ in range(5000)} == {"pool"}  # never on trial: the pool tells
+    assert where.wide["/report"].computes
+
+
+def test_what_computes_no_longer_comes_back(run):
+    where = Placement()
+    run(where, "/report", computes=COMPUTING * 4)
+    ran = [run(where, "/report", computes=20e-6) for _ in range(200)]
+    assert set(ran[-100:]) == {"place"}
+
+
+def test_what_was_decided_can_be_seen(run):
+    where = Placement()
+    for _ in range(50):
+        run(where, "/slow", waits=0.05)
+        run(where, "/report", computes=0.3)
+        run(where, "/page", computes=50e-6)
+    seen = {entry["route"]: entry for entry in where.figures()}
+    assert [seen[name]["place"] for name in ("/slow", "/report", "/page")] == ["pool", "computing", "in place"]
+    assert seen["/report"]["computing"] == pytest.approx(0.3)
+    assert seen["/slow"]["elapsed"] == pytest.approx(0.05)

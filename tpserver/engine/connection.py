@@ -15,6 +15,7 @@ import sys
 from time import monotonic
 from typing import Any, Final
 
+from tpserver.engine.holding import Send, send
 from tpserver.engine.outbox import Outbox
 from tpserver.engine.polling import NOTHING
 from tpserver.engine.protocol import Part, Receiver
@@ -62,6 +63,11 @@ class Connection:
         self.keep = True  # False: close behind what is still to be sent
         self.broken = False  # the client is gone, or what it got must not pass for complete: just close
 
+    @property
+    def idle(self) -> bool:
+        """Whether it awaits its next request and nothing else: nothing to send, nothing received, not to be closed."""
+        return self.keep and not self.outbox and not self.receiver.pending
+
     def write(self, data: bytes) -> None:
         """Puts `data` behind what is still to be sent; `flush` sends it. Once broken, nothing is."""
         if self.broken:
@@ -78,14 +84,17 @@ class Connection:
             return
         self._outbox().append_file(file, offset, length)
 
-    def flush(self) -> int:
-        """Offers the socket what is to be sent; how many bytes it took. Never blocks; a lost client raises nothing."""
+    def flush(self, send: Send = send) -> int:
+        """Offers the socket what is to be sent; how many bytes it took. Never blocks; a lost client raises nothing.
+
+        `send` is how a response in one piece goes (see `holding`).
+        """
         whole = self.whole
         try:
             if whole is not None and not self.outbox:
                 self.whole = None
                 try:
-                    sent = self.sock.send(whole)
+                    sent = send(self.sock, whole)
                 except BlockingIOError:
                     sent = 0
                 if sent < len(whole):

@@ -2,14 +2,14 @@
 
 In place, a request costs all others the time that it *waits* (wall time less computing time, for
 computing holds the interpreter wherever it happens), up to the tick after which the watcher relieves the
-leader. In the pool it costs a hand-over between threads. The cheaper one is taken, route by route.
+leader. In the pool it costs a hand-over between threads. The cheaper one is taken, route by route. What
+computes for long goes to the pool too, where `Admission` lets few of its kind run at once.
 """
 
 from __future__ import annotations
 
 import threading
-from time import perf_counter, thread_time
-from typing import Final
+from typing import Any, Final
 
 from tpserver.engine.protocol import Request
 
@@ -22,6 +22,10 @@ QUICK: Final = 30e-6
 MOST: Final = 5 * HAND_OVER
 # How much of the running mean one run replaces.
 _WEIGHT: Final = 1 / 64
+# A route that computes for so long (seconds, its mean) is a computing one.
+COMPUTING: Final = 5e-3
+# How much of a route's mean times outside the leader's turn one run replaces.
+_LONG_WEIGHT: Final = 1 / 8
 # A route in the pool is tried in place again after so many requests: first, and at the most.
 _FIRST_TRIAL: Final = 32
 _LAST_TRIAL: Final = 1024
@@ -32,64 +36,59 @@ _LONGEST: Final = 512
 
 
 class Route:
-    """What requests of one kind have cost. Only leaders touch it; two that overlap only blur a mean."""
+    """What requests of one kind have cost, in seconds. Threads that overlap only blur a mean."""
 
-    __slots__ = ("_countdown", "_interval", "_suspect", "wait")
+    __slots__ = ("_countdown", "_interval", "computing", "elapsed", "pooled", "suspect", "wait")
 
     def __init__(self) -> None:
-        self.wait = 0.0  # running mean of the seconds that a run in place makes others wait
-        self._suspect = False
+        self.wait = 0.0  # running mean: how long a run in place makes others wait
+        self.suspect = False  # it has taken longer than QUICK: both clocks are read from now on
+        self.computing = 0.0  # running mean, of runs that were relieved or in the pool: on the processor
+        self.elapsed = 0.0  # the same: from beginning to end
+        self.pooled = 0  # how many of those there were
         self._interval = _FIRST_TRIAL
         self._countdown = 0
 
     @property
+    def computes(self) -> bool:
+        """Whether it keeps the interpreter for long."""
+        return self.computing >= COMPUTING
+
+    @property
     def quick(self) -> bool:
         """Whether its requests belong in place."""
-        return self.wait <= HAND_OVER
+        return self.wait <= HAND_OVER and self.computing < COMPUTING
 
-    def in_place(self) -> bool:
-        """Whether the next request of this route had better run in place: a quick one, or one on trial."""
-        if self.wait <= HAND_OVER:
-            return True
+    def on_trial(self) -> bool:
+        """Whether the next request of this route, which is not quick, had better run in place: is it still so?"""
+        if self.computing >= COMPUTING:
+            return False  # its runs in the pool tell
         if self._countdown:
             self._countdown -= 1
             return False
         return True
 
-    def begin(self) -> tuple[float, float]:
-        """Before a run in place: (wall clock, computing clock), for `cost`."""
-        # The computing clock is a system call, so it is read only where it may be needed.
-        return perf_counter(), thread_time() if self._suspect else -1.0
-
-    def cost(self, begun: tuple[float, float], relieved: bool) -> float | None:
-        """After a run in place: the seconds that it made others wait, or None where that was not measured.
-
-        `relieved`: the watcher found that it took longer than a tick.
-        """
-        wall = perf_counter() - begun[0]
-        if wall < QUICK:
-            return 0.0 if self._suspect else None
-        if relieved:
-            return MOST
-        if begun[1] < 0:
-            self._suspect = True  # from now on both clocks are read
-            return None
-        return min(max(wall - (thread_time() - begun[1]), 0.0), MOST)
-
     def learn(self, cost: float) -> None:
-        """Takes one cost into the running mean."""
+        """Takes into the mean what a run in place has cost the others."""
         self.wait += (cost - self.wait) * _WEIGHT
         if cost <= HAND_OVER:
             self._interval = _FIRST_TRIAL
             self._countdown = 0
-            self._suspect = self.wait > HAND_OVER / 64
+            self.suspect = self.wait > HAND_OVER / 64
         elif self.wait > HAND_OVER:
             self._interval = min(self._interval * 2, _LAST_TRIAL)
             self._countdown = self._interval
 
+    def learn_long(self, elapsed: float, computing: float) -> None:
+        """Takes into the means what a run outside the leader's turn took."""
+        weight = _LONG_WEIGHT if self.pooled else 1.0
+        self.elapsed += (elapsed - self.elapsed) * weight
+        self.computing += (computing - self.computing) * weight
+        self.pooled += 1
+
 
 class Placement:
-    """The routes that have been seen. Leaders only.
+    """The routes that have been seen. Leaders and pool threads.
 
     A request has a narrow route (all of its target) and a wide one (the beginning of its path). The
     wide one decides until a narrow one has been caught waiting, which is judged by itself from then on.
@@ -97,34 +96,75 @@ class Placement:
     """
 
     def __init__(self) -> None:
-        self._wide: dict[str, Route] = {}
-        self._narrow: dict[str, Route] = {}
+        self.wide: dict[str, Route] = {}
+        self.narrow: dict[str, Route] = {}
         self._unknown = Route()  # stands for all that nothing has been learnt about
-        # Guards what is added to and taken from the two: a leader that was relieved may still learn something.
+        # Guards what is added to and taken from the two: threads of the pool learn too.
         self._lock = threading.Lock()
 
     def route(self, request: Request) -> Route:
         """The route that decides about `request`."""
-        route = self._narrow.get(request.route)
-        if route is None and self._wide:
-            route = self._wide.get(request.wide_route)
+        route = self.narrow.get(request.route)
+        if route is None and self.wide:
+            route = self.wide.get(request.wide_route)
         return route or self._unknown
 
-    def learn(self, request: Request, cost: float) -> None:
-        """What a run in place has cost, in seconds."""
+    def learn(self, request: Request, elapsed: float, computing: float | None) -> None:
+        """After a run in place, to its end: its seconds in all, and on the processor where that was measured."""
+        if computing is not None:
+            cost = min(max(elapsed - computing, 0.0), MOST)
+        elif elapsed < QUICK:
+            return
+        else:  # the first one that took long: that may have been any reason
+            cost = 0.0
+        wide, narrow = self._routes(request, cost > HAND_OVER)
+        for route in (wide, narrow):
+            if route is not None:
+                route.learn(cost)
+                route.suspect = route.suspect or computing is None
+
+    def learn_relieved(self, request: Request, elapsed: float, computing: float) -> None:
+        """After a run that began in place, and of which the leader was relieved."""
+        self._learn_long(request, elapsed, computing, MOST)
+
+    def learn_pooled(self, request: Request, elapsed: float, computing: float) -> None:
+        """After a run in the pool. What it waited is not known: it may have been for the interpreter."""
+        self._learn_long(request, elapsed, computing, None)
+
+    def _learn_long(self, request: Request, elapsed: float, computing: float, cost: float | None) -> None:
+        for route in self._routes(request, cost is not None):
+            if route is not None:
+                if cost is not None:
+                    route.learn(cost)
+                route.learn_long(elapsed, computing)
+
+    def _routes(self, request: Request, make_narrow: bool) -> tuple[Route | None, Route | None]:
         narrow, wide = request.route, request.wide_route
         if len(wide) > _LONGEST:
-            return
-        wide_route = self._wide.get(wide) or self._new(self._wide, wide)
-        wide_route.learn(cost)
-        narrow_route = self._narrow.get(narrow)
-        if narrow_route is None and cost > HAND_OVER and len(narrow) <= _LONGEST:
-            narrow_route = self._new(self._narrow, narrow)
-        if narrow_route is not None:
-            narrow_route.learn(cost)
+            return None, None
+        wide_route = self.wide.get(wide) or self._new(self.wide, wide)
+        narrow_route = self.narrow.get(narrow)
+        if narrow_route is None and make_narrow and len(narrow) <= _LONGEST:
+            narrow_route = self._new(self.narrow, narrow)
+        return wide_route, narrow_route
 
     def _new(self, routes: dict[str, Route], name: str) -> Route:
         with self._lock:
             if len(routes) >= MAX_ROUTES:
                 del routes[next(iter(routes))]  # the oldest
             return routes.setdefault(name, Route())
+
+    def figures(self) -> list[dict[str, Any]]:
+        """Each route that has been told apart, and what was decided about it; times in seconds. Any thread."""
+        return [
+            {
+                "route": name,
+                "place": "in place" if route.quick else "computing" if route.computes else "pool",
+                "wait": route.wait,
+                "computing": route.computing,
+                "elapsed": route.elapsed,
+                "outside": route.pooled,
+            }
+            for routes in (self.wide, self.narrow)
+            for name, route in routes.copy().items()
+        ]

@@ -15,12 +15,13 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from queue import Empty, SimpleQueue
-from time import monotonic, perf_counter
+from time import monotonic, perf_counter, thread_time
 from typing import Any, Final
 
 from tpserver.engine.admission import RESERVED_FOR, Admission
+from tpserver.engine.holding import send_holding
 from tpserver.engine.leader import Leader, Leadership
-from tpserver.engine.placement import Placement
+from tpserver.engine.placement import COMPUTING, HAND_OVER, QUICK, Placement
 from tpserver.engine.protocol import ConnectionProtocol
 from tpserver.engine.timing import Timing
 
@@ -28,6 +29,10 @@ _log = logging.getLogger("tpserver")
 
 # Seconds that a leader may stay with one connection; the watcher looks twice before it relieves it.
 TICK: Final = 0.001
+# The same while no run in place has taken a tick for _ALERT seconds: each look takes the interpreter from the leader
+# (measured: 60 us), and finds nothing then.
+_CALM_TICK: Final = 0.004
+_ALERT: Final = 0.5
 # So many ticks without a turn, and the watcher goes to sleep; it looks up once in _REST seconds, on Windows also for
 # Ctrl-C.
 _QUIET_TICKS: Final = 50
@@ -68,14 +73,16 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         self.watcher_sleeps = False
         self.left_behind = False  # threads still run, although the server has stopped
         self.handled = 0  # requests, so far
+        self.took_long = False  # one that ran in place: no response shall wait for the next
         self.switch_interval = 0.0  # seconds; 0: the interpreter's is left alone. For whoever owns the process.
         self._computing = 0  # how many requests the interval was set for
-        self._placement = Placement()
+        self.placement = Placement()
         # Wakes the watcher. A queue, for a signal handler may ring in the middle of anything: an Event has a lock.
         self._bell: SimpleQueue[None] = SimpleQueue()
         self._down = threading.Event()  # set while serve_forever does not run
         self._down.set()
         self._shutdown_asked = 0
+        self._alert_until = 0.0  # of the perf_counter: until then the watcher looks more often
         self._leading: Future[None] | None = None  # the current leader's
         super().__init__(server_address, RequestHandlerClass, bind_and_activate)
 
@@ -113,20 +120,37 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         if request.own:
             self._answer_here(request, client_address)
             return
-        route = self._placement.route(request)
+        route = self.placement.route(request)
         admission = self.admission
-        begun = route.begin()
-        now, quick = begun[0], route.quick
-        if quick and admission.running < admission.threads:  # `room`, without the call: the usual case
-            admission.quick_until = now + RESERVED_FOR
-        elif quick or not admission.room(quick=False, now=now) or not route.in_place():
+        now = perf_counter()
+        quick = route.wait <= HAND_OVER and route.computing < COMPUTING  # `route.quick`, without the call
+        here = admission.running < admission.threads if quick else admission.room(quick=False, now=now)
+        if not (here and (quick or route.on_trial())):
             self._hand_over(request, quick, now)
             return
         number = self.leadership.number
-        self._answer_here(request, client_address)
-        cost = route.cost(begun, self.leadership.number != number)
-        if cost is not None:
-            self._placement.learn(request, cost)
+        # The computing clock is a system call, so it is read only where it may be needed.
+        computing = thread_time() if route.suspect else None
+        try:
+            self.finish_request(request, client_address)
+        except Exception:  # noqa: BLE001 - as socketserver does
+            self.handle_error(request, client_address)
+        elapsed = perf_counter() - now
+        if elapsed < TICK:
+            admission.quick_until = now + RESERVED_FOR
+        if elapsed >= QUICK or route.suspect:
+            self.took_long = elapsed >= QUICK
+            self._learn(request, elapsed, computing, number)
+
+    def _learn(self, request: Any, elapsed: float, computing: float | None, number: int) -> None:
+        """After a run in place by the leader `number`, who may have been relieved meanwhile."""
+        if elapsed >= TICK:
+            self._alert_until = perf_counter() + _ALERT
+        if number != self.leadership.number:
+            begun = self._leader.clock.turn if computing is None else computing
+            self.placement.learn_relieved(request, elapsed, thread_time() - begun)
+        else:
+            self.placement.learn(request, elapsed, None if computing is None else thread_time() - computing)
 
     def _answer_here(self, request: Any, client_address: Any) -> None:
         """In place. What is left to send is sent by the leader, when it has looked at the clock."""
@@ -145,7 +169,7 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
     def shutdown_request(self, request: Any) -> None:
         """The thread that ran `request`: gives its connection back to the leader."""
         connection = request.connection
-        connection.flush()
+        connection.flush(send_holding)
         self._leader.give_back(connection)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -244,7 +268,7 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         seen = seen_turns = -1
         quiet = 0
         while not enough():
-            self._rest(quiet, seen_turns)
+            self._rest(TICK if perf_counter() < self._alert_until else _CALM_TICK, quiet, seen_turns)
             mark, turns = leadership.mark, leader.turns
             attending = leadership.attending is not None
             if attending and mark == seen:
@@ -263,10 +287,10 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         self._computing = self.admission.running
         sys.setswitchinterval(self.switch_interval * max(1.0, self._computing / 2))
 
-    def _rest(self, quiet: int, seen_turns: int) -> None:
+    def _rest(self, tick: float, quiet: int, seen_turns: int) -> None:
         """One tick; or, after so many quiet ones, until the leader has something or somebody calls."""
         if quiet < _QUIET_TICKS:
-            self._wait_for_bell(TICK)
+            self._wait_for_bell(tick)
         else:
             self.watcher_sleeps = True
             if self._leader.turns == seen_turns:  # else it began before it could see that the watcher sleeps

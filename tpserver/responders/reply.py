@@ -33,6 +33,7 @@ class Reply(Protocol):
 
     wfile: Wire
     client_address: Any
+    remote: tuple[str, str]  # the client's address and port, as the application is told
     keep_alive: bool  # set to False: the connection ends with this response
     stamp: bytes  # the Date and Server lines of this second
     status: int  # what was answered, for the log

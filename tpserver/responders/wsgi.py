@@ -49,8 +49,8 @@ class WSGIResponder:
     def respond(self, request: Message, reply: Reply) -> None:
         """Never raises: what the application raises becomes a 500, or the end of the connection."""
         head = request.head
-        environ = self._environ(head)
-        environ["REMOTE_ADDR"], environ["REMOTE_PORT"] = _remote(reply.client_address)
+        environ = head.environ.copy() if head.environ is not None else self._environ(head)
+        environ["REMOTE_ADDR"], environ["REMOTE_PORT"] = reply.remote
         environ["wsgi.input"] = request.content or io.BytesIO()
         response = WSGIResponse(head, reply, self._memory)
         try:
@@ -68,8 +68,6 @@ class WSGIResponder:
 
     def _environ(self, head: Head) -> Environ:
         """What every request with this head is told. Kept with a head that comes a second time."""
-        if head.environ is not None:
-            return head.environ.copy()
         environ = {
             **self._base,
             **head.fields,
@@ -107,10 +105,3 @@ def _close(head: Head, result: Any) -> None:
         result.close()
     except BaseException as error:  # noqa: BLE001 - as in `respond`
         _log.error("%s %s: the application raised an exception in close()", head.method, head.target, exc_info=error)
-
-
-def _remote(client_address: Any) -> tuple[str, str]:
-    """A socket's address -> REMOTE_ADDR and REMOTE_PORT; a unix socket has none."""
-    if isinstance(client_address, tuple):
-        return client_address[0], str(client_address[1])
-    return "", ""

@@ -73,15 +73,14 @@ class WSGIResponse:
             self._send_joined(data)
             return
         request, reply = self._request, self._reply
+        if head.bodiless or request.method == "HEAD" or request.protocol != "HTTP/1.1" or not reply.keep_alive:
+            self._send_joined(data)
+            return
         self.head_sent = True
         reply.status = head.status
-        stamp = missing_stamp(head, reply.stamp) if head.has_date or head.has_server else reply.stamp
-        silent = head.bodiless or request.method == "HEAD"
-        reply.length = 0 if silent else len(data)
-        lines = b"%b%b%b\r\n" % (head.lines, stamp, persistence_line(request.protocol, reply.keep_alive))
-        if silent:
-            reply.wfile.write(lines)
-        elif len(data) <= JOINED:
+        reply.length = len(data)
+        lines = head.ready(reply.stamp)
+        if len(data) <= JOINED:
             reply.wfile.write(lines + data)
         else:
             reply.wfile.write(lines)
