@@ -28,14 +28,17 @@ def _parser() -> argparse.ArgumentParser:
         "application", nargs="?", metavar="MODULE:CALLABLE", help="the WSGI application (same as --app)"
     )
     for declared, option in options():
-        parser.add_argument(
-            option_name(declared),
-            metavar=option.metavar,
-            type=_typed(option.parse),
-            choices=option.choices,
-            default=argparse.SUPPRESS,
-            help=f"{option.meaning} (default: {shown_default(declared, option)})".replace("%", "%%"),
-        )
+        how: dict[str, Any] = {
+            "default": argparse.SUPPRESS,
+            "help": f"{option.meaning} (default: {shown_default(declared, option)})".replace("%", "%%"),
+        }
+        if declared.default is False:
+            how["action"] = "store_true"
+        else:
+            how |= {"metavar": option.metavar, "type": _typed(option.parse), "choices": option.choices}
+            if declared.default == ():
+                how["action"] = "append"
+        parser.add_argument(option_name(declared), **how)
     parser.add_argument("--version", action="version", version=f"tpserver {__version__}")
     return parser
 

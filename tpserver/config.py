@@ -7,7 +7,7 @@ it means. Sizes are bytes and times seconds.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import Field, dataclass, field, fields
 from typing import Any, Final
 
@@ -43,11 +43,15 @@ def parse_number(text: str) -> float:
 
 @dataclass(frozen=True)
 class Option:
-    """How one field of `Config` is written and checked: `parse` raises ValueError, `least` and `most` are allowed."""
+    """How one field of `Config` is written and checked: `parse` raises ValueError, `least` and `most` are allowed.
+
+    A field whose default is False is a flag and takes no value; one whose default is () may be given
+    several times, and each adds to the tuple.
+    """
 
     metavar: str
     meaning: str
-    parse: Callable[[str], Any] = str
+    parse: Callable[[str], Any] = str  # of one value, where there may be several
     least: float | None = None
     most: float | None = None
     choices: tuple[str, ...] | None = None
@@ -132,6 +136,8 @@ class Config:
 
     def __post_init__(self) -> None:
         for declared in fields(self):
+            if declared.default == ():
+                object.__setattr__(self, declared.name, _several(declared, getattr(self, declared.name)))
             _check(option_name(declared), getattr(self, declared.name), declared)
 
 
@@ -142,12 +148,27 @@ def _check(name: str, value: Any, declared: Field[Any]) -> None:
         raise UsageError(f"{name} takes a number, not {value!r}")
     if kind is int and not isinstance(value, int):
         raise UsageError(f"{name} takes a whole number, not {value!r}")
+    if kind is bool and not isinstance(value, bool):
+        raise UsageError(f"{name} is True or False, not {value!r}")
+    if kind is tuple and (isinstance(value, str) or not isinstance(value, Iterable)):
+        raise UsageError(f"{name} takes several values, such as a list; not {value!r}")
     if option.choices is not None and value not in option.choices:
         raise UsageError(f"{name} takes one of {', '.join(option.choices)}, not {value!r}")
     if option.least is not None and not value >= option.least:
         raise UsageError(f"{name} must be {option.least:g} or more, not {value!r}")
     if option.most is not None and not value <= option.most:
         raise UsageError(f"{name} must be {option.most:g} or less, not {value!r}")
+
+
+def _several(declared: Field[Any], value: Any) -> Any:
+    """A list of values -> a tuple, each checked as on the command line. What is no list is left for `_check`."""
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        return value
+    option: Option = declared.metadata["option"]
+    try:
+        return tuple(option.parse(one) if isinstance(one, str) else one for one in value)
+    except ValueError as error:
+        raise UsageError(f"{option_name(declared)}: {error}") from None
 
 
 def option_name(declared: Field[Any]) -> str:
@@ -165,6 +186,10 @@ def shown_default(declared: Field[Any], option: Option) -> str:
     value: Any = declared.default
     if option.shown:
         return option.shown
+    if value is False:
+        return "off"
+    if value == ():
+        return "none"
     if option.parse is parse_size:
         for unit in "GMK":
             if value % _UNITS[unit] == 0:
@@ -176,7 +201,6 @@ def options_table() -> str:
     """The options as a Markdown table, for README.md."""
     rows = ["| option | meaning | default |", "| --- | --- | --- |"]
     for declared, option in options():
-        rows.append(
-            f"| `{option_name(declared)} {option.metavar}` | {option.meaning} | {shown_default(declared, option)} |"
-        )
+        written = f"{option_name(declared)} {option.metavar}".rstrip()
+        rows.append(f"| `{written}` | {option.meaning} | {shown_default(declared, option)} |")
     return "\n".join(rows) + "\n"
