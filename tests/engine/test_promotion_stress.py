@@ -130,7 +130,7 @@ def test_every_answer_is_right_and_nothing_is_left_over(guarded):
         assert wrong == []
         running.until_left(0)
         assert running.server.leadership.number > first, "nobody was relieved: the test tests nothing"
-        leader = running.server._leader
+        leader = running.server.leader
         assert not any(connection.away for connection in leader._connections.values())
         assert (len(leader._ready), len(leader._returned)) == (0, 0)
     assert guarded.intruders == []

@@ -204,7 +204,7 @@ def until_left(running: Any, connections: int) -> None:
 
     def left() -> bool:  # the one connection more is the asker's
         admission = server.admission
-        return server._leader.open == connections + 1 and admission.running == admission.waiting == 0
+        return server.leader.open == connections + 1 and admission.running == admission.waiting == 0
 
     until(running, left)
 
@@ -213,7 +213,7 @@ def until_settled(running: Any) -> None:
     """Waits until the leader has all connections, with all that was sent before: none is with a relieved leader."""
     turns(running)
     server = running.server
-    until(running, lambda: not any(connection.away for connection in list(server._leader._connections.values())))
+    until(running, lambda: not any(connection.away for connection in list(server.leader._connections.values())))
 
 
 class Clock:
@@ -229,5 +229,5 @@ class Clock:
         assert seconds >= leader.SWEEP, "the server may not look as often"
         until_settled(running)
         self.now += seconds
-        running.server._leader.sweep_soon()
+        running.server.leader.sweep_soon()
         until_settled(running)

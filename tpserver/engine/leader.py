@@ -15,6 +15,7 @@ from time import monotonic, thread_time
 from typing import TYPE_CHECKING, Any, Final
 
 from tpserver.engine.connection import ANSWERED, LINGERING, NEVER, READY, RECEIVING, SENDING, Connection
+from tpserver.engine.crowds import Crowds
 from tpserver.engine.holding import RECEIVE, Receive, Send, receive, receive_holding, send, send_holding
 from tpserver.engine.listeners import Listener, capacity, file_limit
 from tpserver.engine.polling import NOTHING, READ, WRITE, new_poller
@@ -38,39 +39,6 @@ _LINGER: Final = 2.0
 _BATCH: Final = 32
 # Connections beyond the limit that may linger at once: as many as `select` on Windows has left.
 _TURNED_AWAY: Final = 8
-
-
-class Leadership:
-    """Who leads, by number. Each promotion makes the number greater by one; an older number has been relieved."""
-
-    def __init__(self) -> None:
-        # Guards `number` and `attending` together: only a leader that is attending can be relieved, and
-        # one that has ended attending as the leader is still the leader.
-        self.lock = threading.Lock()
-        self.number = 0
-        self.attending: Connection | None = None  # set by the leader alone, without the lock
-        self.mark = 0  # grows with each connection attended to: how the watcher tells two of them apart
-
-    def relieve(self, mark: int) -> int | None:
-        """The watcher: takes leadership from a leader that still attends to what `mark` stands for.
-
-        The new number; None where that leader has gone on meanwhile.
-        """
-        with self.lock:
-            connection = self.attending
-            if connection is None or self.mark != mark:
-                return None
-            connection.away = True  # it belongs to the old leader until that one gives it back
-            self.attending = None
-            self.number += 1
-            return self.number
-
-    def appoint(self) -> int:
-        """The watcher: a number for a leader where there is none."""
-        with self.lock:
-            self.attending = None
-            self.number += 1
-            return self.number
 
 
 class Leader:
@@ -97,6 +65,7 @@ class Leader:
         self._receive_call: Receive = receive
         self._send_call: Send = send
         self.clock = threading.local()  # turn: what the thread had computed when its turn began
+        self._crowds = Crowds(server.max_connections_per_ip)
         self._next_sweep = 0.0
         self.turns = 0  # that brought something: the watcher looks whether it grows
         self.sleeping = False
@@ -117,6 +86,10 @@ class Leader:
         """Any thread: the leader shall look up from its poll."""
         self._wakeup.ring()
 
+    def connections(self) -> list[Connection]:
+        """Those that there are, to be looked at. Any thread; the answer is a moment's."""
+        return list(self._connections.copy().values())
+
     @property
     def open(self) -> int:
         """How many connections there are. Any thread may ask; the answer is a moment's."""
@@ -130,6 +103,7 @@ class Leader:
         lock = leadership.lock
         connections = self._connections
         admission = self._server.admission
+        leadership.thread = threading.get_ident()
         unsent = self._unsent
         self._send_unsent(monotonic())  # what the leader before was relieved of
         while not self._server.stopped:
@@ -198,8 +172,8 @@ class Leader:
         self.sleeping = False
         if events:
             self.turns += 1  # before the look at the watcher, which looks at this when it has lain down
-            if self._server.watcher_sleeps:
-                self._server.wake_watcher()
+            if self._server.watcher.sleeps:
+                self._server.watcher.wake()
         return events
 
     def _with_ready(self, events: list[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -226,6 +200,7 @@ class Leader:
         while returned:
             connection = returned.popleft()
             connection.away = False
+            connection.away_deadline = 0.0
             if self._connections.get(connection.fd) is not connection:  # of an earlier serve_forever
                 connection.close()
                 continue
@@ -365,17 +340,20 @@ class Leader:
 
     def _admit(self, sock: socket.socket, client_address: Any, now: float) -> None:
         receiver = self._protocol.receiver(client_address)
-        connection = Connection(sock, client_address, receiver, self._pace)
+        connection = Connection(sock, client_address, receiver, self._pace, self._server.max_outbox)
         connection.phase = "head"  # a new connection has as long for its first head as any later one
         connection.deadline = now + self._timing.head_timeout
         self._connections[connection.fd] = connection
-        if len(self._connections) <= self.capacity and self._poller.takes(connection.fd):
-            self._watch(connection, READ)
+        if len(self._connections) > self.capacity or not self._poller.takes(connection.fd):
+            self._turn_away(connection, now, "connection limit")
+        elif not self._crowds.enter(connection):
+            self._turn_away(connection, now, "connection limit of one address")
         else:
-            self._turn_away(connection, now)
+            self._watch(connection, READ)
 
-    def _turn_away(self, connection: Connection, now: float) -> None:
+    def _turn_away(self, connection: Connection, now: float, why: str) -> None:
         """One connection too many: told so. Only some of these may linger, for they take descriptors too."""
+        self._server.tally.add(why)
         connection.write(self._protocol.too_many_connections())
         connection.flush()
         connection.keep = False
@@ -393,6 +371,7 @@ class Leader:
     def _close(self, connection: Connection) -> None:
         self._watch(connection, NOTHING)
         self._ready.pop(connection, None)
+        self._crowds.leave(connection)
         del self._connections[connection.fd]
         connection.close()
 
@@ -413,6 +392,10 @@ class Leader:
                 self._close(connection)
 
     def _expire(self, connection: Connection, now: float) -> None:
+        if connection.state == SENDING or connection.phase == "body":
+            self._server.tally.add("slow reader" if connection.state == SENDING else "slow body")
+        elif connection.state == RECEIVING:
+            self._server.tally.add("head timeout" if connection.phase == "head" else "idle timeout")
         last_words = connection.receiver.expire() if connection.state == RECEIVING else b""
         if not last_words:
             self._close(connection)
