@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 from line_server import Gate, LineServer, serving
 
-from tpserver.engine import leader
+from tpserver.engine import table
 from tpserver.engine.leadership import Leadership
 from tpserver.engine.polling import SelectorPoller
 from tpserver.engine.watcher import Watcher
@@ -122,7 +122,7 @@ class WatchedWatcher(Watcher):
     @property
     def sleeps(self):
         if not self._server.stopped:
-            self.looks.append((self._server.leader._poller.fruitful, self._server.leader.turns))
+            self.looks.append((self._server.leader.table.poller.fruitful, self._server.leader.turns))
         return self._asleep
 
     @sleeps.setter
@@ -138,7 +138,7 @@ class WatchedServer(LineServer):
 
 def test_a_leader_has_counted_its_turn_before_it_looks_whether_the_watcher_sleeps(monkeypatch):
     """Else a watcher that goes to sleep in between sleeps through a request that hangs."""
-    monkeypatch.setattr(leader, "new_poller", CountingPoller)
+    monkeypatch.setattr(table, "new_poller", CountingPoller)
     with serving(WatchedServer()) as running, running.client() as client:
         for number in range(20):
             assert client.ask(b"%d" % number) == (b"%d" % number)[::-1]

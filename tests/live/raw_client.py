@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tpserver.engine import connection, leader
+from tpserver.engine import connection, leader, table
 
 PATIENCE = 20.0
 
@@ -213,7 +213,7 @@ def until_settled(running: Any) -> None:
     """Waits until the leader has all connections, with all that was sent before: none is with a relieved leader."""
     turns(running)
     server = running.server
-    until(running, lambda: not any(connection.away for connection in list(server.leader._connections.values())))
+    until(running, lambda: not any(connection.away for connection in list(server.leader.table.connections.values())))
 
 
 class Clock:
@@ -226,7 +226,7 @@ class Clock:
 
     def advance(self, running: Any, seconds: float) -> None:
         """Lets the server see what was sent before, moves on by a second or more, and lets it find out."""
-        assert seconds >= leader.SWEEP, "the server may not look as often"
+        assert seconds >= table.SWEEP, "the server may not look as often"
         until_settled(running)
         self.now += seconds
         running.server.leader.sweep_soon()

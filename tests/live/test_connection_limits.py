@@ -11,8 +11,8 @@ import threading
 import pytest
 from raw_client import Client, Clock, Gates, request, several, turns, until, until_left
 
-from tpserver.engine import leader
 from tpserver.engine import server as engine
+from tpserver.engine import table
 from tpserver.engine.polling import SelectorPoller
 
 
@@ -65,7 +65,7 @@ def small_poller(monkeypatch):
                 raise ValueError("too many file descriptors in select()")
             return super().poll(timeout)
 
-    monkeypatch.setattr(leader, "new_poller", SmallPoller)
+    monkeypatch.setattr(table, "new_poller", SmallPoller)
 
 
 def test_a_crowd_beyond_what_select_takes_does_not_end_the_server(start, monkeypatch):

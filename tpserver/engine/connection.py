@@ -38,6 +38,10 @@ NEVER: Final = float("inf")
 MAX_OUTBOX: Final = 1024 * 1024
 
 
+# One that takes no descriptor, of which there may be none left; for one socket it is as good as any.
+_Selector: Final[Any] = getattr(selectors, "PollSelector", selectors.SelectSelector)
+
+
 class Connection:
     """One accepted, non-blocking socket. Only its owner calls its methods. Thousands of these may be idle."""
 
@@ -140,7 +144,7 @@ class Connection:
         if not self.away_deadline:
             self.away_deadline = self.pace.begin(now)
         data = b""
-        with selectors.DefaultSelector() as selector:
+        with _Selector() as selector:
             selector.register(self.sock, selectors.EVENT_READ)
             while not data:
                 try:
@@ -173,11 +177,7 @@ class Connection:
 
     def _notice_reset(self) -> None:
         """What has just been sent may have come back as a reset: then the next piece need not be made."""
-        try:
-            self.sock.recv(1, socket.MSG_PEEK)
-        except BlockingIOError:
-            pass
-        except OSError:
+        if self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
             self.abort()
 
     def abort(self) -> None:
@@ -193,6 +193,11 @@ class Connection:
         with contextlib.suppress(OSError):
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
         self.abort()
+
+    def detach(self) -> None:
+        """Only the leader: the descriptor is not ours any more, and must not be closed: it may be somebody else's."""
+        with contextlib.suppress(OSError):
+            self.sock.detach()
 
     def close(self) -> None:
         """Only the leader: the end."""
@@ -212,7 +217,7 @@ class Connection:
     def _wait_for_room(self) -> None:
         """The producing thread waits for its own client, until half of what may wait has gone."""
         deadline = self.pace.progress(self.pace.begin(monotonic()), self.moved, monotonic())
-        with selectors.DefaultSelector() as selector:
+        with _Selector() as selector:
             selector.register(self.sock, selectors.EVENT_WRITE)
             while self.outbox and self.outbox.size > self.max_outbox // 2:
                 now = monotonic()

@@ -33,6 +33,8 @@ from tpserver.engine.watcher import TICK, Watcher
 
 _log = logging.getLogger("tpserver")
 
+# Seconds between two leaders of whom the first has failed.
+_PAUSE: Final = 0.1
 # Threads beyond those of the application: one leads, others were relieved while they served a file.
 _SPARE_THREADS: Final = 4
 
@@ -109,6 +111,20 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
     def server_activate(self) -> None:
         super().server_activate()
         self.socket.setblocking(False)
+
+    def listens(self) -> bool:
+        """Whether the listening socket is what it was."""
+        try:
+            return bool(self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+        except OSError:
+            return False
+
+    def listen_anew(self) -> None:
+        """The leader: another listening socket at the same address. Raises OSError."""
+        self.socket.detach()  # its number may be somebody else's by now
+        self.socket = socket.socket(self.address_family, self.socket_type)
+        self.server_bind()
+        self.server_activate()
 
     def get_request(self) -> tuple[socket.socket, Any]:
         """The leader: accepts one connection, non-blocking. Raises OSError, BlockingIOError among them."""
@@ -260,8 +276,8 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         self.leader = Leader(self, self.timing)
         self._down.clear()
         self.stopped = self.draining = False
-        if self.leader.capacity < self.max_connections:
-            _log.warning("only %d connections at once: more are not to be had here", self.leader.capacity)
+        if self.leader.table.capacity < self.max_connections:
+            _log.warning("only %d connections at once: more are not to be had here", self.leader.table.capacity)
         try:
             if not self._lead(self.leadership.appoint()):
                 raise RuntimeError("cannot start a single thread: nobody would serve")
@@ -279,7 +295,11 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         deadline = monotonic() + self.timing.drain_timeout
         self.draining = True
         self.leader.sweep_soon()
-        self.watcher.watch(lambda: not self.leader.open or monotonic() >= deadline or self._shutdown_asked > 1)
+        self.watcher.watch(lambda: self._all_done() or monotonic() >= deadline or self._shutdown_asked > 1)
+
+    def _all_done(self) -> bool:
+        # A thread gives its connection back first, and leaves then.
+        return not (self.leader.open or self.admission.running or self.admission.waiting)
 
     def _stop(self) -> None:
         self.stopped = True
@@ -291,7 +311,7 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         if unfinished:
             _log.error("a thread hangs while it serves a file; it is left behind")
         else:
-            self.leader.close()
+            self.leader.table.close()
         if self.admission.running:
             _log.error("%d requests still run; their threads are left behind", self.admission.running)
         self._pool.shutdown(wait=not self.left_behind)
@@ -353,6 +373,7 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
             self.leader.lead(number)
         except Exception:  # noqa: BLE001 - whatever it is, somebody has to lead
             _log.exception("tpserver has a fault in its leader; another one takes over")
+            self._down.wait(_PAUSE)  # it may fail again at once: not a thousand times a second
             if number == self.leadership.number and not self.stopped:
                 self._lead(self.leadership.appoint())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 
 
@@ -34,5 +35,6 @@ class WakeUp:
 
     def close(self) -> None:
         self._rung = True
-        self._receiving.close()
-        self._sending.close()
+        for sock in (self._receiving, self._sending):
+            with contextlib.suppress(OSError):  # somebody has closed its descriptor
+                sock.close()
