@@ -1,0 +1,152 @@
+"""Applications that close descriptors which are not theirs, as a wrong `os.close` or `os.closerange` does.
+
+Each in a process of its own, for its numbers may be anybody's by then.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.console import Console, python
+from tests.failures.limited import posix
+
+# /close/WHAT closes what the server has open; the server itself is asked for the numbers.
+SERVER = """
+import logging
+import os
+import signal
+import sys
+from tpserver import make_server
+logging.basicConfig(stream=sys.stderr, level="INFO", format="%(levelname)s %(message)s")
+
+def numbers(what):
+    leader = server._leader
+    return {
+        "own": lambda: [next(c.fd for c in leader._connections.values() if c.away or c is attending())],
+        "others": lambda: [c.fd for c in leader._connections.values() if c is not attending()],
+        "listener": lambda: [server.socket.fileno()],
+        "poller": lambda: [leader._poller._epoll.fileno()],
+        "wakeup": lambda: [leader._wakeup._receiving.fileno(), leader._wakeup._sending.fileno()],
+        "all": lambda: range(3, 200),
+    }[what]()
+
+def attending():
+    return server.leadership.attending
+
+def app(environ, start_response):
+    path = environ["PATH_INFO"]
+    if path.startswith("/close/"):
+        for number in numbers(path[7:]):
+            try:
+                os.close(number)
+            except OSError:
+                pass
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [path.encode()]
+
+server = make_server("127.0.0.1", 0, app)
+print(f"at http://127.0.0.1:{server.server_port}/", flush=True)
+signal.signal(signal.SIGINT, lambda *_: server.begin_shutdown())
+with server:
+    server.serve_forever()
+"""
+
+pytestmark = posix  # on Windows a socket is no descriptor
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[Console]:
+    (folder / "serving.py").write_text(SERVER, encoding="utf-8")
+    with python("serving.py", cwd=folder) as console:
+        yield console
+
+
+def close(console: Console, what: str) -> None:
+    """Has the application close it. What becomes of that request's own answer is nobody's business."""
+    with console.connect() as sock, contextlib.suppress(OSError):
+        sock.settimeout(1.0)
+        sock.sendall(f"GET /close/{what} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n".encode())
+        while sock.recv(65536):
+            pass
+
+
+def ask(sock: socket.socket) -> bytes:
+    sock.sendall(b"GET /x HTTP/1.1\r\nHost: h\r\n\r\n")
+    return sock.recv(65536)
+
+
+def check_others_are_served(console: Console) -> None:
+    """Ten new clients on ten connections, the first of which gets the number that has been closed."""
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(console.connect()) for _ in range(10)]
+        for client in clients:
+            client.settimeout(5.0)
+        for client in clients * 2:
+            assert ask(client).endswith(b"/x")
+
+
+def check_log(console: Console) -> None:
+    said = console.stop().stderr
+    assert said.count("Traceback") <= 1
+    assert "ResourceWarning" not in said
+
+
+@pytest.mark.xfail(strict=True, reason="the leader cannot unwatch it, and a new client with the same number is reset")
+def test_its_own_connection(tmp_path: Path) -> None:
+    with serving(tmp_path) as console:
+        for _ in range(3):
+            close(console, "own")
+            check_others_are_served(console)
+        check_log(console)
+
+
+@pytest.mark.xfail(strict=True, reason="a new client that gets its number is reset")
+def test_the_connection_of_another_client(tmp_path: Path) -> None:
+    with serving(tmp_path) as console:
+        with console.connect() as idle:
+            assert ask(idle).endswith(b"/x")
+            close(console, "others")
+            check_others_are_served(console)
+        check_log(console)
+
+
+@pytest.mark.xfail(strict=True, reason="the server does not stop in an orderly way then")
+def test_the_sockets_that_wake_the_leader(tmp_path: Path) -> None:
+    with serving(tmp_path) as console:
+        close(console, "wakeup")
+        check_others_are_served(console)
+        check_log(console)
+
+
+@pytest.mark.xfail(strict=True, reason="nobody notices: the server is deaf, and says nothing")
+def test_the_listening_socket(tmp_path: Path) -> None:
+    with serving(tmp_path) as console:
+        close(console, "listener")
+        with console.connect() as client:
+            assert ask(client).endswith(b"/x")
+        assert "listen" in console.stop().stderr
+
+
+@pytest.mark.xfail(strict=True, reason="one leader after another fails in its first poll, without end")
+@pytest.mark.skipif(not hasattr(select, "epoll"), reason="the poller has a descriptor on Linux only")
+def test_what_polls(tmp_path: Path) -> None:
+    with serving(tmp_path) as console:
+        close(console, "poller")
+        check_others_are_served(console)
+        check_log(console)
+
+
+@pytest.mark.xfail(strict=True, reason="nobody can lead any more")
+def test_everything_there_is(tmp_path: Path) -> None:
+    """`os.closerange(3, 200)`, as a daemon does that thinks it has just been born."""
+    with serving(tmp_path) as console:
+        close(console, "all")
+        check_others_are_served(console)
+        check_log(console)
