@@ -7,7 +7,7 @@ import threading
 import pytest
 from raw_client import PATIENCE, Client, Gates, request, several, turns, until, until_left
 
-from tpserver.engine import admission
+from tpserver.engine import admission, server
 
 
 @pytest.fixture
@@ -53,7 +53,8 @@ def test_without_a_limit_they_wait(start, gates):
 
 
 @pytest.mark.parametrize("leave", [Client.close, Client.reset], ids=["closes", "resets"])
-def test_one_whose_client_has_left_is_never_run(start, gates, leave):
+def test_one_whose_client_has_left_is_never_run(start, gates, leave, monkeypatch):
+    monkeypatch.setattr(server, "LEFT_AFTER", 0.0)
     running, first = busy(start, gates)
     with first, Client(running) as stays:
         leaves = Client(running)
@@ -68,6 +69,16 @@ def test_one_whose_client_has_left_is_never_run(start, gates, leave):
         until_left(running, 2)
     assert gates.seen == ["/hold/first", "/stays"]
     assert running.server.stats()["refused"] == {"client gone": 1}
+
+
+def test_one_that_only_has_nothing_more_to_send_gets_its_answer(start, gates):
+    running, first = busy(start, gates)
+    with first, Client(running) as client:
+        client.send(request("/half-closed"))
+        client.finish_sending()
+        in_line(running)
+        gates.open("first")
+        assert client.response().body == b"/half-closed "
 
 
 def test_a_client_that_pipelines_has_not_left(start, gates):

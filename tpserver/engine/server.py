@@ -33,6 +33,9 @@ from tpserver.engine.watcher import TICK, Watcher
 
 _log = logging.getLogger("tpserver")
 
+# Seconds in line after which a client that has closed its side is taken to have left. One that has only nothing more to
+# send looks the same, and shall not miss its answer where nothing is amiss.
+LEFT_AFTER: Final = 0.1
 # Seconds between two leaders of whom the first has failed.
 _PAUSE: Final = 0.1
 # Threads beyond those of the application: one leads, others were relieved while they served a file.
@@ -226,13 +229,14 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
 
     def _still_wanted(self, request: Any) -> bool:
         """Whether one that has waited in line is to run; if not, it has been dealt with."""
-        if request.connection.client_gone():
+        waited = perf_counter() - request.arrived
+        if waited >= LEFT_AFTER and request.connection.client_gone():
             self.tally.add("client gone")
             request.connection.abort()
             request.close()
             self.shutdown_request(request)
             return False
-        if self.queue_timeout and perf_counter() - request.arrived >= self.queue_timeout:
+        if self.queue_timeout and waited >= self.queue_timeout:
             self.refuse_expired(request)
             return False
         return True

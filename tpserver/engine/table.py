@@ -5,7 +5,6 @@ Everything here is the current leader's, and done between two connections.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import socket
 from typing import TYPE_CHECKING, Any, Final
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tpserver.engine.connection import ANSWERED, LINGERING, NEVER, READY, RECEIVING, SENDING, Connection
 from tpserver.engine.crowds import Crowds
 from tpserver.engine.listeners import Listener, capacity, file_limit
-from tpserver.engine.polling import NOTHING, READ, WRITE, new_poller
+from tpserver.engine.polling import NOTHING, READ, WRITE, Poller, new_poller
 from tpserver.engine.timing import Pace, Timing
 from tpserver.engine.wakeup import WakeUp
 
@@ -47,6 +46,7 @@ class Table:
         self.poller.watch(self.wakeup.fd, NOTHING, READ)
         self.listener = Listener(server, self.poller)
         self._crowds = Crowds(server.max_connections_per_ip)
+        self._stolen: list[Poller] = []
         self.next_sweep = 0.0
         self.capacity = capacity(server.max_connections, self.poller.capacity, file_limit())
 
@@ -153,10 +153,14 @@ class Table:
 
     def _forget_stolen(self, fd: int) -> None:
         """A new socket has the number of one that is still in the table: that one was closed behind our back."""
-        stolen = self.connections.pop(fd, None)
-        if stolen is None:
-            return
+        stolen = self.connections.get(fd)
+        if stolen is not None:
+            self._forget(stolen)
+
+    def _forget(self, stolen: Connection) -> None:
+        """Drops a connection whose descriptor is not ours any more, without touching that."""
         _log.error("a connection was closed by somebody who does not own it: does the application close descriptors?")
+        del self.connections[stolen.fd]
         self.ready.pop(stolen, None)
         self._crowds.leave(stolen)
         stolen.detach()
@@ -180,21 +184,27 @@ class Table:
             self.listener = Listener(self._server, self.poller)
 
     def renew_poller(self, error: Exception) -> None:
-        """The poller has failed: somebody has closed its descriptor. Raises OSError when there is none to be had."""
+        """The poller has failed: somebody has closed its descriptor, and who knows which others.
+
+        Raises OSError when there is none to be had.
+        """
         _log.error("the sockets cannot be polled (%s); going on with a new poller", error)
-        poller = new_poller()
-        with contextlib.suppress(OSError, ValueError):
-            self.poller.close()
-        self.poller = poller
-        poller.watch(self.wakeup.fd, NOTHING, READ)
+        poller, wakeup = new_poller(), WakeUp()
+        self._stolen.append(self.poller)  # never closed: its number may be the new one's
+        self.wakeup.detach()
+        self.poller, self.wakeup = poller, wakeup
+        poller.watch(wakeup.fd, NOTHING, READ)
+        if not self._server.listens():
+            self._server.listen_anew()
         self.listener = Listener(self._server, poller)
         for connection in list(self.connections.values()):
             wanted, connection.polled = connection.polled, NOTHING
             try:
+                self.watch(connection, wanted or READ)
                 self.watch(connection, wanted)
             except (OSError, ValueError):
-                connection.detach()
-                self.drop(connection)
+                connection.polled = NOTHING
+                self._forget(connection)
 
     # -- deadlines and the end
 

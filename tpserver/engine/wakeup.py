@@ -33,6 +33,13 @@ class WakeUp:
             pass
         self._rung = False
 
+    def detach(self) -> None:
+        """Forgets the sockets without closing them: their descriptors are somebody else's by now."""
+        self._rung = True
+        for sock in (self._receiving, self._sending):
+            with contextlib.suppress(OSError):
+                sock.detach()
+
     def close(self) -> None:
         self._rung = True
         for sock in (self._receiving, self._sending):
