@@ -41,8 +41,8 @@ class HTTPRequest(Message):
     """A message on its connection: what the engine hands from method to method."""
 
     __slots__ = (
-        "arrived", "arrives_yet", "begun", "connection", "found", "handed_over", "own", "remote", "route", "waited",
-        "wide_route",
+        "arrived", "arrives_yet", "begun", "connection", "found", "handed_over", "line", "own", "remote", "route",
+        "waited", "wide_route",
     )  # fmt: skip
     kind: Final = "request"
 
@@ -51,6 +51,7 @@ class HTTPRequest(Message):
     own: bool
     arrived: float
     begun: float
+    line: int
     remote: tuple[str, str]  # address and port of the client
     route: str  # the target: requests that cost alike
     wide_route: str  # method and the first two segments of the path: requests that may do so

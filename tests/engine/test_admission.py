@@ -22,6 +22,13 @@ class Request:
 
 
 def enter(admission, request=None, kind=QUICK, now=NEVER_RESERVED):
+    """With no thread reserved, but where the test says so."""
+    if now == NEVER_RESERVED:
+        admission.quick_until = 0.0
+        try:
+            return admission.enter(request or Request(), kind=kind, now=now)
+        finally:
+            admission.quick_until = 0.0
     return admission.enter(request or Request(), kind=kind, now=now)
 
 
@@ -58,7 +65,7 @@ def test_those_that_wait_come_in_order(kind):
 def test_a_thread_too_many_takes_nobody_with_it():
     admission = Admission(threads=1, queue=9)
     enter(admission)
-    admission.occupy()  # a leader was relieved while it served a file
+    admission.occupy(NEVER_RESERVED)  # a leader was relieved while it served a file
     enter(admission)
     assert (admission.running, admission.waiting) == (2, 1)
     assert leave(admission) is None
@@ -216,3 +223,17 @@ def test_counts_are_right_when_many_threads_come_and_go():
     assert 1 <= most[0] <= 4
     assert len(run) == len(set(run)) == outcomes[True] + outcomes[False]
     assert sum(outcomes.values()) == 16 * 300
+
+
+def test_what_turns_out_to_be_quick_goes_before_those_that_it_stood_behind():
+    admission = Admission(threads=1, queue=9)
+    enter(admission)
+    for at, name in enumerate(["slow", "page", "slow too"]):
+        enter(admission, Request(name, arrived=NEVER_RESERVED + at), kind=WAITING)
+    admission.sort(lambda request: QUICK if request.name == "page" else WAITING)
+    order = []
+    request = leave(admission)
+    while request is not None:
+        order.append(request.name)
+        request = admission.leave(request, NEVER_RESERVED)
+    assert order == ["page", "slow", "slow too"]

@@ -7,7 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from tpserver.engine.placement import COMPUTING, HAND_OVER, MAX_ROUTES, QUICK, Placement
+from tpserver.engine.admission import QUICK as QUICK_ONE
+from tpserver.engine.admission import WAITING as WAITING_ONE
+from tpserver.engine.placement import BRIEF, COMPUTING, HAND_OVER, MAX_ROUTES, QUICK, Placement
 
 TICK = 0.001
 
@@ -21,10 +23,11 @@ def run():
         route = where.route(request)
         elapsed = computes + waits
         if not (route.quick or route.on_trial()):
-            where.learn_pooled(request, elapsed, computes)
+            where.learn_long(request, elapsed, computes)
             return "pool"
         if elapsed > 2 * TICK:
-            where.learn_relieved(request, elapsed, computes)
+            where.learn_relief(request)
+            where.learn_end(request, elapsed, computes)
         elif elapsed >= QUICK or route.suspect:
             where.learn(request, elapsed, computes if route.suspect else None)
         return "place"
@@ -104,8 +107,9 @@ def test_what_has_been_learnt_is_bounded(run):
     assert f"/{MAX_ROUTES + 499}" in where.narrow
 
 
-def test_what_computes_for_long_leaves_the_leader_after_one_run(run):
+def test_what_computes_for_long_leaves_the_leader_after_its_second_run(run):
     where = Placement()
+    assert run(where, "/report", computes=0.3) == "place"  # perhaps it has only imported modules
     assert run(where, "/report", computes=0.3) == "place"
     assert {run(where, "/report", computes=0.3) for _ in range(5000)} == {"pool"}  # never on trial: the pool tells
     assert where.wide["/report"].computes
@@ -128,3 +132,36 @@ def test_what_was_decided_can_be_seen(run):
     assert [seen[name]["place"] for name in ("/slow", "/report", "/page")] == ["pool", "computing", "in place"]
     assert seen["/report"]["computing"] == pytest.approx(0.3)
     assert seen["/slow"]["elapsed"] == pytest.approx(0.05)
+
+
+def test_a_first_run_that_computes_does_not_make_a_route_slow(run):
+    """A first request imports modules and compiles templates."""
+    where = Placement()
+    assert run(where, "/page", computes=0.004, waits=0.001) == "place"
+    assert {run(where, "/page", computes=50e-6) for _ in range(100)} == {"place"}
+
+
+def test_what_waited_twice_and_then_no_more_comes_back_soon(run):
+    """The first requests open connections to a database."""
+    where = Placement()
+    for _ in range(2):
+        assert run(where, "/page", waits=0.05) == "place"
+    ran = [run(where, "/page", computes=50e-6) for _ in range(100)]
+    assert ran[0] == "pool"
+    assert set(ran[50:]) == {"place"}
+
+
+def test_brief_ones_do_not_stand_behind_long_ones(run):
+    where = Placement()
+    for _ in range(10):
+        run(where, "/brief", waits=BRIEF / 2)
+        run(where, "/long", waits=BRIEF * 2)
+    assert [where.wide[name].kind for name in ("/brief", "/long")] == [QUICK_ONE, WAITING_ONE]
+
+
+def test_those_that_come_while_a_slow_one_runs_go_to_the_pool():
+    where = Placement()
+    request = SimpleNamespace(route="/slow", wide_route="/slow")
+    assert where.route(request).quick
+    where.learn_relief(request)
+    assert not where.route(request).quick

@@ -1,6 +1,6 @@
 """How many requests of the application run and wait: `threads` at once, `queue` more in line, none beyond.
 
-Three kinds stand in three lines. *Quick* ones go first, and while such come, one of the threads is kept
+Three kinds stand in three lines. *Quick* ones (and brief ones) go first, and while such come, one of the threads is kept
 for them (the leader's, as a rule): what waits for something else never occupies all, so it cannot make
 a quick page wait. *Computing* ones run one at a time as long as that keeps the interpreter busy: more of
 them at once would only take turns with it. *Waiting* ones are the rest.
@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections import deque
+from collections.abc import Callable
 from math import ceil
 from typing import Final
 
@@ -21,8 +22,11 @@ QUICK: Final = 0
 WAITING: Final = 1
 COMPUTING: Final = 2
 
-# Seconds for which a thread stays reserved after a quick request.
+# Seconds for which a thread stays reserved after a quick request, and after the first slow one, when nobody knows yet
+# what comes with it.
 RESERVED_FOR: Final = 1.0
+# A request that takes longer (seconds) in the pool is no quick one, whatever it was taken for.
+_QUICK_ENOUGH: Final = 0.05
 # Seconds after which a computing request does not keep the others of its kind waiting any more: a long report must not
 # hold up short ones.
 SHARE: Final = 0.5
@@ -80,9 +84,10 @@ class Admission:
             return self.running < self.threads
         return self.running < self._for_slow(now) and not (kind == COMPUTING and self._computing)
 
-    def occupy(self) -> None:
+    def occupy(self, now: float) -> None:
         """Counts a thread that runs a request already: a leader that was relieved in the middle of it."""
         with self._lock:
+            self._reserve(now)
             self.running += 1
 
     def enter(self, request: Request, *, kind: int, now: float) -> bool | None:
@@ -91,8 +96,12 @@ class Admission:
         Unless it is None, the request and its connection are not the caller's any more.
         """
         with self._lock:
+            if kind == QUICK:
+                self.quick_until = max(self.quick_until, now + RESERVED_FOR)  # it has found none: the next one shall
+            else:
+                self._reserve(now)
             room = self.room(kind=kind, now=now)
-            if not room and self.waiting >= self.queue:
+            if not room and self.waiting + self.running >= self.queue + self.threads:
                 return None
             request.handed_over = True
             request.connection.away = True
@@ -112,7 +121,10 @@ class Admission:
             if request is not None:
                 self._computing.pop(request, None)
                 if ran:
-                    self.mean += (now - request.begun - self.mean) * _WEIGHT
+                    elapsed = now - request.begun
+                    self.mean += (elapsed - self.mean) * _WEIGHT
+                    if request.line == QUICK and elapsed < _QUICK_ENOUGH:
+                        self.quick_until = max(self.quick_until, now + RESERVED_FOR)
             self.running -= 1
             return self._next(now)
 
@@ -121,11 +133,20 @@ class Admission:
 
         `computed`: seconds that the process has computed so far.
         """
-        if not (self._lines[WAITING] or self._lines[COMPUTING]):
+        if not any(self._lines):
             return None
         with self._lock:
             self._share(now, computed)
             return self._next(now)
+
+    def sort(self, kind_of: Callable[[Request], int]) -> None:
+        """Something has been learnt: lets each stand in the line of its kind as it is seen now."""
+        with self._lock:
+            waiting = sorted((request for line in self._lines for request in line), key=lambda one: one.arrived)
+            for line in self._lines:
+                line.clear()
+            for request in waiting:
+                self._lines[kind_of(request)].append(request)
 
     def expired(self, before: float) -> Request | None:
         """One that has waited since `before` (of the perf_counter) or longer; it is in no line any more."""
@@ -145,9 +166,15 @@ class Admission:
                 line.clear()
             return left
 
+    def _reserve(self, now: float) -> None:
+        """The first slow one after a while: a thread is kept for quick ones that may come with it."""
+        if not self.running:
+            self.quick_until = max(self.quick_until, now + RESERVED_FOR)
+
     def _start(self, request: Request, kind: int, now: float) -> None:
         self.running += 1
         request.begun = now
+        request.line = kind
         if kind == COMPUTING and self._one_computes:
             self._computing[request] = now
 
@@ -180,4 +207,5 @@ class Admission:
 
     def _for_slow(self, now: float) -> int:
         """How many threads may run requests that are not quick."""
-        return self.threads - 1 if now < self.quick_until and self.threads > 1 else self.threads
+        reserved = self.threads > 1 and (now < self.quick_until or self._lines[QUICK])
+        return self.threads - 1 if reserved else self.threads

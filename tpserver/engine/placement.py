@@ -11,6 +11,9 @@ from __future__ import annotations
 import threading
 from typing import Any, Final
 
+from tpserver.engine.admission import COMPUTING as COMPUTING_ONE
+from tpserver.engine.admission import QUICK as QUICK_ONE
+from tpserver.engine.admission import WAITING as WAITING_ONE
 from tpserver.engine.protocol import Request
 
 # Seconds that a hand-over costs: measured, 14 000 to 20 000 requests/s through the pool against 116 000 in place.
@@ -20,15 +23,23 @@ QUICK: Final = 30e-6
 # The most (seconds) that one run counts for. A thread that computes elsewhere may take the interpreter from any run in
 # place, and that looks like waiting: a route goes to the pool when one in five of its runs waits, not for one in ten.
 MOST: Final = 5 * HAND_OVER
-# How much of the running mean one run replaces.
-_WEIGHT: Final = 1 / 64
+# A mean is that of all runs, until there are so many; then one run replaces one in so many of it.
+_SPAN: Final = 64
+# A route of which fewer runs are known is judged by the one that goes on just now.
+_FEW: Final = 2
 # A route that computes for so long (seconds, its mean) is a computing one.
 COMPUTING: Final = 5e-3
+# A route whose requests take less (seconds, the mean) is brief: they shall not stand behind longer ones.
+BRIEF: Final = 0.025
+# A first run that takes less (seconds) tells nothing about the next.
+_WARM_UP: Final = 0.5
 # How much of a route's mean times outside the leader's turn one run replaces.
 _LONG_WEIGHT: Final = 1 / 8
 # A route in the pool is tried in place again after so many requests: first, and at the most.
 _FIRST_TRIAL: Final = 32
 _LAST_TRIAL: Final = 1024
+# A run in the pool that takes less (seconds, from beginning to end): the next one is tried in place.
+_SHORT: Final = 4 * QUICK
 # How many routes are told apart, of either kind.
 MAX_ROUTES: Final = 1024
 # Longer names than this are not remembered.
@@ -38,7 +49,18 @@ _LONGEST: Final = 512
 class Route:
     """What requests of one kind have cost, in seconds. Threads that overlap only blur a mean."""
 
-    __slots__ = ("_countdown", "_interval", "computing", "elapsed", "pooled", "suspect", "wait")
+    __slots__ = (
+        "_countdown",
+        "_held",
+        "_interval",
+        "_seen",
+        "_warm",
+        "computing",
+        "elapsed",
+        "pooled",
+        "suspect",
+        "wait",
+    )
 
     def __init__(self) -> None:
         self.wait = 0.0  # running mean: how long a run in place makes others wait
@@ -46,8 +68,17 @@ class Route:
         self.computing = 0.0  # running mean, of runs that were relieved or in the pool: on the processor
         self.elapsed = 0.0  # the same: from beginning to end
         self.pooled = 0  # how many of those there were
+        self._seen = 0  # how many runs the mean is of
+        self._warm = False  # one of them has ended
+        self._held = 0  # runs that a leader was relieved of before anything was known, and that go on
         self._interval = _FIRST_TRIAL
         self._countdown = 0
+
+    def copy(self) -> Route:
+        """One that has waited as much: a narrow route begins with what is known of its wide one."""
+        route = Route()
+        route.wait, route._seen = self.wait, self._seen
+        return route
 
     @property
     def computes(self) -> bool:
@@ -58,6 +89,15 @@ class Route:
     def quick(self) -> bool:
         """Whether its requests belong in place."""
         return self.wait <= HAND_OVER and self.computing < COMPUTING
+
+    @property
+    def kind(self) -> int:
+        """What its requests are to `Admission`: one that waits, but not for long, goes with the quick ones."""
+        if self.computing >= COMPUTING:
+            return COMPUTING_ONE
+        if self.wait <= HAND_OVER or (not self._held and self.elapsed < BRIEF):
+            return QUICK_ONE
+        return WAITING_ONE
 
     def on_trial(self) -> bool:
         """Whether the next request of this route, which is not quick, had better run in place: is it still so?"""
@@ -70,7 +110,10 @@ class Route:
 
     def learn(self, cost: float) -> None:
         """Takes into the mean what a run in place has cost the others."""
-        self.wait += (cost - self.wait) * _WEIGHT
+        if not self._seen:
+            self.wait = 0.0
+        self._seen = min(self._seen + 1, _SPAN)
+        self.wait += (cost - self.wait) / self._seen
         if cost <= HAND_OVER:
             self._interval = _FIRST_TRIAL
             self._countdown = 0
@@ -79,12 +122,36 @@ class Route:
             self._interval = min(self._interval * 2, _LAST_TRIAL)
             self._countdown = self._interval
 
+    def relieved(self) -> None:
+        """A leader was relieved of a run. Where little is known, it stands for the route until it ends."""
+        self.suspect = True
+        if self._seen < _FEW:
+            self._held += 1
+            self.wait = MOST
+        else:
+            self.learn(MOST)
+
+    def ended(self, elapsed: float, computing: float) -> None:
+        """Such a run has ended. A first one that imports modules and compiles templates is forgiven."""
+        warm_up = not self._warm and elapsed < _WARM_UP
+        self._warm = True
+        if self._held:
+            self._held -= 1
+            if computing < elapsed / 2 and not warm_up:
+                self.learn(MOST)
+            elif not self._held and not self._seen:
+                self.wait = 0.0
+        if not warm_up:
+            self.learn_long(elapsed, computing)
+
     def learn_long(self, elapsed: float, computing: float) -> None:
         """Takes into the means what a run outside the leader's turn took."""
         weight = _LONG_WEIGHT if self.pooled else 1.0
         self.elapsed += (elapsed - self.elapsed) * weight
         self.computing += (computing - self.computing) * weight
         self.pooled += 1
+        if elapsed < _SHORT:
+            self._countdown = 0
 
 
 class Placement:
@@ -123,36 +190,42 @@ class Placement:
                 route.learn(cost)
                 route.suspect = route.suspect or computing is None
 
-    def learn_relieved(self, request: Request, elapsed: float, computing: float) -> None:
-        """After a run that began in place, and of which the leader was relieved."""
-        self._learn_long(request, elapsed, computing, MOST)
+    def learn_relief(self, request: Request) -> None:
+        """The watcher: a leader was relieved of `request`, which is all that is known of it yet.
 
-    def learn_pooled(self, request: Request, elapsed: float, computing: float) -> None:
-        """After a run in the pool. What it waited is not known: it may have been for the interpreter."""
-        self._learn_long(request, elapsed, computing, None)
-
-    def _learn_long(self, request: Request, elapsed: float, computing: float, cost: float | None) -> None:
-        for route in self._routes(request, cost is not None):
+        So that those of its route which come meanwhile do not take one thread after another in its place.
+        """
+        for route in self._routes(request, True):
             if route is not None:
-                if cost is not None:
-                    route.learn(cost)
+                route.relieved()
+
+    def learn_end(self, request: Request, elapsed: float, computing: float) -> None:
+        """After the end of a run that a leader was relieved of."""
+        for route in self._routes(request, False):
+            if route is not None:
+                route.ended(elapsed, computing)
+
+    def learn_long(self, request: Request, elapsed: float, computing: float) -> None:
+        """After a run in the pool. What it waited is not known: it may have been for the interpreter."""
+        for route in self._routes(request, False):
+            if route is not None:
                 route.learn_long(elapsed, computing)
 
     def _routes(self, request: Request, make_narrow: bool) -> tuple[Route | None, Route | None]:
         narrow, wide = request.route, request.wide_route
         if len(wide) > _LONGEST:
             return None, None
-        wide_route = self.wide.get(wide) or self._new(self.wide, wide)
+        wide_route = self.wide.get(wide) or self._new(self.wide, wide, Route())
         narrow_route = self.narrow.get(narrow)
         if narrow_route is None and make_narrow and len(narrow) <= _LONGEST:
-            narrow_route = self._new(self.narrow, narrow)
+            narrow_route = self._new(self.narrow, narrow, wide_route.copy())
         return wide_route, narrow_route
 
-    def _new(self, routes: dict[str, Route], name: str) -> Route:
+    def _new(self, routes: dict[str, Route], name: str, route: Route) -> Route:
         with self._lock:
             if len(routes) >= MAX_ROUTES:
                 del routes[next(iter(routes))]  # the oldest
-            return routes.setdefault(name, Route())
+            return routes.setdefault(name, route)
 
     def figures(self) -> list[dict[str, Any]]:
         """Each route that has been told apart, and what was decided about it; times in seconds. Any thread."""

@@ -20,6 +20,7 @@ class Request(Protocol):
     # Set by the engine, of the perf_counter: when it was complete, and when a thread of the pool took it.
     arrived: float
     begun: float
+    line: int  # the kind that it was taken for, see `admission`
     # Set by the engine when it had to wait in line.
     waited: bool
     # True: its content is still on its way, and read by the thread that runs it.

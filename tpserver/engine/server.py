@@ -16,9 +16,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from time import monotonic, perf_counter, thread_time
 from typing import Any, Final
 
-from tpserver.engine.admission import COMPUTING as COMPUTING_ONE
-from tpserver.engine.admission import QUICK as QUICK_ONE
-from tpserver.engine.admission import RESERVED_FOR, WAITING, Admission
+from tpserver.engine.admission import RESERVED_FOR, Admission
 from tpserver.engine.connection import MAX_OUTBOX, Connection
 from tpserver.engine.figures import figures
 from tpserver.engine.holding import send_holding
@@ -154,9 +152,12 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         admission = self.admission
         now = request.arrived = perf_counter()
         quick = route.wait <= HAND_OVER and route.computing < COMPUTING  # `route.quick`, without the call
-        here = admission.running < admission.threads if quick else admission.room(kind=WAITING, now=now)
-        if not (here and self._in_place and (quick or route.on_trial())) or request.arrives_yet:
-            self._hand_over(request, QUICK_ONE if quick else COMPUTING_ONE if route.computes else WAITING, now)
+        if quick:
+            here = admission.running < admission.threads
+        else:
+            here = admission.room(kind=route.kind, now=now) and route.on_trial()
+        if not (here and self._in_place) or request.arrives_yet:
+            self._hand_over(request, route.kind, now)
             return
         number = self.leadership.number
         # The computing clock is a system call, so it is read only where it may be needed.
@@ -179,9 +180,15 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
             self.watcher.alert()
         if number != self.leadership.number:
             begun = self.leader.clock.turn if computing is None else computing
-            self.placement.learn_relieved(request, elapsed, thread_time() - begun)
+            self.placement.learn_end(request, elapsed, thread_time() - begun)
+            self._sort_lines()
         else:
             self.placement.learn(request, elapsed, None if computing is None else thread_time() - computing)
+
+    def _sort_lines(self) -> None:
+        """Something has been learnt: those that wait may be of another kind than they were taken for."""
+        if self.admission.waiting:
+            self.admission.sort(lambda request: self.placement.route(request).kind)
 
     def _answer_here(self, request: Any, client_address: Any) -> None:
         """In place. What is left to send is sent by the leader, when it has looked at the clock."""
@@ -225,7 +232,10 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         self.process_request_thread(request, request.connection.client_address)
         now = perf_counter()
         self.running.end(now)
-        self.placement.learn_pooled(request, now - begun, thread_time() - computed)
+        before = self.placement.route(request).kind
+        self.placement.learn_long(request, now - begun, thread_time() - computed)
+        if self.placement.route(request).kind != before:
+            self._sort_lines()
 
     def _still_wanted(self, request: Any) -> bool:
         """Whether one that has waited in line is to run; if not, it has been dealt with."""
@@ -345,8 +355,9 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         number = leadership.relieve(mark)
         if number is None:
             return
-        self.admission.occupy()
+        self.admission.occupy(perf_counter())
         if request is not None and request.connection is connection:
+            self.placement.learn_relief(request)
             self.running.begin(request, perf_counter(), thread)
         self._lead(number)
 
