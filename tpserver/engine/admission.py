@@ -1,8 +1,8 @@
 """How many requests of the application run and wait: `threads` at once, `queue` more in line, none beyond.
 
-Three kinds stand in three lines. *Quick* ones (and brief ones) go first, and while such come, one of the threads is kept
-for them (the leader's, as a rule): what waits for something else never occupies all, so it cannot make
-a quick page wait. *Computing* ones run one at a time as long as that keeps the interpreter busy: more of
+Three kinds stand in three lines. *Quick* ones (and brief ones) go first, and while such come, one of the
+threads is kept for them (the leader's, as a rule): what waits for something else never occupies all, so it
+cannot make a quick page wait. *Computing* ones run one at a time as long as that keeps the interpreter busy: more of
 them at once would only take turns with it. *Waiting* ones are the rest.
 """
 
