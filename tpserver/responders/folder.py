@@ -12,10 +12,11 @@ import os
 import stat
 import sys
 import threading
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
 from tpserver.errors import RequestRefused
+from tpserver.http.codings import is_coded, packed
 from tpserver.http.conditional import Validators
 from tpserver.http.dates import format_date
 from tpserver.http.media import media_type
@@ -52,8 +53,8 @@ class File:
     """A regular file as it was when `signature` was taken. `lines` are the head's without Date and Server."""
 
     __slots__ = (
-        "_stamp", "_whole", "content", "lines", "name", "real", "signature", "size", "turn", "validator_fields",
-        "validators",
+        "_stamp", "_whole", "choices", "coding", "content", "lines", "media_type", "name", "negotiable", "real",
+        "signature", "size", "turn", "validator_fields", "validators", "varies",
     )  # fmt: skip
 
     def __init__(self, name: str, real: str, status: os.stat_result, content: bytes | None) -> None:
@@ -62,24 +63,39 @@ class File:
         self.signature = signature(status)
         self.size = status.st_size
         self.content = content
+        self.media_type = media_type(os.path.basename(name))
+        self.coding = ""  # its content coding (RFC 9110 section 8.4), where it has one
+        self.negotiable = not packed(self.media_type) and not is_coded(name)  # whether there may be variants of it
+        self.varies = False  # whether another Accept-Encoding field may get another variant
+        self.choices: Any = None  # what `Variants` knows of it
         self.validators = Validators(
             f'"{status.st_mtime_ns:x}-{status.st_size:x}"', status.st_mtime_ns // 1_000_000_000
         )
+        self.turn = -1
+        self.write_lines()
+
+    def write_lines(self) -> None:
+        """Makes the head's lines of what is known; again when that has changed."""
         self.validator_fields = [
             ("ETag", self.validators.etag),
             ("Last-Modified", format_date(self.validators.last_modified)),
         ]
-        self.lines = own_head(
-            200,
-            [
-                ("Content-Type", media_type(os.path.basename(name))),
-                ("Content-Length", str(self.size)),
-                *self.validator_fields,
-            ],
-        )
-        self.turn = -1
+        if self.varies:  # also in a 304 (RFC 9110 section 15.4.5)
+            self.validator_fields.append(("Vary", "Accept-Encoding"))
+        fields = [("Content-Type", self.media_type), ("Content-Length", str(self.size))]
+        if self.coding:
+            fields.append(("Content-Encoding", self.coding))
+        self.lines = own_head(200, [*fields, *self.validator_fields])
         self._stamp = b""
         self._whole = b""
+
+    def renewed(self, status: os.stat_result) -> File:
+        """The same, as it is now that it was opened and found changed."""
+        file = File(self.name, self.real, status, None)
+        if self.varies:
+            file.varies = True
+            file.write_lines()
+        return file
 
     def whole(self, stamp: bytes) -> bytes:
         """Head and content, ready to send; made once for each stamp, that is once a second."""
@@ -146,7 +162,7 @@ class Folder:
             raise FileNotFoundError(file.real)
         if signature(status) == file.signature:
             return descriptor, file
-        return descriptor, File(file.name, file.real, status, None)
+        return descriptor, file.renewed(status)
 
     def _look(self, path: str, turn: int) -> File | Redirect | None:
         names = segments(path, windows=self._windows)
