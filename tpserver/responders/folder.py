@@ -12,16 +12,12 @@ import os
 import stat
 import sys
 import threading
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 from urllib.parse import quote
 
 from tpserver.errors import RequestRefused
-from tpserver.http.codings import is_coded, packed
-from tpserver.http.conditional import Validators
-from tpserver.http.dates import format_date
-from tpserver.http.media import media_type
 from tpserver.http.paths import is_code, segments
-from tpserver.http.response import own_head
+from tpserver.responders.file import File, signature
 
 _log = logging.getLogger("tpserver")
 
@@ -40,75 +36,11 @@ _OPEN: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINAR
 # The system cannot open one more file just now: that says nothing about the file.
 _EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 
-Signature = tuple[int, int, int, int, int]
-
 
 class Redirect(NamedTuple):
     """A folder asked for without its slash. `location` is a path of this server, percent-encoded."""
 
     location: str
-
-
-class File:
-    """A regular file as it was when `signature` was taken. `lines` are the head's without Date and Server."""
-
-    __slots__ = (
-        "_stamp", "_whole", "choices", "coding", "content", "lines", "media_type", "name", "negotiable", "real",
-        "signature", "size", "turn", "validator_fields", "validators", "varies",
-    )  # fmt: skip
-
-    def __init__(self, name: str, real: str, status: os.stat_result, content: bytes | None) -> None:
-        self.name = name  # the path as it was joined, links and all: what is looked at in the next turn
-        self.real = real
-        self.signature = signature(status)
-        self.size = status.st_size
-        self.content = content
-        self.media_type = media_type(os.path.basename(name))
-        self.coding = ""  # its content coding (RFC 9110 section 8.4), where it has one
-        self.negotiable = not packed(self.media_type) and not is_coded(name)  # whether there may be variants of it
-        self.varies = False  # whether another Accept-Encoding field may get another variant
-        self.choices: Any = None  # what `Variants` knows of it
-        self.validators = Validators(
-            f'"{status.st_mtime_ns:x}-{status.st_size:x}"', status.st_mtime_ns // 1_000_000_000
-        )
-        self.turn = -1
-        self.write_lines()
-
-    def write_lines(self) -> None:
-        """Makes the head's lines of what is known; again when that has changed."""
-        self.validator_fields = [
-            ("ETag", self.validators.etag),
-            ("Last-Modified", format_date(self.validators.last_modified)),
-        ]
-        if self.varies:  # also in a 304 (RFC 9110 section 15.4.5)
-            self.validator_fields.append(("Vary", "Accept-Encoding"))
-        fields = [("Content-Type", self.media_type), ("Content-Length", str(self.size))]
-        if self.coding:
-            fields.append(("Content-Encoding", self.coding))
-        self.lines = own_head(200, [*fields, *self.validator_fields])
-        self._stamp = b""
-        self._whole = b""
-
-    def renewed(self, status: os.stat_result) -> File:
-        """The same, as it is now that it was opened and found changed."""
-        file = File(self.name, self.real, status, None)
-        if self.varies:
-            file.varies = True
-            file.write_lines()
-        return file
-
-    def whole(self, stamp: bytes) -> bytes:
-        """Head and content, ready to send; made once for each stamp, that is once a second."""
-        if self._stamp is not stamp:
-            assert self.content is not None
-            self._whole = b"%b%b\r\n%b" % (self.lines, stamp, self.content)
-            self._stamp = stamp
-        return self._whole
-
-
-def signature(status: os.stat_result) -> Signature:
-    """What changes when a file is edited or replaced, or its permissions are."""
-    return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino, status.st_dev
 
 
 def no_room(error: OSError) -> RequestRefused:

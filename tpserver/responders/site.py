@@ -6,7 +6,8 @@ from tpserver.errors import RequestRefused
 from tpserver.http.head import Head
 from tpserver.http.message import Message
 from tpserver.http.paths import is_program
-from tpserver.responders.folder import File, Folder, Redirect
+from tpserver.responders.file import File
+from tpserver.responders.folder import Folder, Redirect
 from tpserver.responders.reply import Reply
 from tpserver.responders.static import ALLOW, FileResponder, refuse_method
 from tpserver.responders.wsgi import WSGIResponder

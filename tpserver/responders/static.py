@@ -8,8 +8,9 @@ from typing import Final
 from tpserver.errors import RequestRefused
 from tpserver.http.conditional import evaluate
 from tpserver.http.message import Message
-from tpserver.http.response import own_head, persistence_line
-from tpserver.responders.folder import File, Folder
+from tpserver.http.response import persistence_line
+from tpserver.responders.file import File
+from tpserver.responders.folder import Folder
 from tpserver.responders.reply import Reply
 
 ALLOW: Final = "GET, HEAD, OPTIONS"
@@ -41,8 +42,9 @@ class FileResponder:
         if status == 412:
             raise RequestRefused(412, "The file is not what the request takes it to be.")
         if status == 304:
-            lines = own_head(304, file.validator_fields)
-            reply.wfile.write(lines + reply.stamp + persistence_line(head.protocol, reply.keep_alive) + b"\r\n")
+            reply.wfile.write(
+                file.unmodified + reply.stamp + persistence_line(head.protocol, reply.keep_alive) + b"\r\n"
+            )
             return
         self._send(request, reply, file)
 
