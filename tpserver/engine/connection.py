@@ -68,6 +68,11 @@ class Connection:
         """Whether it awaits its next request and nothing else: nothing to send, nothing received, not to be closed."""
         return self.keep and not self.outbox and not self.receiver.pending
 
+    @property
+    def unsent(self) -> int:
+        """Bytes in memory that the socket has not yet taken."""
+        return len(self.whole or b"") + (self.outbox.size if self.outbox is not None else 0)
+
     def write(self, data: bytes) -> None:
         """Puts `data` behind what is still to be sent; `flush` sends it. Once broken, nothing is."""
         if self.broken:

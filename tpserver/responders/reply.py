@@ -11,12 +11,16 @@ class Wire(Protocol):
     """The connection, as far as a responder sees it."""
 
     broken: bool
+    unsent: int  # bytes in memory that the client has not yet taken
 
     def write(self, data: bytes) -> None:
         """Puts `data` behind what is still to be sent. Never waits."""
 
     def write_file(self, file: int, offset: int, length: int) -> None:
         """Puts `length` bytes from `offset` on of the descriptor `file` there; closes it in the end."""
+
+    def flush(self) -> int:
+        """Offers the client what is to be sent; how many bytes it took. Never waits."""
 
     def send(self, data: bytes) -> None:
         """Writes, and sends at once. May wait for the client; ConnectionAbortedError when that one has gone."""
