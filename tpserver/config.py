@@ -79,6 +79,14 @@ class Config:
     root: str | None = _option(
         None, "DIR", "serve the files of this folder", shown="the current folder when there is no application"
     )
+    listing: bool = _option(
+        False,
+        "",
+        "list the folders that have no index file: as a page that sorts by name, size or date (?view=grid shows"
+        " pictures), or as JSON for Accept: application/json. Whoever reaches the server sees what is there, but for"
+        " names that begin with a dot, Python files, and links out of the folder; an existing folder is listed before"
+        " the application is asked",
+    )
     app: str | None = _option(
         None, "MODULE:CALLABLE", "the WSGI application; also as the only positional argument", shown="none"
     )

@@ -211,7 +211,7 @@ def _folder(config: Config) -> Folder | None:
         return None
     if not os.path.isdir(config.root):
         raise UsageError(f"--root {config.root}: there is no such folder")
-    return Folder(config.root)
+    return Folder(config.root, listing=config.listing)
 
 
 def load_application(name: str, app_dir: str) -> Application:

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 from urllib.parse import quote
 
 from tpserver.errors import RequestRefused
-from tpserver.http.paths import is_code, segments
+from tpserver.http.paths import is_code, os_text, segments, url_name
 from tpserver.responders.file import File, signature
 
 _log = logging.getLogger("tpserver")
@@ -34,13 +34,20 @@ LONGEST: Final = 1024
 _OPEN: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 
 # The system cannot open one more file just now: that says nothing about the file.
-_EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 
 
 class Redirect(NamedTuple):
     """A folder asked for without its slash. `location` is a path of this server, percent-encoded."""
 
     location: str
+
+
+class Listing(NamedTuple):
+    """A folder without an index, to be listed: the names that lead to it from the root, and its real path."""
+
+    names: tuple[str, ...]
+    real: str
 
 
 def no_room(error: OSError) -> RequestRefused:
@@ -52,15 +59,18 @@ def no_room(error: OSError) -> RequestRefused:
 class Folder:
     """The files below `root`. Any thread may call; the leader does as a rule."""
 
-    def __init__(self, root: str | os.PathLike[str], *, windows: bool = sys.platform == "win32") -> None:
+    def __init__(
+        self, root: str | os.PathLike[str], *, listing: bool = False, windows: bool = sys.platform == "win32"
+    ) -> None:
         self.root = os.path.abspath(root)
-        self._windows = windows
+        self.windows = windows  # names are judged by the rules of Windows
+        self._listing = listing  # folders without an index are listed
         self._files: dict[str, File] = {}
         self._memory = 0  # bytes of content kept
         # Guards what is added to and taken from `_files` and `_memory`; looking up needs none.
         self._lock = threading.Lock()
 
-    def find(self, path: str, turn: int) -> File | Redirect | None:
+    def find(self, path: str, turn: int) -> File | Listing | Redirect | None:
         """What a decoded request path stands for; None for what is not there or may not be served.
 
         Raises `RequestRefused` (503) where the system cannot open one more file.
@@ -85,7 +95,7 @@ class Folder:
         try:
             descriptor = os.open(file.real, _OPEN)
         except OSError as error:
-            if error.errno in _EXHAUSTED:
+            if error.errno in EXHAUSTED:
                 raise no_room(error) from error
             raise
         status = os.fstat(descriptor)
@@ -96,8 +106,8 @@ class Folder:
             return descriptor, file
         return descriptor, file.renewed(status)
 
-    def _look(self, path: str, turn: int) -> File | Redirect | None:
-        names = segments(path, windows=self._windows)
+    def _look(self, path: str, turn: int) -> File | Listing | Redirect | None:
+        names = segments(path, windows=self.windows)
         if names is None:
             return None
         name = os.path.join(self.root, *names)
@@ -106,7 +116,7 @@ class Folder:
                 return None
         except ValueError:  # a character that this system's names cannot have
             return None
-        real = self._inside(name)
+        real = self.real_path(name)
         if real is None:
             return None
         try:
@@ -114,14 +124,14 @@ class Folder:
         except (OSError, ValueError):
             return None
         if stat.S_ISDIR(status.st_mode):
-            return self._index(path, name, names, turn)
+            return self._index(path, name, names, turn) or self._listed(path, name, real, names)
         if path.endswith("/") or not stat.S_ISREG(status.st_mode) or is_code(real):
             return None
         return self._load(path, name, real, turn)
 
-    def _index(self, path: str, name: str, names: tuple[str, ...], turn: int) -> File | Redirect | None:
+    def _index(self, path: str, name: str, names: tuple[str, ...], turn: int) -> File | Listing | Redirect | None:
         index = os.path.join(name, INDEX)
-        real = self._inside(index)
+        real = self.real_path(index)
         if real is None or not os.path.isfile(real) or is_code(real):
             return None
         if not path.endswith("/"):
@@ -129,7 +139,14 @@ class Folder:
             return Redirect("/" + quote(os.fsencode("/".join(names))) + "/")
         return self._load(path, index, real, turn)
 
-    def _inside(self, name: str) -> str | None:
+    def _listed(self, path: str, name: str, real: str, names: tuple[str, ...]) -> Listing | Redirect | None:
+        if not self._listing or os.path.lexists(os.path.join(name, INDEX)) or not os.access(real, os.R_OK | os.X_OK):
+            return None
+        if os_text(path) != "/".join(["", *names, ""]):  # the page's links are relative
+            return Redirect("/" + "".join(url_name(one) + "/" for one in names))
+        return Listing(names, real)
+
+    def real_path(self, name: str) -> str | None:
         """The real path of `name` when that lies below the real root: links are judged by where they lead."""
         try:
             root = os.path.realpath(self.root)
@@ -143,7 +160,7 @@ class Folder:
         try:
             descriptor = os.open(real, _OPEN)
         except OSError as error:
-            if error.errno in _EXHAUSTED:
+            if error.errno in EXHAUSTED:
                 raise no_room(error) from error
             return None
         with open(descriptor, "rb") as stream:

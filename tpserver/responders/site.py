@@ -7,7 +7,8 @@ from tpserver.http.head import Head
 from tpserver.http.message import Message
 from tpserver.http.paths import is_program
 from tpserver.responders.file import File
-from tpserver.responders.folder import Folder, Redirect
+from tpserver.responders.folder import Folder, Listing, Redirect
+from tpserver.responders.listing import ListingResponder
 from tpserver.responders.reply import Reply
 from tpserver.responders.static import ALLOW, FileResponder, refuse_method
 from tpserver.responders.wsgi import WSGIResponder
@@ -22,9 +23,10 @@ class Site:
     def __init__(self, folder: Folder | None, application: WSGIResponder | None) -> None:
         self._folder = folder
         self._files = None if folder is None else FileResponder(folder)
+        self._listings = None if folder is None else ListingResponder(folder)
         self.application = application
 
-    def find(self, head: Head, turn: int) -> File | Redirect | WSGIResponder | None:
+    def find(self, head: Head, turn: int) -> File | Listing | Redirect | WSGIResponder | None:
         """Who answers a request with this head: None stands for the server itself.
 
         A path that ends in `.py` is always the application's, and so is every method but GET and
@@ -43,13 +45,16 @@ class Site:
                 return found
         return None if head.path == "*" else application
 
-    def respond(self, request: Message, reply: Reply, found: File | Redirect | WSGIResponder | None) -> None:
+    def respond(self, request: Message, reply: Reply, found: File | Listing | Redirect | WSGIResponder | None) -> None:
         """Answers with what `find` has found. Raises `RequestRefused`."""
         if isinstance(found, WSGIResponder):
             found.respond(request, reply)
         elif isinstance(found, File):
             assert self._files is not None
             self._files.respond(request, reply, found)
+        elif isinstance(found, Listing):
+            assert self._listings is not None
+            self._listings.respond(request, reply, found)
         elif isinstance(found, Redirect):
             self._redirect(request.head, reply, found)
         elif request.head.path == "*":
