@@ -7,6 +7,7 @@ entity tag are its own.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from typing import Any, Final
 
 from tpserver.http.codings import is_coded, packed
@@ -27,23 +28,37 @@ class File:
     """
 
     __slots__ = (
-        "_stamp", "_whole", "choices", "coding", "content", "fields", "lines", "media_type", "modified", "name",
-        "negotiable", "real", "signature", "size", "turn", "unmodified", "validator_fields", "validators", "varies",
+        "_stamp", "_whole", "choices", "coding", "content", "earlier", "fields", "lines", "media_type", "modified",
+        "name", "negotiable", "real", "signature", "size", "turn", "unmodified", "validator_fields",
+        "validators", "varies",
     )  # fmt: skip
 
     def __init__(
-        self, name: str, real: str, status: os.stat_result, content: bytes | None, *, coding: str = ""
+        self,
+        name: str,
+        real: str,
+        status: os.stat_result,
+        content: bytes | None,
+        *,
+        coding: str = "",
+        media: str | None = None,
+        fields: Iterable[tuple[str, str]] = (),
+        earlier: tuple[str, ...] = (),
     ) -> None:
-        """`content` is what is sent, or None where that is read from the disk each time."""
+        """`content` is what is sent, or None where that is read from the disk each time.
+
+        `media` is its media type where the name alone does not tell; the caller vouches for that and for `fields`.
+        """
         self.name = name  # the path as it was joined, links and all: what is looked at in the next turn
         self.real = real
         self.signature = signature(status)
         self.modified = status.st_mtime_ns
         self.size = status.st_size if content is None else len(content)
         self.content = content
-        self.media_type = media_type(os.path.basename(name))
+        self.media_type = media or media_type(os.path.basename(name))
         self.coding = coding  # its content coding (RFC 9110 section 8.4), where it has one
-        self.fields: tuple[tuple[str, str], ...] = ()  # what goes with every response about it besides
+        self.earlier = earlier  # the names of files that would have been found before it
+        self.fields = tuple(fields)  # what goes with every response about it besides
         self.negotiable = not packed(self.media_type) and not is_coded(name)  # whether there may be variants of it
         self.varies = False  # whether another Accept-Encoding field may get another variant
         self.choices: Any = None  # what `Variants` knows of it
@@ -75,9 +90,10 @@ class File:
 
     def renewed(self, status: os.stat_result) -> File:
         """The same representation, as it is now that it was opened and found changed."""
-        file = File(self.name, self.real, status, None, coding=self.coding)
-        file.media_type, file.fields, file.varies = self.media_type, self.fields, self.varies
-        file.write_lines()
+        file = File(self.name, self.real, status, None, coding=self.coding, media=self.media_type, fields=self.fields)
+        if self.varies:
+            file.varies = True
+            file.write_lines()
         return file
 
     def whole(self, stamp: bytes) -> bytes:

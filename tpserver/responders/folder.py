@@ -12,10 +12,12 @@ import os
 import stat
 import sys
 import threading
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 from urllib.parse import quote
 
 from tpserver.errors import RequestRefused
+from tpserver.http.file_rules import FileRules
 from tpserver.http.paths import is_code, os_text, segments, url_name
 from tpserver.responders.file import File, signature
 
@@ -57,12 +59,26 @@ def no_room(error: OSError) -> RequestRefused:
 
 
 class Folder:
-    """The files below `root`. Any thread may call; the leader does as a rule."""
+    """The files below `root`. Any thread may call; the leader does as a rule.
+
+    A folder is answered by the first file of it that `index` names. With `try_html` a path that no file has is
+    tried with `.html` behind it, before it is taken for a folder. `rules` say what files are sent with.
+    """
 
     def __init__(
-        self, root: str | os.PathLike[str], *, listing: bool = False, windows: bool = sys.platform == "win32"
+        self,
+        root: str | os.PathLike[str],
+        *,
+        index: Sequence[str] = (INDEX,),
+        try_html: bool = False,
+        rules: FileRules | None = None,
+        listing: bool = False,
+        windows: bool = sys.platform == "win32",
     ) -> None:
         self.root = os.path.abspath(root)
+        self._index_names = tuple(index)
+        self._try_html = try_html
+        self._rules = rules or FileRules()
         self.windows = windows  # names are judged by the rules of Windows
         self._listing = listing  # folders without an index are listed
         self._files: dict[str, File] = {}
@@ -82,7 +98,7 @@ class Folder:
             if file.turn == turn:
                 return file
             try:
-                if signature(os.stat(file.name)) == file.signature:
+                if signature(os.stat(file.name)) == file.signature and not any(map(os.path.isfile, file.earlier)):
                     file.turn = turn
                     return file
             except OSError:
@@ -111,36 +127,44 @@ class Folder:
         if names is None:
             return None
         name = os.path.join(self.root, *names)
+        real, mode = self._there(name)
+        if stat.S_ISREG(mode):
+            return None if path.endswith("/") or is_code(real) else self._load(path, name, real, turn)
+        if self._try_html and names and not path.endswith("/"):
+            page, page_mode = self._there(name + ".html")
+            if stat.S_ISREG(page_mode) and not is_code(page):
+                return self._load(path, name + ".html", page, turn, earlier=(name,))
+        if stat.S_ISDIR(mode):
+            return self._index(path, name, names, turn) or self._listed(path, name, real, names)
+        return None
+
+    def _there(self, name: str) -> tuple[str, int]:
+        """The real path of `name` and its mode (`st_mode`); "" and 0 for what is not there, or may not be reached."""
         try:
             if not os.access(name, os.F_OK):  # the usual answer where an application has most of the paths
-                return None
-        except ValueError:  # a character that this system's names cannot have
-            return None
-        real = self.real_path(name)
-        if real is None:
-            return None
-        try:
-            status = os.stat(real)
-        except (OSError, ValueError):
-            return None
-        if stat.S_ISDIR(status.st_mode):
-            return self._index(path, name, names, turn) or self._listed(path, name, real, names)
-        if path.endswith("/") or not stat.S_ISREG(status.st_mode) or is_code(real):
-            return None
-        return self._load(path, name, real, turn)
+                return "", 0
+            real = self.real_path(name)
+            return ("", 0) if real is None else (real, os.stat(real).st_mode)
+        except (OSError, ValueError):  # gone again; a character that this system's names cannot have
+            return "", 0
 
     def _index(self, path: str, name: str, names: tuple[str, ...], turn: int) -> File | Listing | Redirect | None:
-        index = os.path.join(name, INDEX)
-        real = self.real_path(index)
-        if real is None or not os.path.isfile(real) or is_code(real):
-            return None
-        if not path.endswith("/"):
-            # Made of the names, not of what came: it can only lead to a path of this server.
-            return Redirect("/" + quote(os.fsencode("/".join(names))) + "/")
-        return self._load(path, index, real, turn)
+        earlier: list[str] = []
+        for index_name in self._index_names:
+            index = os.path.join(name, index_name)
+            real, mode = self._there(index)
+            if stat.S_ISREG(mode) and not is_code(real):
+                if not path.endswith("/"):
+                    # Made of the names, not of what came: it can only lead to a path of this server.
+                    return Redirect("/" + quote(os.fsencode("/".join(names))) + "/")
+                return self._load(path, index, real, turn, earlier=tuple(earlier))
+            earlier.append(index)
+        return None
 
     def _listed(self, path: str, name: str, real: str, names: tuple[str, ...]) -> Listing | Redirect | None:
-        if not self._listing or os.path.lexists(os.path.join(name, INDEX)) or not os.access(real, os.R_OK | os.X_OK):
+        if not self._listing or any(os.path.lexists(os.path.join(name, index)) for index in self._index_names):
+            return None
+        if not os.access(real, os.R_OK | os.X_OK):
             return None
         if os_text(path) != "/".join(["", *names, ""]):  # the page's links are relative
             return Redirect("/" + "".join(url_name(one) + "/" for one in names))
@@ -156,7 +180,7 @@ class Folder:
         below = root if root.endswith(os.sep) else root + os.sep
         return real if real == root or real.startswith(below) else None
 
-    def _load(self, path: str, name: str, real: str, turn: int) -> File | None:
+    def _load(self, path: str, name: str, real: str, turn: int, *, earlier: tuple[str, ...] = ()) -> File | None:
         try:
             descriptor = os.open(real, _OPEN)
         except OSError as error:
@@ -173,7 +197,9 @@ class Folder:
                 return None
         if content is not None and len(content) != status.st_size:
             content = None  # it is being written just now: sent from the disk, as it is then
-        file = File(name, real, status, content)
+        place = name[len(self.root) :].replace(os.sep, "/").lstrip("/")
+        fields, media = self._rules.fields(place), self._rules.media_type(place)
+        file = File(name, real, status, content, media=media, fields=fields, earlier=earlier)
         file.turn = turn
         if len(path) <= LONGEST:
             self._keep(path, file)
