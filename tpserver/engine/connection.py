@@ -16,7 +16,7 @@ from time import monotonic
 from typing import Any, Final
 
 from tpserver.engine.holding import Send, send
-from tpserver.engine.outbox import Outbox
+from tpserver.engine.outbox import Outbox, Version
 from tpserver.engine.polling import NOTHING
 from tpserver.engine.protocol import Part, Receiver
 from tpserver.engine.timing import Pace
@@ -82,12 +82,17 @@ class Connection:
         else:
             self._outbox().append(data)
 
-    def write_file(self, file: int, offset: int, length: int) -> None:
-        """Puts a piece of an open file there. Takes over the descriptor `file`, and closes it in the end."""
-        if self.broken:
+    def write_file(
+        self, file: int, offset: int, length: int, *, version: Version | None = None, more: bool = False
+    ) -> None:
+        """Puts a piece of an open file there. Takes over the descriptor `file`, and closes it in the end.
+
+        With `more`, another piece of the same descriptor follows, and that one closes it. `version` as `FilePiece`.
+        """
+        if not self.broken:
+            self._outbox().append_file(file, offset, length, version=version, more=more)
+        elif not more:
             os.close(file)
-            return
-        self._outbox().append_file(file, offset, length)
 
     def flush(self, send: Send = send) -> int:
         """Offers the socket what is to be sent; how many bytes it took. Never blocks; a lost client raises nothing.
@@ -108,7 +113,10 @@ class Connection:
                 sent = self.outbox.send(self.sock) if self.outbox else 0
             self.moved = sent
             return sent
-        except (OSError, EOFError):
+        except EOFError:
+            self.reset()
+            return 0
+        except OSError:
             self.abort()
             return 0
 

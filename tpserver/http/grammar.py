@@ -80,3 +80,10 @@ ACCEPTED_CODING: Final = re.compile(rf"({TOKEN_TEXT.pattern})" + r"(?:[ \t]*;[ \
 # RFC 9110 8.8.3   entity-tag = [ weak ] opaque-tag ; opaque-tag = DQUOTE *etagc DQUOTE
 #                  etagc = %x21 / %x23-7E / obs-text
 ENTITY_TAG: Final = re.compile(r'(W/)?("[\x21\x23-\x7e\x80-\xff]*")')
+
+# RFC 9110 14.2    Range = ranges-specifier ; ranges-specifier = range-unit "=" range-set ; range-set = 1#range-spec
+RANGES: Final = re.compile(r"(" + TOKEN_TEXT.pattern + r")=([\t\x20-\x7e]*)")
+# RFC 9110 14.1.1  int-range = first-pos "-" [ last-pos ] ; first-pos = 1*DIGIT ; last-pos = 1*DIGIT
+#                  suffix-range = "-" suffix-length ; suffix-length = 1*DIGIT
+# White space around the numbers is in no grammar, but taken by the servers that clients were written against.
+RANGE_SPEC: Final = re.compile(r"[\t ]*([0-9]*)[\t ]*-[\t ]*([0-9]*)[\t ]*")
