@@ -13,12 +13,12 @@ import stat
 import sys
 import threading
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
 from tpserver.errors import RequestRefused
 from tpserver.http.file_rules import FileRules
-from tpserver.http.paths import is_code, os_text, segments, url_name
+from tpserver.http.paths import allowed, is_code, os_text, segments, url_name
 from tpserver.responders.file import File, signature
 
 _log = logging.getLogger("tpserver")
@@ -62,7 +62,8 @@ class Folder:
     """The files below `root`. Any thread may call; the leader does as a rule.
 
     A folder is answered by the first file of it that `index` names. With `try_html` a path that no file has is
-    tried with `.html` behind it, before it is taken for a folder. `rules` say what files are sent with.
+    tried with `.html` behind it, before it is taken for a folder. `rules` say what files are sent with. With
+    `follow_links` whoever can make a link below `root` decides what is served.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class Folder:
         try_html: bool = False,
         rules: FileRules | None = None,
         listing: bool = False,
+        follow_links: bool = False,
         windows: bool = sys.platform == "win32",
     ) -> None:
         self.root = os.path.abspath(root)
@@ -81,10 +83,12 @@ class Folder:
         self._rules = rules or FileRules()
         self.windows = windows  # names are judged by the rules of Windows
         self._listing = listing  # folders without an index are listed
+        self._follow_links = follow_links  # links may lead out of the root
         self._files: dict[str, File] = {}
         self._memory = 0  # bytes of content kept
         # Guards what is added to and taken from `_files` and `_memory`; looking up needs none.
         self._lock = threading.Lock()
+        self.variants: Any = None  # `Variants`, where its files are sent in content codings
 
     def find(self, path: str, turn: int) -> File | Listing | Redirect | None:
         """What a decoded request path stands for; None for what is not there or may not be served.
@@ -171,14 +175,22 @@ class Folder:
         return Listing(names, real)
 
     def real_path(self, name: str) -> str | None:
-        """The real path of `name` when that lies below the real root: links are judged by where they lead."""
+        """The real path of `name` when that may be served: links are judged by where they lead.
+
+        That has to be below the real root, unless links are followed wherever they lead. On Windows no
+        part of it may be hidden: a folder `.git` has a short name there, and that may be anything.
+        """
         try:
             root = os.path.realpath(self.root)
             real = os.path.realpath(name, strict=True)
         except (OSError, ValueError):
             return None
         below = root if root.endswith(os.sep) else root + os.sep
-        return real if real == root or real.startswith(below) else None
+        if real != root and not real.startswith(below):
+            return real if self._follow_links else None
+        if self.windows and not all(allowed(part, windows=True) for part in real[len(below) :].split(os.sep) if part):
+            return None
+        return real
 
     def _load(self, path: str, name: str, real: str, turn: int, *, earlier: tuple[str, ...] = ()) -> File | None:
         try:

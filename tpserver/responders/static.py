@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import time
 from typing import Final
 
@@ -17,6 +16,7 @@ from tpserver.http.response import own_head, persistence_line
 from tpserver.responders.file import File
 from tpserver.responders.folder import Folder
 from tpserver.responders.reply import Reply, Wire
+from tpserver.responders.variants import Variants
 
 ALLOW: Final = "GET, HEAD, OPTIONS"
 # RFC 9110 section 9.1 and RFC 5789.
@@ -26,11 +26,14 @@ REGISTERED: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT"
 class FileResponder:
     """Answers with one file that a `Folder` has found. Any thread; the leader as a rule."""
 
-    def __init__(self, folder: Folder) -> None:
+    def __init__(self, folder: Folder, variants: Variants | None = None) -> None:
         self._folder = folder
+        self._variants = variants  # chooses among content codings, where there shall be any
 
     def respond(self, request: Message, reply: Reply, file: File) -> None:
         head = request.head
+        if self._variants is not None and file.negotiable:
+            file = self._variants.choose(file, head, reply.stamp)
         if head.method == "GET":
             if not head.conditional and file.content is not None and reply.keep_alive and head.protocol == "HTTP/1.1":
                 reply.status = 200
@@ -87,7 +90,7 @@ def _send(head: Head, reply: Reply, file: File, descriptor: int) -> bool:
         if len(ranges) == 1:
             about = [("Content-Type", file.media_type), ("Content-Range", content_range(ranges[0], file.size))]
         else:
-            boundary = secrets.token_hex(16)
+            boundary = os.urandom(16).hex()
             between = multipart(ranges, file.size, file.media_type, boundary)
             about = [("Content-Type", f"multipart/byteranges; boundary={boundary}")]
         length = sum(part.length for part in ranges) + sum(map(len, between))
