@@ -16,6 +16,7 @@ from tpserver.errors import UsageError
 _SIZE: Final = re.compile(r"([0-9]{1,15})([KMG]?)")
 _UNITS: Final = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
 _NUMBER: Final = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?")
+COMPRESS_MODES: Final = ("auto", "sidecars", "off")
 LOG_LEVELS: Final = ("debug", "info", "warning", "error", "critical")
 
 
@@ -86,6 +87,14 @@ class Config:
         " pictures), or as JSON for Accept: application/json. Whoever reaches the server sees what is there, but for"
         " names that begin with a dot, Python files, and links out of the folder; an existing folder is listed before"
         " the application is asked",
+    )
+    compress: str = _option(
+        "auto",
+        "MODE",
+        "files in a content coding that the client accepts: auto takes coded files that lie beside them (app.js.br,"
+        " app.js.zst, app.js.gz) and makes what is missing of texts and the like, sidecars takes only what lies there,"
+        " off sends every file as it is",
+        choices=COMPRESS_MODES,
     )
     app: str | None = _option(
         None, "MODULE:CALLABLE", "the WSGI application; also as the only positional argument", shown="none"

@@ -21,9 +21,12 @@ from tpserver.engine.listeners import raise_file_limit
 from tpserver.engine.timing import Timing
 from tpserver.errors import StartError, UsageError
 from tpserver.handler import SPOOL, HTTPProtocol, HTTPRequestHandler
+from tpserver.http.codings import quick_coders
 from tpserver.http.head import Limits
+from tpserver.responders.background import BackgroundCoder
 from tpserver.responders.folder import Folder
 from tpserver.responders.site import Site
+from tpserver.responders.variants import Variants
 from tpserver.responders.wsgi import Application, WSGIResponder
 from tpserver.version import SOFTWARE
 
@@ -45,7 +48,8 @@ class Server(engine.Server):
         if application is None and config.app is not None:
             application = load_application(config.app, config.app_dir)
         _check_application(application)
-        self._folder = _folder(config)
+        self._coder = BackgroundCoder(quick_coders()) if config.compress == "auto" else None
+        self._folder = _folder(config, self._coder)
         self._log_stream: IO[str] | None = None
         self.access_log = self._open_access_log(config.access_log)
         protocol = HTTPProtocol(
@@ -109,6 +113,8 @@ class Server(engine.Server):
     def server_close(self) -> None:
         """Closes the listening socket and the access log."""
         super().server_close()
+        if self._coder is not None:
+            self._coder.close()
         self._close_access_log()
 
     def _open_access_log(self, where: str) -> AccessLog | None:
@@ -206,12 +212,15 @@ def _config(**options: Any) -> Config:
         raise UsageError(f"there is no option {', '.join(unknown)}" if unknown else str(error)) from None
 
 
-def _folder(config: Config) -> Folder | None:
+def _folder(config: Config, coder: BackgroundCoder | None) -> Folder | None:
     if config.root is None:
         return None
     if not os.path.isdir(config.root):
         raise UsageError(f"--root {config.root}: there is no such folder")
-    return Folder(config.root, listing=config.listing)
+    folder = Folder(config.root, listing=config.listing)
+    if config.compress != "off":
+        folder.variants = Variants(folder, coder)
+    return folder
 
 
 def load_application(name: str, app_dir: str) -> Application:

@@ -22,7 +22,7 @@ class Site:
 
     def __init__(self, folder: Folder | None, application: WSGIResponder | None) -> None:
         self._folder = folder
-        self._files = None if folder is None else FileResponder(folder)
+        self._files = None if folder is None else FileResponder(folder, folder.variants)
         self._listings = None if folder is None else ListingResponder(folder)
         self.application = application
 
