@@ -62,8 +62,9 @@ def _parse(value: str) -> list[tuple[int | None, int]] | None:
     if match is None or match[1].lower() != "bytes" or match[2].count(",") >= _MAX_ELEMENTS:
         return None
     specs: list[tuple[int | None, int]] = []
-    for element in match[2].split(","):
-        if not element.strip(OWS_TEXT):
+    for padded in match[2].split(","):
+        element = padded.strip(OWS_TEXT)
+        if not element:
             continue
         spec = RANGE_SPEC.fullmatch(element)
         if spec is None or not (spec[1] or spec[2]):
