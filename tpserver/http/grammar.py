@@ -85,6 +85,6 @@ ENTITY_TAG: Final = re.compile(r'(W/)?("[\x21\x23-\x7e\x80-\xff]*")')
 RANGES: Final = re.compile(r"(" + TOKEN_TEXT.pattern + r")=([\t\x20-\x7e]*)")
 # RFC 9110 14.1.1  int-range = first-pos "-" [ last-pos ] ; first-pos = 1*DIGIT ; last-pos = 1*DIGIT
 #                  suffix-range = "-" suffix-length ; suffix-length = 1*DIGIT
-# White space around the hyphen is in no grammar, but taken by the servers that clients were written against. That around
-# the whole is cut off before, so that the match stays linear.
+# White space around the hyphen is in no grammar, but taken by the servers that clients were written against; that
+# around the whole is cut off before, so that the match stays linear.
 RANGE_SPEC: Final = re.compile(r"([0-9]*)[\t ]*-[\t ]*([0-9]*)")
