@@ -19,13 +19,10 @@ _DIGITS: Final = re.compile(r"[0-9]+")
 PART: Final = 2048
 
 
-class Entry(NamedTuple):
-    """A file or a folder. `size` in bytes (a folder's is 0), `modified` in seconds since the epoch."""
-
-    name: str  # as the file system takes it: undecodable bytes as surrogates (PEP 383)
-    is_folder: bool
-    size: int
-    modified: int
+# (name, is_folder, size, modified): a file or a folder. The name is as the file system takes it, undecodable bytes as
+# surrogates (PEP 383); the size in bytes, a folder's 0; the date in seconds since the epoch. A plain tuple, because the
+# garbage collector leaves those in peace: with 100 000 named ones it kept the interpreter for 60 ms at a time.
+Entry = tuple[str, bool, int, int]
 
 
 class View(NamedTuple):
@@ -80,8 +77,8 @@ def _counted(digits: re.Match[str]) -> str:
 
 def in_order(entries: Sequence[Entry], view: View) -> Iterator[Entry]:
     """The entries as `view` has them: folders first, and what is alike by name."""
-    folders = [entry for entry in entries if entry.is_folder]
-    files = [entry for entry in entries if not entry.is_folder]
+    folders = [entry for entry in entries if entry[1]]
+    files = [entry for entry in entries if not entry[1]]
     backwards = view.order == "desc"
     if view.sort == "size":  # a folder has none
         yield from _sorted(folders, _by_name, False)
@@ -92,16 +89,16 @@ def in_order(entries: Sequence[Entry], view: View) -> Iterator[Entry]:
     yield from _sorted(files, key, backwards)
 
 
-def _by_name(entry: Entry) -> tuple[str, str]:
-    return natural(entry.name), entry.name
+def _by_name(entry: Entry) -> tuple[Any, ...]:
+    return natural(entry[0]), entry[0]
 
 
-def _by_size(entry: Entry) -> tuple[int, str, str]:
-    return entry.size, natural(entry.name), entry.name
+def _by_size(entry: Entry) -> tuple[Any, ...]:
+    return entry[2], natural(entry[0]), entry[0]
 
 
-def _by_date(entry: Entry) -> tuple[int, str, str]:
-    return entry.modified, natural(entry.name), entry.name
+def _by_date(entry: Entry) -> tuple[Any, ...]:
+    return entry[3], natural(entry[0]), entry[0]
 
 
 def _sorted(entries: list[Entry], key: Callable[[Entry], tuple[Any, ...]], backwards: bool) -> Iterator[Entry]:
@@ -111,7 +108,7 @@ def _sorted(entries: list[Entry], key: Callable[[Entry], tuple[Any, ...]], backw
         return
     # Every so many entries one is taken as a border; what lies between two of them is about as much.
     borders = sorted(key(entry) for entry in entries[:: max(1, PART // 8)])[7::8]
-    parts: list[list[tuple[Any, ...]]] = [[] for _ in range(len(borders) + 1)]
+    parts: list[list[tuple[tuple[Any, ...], Entry]]] = [[] for _ in range(len(borders) + 1)]
     for entry in entries:
         place = key(entry)
         parts[bisect_right(borders, place)].append((place, entry))
@@ -119,3 +116,4 @@ def _sorted(entries: list[Entry], key: Callable[[Entry], tuple[Any, ...]], backw
         part.sort(reverse=backwards)
         for _, entry in part:
             yield entry
+        part.clear()  # all of them at once would take long

@@ -80,13 +80,14 @@ def _parts(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
 
 
 def _object(entry: Entry) -> str:
+    name, is_folder, size, modified = entry
     return json.dumps(
         {
-            "name": shown(entry.name),
-            "type": "directory" if entry.is_folder else "file",
-            "size": None if entry.is_folder else entry.size,
-            "modified": format_timestamp(entry.modified),
-            "url": _address(entry),
+            "name": shown(name),
+            "type": "directory" if is_folder else "file",
+            "size": None if is_folder else size,
+            "modified": format_timestamp(modified),
+            "url": _address(name, is_folder),
         },
         ensure_ascii=False,
     )
@@ -97,9 +98,9 @@ def shown(name: str) -> str:
     return _UNSHOWN.sub("\ufffd", name)
 
 
-def _address(entry: Entry) -> str:
+def _address(name: str, is_folder: bool) -> str:
     # "./": no name, whatever stands in it, becomes a scheme or a host.
-    return "./" + url_name(entry.name) + ("/" if entry.is_folder else "")
+    return "./" + url_name(name) + ("/" if is_folder else "")
 
 
 def kind(name: str) -> str:
@@ -126,25 +127,28 @@ def _icon(of: str) -> str:
 
 
 def _row(entry: Entry, query: str) -> str:
-    name = escape(shown(entry.name))
-    date = format_timestamp(entry.modified)
+    name, is_folder, size, modified = entry
+    link = _link_to(name, is_folder, query)
+    date = format_timestamp(modified)
     when = f'<time datetime="{date}">{date[:10]} {date[11:16]}</time>'
-    if entry.is_folder:
-        link = f'<a href="{_address(entry)}{escape(query)}">{_icon("folder")}{name}/</a>'
-        return f"<tr><td>{link}</td><td></td><td>{when}</td></tr>\n"
-    link = f'<a href="{_address(entry)}">{_icon(kind(entry.name))}{name}</a>'
-    return f"<tr><td>{link}</td><td>{size_text(entry.size)}</td><td>{when}</td></tr>\n"
+    return f"<tr><td>{link}</td><td>{'' if is_folder else size_text(size)}</td><td>{when}</td></tr>\n"
 
 
 def _cell(entry: Entry, query: str) -> str:
-    name = escape(shown(entry.name))
-    address = _address(entry)
-    if entry.is_folder:
-        return f'<li><a href="{address}{escape(query)}">{_icon("folder")}{name}/</a></li>\n'
-    of = kind(entry.name)
-    if of == "picture":
-        return f'<li><a href="{address}"><img src="{address}" alt="" loading="lazy" decoding="async">{name}</a></li>\n'
-    return f'<li><a href="{address}">{_icon(of)}{name}</a></li>\n'
+    name, is_folder, _, _ = entry
+    if is_folder or kind(name) != "picture":
+        return f"<li>{_link_to(name, is_folder, query)}</li>\n"
+    address = _address(name, is_folder)
+    picture = f'<img src="{address}" alt="" loading="lazy" decoding="async">'
+    return f'<li><a href="{address}">{picture}{escape(shown(name))}</a></li>\n'
+
+
+def _link_to(name: str, is_folder: bool, query: str) -> str:
+    """To a folder with the query, so that it is shown alike; to a file without."""
+    text, address = escape(shown(name)), _address(name, is_folder)
+    if is_folder:
+        return f'<a href="{address}{escape(query)}">{_icon("folder")}{text}/</a>'
+    return f'<a href="{address}">{_icon(kind(name))}{text}</a>'
 
 
 def size_text(size: int) -> str:
@@ -183,13 +187,13 @@ def _trail(names: Sequence[str], view: View) -> str:
 def _count(entries: Sequence[Entry]) -> str:
     if not entries:
         return "This folder is empty."
-    folders = sum(entry.is_folder for entry in entries)
+    folders = sum(entry[1] for entry in entries)
     files = len(entries) - folders
     parts = []
     if folders:
         parts.append("1 folder" if folders == 1 else f"{folders:,} folders")
     if files:
-        size = size_text(sum(entry.size for entry in entries))
+        size = size_text(sum(entry[2] for entry in entries))
         parts.append(("1 file" if files == 1 else f"{files:,} files") + f", {size}")
     return ", ".join(parts)
 

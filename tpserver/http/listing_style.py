@@ -20,7 +20,7 @@ body { max-width: 64rem; margin: 0 auto; padding: 1rem 1.25rem 3rem; background:
 a { color: var(--link); text-decoration: none; }
 a:hover { text-decoration: underline; }
 :focus-visible { outline: 2px solid var(--link); outline-offset: 2px; }
-svg { width: 1.25em; height: 1.25em; margin-right: .6em; vertical-align: -.25em; fill: none; stroke: var(--soft);
+svg { flex: none; width: 1.25em; height: 1.25em; margin: .125em .6em 0 0; fill: none; stroke: var(--soft);
   stroke-width: 1.6; stroke-linecap: round; stroke-linejoin: round; }
 .sprite { position: absolute; width: 0; height: 0; }
 .folder { stroke: var(--folder); } .picture { stroke: var(--picture); } .sound { stroke: var(--sound); }
@@ -36,10 +36,10 @@ table { width: 100%; border-collapse: collapse; table-layout: fixed; font-varian
 th { font-size: .9rem; font-weight: 600; text-align: left; white-space: nowrap; }
 th, td { padding: .35rem .5rem; border-bottom: 1px solid var(--line); vertical-align: top; }
 th:nth-child(2), td:nth-child(2) { width: 7rem; text-align: right; }
-th:nth-child(3), td:nth-child(3) { width: 11rem; padding-left: 1.5rem; }
+th:nth-child(3), td:nth-child(3) { width: 12rem; padding-left: 1.5rem; }
 td { overflow-wrap: anywhere; }
 td:nth-child(n+2) { color: var(--soft); }
-td a { display: block; padding-left: 1.85em; text-indent: -1.85em; }
+td a { display: flex; }
 tbody tr:hover { background: var(--over); }
 .grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(10rem, 1fr)); gap: .75rem; margin: 0;
   padding: 0; list-style: none; }
@@ -53,7 +53,7 @@ tbody tr:hover { background: var(--over); }
   body { padding: .75rem .75rem 2rem; }
   th, td { padding: .5rem .25rem; }
   th:nth-child(2), td:nth-child(2) { width: 4.75rem; font-size: .85rem; }
-  th:nth-child(3), td:nth-child(3) { width: 5.75rem; padding-left: .75rem; font-size: .85rem; }
+  th:nth-child(3), td:nth-child(3) { width: 6.75rem; padding-left: .75rem; font-size: .85rem; }
   .grid { grid-template-columns: repeat(auto-fill, minmax(7.5rem, 1fr)); gap: .5rem; }
 }
 """

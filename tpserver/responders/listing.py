@@ -112,10 +112,10 @@ class ListingResponder:
                     return None
                 real, status = there, os.stat(there)
             if stat.S_ISDIR(status.st_mode):
-                return Entry(name, True, 0, _second(status)) if _may(real, status, os.X_OK) else None
+                return (name, True, 0, _second(status)) if _may(real, status, os.X_OK) else None
             if not stat.S_ISREG(status.st_mode) or is_program(name) or is_code(real):
                 return None
-            return Entry(name, False, status.st_size, _second(status)) if _may(real, status, os.R_OK) else None
+            return (name, False, status.st_size, _second(status)) if _may(real, status, os.R_OK) else None
         except OSError:  # gone meanwhile
             return None
 
