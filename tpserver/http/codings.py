@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, Protocol
 
 # What a coded file's name ends in (RFC 7932, RFC 8878, RFC 1952); what makes the smallest ones first.
@@ -173,17 +173,21 @@ def thorough_coders() -> dict[str, Callable[[], Coder]]:
     return coders
 
 
-def coded(pieces: Iterable[bytes], coder: Coder, most: int) -> list[bytes] | None:
-    """The coded content of `pieces`, or None as soon as it has `most` bytes or more."""
-    result: list[bytes] = []
-    size = 0
+class NoSmaller(Exception):
+    """What was to be compressed would not get smaller."""
+
+
+def coded(pieces: Iterable[bytes], coder: Coder, size: int) -> Iterator[bytes]:
+    """The coded content of `pieces`, in pieces. Raises `NoSmaller` as soon as it has `size` bytes or more."""
+    left = size
     for piece in pieces:
         part = coder.compress(piece)
+        left -= len(part)
+        if left <= 0:
+            raise NoSmaller
         if part:
-            result.append(part)
-            size += len(part)
-            if size >= most:
-                return None
+            yield part
     part = coder.flush()
-    result.append(part)
-    return result if size + len(part) < most else None
+    if left <= len(part):
+        raise NoSmaller
+    yield part

@@ -17,7 +17,7 @@ from time import monotonic
 from typing import Final, NamedTuple
 
 from tpserver.errors import RequestRefused
-from tpserver.http.codings import Coder, coded
+from tpserver.http.codings import Coder, NoSmaller, coded
 from tpserver.http.conditional import Validators
 from tpserver.responders.file import File, Signature, signature
 from tpserver.responders.folder import Folder
@@ -139,10 +139,11 @@ class BackgroundCoder:
     def _compress(self, job: _Job) -> File | None:
         """The variant, or None where it would be no smaller. Raises OSError."""
         plain = job.plain
-        parts = coded(self._pieces(job), self._coders[job.coding](), plain.size)
-        if parts is None:
+        try:
+            content = b"".join(coded(self._pieces(job), self._coders[job.coding](), plain.size))
+        except NoSmaller:
             return None
-        return coded_file(plain, job.coding, b"".join(parts))
+        return coded_file(plain, job.coding, content)
 
     def _pieces(self, job: _Job) -> Iterator[bytes]:
         """The content of the file as it was when it was asked for. Raises OSError where it is another one now."""
