@@ -12,6 +12,9 @@ from dataclasses import Field, dataclass, field, fields
 from typing import Any, Final
 
 from tpserver.errors import UsageError
+from tpserver.http.file_rules import FieldRule, MediaRule, parse_cache_control, parse_header, parse_mime
+from tpserver.http.hosts import VirtualHost, parse_virtual_host
+from tpserver.http.site_pages import ErrorPage, parse_error_page, parse_index
 
 _SIZE: Final = re.compile(r"([0-9]{1,15})([KMG]?)")
 _UNITS: Final = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
@@ -57,6 +60,7 @@ class Option:
     most: float | None = None
     choices: tuple[str, ...] | None = None
     shown: str = ""  # the default as the docs show it, where the value itself would not tell
+    made: type = object  # what `parse` makes of one of several values
 
 
 def _option(
@@ -69,8 +73,10 @@ def _option(
     most: float | None = None,
     choices: tuple[str, ...] | None = None,
     shown: str = "",
+    made: type = object,
 ) -> Any:
-    return field(default=default, metadata={"option": Option(metavar, meaning, parse, least, most, choices, shown)})
+    option = Option(metavar, meaning, parse, least, most, choices, shown, made)
+    return field(default=default, metadata={"option": option})
 
 
 @dataclass(frozen=True)
@@ -95,6 +101,61 @@ class Config:
         " app.js.zst, app.js.gz) and makes what is missing of texts and the like, sidecars takes only what lies there,"
         " off sends every file as it is",
         choices=COMPRESS_MODES,
+    )
+    index: tuple[str, ...] = _option(
+        (),
+        "NAME",
+        "the file that answers for its folder; of several the first that is there",
+        parse=parse_index,
+        shown="index.html",
+    )
+    try_html: bool = _option(
+        False, "", "/about is answered by about.html where no file has that name; a folder of the name comes after it"
+    )
+    spa: str | None = _option(
+        None,
+        "FILE",
+        "the file below the root that answers, with 200, for unknown paths without an extension where the client takes"
+        " HTML; an application is asked first, and its 404 is replaced",
+        shown="none",
+    )
+    error_page: tuple[ErrorPage, ...] = _option(
+        (),
+        "STATUS=FILE",
+        "the file below the root that is sent, where the client takes HTML, when the server itself answers with"
+        " this status: 404, 405, 406, 412, 416, 500 or 501",
+        parse=parse_error_page,
+        made=ErrorPage,
+    )
+    cache_control: tuple[FieldRule, ...] = _option(
+        (),
+        "GLOB=VALUE",
+        "the Cache-Control of the files that the glob takes (* within a segment, ** across); the last that fits"
+        " decides, an empty value sends none",
+        parse=parse_cache_control,
+        made=FieldRule,
+        shown="immutable for a year where the name carries a hash of the content, as app.3f2a9c1b.js; else none",
+    )
+    header: tuple[FieldRule, ...] = _option(
+        (),
+        "GLOB=NAME:VALUE",
+        "a field that the files get which the glob takes; not listings, redirects or what an application answers",
+        parse=parse_header,
+        made=FieldRule,
+    )
+    mime: tuple[MediaRule, ...] = _option(
+        (), "EXT=TYPE", "the media type of files with this extension", parse=parse_mime, made=MediaRule
+    )
+    follow_links: bool = _option(
+        False, "", "symbolic links may lead out of the root: whoever can make one there decides what is served"
+    )
+    vhost: tuple[VirtualHost, ...] = _option(
+        (),
+        "HOST=WHAT",
+        "a folder, or an application as MODULE:CALLABLE, for this host or *.domain; one of each may be given. Other"
+        " hosts get --root and --app, or 421 where neither is given",
+        parse=parse_virtual_host,
+        made=VirtualHost,
     )
     app: str | None = _option(
         None, "MODULE:CALLABLE", "the WSGI application; also as the only positional argument", shown="none"
@@ -182,6 +243,10 @@ def _several(declared: Field[Any], value: Any) -> Any:
     if isinstance(value, str) or not isinstance(value, Iterable):
         return value
     option: Option = declared.metadata["option"]
+    value = tuple(value)
+    for one in value:
+        if not isinstance(one, (str, option.made)):
+            raise UsageError(f"{option_name(declared)} takes texts {option.metavar}, not {one!r}")
     try:
         return tuple(option.parse(one) if isinstance(one, str) else one for one in value)
     except ValueError as error:

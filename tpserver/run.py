@@ -24,10 +24,9 @@ from tpserver.handler import SPOOL, HTTPProtocol, HTTPRequestHandler
 from tpserver.http.codings import quick_coders
 from tpserver.http.head import Limits
 from tpserver.responders.background import BackgroundCoder
-from tpserver.responders.folder import Folder
 from tpserver.responders.site import Site
-from tpserver.responders.variants import Variants
-from tpserver.responders.wsgi import Application, WSGIResponder
+from tpserver.responders.wsgi import Application
+from tpserver.sites import Sites
 from tpserver.version import SOFTWARE
 
 _log = logging.getLogger("tpserver")
@@ -49,11 +48,12 @@ class Server(engine.Server):
             application = load_application(config.app, config.app_dir)
         _check_application(application)
         self._coder = BackgroundCoder(quick_coders()) if config.compress == "auto" else None
-        self._folder = _folder(config, self._coder)
+        self._sites = Sites(config, self._coder, load_application)
+        self._application: Application | None = None
         self._log_stream: IO[str] | None = None
         self.access_log = self._open_access_log(config.access_log)
         protocol = HTTPProtocol(
-            Site(self._folder, None),
+            Site(None, None),  # until the address is known
             Limits(config.max_head, config.max_fields, config.max_body),
             software=SOFTWARE,
             access_log=self.access_log,
@@ -82,22 +82,22 @@ class Server(engine.Server):
         self.set_app(application)
 
     def set_app(self, application: Application | None) -> None:
-        """The application that answers from now on; None: files only. As wsgiref's `WSGIServer.set_app`."""
-        responder = None
-        if application is not None:
-            _check_application(application)
-            responder = WSGIResponder(application, self.server_name, self.server_port, software=SOFTWARE)
-        self.protocol.site = Site(self._folder, responder)
+        """The application that answers from now on; None: files only. As wsgiref's `WSGIServer.set_app`.
+
+        Virtual hosts keep what they have.
+        """
+        _check_application(application)
+        self.protocol.site, reads = self._sites.build(application, self.server_name, self.server_port)
+        self._application = application
         # Where nobody reads a content, none is stored on disk.
-        max_body = self.config.max_body if responder is not None else min(self.config.max_body, SPOOL)
+        max_body = self.config.max_body if reads else min(self.config.max_body, SPOOL)
         self.protocol.limits = self.protocol.limits._replace(max_body=max_body)
         # Remembered heads hold what the application before this one was told.
         self.protocol.memory.heads.clear()
 
     def get_app(self) -> Application | None:
-        """The application that answers."""
-        responder = self.protocol.site.application
-        return None if responder is None else responder.application
+        """The application that answers, but for virtual hosts with one of their own."""
+        return self._application
 
     @property
     def url(self) -> str:
@@ -173,7 +173,7 @@ def run(config: Config, application: Application | None = None) -> Server:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     raise_file_limit()
-    if config.root is None and config.app is None and application is None:
+    if config.root is None and config.app is None and application is None and not config.vhost:
         config = Config(**{**vars(config), "root": "."})
     with Server(config, application) as server, _stopped_by_signals(server):
         _say(_greeting(server))
@@ -210,17 +210,6 @@ def _config(**options: Any) -> Config:
     except TypeError as error:
         unknown = sorted(set(options) - set(vars(Config())))
         raise UsageError(f"there is no option {', '.join(unknown)}" if unknown else str(error)) from None
-
-
-def _folder(config: Config, coder: BackgroundCoder | None) -> Folder | None:
-    if config.root is None:
-        return None
-    if not os.path.isdir(config.root):
-        raise UsageError(f"--root {config.root}: there is no such folder")
-    folder = Folder(config.root, listing=config.listing)
-    if config.compress != "off":
-        folder.variants = Variants(folder, coder)
-    return folder
 
 
 def load_application(name: str, app_dir: str) -> Application:
@@ -277,6 +266,7 @@ def _greeting(server: Server) -> str:
     name = config.app or getattr(application, "__name__", type(application).__name__)
     what = [os.path.abspath(config.root)] if config.root is not None else []
     what += [str(name)] if application is not None else []
+    what += [f"{thing} for {pattern}" for pattern, thing in config.vhost]
     return f"tpserver serves {' and '.join(what)} at {server.url} (Ctrl-C stops it)"
 
 

@@ -7,6 +7,7 @@ request of that turn was sent before, so an edit shows at once.
 from __future__ import annotations
 
 import errno
+import itertools
 import logging
 import os
 import stat
@@ -37,6 +38,15 @@ _OPEN: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINAR
 
 # The system cannot open one more file just now: that says nothing about the file.
 EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+
+
+# Numbers of turns that no leader has.
+_LOOKS: Final = itertools.count(-2, -1)
+
+
+def fresh_look() -> int:
+    """For `Folder.find`, where no turn of the leader is at hand: the file is looked at now. Any thread."""
+    return next(_LOOKS)
 
 
 class Redirect(NamedTuple):

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from tpserver.errors import RequestRefused
 from tpserver.http.head import Head
 from tpserver.http.message import Message
 from tpserver.http.paths import is_program
+from tpserver.http.site_pages import is_page
+from tpserver.responders.error_pages import ErrorPages
+from tpserver.responders.fallback import FallbackResponder
 from tpserver.responders.file import File
-from tpserver.responders.folder import Folder, Listing, Redirect
+from tpserver.responders.folder import Folder, Listing, Redirect, fresh_look
 from tpserver.responders.listing import ListingResponder
 from tpserver.responders.reply import Reply
 from tpserver.responders.static import ALLOW, FileResponder, refuse_method
@@ -18,13 +23,28 @@ _NOT_FOUND = "There is nothing at this address."
 
 
 class Site:
-    """A folder, an application, or both. `find` is the leader's; `respond` any thread's."""
+    """A folder, an application, or both. `find` is the leader's; `respond` any thread's.
 
-    def __init__(self, folder: Folder | None, application: WSGIResponder | None) -> None:
+    `spa` is the path of the file in `folder` that answers for pages which nobody knows (single-page application);
+    `error_pages` maps statuses to the paths of theirs.
+    """
+
+    def __init__(
+        self,
+        folder: Folder | None,
+        application: WSGIResponder | None,
+        *,
+        spa: str | None = None,
+        error_pages: Mapping[int, str] | None = None,
+    ) -> None:
         self._folder = folder
         self._files = None if folder is None else FileResponder(folder, folder.variants)
         self._listings = None if folder is None else ListingResponder(folder)
+        self._error_pages = None if folder is None or not error_pages else ErrorPages(folder, error_pages)
         self.application = application
+        self._spa = spa
+        # Asked first, where there is an application.
+        self._spa_behind = None if application is None else FallbackResponder(application, self._respond_spa)
 
     def find(self, head: Head, turn: int) -> File | Listing | Redirect | WSGIResponder | None:
         """Who answers a request with this head: None stands for the server itself.
@@ -43,6 +63,10 @@ class Site:
             found = folder.find(head.path, turn)
             if found is not None:
                 return found
+            if self._spa is not None and is_page(head):
+                page = folder.find(self._spa, turn)
+                if isinstance(page, File):
+                    return self._spa_behind or page
         return None if head.path == "*" else application
 
     def respond(self, request: Message, reply: Reply, found: File | Listing | Redirect | WSGIResponder | None) -> None:
@@ -62,6 +86,19 @@ class Site:
         else:
             refuse_method(request.head.method, known_path=False)
             raise RequestRefused(404, _NOT_FOUND)
+
+    def error_page(self, head: Head, reply: Reply, status: int, fields: tuple[tuple[str, str], ...]) -> bool:
+        """Answers with a file of the site's author; False where the server's own page has to do. Any thread."""
+        return self._error_pages is not None and self._error_pages.respond(head, reply, status, fields)
+
+    def _respond_spa(self, request: Message, reply: Reply) -> None:
+        assert self._folder is not None
+        assert self._files is not None
+        assert self._spa is not None
+        page = self._folder.find(self._spa, fresh_look())  # the application has taken its time
+        if not isinstance(page, File):
+            raise RequestRefused(404, _NOT_FOUND)
+        self._files.respond(request, reply, page)
 
     def _redirect(self, head: Head, reply: Reply, redirect: Redirect) -> None:
         if head.method == "OPTIONS":
