@@ -10,6 +10,7 @@ from typing import Final
 from tpserver.config import Config
 from tpserver.errors import UsageError
 from tpserver.http.file_rules import FileRules
+from tpserver.http.paths import os_text
 from tpserver.http.site_pages import page_path
 from tpserver.responders.background import BackgroundCoder
 from tpserver.responders.file import File
@@ -108,9 +109,9 @@ class Sites:
 
     def _check_pages(self) -> None:
         """Raises `UsageError` for a page that is in no folder: better now than when the first reader asks for it."""
-        named = {f"--error-page {status}={path[1:]}": path for status, path in self._error_pages.items()}
+        named = {f"--error-page {status}={os_text(path[1:])}": path for status, path in self._error_pages.items()}
         if self._spa is not None:
-            named[f"--spa {self._spa[1:]}"] = self._spa
+            named[f"--spa {self._config.spa}"] = self._spa
         for option, path in named.items():
             if not self._folders:
                 raise UsageError(f"{option}: there is no folder that it could be in; give one by --root")

@@ -25,7 +25,7 @@ def compile_glob(glob: str) -> re.Pattern[str]:
     if not glob or glob == "/":
         raise ValueError("a glob is missing, such as *.css or assets/**")
     if len(glob) > _LONGEST or glob.count("*") > 2 * _MOST_STARS:
-        raise ValueError(f"the glob {glob[:40]}... is too long, or has too many stars")
+        raise ValueError(f"the glob {glob[:40]!r}... is too long, or has too many stars")
     if "***" in glob or "//" in glob:
         raise ValueError(f"{glob!r} is no glob: * is within a segment, ** across segments")
     anywhere = "/" not in glob
