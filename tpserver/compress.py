@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import signal
 import stat
 import sys
 import tempfile
@@ -16,6 +17,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final, NamedTuple, TextIO
 
 from tpserver.errors import UsageError
@@ -87,21 +89,15 @@ def compress(folder: str, *, jobs: int | None = None, output: TextIO | None = No
         raise UsageError(f"--jobs takes 1 to {_MOST_JOBS}, not {jobs}")
     jobs = jobs or os.cpu_count() or 1
     coders = thorough_coders()
-    tree = look(folder, tuple(coders))
-    out = _Output(output or sys.stdout, folder, sum(task.size for task in tree.tasks))
-    stop = threading.Event()
+    out = _Output(output or sys.stdout, folder)
     try:
-        with ThreadPoolExecutor(jobs, "compress") as pool:
-            try:
-                for task, future in _run_all(pool, 2 * jobs, tree.tasks, coders, stop):
-                    _note(tree, task, future, out)
-            except KeyboardInterrupt:
-                stop.set()
-                raise
+        with _signals_interrupt():
+            tree = look(folder, tuple(coders))
+            out.expect(sum(task.size for task in tree.tasks))
+            _run(tree, coders, jobs, out)
     except KeyboardInterrupt:
         out.line("stopped; what was written is whole")
         return _INTERRUPTED
-    out.clear()
     for line in report(tree, tuple(coders)):
         out.line(line)
     if tree.failures:
@@ -109,6 +105,21 @@ def compress(folder: str, *, jobs: int | None = None, output: TextIO | None = No
         print(f"tpserver: error: {tree.failures[0]}{more}", file=sys.stderr)
         return 1
     return 0
+
+
+@contextlib.contextmanager
+def _signals_interrupt() -> Iterator[None]:
+    """SIGTERM, and Ctrl-Break on Windows, are taken for Ctrl-C, so that they leave no half file either."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGBREAK") if hasattr(signal, name)]
+    before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def look(folder: str, codings: tuple[str, ...]) -> Tree:
@@ -160,28 +171,24 @@ def _size_if_current(target: str, plain: os.stat_result) -> int | None:
     return None
 
 
-def _run_all(
-    pool: ThreadPoolExecutor,
-    at_once: int,
-    tasks: list[Task],
-    coders: dict[str, Callable[[], Coder]],
-    stop: threading.Event,
-) -> Iterator[tuple[Task, Future[int | None]]]:
-    """Runs the tasks and gives each back when it is done; `at_once` are in the pool at the most."""
+def _run(tree: Tree, coders: dict[str, Callable[[], Coder]], jobs: int, out: _Output) -> None:
+    """Runs the tasks, and notes what has come of each; no more of them are in the pool than keep it busy."""
     waiting: dict[Future[int | None], Task] = {}
-    remaining = iter(tasks)
-    more = True
-    while more or waiting:
-        while more and len(waiting) < at_once:
-            task = next(remaining, None)
-            if task is None:
-                more = False
-            else:
-                waiting[pool.submit(write, task, coders[task.coding], stop)] = task
-        # Not for ever at a time: on Windows Ctrl-C does not end such a wait.
-        done, _ = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
-        for future in done:
-            yield waiting.pop(future), future
+    remaining = iter(tree.tasks)
+    stop = threading.Event()
+    with ThreadPoolExecutor(jobs, "compress") as pool:
+        try:
+            while True:
+                for task in islice(remaining, 2 * jobs - len(waiting)):
+                    waiting[pool.submit(write, task, coders[task.coding], stop)] = task
+                if not waiting:
+                    return
+                # Not for ever at a time: on Windows Ctrl-C does not end such a wait.
+                done, _ = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
+                for future in done:
+                    _note(tree, waiting.pop(future), future, out)
+        finally:
+            stop.set()  # nothing is left to be stopped, or Ctrl-C came
 
 
 def write(task: Task, coder: Callable[[], Coder], stop: threading.Event) -> int | None:
@@ -239,15 +246,18 @@ def _note(tree: Tree, task: Task, future: Future[int | None], out: _Output) -> N
 class _Output:
     """A bar on a terminal, plain lines elsewhere."""
 
-    def __init__(self, stream: TextIO | None, folder: str, size: int) -> None:
+    def __init__(self, stream: TextIO | None, folder: str) -> None:
         self._stream = stream
         self._folder = folder
-        self._all = max(1, size)
+        self._all = 1  # bytes there are, and were
         self._done = 0
         self._bar = stream is not None and stream.isatty()
         self._shown = False
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+    def expect(self, size: int) -> None:
+        self._all = max(1, size)
 
     def line(self, text: str) -> None:
         self.clear()
