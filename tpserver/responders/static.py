@@ -33,7 +33,9 @@ class FileResponder:
     def respond(self, request: Message, reply: Reply, file: File) -> None:
         head = request.head
         if self._variants is not None and file.negotiable:
-            file = self._variants.choose(file, head, reply.stamp)
+            chosen = self._variants.choose(file, head, reply.stamp)
+            if chosen is not file and not (head.conditional and _client_has(head, file)):
+                file = chosen
         if head.method == "GET":
             if not head.conditional and file.content is not None and reply.keep_alive and head.protocol == "HTTP/1.1":
                 reply.status = 200
@@ -145,6 +147,12 @@ def _ranges(head: Head, file: File) -> list[Range] | None:
 
 def _rest_of_head(head: Head, reply: Reply) -> bytes:
     return reply.stamp + persistence_line(head.protocol, reply.keep_alive) + CRLF
+
+
+def _client_has(head: Head, plain: File) -> bool:
+    """Whether the client has the plain file, or a part of it: it shall not get another variant that was made since."""
+    etag = plain.validators.etag
+    return head.fields.get("HTTP_IF_NONE_MATCH") == etag or head.fields.get("HTTP_IF_RANGE") == etag
 
 
 def refuse_method(method: str, *, known_path: bool) -> None:
