@@ -7,7 +7,7 @@ it means. Sizes are bytes and times seconds.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import Field, dataclass, field, fields
 from typing import Any, Final
 
@@ -279,10 +279,14 @@ def shown_default(declared: Field[Any], option: Option) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def options_table() -> str:
-    """The options as a Markdown table, for README.md."""
+def options_table(names: Sequence[str] | None = None) -> str:
+    """The options as a Markdown table, for README.md; where `names` are given, only those fields, in their order."""
     rows = ["| option | meaning | default |", "| --- | --- | --- |"]
-    for declared, option in options():
+    declared_options = options()
+    if names is not None:
+        by_name = {declared.name: (declared, option) for declared, option in declared_options}
+        declared_options = [by_name[name] for name in names]
+    for declared, option in declared_options:
         written = f"{option_name(declared)} {option.metavar}".rstrip()
         rows.append(f"| `{written}` | {option.meaning} | {shown_default(declared, option)} |")
     return "\n".join(rows) + "\n"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+import string
+
 import pytest
 
 from tpserver.http.hashed_names import is_hashed
@@ -77,3 +80,12 @@ def test_a_name_with_a_hash(name: str) -> None:
 @pytest.mark.parametrize("name", PLAIN)
 def test_a_name_without(name: str) -> None:
     assert not is_hashed(name)
+
+
+@pytest.mark.parametrize(("extension", "least", "most"), [("js", 0.77, 0.85), ("css", 0.77, 0.85), ("png", 0.46, 0.56)])
+def test_how_many_of_vites_hashes_are_recognized(extension: str, least: float, most: float) -> None:
+    """docs/static-files.md says how many."""
+    chance = random.Random(4)
+    alphabet = string.ascii_letters + string.digits + "-_"
+    names = [f"index-{''.join(chance.choices(alphabet, k=8))}.{extension}" for _ in range(4000)]
+    assert least < sum(map(is_hashed, names)) / len(names) < most

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 from typing import Any
 
@@ -112,3 +113,15 @@ def test_links_out_of_the_folder_are_followed_where_that_is_wanted(tmp_path: Pat
 def test_what_cannot_be_is_a_wrong_usage(start: Start, options: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match=f"^--{next(iter(options)).replace('_', '-')}"):
         start(**options)
+
+
+def test_a_compressed_variant_has_the_fields_of_its_file(root: Path, start: Start) -> None:
+    script = root / "assets" / "app.3f2a9c1b.js"
+    script.write_bytes(b"let a = 1;\n" * 300)
+    (root / "assets" / "app.3f2a9c1b.js.gz").write_bytes(gzip.compress(script.read_bytes()))
+    running = start(root=root, header=["*.js=X-One:1"])
+    for lines, status in ((["Range: bytes=0-1"], 206), ([], 200)):
+        answer = ask(running, "/assets/app.3f2a9c1b.js", "Accept-Encoding: gzip", *lines)
+        assert (answer.status, answer.fields["content-encoding"]) == (status, "gzip")
+        assert (answer.fields["cache-control"], answer.fields["x-one"]) == (IMMUTABLE, "1")
+        assert answer.fields["vary"] == "Accept-Encoding"
