@@ -187,26 +187,34 @@ def test_large_parts_of_a_large_file(start: Start, tmp_path: Path) -> None:
     assert earlier == served.content[:3_000_000] + b"\r\n"
 
 
+def opened(path: Path) -> int:
+    """How many descriptors of it this process has; none where the system does not tell."""
+    names = []
+    for descriptor in os.listdir("/proc/self/fd") if os.path.isdir("/proc/self/fd") else ():
+        try:
+            names.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+        except FileNotFoundError:
+            pass
+    return names.count(str(path))
+
+
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="only Linux tells which files are open")
 def test_the_parts_of_one_answer_have_the_file_open_once(start: Start, tmp_path: Path) -> None:
     served = serve(start, tmp_path, 30_000_000)
-
-    def opened() -> int:
-        names = []
-        for descriptor in os.listdir("/proc/self/fd"):
-            try:
-                names.append(os.readlink(f"/proc/self/fd/{descriptor}"))
-            except FileNotFoundError:
-                pass
-        return names.count(str(served.path))
-
     with connected(served.running) as (sock, stream):
         sock.sendall(request("/a.txt", "Range: bytes=" + ",".join(f"{at}0000000-{at}9999998" for at in range(3))))
         length = int(read_head(stream).fields["content-length"])
-        assert opened() == 1
+        assert opened(served.path) == 1
         while length:
             length -= len(stream.read(min(length, 1 << 20)))
-        eventually(lambda: opened() == 0, "the file is still open")
+        eventually(lambda: not opened(served.path), "the file is still open")
+
+
+@pytest.mark.parametrize("asked", ["bytes=999999999-", "bytes=0-0", "bytes=0-0,2-2"])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_no_file_is_left_open(served: Served, asked: str, method: str) -> None:
+    served.ask(f"Range: {asked}", method=method)
+    eventually(lambda: not opened(served.path), "the file is still open")
 
 
 # -- If-Range, and the other conditions
@@ -280,22 +288,40 @@ def test_the_other_conditions_come_before_what_is_beyond_the_end(served: Served)
     assert served.ask("Range: bytes=99999999-", 'If-Match: "other"').status == 412
 
 
-def test_the_version_that_was_opened_decides(start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        ("If-Range: {old}", 200),
+        ("If-Range: {new}", 206),
+        ("If-Match: {old}", 412),
+        ("If-Match: {new}", 412),  # it was not there yet when that was looked at
+        ("If-None-Match: {new}", 304),
+        (f"If-Unmodified-Since: {SAME}", 412),
+    ],
+)
+def test_the_version_that_was_opened_decides(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, status: int
+) -> None:
     """A file is replaced between the look at it and its opening: tag, size and part are those of one version."""
     served = serve(start, tmp_path, 200_000)
-    etag = served.ask().fields["etag"]
-    (tmp_path / "new").write_bytes(b"n" * 150_000)
+    old = served.ask().fields["etag"]
+    new_path = tmp_path / "new.txt"
+    new_path.write_bytes(b"n" * 150_000)
+    new = ask(served.running, "/new.txt").fields["etag"]
     opens = os.open
 
     def replace(name: str, *how: int) -> int:
-        if os.fspath(name).endswith("a.txt") and (tmp_path / "new").exists():
-            os.replace(tmp_path / "new", served.path)
+        if os.fspath(name).endswith("a.txt") and new_path.exists():
+            os.replace(new_path, served.path)
         return opens(name, *how)
 
     monkeypatch.setattr(os, "open", replace)
-    answer = served.ask("Range: bytes=149999-", f"If-Range: {etag}")
-    assert (answer.status, answer.content) == (200, b"n" * 150_000)
-    assert answer.fields["etag"] != etag
+    answer = served.ask("Range: bytes=149999-", line.format(old=old, new=new))
+    assert answer.status == status
+    if status in (200, 206):
+        assert answer.content == b"n" * (150_000 if status == 200 else 1)
+        assert answer.fields["etag"] == new
+    eventually(lambda: not opened(served.path), "the file is still open")
 
 
 # -- the rest of HTTP
