@@ -219,7 +219,8 @@ def load_application(name: str, app_dir: str) -> Application:
         raise UsageError(f"--app {name}: it takes MODULE:CALLABLE, such as wsgiPy.demo:app")
     if not os.path.isdir(app_dir):
         raise UsageError(f"--app-dir {app_dir}: there is no such folder")
-    sys.path.insert(0, os.path.abspath(app_dir))
+    if sys.path[:1] != [os.path.abspath(app_dir)]:
+        sys.path.insert(0, os.path.abspath(app_dir))
     try:
         found: Any = importlib.import_module(module_name)
     except BaseException as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tpserver.http.globs import compile_glob
+from tpserver.http.globs import Glob
 
 CASES = [
     # without a slash: names, in every folder
@@ -35,6 +35,13 @@ CASES = [
     ("**/img/*.png", "deep/img/a.png", True),
     ("**/img/*.png", "deepimg/a.png", False),
     ("**", "anything/at/all", True),
+    ("/**", "anything/at/all", True),
+    ("assets/**", "assets", False),
+    ("a/**/b/**/c", "a/b/c", True),
+    ("a/**/b/**/c", "a/x/b/y/z/c", True),
+    ("a/**/b/**/c", "a/x/c", False),
+    ("**/**/c", "c", True),
+    ("*-*.js", "a-b-c.js", True),
     # one character, and what is none of these
     ("photo?.jpg", "photo1.jpg", True),
     ("photo?.jpg", "photo12.jpg", False),
@@ -49,10 +56,20 @@ CASES = [
 
 @pytest.mark.parametrize(("glob", "path", "taken"), CASES)
 def test_a_glob_takes_a_path(glob: str, path: str, taken: bool) -> None:
-    assert (compile_glob(glob).fullmatch(path) is not None) is taken
+    assert Glob(glob).takes(path) is taken
 
 
-@pytest.mark.parametrize("glob", ["", "/", "a***b", "a//b", "*a" * 17, "a" * 257])
+@pytest.mark.parametrize(
+    "glob",
+    ["", "/", "a***b", "a**b", "**.js", "a/**b", "a//b", "//a", "a/", "**/", "a" * 257, "\n" * 300, "a" * 250 + "**"],
+)
 def test_what_is_no_glob(glob: str) -> None:
-    with pytest.raises(ValueError, match="glob"):
-        compile_glob(glob)
+    with pytest.raises(ValueError, match="glob") as caught:
+        Glob(glob)
+    assert "\n" not in str(caught.value)
+
+
+def test_many_stars_and_a_long_path_that_almost_fits() -> None:
+    """Expressions that try every way would not come to an end."""
+    assert not Glob("*a" * 120 + "*b").takes("a" * 4000)
+    assert not Glob("/".join(["**", "a*a*a"] * 25) + "/b").takes("/".join(["aaaa"] * 500))

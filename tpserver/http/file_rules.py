@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from tpserver.http.globs import compile_glob
+from tpserver.http.globs import Glob
 from tpserver.http.grammar import OWS_TEXT, TOKEN_TEXT
 from tpserver.http.hashed_names import IMMUTABLE, is_hashed
 from tpserver.http.media import media_type
@@ -44,7 +44,7 @@ Fields = list[tuple[str, str]]
 class FieldRule(NamedTuple):
     """One field for the files whose paths `glob` takes; an empty value sends no such field."""
 
-    glob: re.Pattern[str]
+    glob: Glob
     name: str
     value: str
 
@@ -61,7 +61,7 @@ def parse_cache_control(text: str) -> FieldRule:
     glob, equals, value = text.partition("=")
     if not equals:
         raise ValueError(f"{text!r} is not GLOB=VALUE, such as *.css=max-age=3600")
-    return FieldRule(compile_glob(glob), "Cache-Control", _value(value))
+    return FieldRule(Glob(glob), "Cache-Control", _value(value))
 
 
 def parse_header(text: str) -> FieldRule:
@@ -76,7 +76,7 @@ def parse_header(text: str) -> FieldRule:
         raise ValueError(f"{name} is a field between two neighbours on the way, and not for a file to say")
     if name.lower() in _OWN:
         raise ValueError(f"{name} cannot be set: {_OWN[name.lower()]}")
-    return FieldRule(compile_glob(glob), name, _value(value))
+    return FieldRule(Glob(glob), name, _value(value))
 
 
 def parse_mime(text: str) -> MediaRule:
@@ -115,7 +115,7 @@ class FileRules:
         if is_hashed(path.rpartition("/")[2]):
             found["cache-control"] = ("Cache-Control", IMMUTABLE)
         for glob, name, value in self._fields:
-            if glob.fullmatch(path) is not None:
+            if glob.takes(path):
                 found[name.lower()] = (name, value)
         return [field for field in found.values() if field[1]]
 

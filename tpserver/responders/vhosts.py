@@ -32,7 +32,7 @@ class VirtualHosts:
         """As `Site.find`. Raises `RequestRefused` (421) for a host that is not ours."""
         pattern, site = self._choose(head)
         if site is None:
-            raise RequestRefused(421, "This server does not answer for that host.")
+            raise _misdirected()
         if not head.wide_route:
             # What an address costs on one host says nothing about another.
             head.route = f"{pattern} {head.target}"
@@ -42,7 +42,8 @@ class VirtualHosts:
     def respond(self, request: Message, reply: Reply, found: Any) -> None:
         """As `Site.respond`, with what `find` has found."""
         site = self._choose(request.head)[1]
-        assert site is not None
+        if site is None:  # others take the place of these when an application is set
+            raise _misdirected()
         site.respond(request, reply, found)
 
     def error_page(self, head: Head, reply: Reply, status: int, fields: tuple[tuple[str, str], ...]) -> bool:
@@ -67,3 +68,7 @@ class VirtualHosts:
             if site is not None:
                 return pattern, site
         return "", self.default
+
+
+def _misdirected() -> RequestRefused:
+    return RequestRefused(421, "This server does not answer for that host.")
