@@ -114,7 +114,9 @@ def test_a_range_is_one_of_the_coded_content(start: Start, site: Path) -> None:
     assert answer.fields["content-range"] == "bytes 1-2/4"
     assert (answer.fields["content-encoding"], answer.fields["etag"]) == ("gzip", tag)
     plain = ask(running, "/app.js").fields["etag"]
-    assert ask(running, "/app.js", *asked, f"If-Range: {plain}").content == b"gzip"
+    # Whoever has begun with the plain file goes on with that, and with nothing else.
+    rest = ask(running, "/app.js", *asked, f"If-Range: {plain}")
+    assert (rest.status, rest.content, rest.fields.get("content-encoding")) == (206, TEXT[1:3], None)
     assert ask(running, "/app.js", "Range: bytes=0-2").content == TEXT[:3]
 
 
@@ -343,5 +345,5 @@ def test_fields_of_every_kind_do_not_fill_the_memory(site: Path) -> None:
         chooser.ask("/app.js", f"gzip;q=0.{number % 1000:03}, x{number}")
         chooser.ask("/app.js", "gzip, " + "x" * 300 + str(number))
     assert len(chooser.variants._accepted) <= 256
-    assert max(len(value or "") for value in chooser.variants._accepted) <= 256
+    assert max(map(len, chooser.variants._accepted)) <= 256
     assert len(chooser.variants._known) < 10

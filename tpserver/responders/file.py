@@ -29,7 +29,7 @@ class File:
 
     __slots__ = (
         "_stamp", "_whole", "choices", "coding", "content", "earlier", "fields", "lines", "media_type", "modified",
-        "name", "negotiable", "real", "signature", "size", "turn", "unmodified", "validator_fields",
+        "name", "negotiable", "real", "settled", "signature", "size", "turn", "unmodified", "validator_fields",
         "validators", "varies",
     )  # fmt: skip
 
@@ -62,6 +62,7 @@ class File:
         self.negotiable = not packed(self.media_type) and not is_coded(name)  # whether there may be variants of it
         self.varies = False  # whether another Accept-Encoding field may get another variant
         self.choices: Any = None  # what `Variants` knows of it
+        self.settled: bytes | None = None  # the stamp of the second for which it is known to have no variants
         tag = f'"{self.modified:x}-{status.st_size:x}{"-" + coding if coding else ""}"'
         self.validators = Validators(tag, self.modified // _SECOND)
         self.turn = -1

@@ -32,7 +32,7 @@ class FileResponder:
 
     def respond(self, request: Message, reply: Reply, file: File) -> None:
         head = request.head
-        if self._variants is not None and file.negotiable:
+        if self._variants is not None and file.negotiable and file.settled is not reply.stamp:
             chosen = self._variants.choose(file, head, reply.stamp)
             if chosen is not file and not (head.conditional and _client_has(head, file)):
                 file = chosen

@@ -67,7 +67,7 @@ class Variants:
     def __init__(self, folder: Folder, coder: BackgroundCoder | None = None) -> None:
         self._folder = folder
         self._coder = coder
-        self._accepted: dict[str | None, Accepted] = {}  # by the field's value
+        self._accepted: dict[str, Accepted] = {}  # by the field's value
         self._known: dict[Tiers, Accepted] = {}  # there are a few hundred at the most
 
     def choose(self, file: File, head: Head, stamp: bytes) -> File:
@@ -80,6 +80,8 @@ class Variants:
         if choices is None or choices.stamp is not stamp:
             choices = self._look(file, stamp)
         value = head.fields.get("HTTP_ACCEPT_ENCODING")
+        if value is None:
+            return file
         accepted = self._accepted.get(value) or self._read(value)
         try:
             chosen = choices.chosen[accepted]
@@ -90,10 +92,10 @@ class Variants:
         variant = chosen.file if isinstance(chosen, Made) else self._open(file, chosen)
         return variant or self._decide(file, self._look(file, stamp), accepted)
 
-    def _read(self, value: str | None) -> Accepted:
+    def _read(self, value: str) -> Accepted:
         tiers = accepted_codings(value)
         accepted = self._known.setdefault(tiers, Accepted(tiers))
-        if value is None or len(value) <= _FIELD_LENGTH:
+        if len(value) <= _FIELD_LENGTH:
             if len(self._accepted) >= _FIELDS:
                 self._accepted.clear()
             self._accepted[value] = accepted
@@ -144,6 +146,7 @@ class Variants:
             file.varies = True
             file.write_lines()
         file.choices = choices
+        file.settled = None if makeable or sidecars else stamp
         return choices
 
     def _path(self, name: str) -> str:
@@ -195,6 +198,6 @@ def sidecar_file(plain: File, coding: str, source: File) -> File:
     file.coding = coding
     file.validators = Validators(f'{source.validators.etag[:-1]}-{coding}"', source.validators.last_modified)
     file.varies = True
-    file.choices = None
+    file.choices = file.settled = None
     file.write_lines()
     return file
