@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from threading import Semaphore
 from typing import Final
 
 from tpserver.config import Config
@@ -15,6 +16,7 @@ from tpserver.http.site_pages import page_path
 from tpserver.responders.background import BackgroundCoder
 from tpserver.responders.file import File
 from tpserver.responders.folder import INDEX, Folder, fresh_look
+from tpserver.responders.listing import AT_ONCE
 from tpserver.responders.site import Site
 from tpserver.responders.variants import Variants
 from tpserver.responders.vhosts import VirtualHosts
@@ -46,6 +48,7 @@ class Sites:
         self._host_applications: dict[str, Application] = {}
         for pattern, what in config.vhost:
             self._add_host(pattern, what, load)
+        self._large_listings = Semaphore(AT_ONCE)
         self._check_pages()
 
     def build(
@@ -73,7 +76,9 @@ class Sites:
         return VirtualHosts(sites, default if wanted else None), reads
 
     def _site(self, folder: Folder | None, responder: WSGIResponder | None) -> Site:
-        return Site(folder, responder, spa=self._spa, error_pages=self._error_pages)
+        return Site(
+            folder, responder, spa=self._spa, error_pages=self._error_pages, large_listings=self._large_listings
+        )
 
     def _add_host(self, pattern: str, what: str, load: Load) -> None:
         name = f"--vhost {pattern}={what}"

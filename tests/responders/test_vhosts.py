@@ -12,6 +12,7 @@ from static_client import Answer, Start, connected, parse, plain_app, read_head
 
 from tpserver.errors import StartError, UsageError
 from tpserver.http.head import Head
+from tpserver.responders import listing
 
 APPLICATION = """
 def app(environ, start_response):
@@ -208,3 +209,23 @@ def test_what_cannot_be_a_virtual_host(
 ) -> None:
     with pytest.raises(kind, match=complaint):
         start(vhost=vhost)
+
+
+def test_large_listings_are_few_whatever_their_number_of_hosts(
+    place: Path, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "LARGE", 1)
+    for folder in ("a", "b"):
+        (place / folder / "index.html").unlink()
+        for number in range(3):
+            (place / folder / f"{number}.txt").write_bytes(b"")
+    running = start(vhost=["a.example=a", "b.example=b"], listing=True)
+    sites = running.server.protocol.site.sites
+    counts = {site._listings._large for site in sites.values()}
+    assert len(counts) == 1
+    (count,) = counts
+    for _ in range(listing.AT_ONCE):
+        assert count.acquire(blocking=False)
+    assert [get(running, host).status for host in ("a.example", "b.example")] == [503, 503]
+    count.release()
+    assert [get(running, host).status for host in ("a.example", "b.example")] == [200, 200]

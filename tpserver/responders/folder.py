@@ -112,7 +112,9 @@ class Folder:
             if file.turn == turn:
                 return file
             try:
-                if signature(os.stat(file.name)) == file.signature and not any(map(os.path.isfile, file.earlier)):
+                if signature(os.stat(file.name)) == file.signature and not (
+                    file.earlier and any(map(os.path.isfile, file.earlier))
+                ):
                     file.turn = turn
                     return file
             except OSError:

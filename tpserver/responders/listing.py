@@ -42,11 +42,14 @@ _REPARSE_POINT: Final = getattr(stat, "FILE_ATTRIBUTE_REPARSE_POINT", 0x400)
 
 
 class ListingResponder:
-    """Answers with the listing of a folder that a `Folder` has found. Any thread; the leader as a rule."""
+    """Answers with the listing of a folder that a `Folder` has found. Any thread; the leader as a rule.
 
-    def __init__(self, folder: Folder) -> None:
+    `large` counts the large listings that are being made; the responders of one server share it.
+    """
+
+    def __init__(self, folder: Folder, large: threading.Semaphore | None = None) -> None:
         self._folder = folder
-        self._large = threading.Semaphore(AT_ONCE)
+        self._large = large or threading.Semaphore(AT_ONCE)
 
     def respond(self, request: Message, reply: Reply, listing: Listing) -> None:
         """Raises `RequestRefused`: 404 where the folder has gone, 503 where too many large ones are being made."""

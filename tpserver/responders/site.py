@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from threading import Semaphore
 
 from tpserver.errors import RequestRefused
 from tpserver.http.head import Head
@@ -26,7 +27,7 @@ class Site:
     """A folder, an application, or both. `find` is the leader's; `respond` any thread's.
 
     `spa` is the path of the file in `folder` that answers for pages which nobody knows (single-page application);
-    `error_pages` maps statuses to the paths of theirs.
+    `error_pages` maps statuses to the paths of theirs. `large_listings` as `ListingResponder`.
     """
 
     def __init__(
@@ -36,10 +37,11 @@ class Site:
         *,
         spa: str | None = None,
         error_pages: Mapping[int, str] | None = None,
+        large_listings: Semaphore | None = None,
     ) -> None:
         self._folder = folder
         self._files = None if folder is None else FileResponder(folder, folder.variants)
-        self._listings = None if folder is None else ListingResponder(folder)
+        self._listings = None if folder is None else ListingResponder(folder, large_listings)
         self._error_pages = None if folder is None or not error_pages else ErrorPages(folder, error_pages)
         self.application = application
         self._spa = spa
