@@ -91,6 +91,7 @@ def test_who_gets_json(accept: str | None, expected: bool) -> None:
         ["v1.2", "v1.10", "v2.0"],
         ["a", "a1", "ab"],
         ["img_0009.jpg", "img_0010.jpg", "img_0100.jpg"],
+        ["img009", "img10", "img011"],
         ["\u00e4rger 2", "\u00c4rger 10"],
     ],
 )

@@ -184,8 +184,9 @@ def test_an_index_is_served_instead(start: Start, root: Path) -> None:
     assert b'<a href="./sub/">' in ask(running, "/", CLOSE).content
 
 
-def test_an_index_that_leads_outside_hides_the_folder(start: Start, root: Path) -> None:
-    link(root / "index.html", "../secret.txt")
+@pytest.mark.parametrize("target", ["../secret.txt", "nothing"])
+def test_an_index_that_cannot_be_served_hides_the_folder(start: Start, root: Path, target: str) -> None:
+    link(root / "index.html", target)
     assert ask(start(root=root, listing=True), "/", CLOSE).status == 404
 
 
