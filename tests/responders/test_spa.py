@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 from static_client import Start, ask, connected, read_head, request
 
+from tpserver.http.head import Head
+from tpserver.responders.fallback import FallbackResponse
+
 PAGE = b"<div id=app></div>"
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -221,3 +224,65 @@ def test_another_application_is_asked_from_then_on(root: Path, start: Start) -> 
     assert ask(running, "/x").content == PAGE
     assert (first.asked, second.asked) == ([], ["/x"])
     assert running.server.get_app() is second
+
+
+def test_the_page_is_what_it_is_when_the_application_has_answered(root: Path, start: Start) -> None:
+    def unknown(start_response: StartResponse) -> Any:
+        (root / "app.html").write_bytes(b"edited by the application")
+        return one_piece(start_response)
+
+    running = start(Pages(unknown), root=root, spa="app.html")
+    assert ask(running, "/x").content == b"edited by the application"
+
+
+def test_a_404_that_is_known_at_once_is_not_read(root: Path, start: Start) -> None:
+    read: list[bytes] = []
+
+    def unknown(start_response: StartResponse) -> Iterator[bytes]:
+        start_response(NOT_FOUND, [])
+
+        def pieces() -> Iterator[bytes]:
+            read.append(b"no")
+            yield b"no"
+
+        return pieces()
+
+    assert ask(start(Pages(unknown), root=root, spa="app.html"), "/x").content == PAGE
+    assert read == []
+
+
+class Wire:
+    """What a response has written."""
+
+    broken = False
+
+    def __init__(self) -> None:
+        self.written: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        self.written.append(data)
+
+    send = write
+
+
+class Reply:
+    """As far as a response asks."""
+
+    status = length = 0
+    keep_alive = True
+    stamp = b""
+
+    def __init__(self) -> None:
+        self.wfile = Wire()
+
+
+@pytest.mark.parametrize("unknown", WAYS)
+def test_nothing_of_the_404_is_written_not_even_nothing(unknown: Callable[..., Any]) -> None:
+    reply: Any = Reply()
+    response = FallbackResponse(Head("GET", "/x", "HTTP/1.1", {}), reply, {})
+    result = unknown(response.start_response)
+    if isinstance(result, list) and len(result) == 1:
+        response.send_whole(result[0])
+    else:
+        response.send_all(result)
+    assert (reply.wfile.written, reply.status, response.head_sent) == ([], 0, False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,9 @@ import pytest
 from static_client import Start, ask, link, plain_app
 
 from tpserver.errors import UsageError
+from tpserver.http.file_rules import FileRules, parse_header, parse_mime
+from tpserver.responders.file import File
+from tpserver.responders.folder import Folder
 
 IMMUTABLE = "public, max-age=31536000, immutable"
 
@@ -125,3 +129,13 @@ def test_a_compressed_variant_has_the_fields_of_its_file(root: Path, start: Star
         assert (answer.status, answer.fields["content-encoding"]) == (status, "gzip")
         assert (answer.fields["cache-control"], answer.fields["x-one"]) == (IMMUTABLE, "1")
         assert answer.fields["vary"] == "Accept-Encoding"
+
+
+def test_a_file_that_changes_before_it_is_opened_keeps_its_fields(root: Path) -> None:
+    folder = Folder(root, rules=FileRules([parse_header("*=X-One:1")], [parse_mime("bin=x/y")]))
+    file = folder.find("/assets/large.bin", 1)
+    assert isinstance(file, File)
+    (root / "assets" / "large.bin").write_bytes(bytes(200_000))
+    descriptor, opened = folder.open(file)
+    os.close(descriptor)
+    assert (opened.size, opened.fields, opened.media_type) == (200_000, (("X-One", "1"),), "x/y")

@@ -229,3 +229,10 @@ def test_large_listings_are_few_whatever_their_number_of_hosts(
     assert [get(running, host).status for host in ("a.example", "b.example")] == [503, 503]
     count.release()
     assert [get(running, host).status for host in ("a.example", "b.example")] == [200, 200]
+
+
+def test_an_application_of_a_host_alone_gets_large_contents(place: Path, start: Start) -> None:
+    running = start(vhost=["a.example=vhost_one:app"])
+    content = bytes(300_000)
+    head = f"POST /x HTTP/1.1\r\nHost: a.example\r\nContent-Length: {len(content)}\r\n\r\n"
+    assert parse(running.exchange(head.encode() + content)).status == 200
