@@ -9,6 +9,7 @@ import re
 import shutil
 import stat
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -338,6 +339,16 @@ def test_nothing_half_is_left_behind(
     assert run(tmp_path)[0] == 1
     expected = {"changed": "it was changed meanwhile", "broken": "the compressor is broken", "full": "No space left"}
     assert expected[what] in capsys.readouterr().err
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_what_is_told_to_stop_does_so_in_the_middle_of_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(TEXT)
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(command._Stopped):
+        command.write(command.Task(str(path), len(TEXT), "gzip"), GZIP["gzip"], stop)
     assert os.listdir(tmp_path) == ["a.txt"]
 
 

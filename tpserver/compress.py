@@ -185,7 +185,7 @@ def _run(tree: Tree, coders: dict[str, Callable[[], Coder]], jobs: int, out: _Ou
                     return
                 # Not for ever at a time: on Windows Ctrl-C does not end such a wait.
                 done, _ = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
-                for future in done:
+                for future in [one for one in waiting if one in done]:  # in the order of the names
                     _note(tree, waiting.pop(future), future, out)
         finally:
             stop.set()  # nothing is left to be stopped, or Ctrl-C came

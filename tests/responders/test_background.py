@@ -210,6 +210,30 @@ def test_of_what_the_server_can_make_the_best_that_the_client_takes_is_made(tmp_
     assert chooser.coding("/a.txt", "gzip") == "gzip"
 
 
+def test_where_the_best_gets_it_no_smaller_the_next_one_is_tried(tmp_path: Path) -> None:
+    class Larger:
+        def compress(self, data: bytes, /) -> bytes:
+            return data + b"!"
+
+        def flush(self) -> bytes:
+            return b""
+
+    coder = coders(zstd=Larger, gzip=quick_coders()["gzip"])
+    chooser = Chooser(tmp_path, coder)
+    write(tmp_path / "a.txt", TEXT)
+    for _ in range(2):
+        chooser.ask("/a.txt")
+        idle(coder)
+    assert chooser.coding("/a.txt") == "gzip"
+
+
+def test_other_bytes_of_the_same_file_have_another_tag(tmp_path: Path, chooser: Chooser) -> None:
+    write(tmp_path / "a.txt", TEXT)
+    plain = chooser.plain("/a.txt")
+    tags = {background.coded_file(plain, "gzip", content).validators.etag for content in (b"one", b"two")}
+    assert len(tags | {plain.validators.etag}) == 3
+
+
 def test_while_a_better_one_is_made_the_one_there_is_is_sent(tmp_path: Path) -> None:
     slow = SlowCoder()
     coder = coders(zstd=slow)
@@ -309,6 +333,23 @@ def test_the_memory_is_bounded_and_what_is_in_use_stays(
     assert chooser.coding("/19.txt", "gzip") == "gzip"
     assert coder._memory <= 10_000
     assert chooser.coding("/0.txt", "gzip") == ""  # thrown out, though its file still knew of it
+
+
+def test_what_was_thrown_out_is_kept_by_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, coder: BackgroundCoder, chooser: Chooser
+) -> None:
+    clock = Clock(monkeypatch)
+    monkeypatch.setattr(background, "MEMORY", 2000)
+    for name in ("a.txt", "b.txt"):
+        write(tmp_path / name, os.urandom(600).hex().encode())
+    chooser.ask("/a.txt", "gzip")
+    idle(coder)
+    assert chooser.coding("/a.txt", "gzip") == "gzip"
+    clock.now += background.KEPT + 1
+    chooser.ask("/b.txt", "gzip")
+    idle(coder)
+    assert chooser.coding("/b.txt", "gzip") == "gzip"
+    assert chooser.coding("/a.txt", "gzip") == ""  # in the very same second
 
 
 def test_the_number_of_variants_is_bounded(

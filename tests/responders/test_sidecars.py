@@ -329,6 +329,13 @@ def test_a_folder_is_no_sidecar(site: Path) -> None:
     assert Chooser(site).ask("/app.js").content == TEXT
 
 
+def test_a_page_that_is_found_without_its_extension_is_no_sidecar(site: Path) -> None:
+    sidecars(site)
+    (site / "app.js.gz").mkdir()
+    write(site / "app.js.gz.html", b"page", like=site / "app.js")
+    assert Chooser(site, try_html=True).ask("/app.js").content == TEXT
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no FIFOs")
 def test_a_fifo_is_no_sidecar(site: Path) -> None:
     sidecars(site)

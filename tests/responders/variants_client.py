@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from static_client import PATIENCE
 
@@ -22,8 +23,8 @@ BROWSER = "gzip, deflate, br, zstd"
 class Chooser:
     """Asks for files, each time in a turn of the leader of its own; `next_second` is one of the clock's."""
 
-    def __init__(self, root: Path, coder: BackgroundCoder | None = None) -> None:
-        self.folder = Folder(root)
+    def __init__(self, root: Path, coder: BackgroundCoder | None = None, **how: Any) -> None:
+        self.folder = Folder(root, **how)
         self.variants = Variants(self.folder, coder)
         self.turn = 0
         self.stamp = b"Date: 0\r\n"
