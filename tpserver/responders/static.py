@@ -34,7 +34,7 @@ class FileResponder:
         head = request.head
         if self._variants is not None and file.negotiable and file.settled is not reply.stamp:
             chosen = self._variants.choose(file, head, reply.stamp)
-            if chosen is not file and not (head.conditional and _client_has(head, file)):
+            if chosen is not file and not (head.conditional and _wants_plain(head, file, chosen)):
                 file = chosen
         if head.method == "GET":
             if not head.conditional and file.content is not None and reply.keep_alive and head.protocol == "HTTP/1.1":
@@ -149,10 +149,17 @@ def _rest_of_head(head: Head, reply: Reply) -> bytes:
     return reply.stamp + persistence_line(head.protocol, reply.keep_alive) + CRLF
 
 
-def _client_has(head: Head, plain: File) -> bool:
-    """Whether the client has the plain file, or a part of it: it shall not get another variant that was made since."""
+def _wants_plain(head: Head, plain: File, chosen: File) -> bool:
+    """Whether the client has the plain file, or a part of it: it shall not get another variant that was made since.
+
+    A part of what the server has made is for those who name its tag: all others may have begun before it was there,
+    and a date is the same for both.
+    """
     etag = plain.validators.etag
-    return head.fields.get("HTTP_IF_NONE_MATCH") == etag or head.fields.get("HTTP_IF_RANGE") == etag
+    same = head.fields.get("HTTP_IF_RANGE")
+    if same == etag or head.fields.get("HTTP_IF_NONE_MATCH") == etag:
+        return True
+    return "HTTP_RANGE" in head.fields and same != chosen.validators.etag and chosen.name == plain.name
 
 
 def refuse_method(method: str, *, known_path: bool) -> None:
