@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,26 @@ def test_an_unknown_path_gets_the_page(root: Path, start: Start, target: str) ->
     answer = ask(start(root=root, spa="app.html"), target, "Accept: text/html")
     assert (answer.status, answer.content) == (200, PAGE)
     assert answer.fields["content-type"] == "text/html; charset=utf-8"
+    assert answer.fields["vary"] == "Accept"
+
+
+def test_at_its_own_address_the_page_does_not_vary(root: Path, start: Start) -> None:
+    running = start(root=root, spa="app.html", header=["*=X-One:1"])
+    assert ask(running, "/x").fields["x-one"] == "1"
+    assert "vary" not in ask(running, "/app.html").fields
+
+
+def test_a_page_with_a_compressed_variant_varies_by_both(root: Path, start: Start) -> None:
+    (root / "app.html").write_bytes(PAGE * 100)
+    (root / "app.html.gz").write_bytes(gzip.compress(PAGE * 100))
+    with connected(start(root=root, spa="app.html")) as (sock, stream):
+        sock.sendall(request("/x", "Accept-Encoding: gzip"))
+        lines = []
+        while (line := stream.readline()) != b"\r\n":
+            lines.append(line)
+        varies = [line for line in lines if line.lower().startswith(b"vary:")]
+        assert sorted(varies) == [b"Vary: Accept\r\n", b"Vary: Accept-Encoding\r\n"]
+        assert b"Content-Encoding: gzip\r\n" in lines
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ entity tag are its own.
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Iterable
 from typing import Any, Final
@@ -95,6 +96,14 @@ class File:
         if self.varies:
             file.varies = True
             file.write_lines()
+        return file
+
+    def also(self, *fields: tuple[str, str]) -> File:
+        """The same, with further fields."""
+        file = copy.copy(self)
+        file.fields = (*self.fields, *fields)
+        file.choices = file.settled = None
+        file.write_lines()
         return file
 
     def whole(self, stamp: bytes) -> bytes:

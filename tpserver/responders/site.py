@@ -45,6 +45,7 @@ class Site:
         self._error_pages = None if folder is None or not error_pages else ErrorPages(folder, error_pages)
         self.application = application
         self._spa = spa
+        self._spa_page: tuple[File, File] | None = None  # the file, and how it answers for other addresses
         # Asked first, where there is an application.
         self._spa_behind = None if application is None else FallbackResponder(application, self._respond_spa)
 
@@ -66,8 +67,8 @@ class Site:
             if found is not None:
                 return found
             if self._spa is not None and is_page(head):
-                page = folder.find(self._spa, turn)
-                if isinstance(page, File):
+                page = self._find_spa(turn)
+                if page is not None:
                     return self._spa_behind or page
         return None if head.path == "*" else application
 
@@ -94,13 +95,25 @@ class Site:
         return self._error_pages is not None and self._error_pages.respond(head, reply, status, fields)
 
     def _respond_spa(self, request: Message, reply: Reply) -> None:
-        assert self._folder is not None
         assert self._files is not None
-        assert self._spa is not None
-        page = self._folder.find(self._spa, fresh_look())  # the application has taken its time
-        if not isinstance(page, File):
+        page = self._find_spa(fresh_look())  # the application has taken its time
+        if page is None:
             raise RequestRefused(404, _NOT_FOUND)
         self._files.respond(request, reply, page)
+
+    def _find_spa(self, turn: int) -> File | None:
+        """Any thread: what two make at once is equal."""
+        assert self._folder is not None
+        assert self._spa is not None
+        file = self._folder.find(self._spa, turn)
+        if not isinstance(file, File):
+            return None
+        known = self._spa_page
+        if known is None or known[0] is not file:
+            # Who does not take HTML gets another answer at the same address (RFC 9110 section 12.5.5).
+            self._spa_page = known = file, file.also(("Vary", "Accept"))
+        known[1].turn = file.turn
+        return known[1]
 
     def _redirect(self, head: Head, reply: Reply, redirect: Redirect) -> None:
         if head.method == "OPTIONS":
