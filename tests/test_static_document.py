@@ -56,3 +56,9 @@ def test_the_comparison_finds_what_it_asks_about(tmp_path: Path) -> None:
     compare.make_folder(tmp_path / "root")
     compare.add_pipe(tmp_path / "root")
     assert {"link.txt", "pipe", ".env", "prog.py"} <= {path.name for path in (tmp_path / "root").iterdir()}
+
+
+def test_what_it_links_to_is_there() -> None:
+    links = re.findall(r"\]\(([^)#]+)[^)]*\)", TEXT)
+    assert "codings.md" in links
+    assert [link for link in links if "://" not in link and not (DOCS / link).exists()] == []
