@@ -21,7 +21,7 @@ SLACK = 8 * MIB
 
 pytestmark = [
     pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="only Linux tells what a process has taken"),
-    pytest.mark.timeout(180),
+    pytest.mark.timeout(300),
 ]
 
 
