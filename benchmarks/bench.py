@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .model import Job
 
 FILES = {"1k.bin": 1 << 10, "10k.bin": 10 << 10, "100k.bin": 100 << 10, "20m.bin": 20 << 20}
+TEXT, TEXT_SIZE = "50k.txt", 50 << 10
 WARM_SECONDS = 1
 _MARGIN = 30.0
 
@@ -96,6 +97,8 @@ class Bench:
         self.files.mkdir()
         for name, size in FILES.items():
             (self.files / name).write_bytes(os.urandom(1024) * (size // 1024))
+        text = b"".join(path.read_bytes() for path in sorted((ROOT / "tpserver").rglob("*.py")))
+        (self.files / TEXT).write_bytes(text[:TEXT_SIZE])
 
     @contextmanager
     def serve(self, server: Server, job: Job) -> Iterator[ServerProcess]:

@@ -22,6 +22,7 @@ def counted(result: Counted) -> Figures:
     return {
         "requests/s": result.rate,
         "MB/s": result.bytes / result.seconds / 1e6,
+        "KiB per answer": result.bytes / max(1, result.requests) / 1024,
         "p50 ms": result.p50_ms,
         "p99 ms": result.p99_ms,
         "errors": result.errors,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import loads, trials
-from .bench import FILES
+from .bench import FILES, TEXT
 from .model import Job, Metric, Scenario, Target
 from .wrk import Load
 
@@ -67,6 +67,18 @@ for _file, _size, _unit in (
             (Target(_unit.name, 1.0, "nginx"),) if _file == "1k" else (),
         )
     )
+_add(
+    Scenario(
+        "static-gzip",
+        "A text of 50 KiB for clients that take gzip",
+        "64 keep-alive connections; nginx compresses each answer, at its default level 1; tpserver each file once",
+        Job(files=True, ready=("/1k.bin", FILES["1k.bin"])),
+        loads.throughput(Load(f"/{TEXT}", script="gzip")),
+        (RATE, Metric("KiB per answer", digits=1), P99, ERRORS),
+        STATIC_PEERS,
+        (Target("requests/s", 3.0, "nginx"),),
+    )
+)
 _add(
     Scenario(
         "sleep",

@@ -165,7 +165,12 @@ http {{
     tcp_nopush on;
     keepalive_timeout 75;
     keepalive_requests 100000000;
+    types {{
+        text/plain txt;
+    }}
     default_type application/octet-stream;
+    gzip on;
+    gzip_types text/plain;
     {self.cache}
     {temporary}
     server {{

@@ -1,6 +1,6 @@
-"""Writes the table of options into README.md: python docs/make_options.py, from the project's folder.
+"""Writes the tables of options into README.md and docs/static-files.md: python docs/make_options.py.
 
-The table is what `tpserver.config` declares. A test fails where the two differ.
+The tables are what `tpserver.config` declares. A test fails where they differ.
 """
 
 from __future__ import annotations
@@ -10,12 +10,17 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BEGIN, END = "<!-- options:begin -->\n", "<!-- options:end -->\n"
+FILES_BEGIN, FILES_END = "<!-- file-options:begin -->\n", "<!-- file-options:end -->\n"
+FILES = (
+    "root", "index", "try_html", "spa", "listing", "compress", "cache_control", "header", "mime", "error_page",
+    "follow_links", "vhost",
+)  # fmt: skip
 
 
-def with_options(text: str, table: str) -> str:
+def with_options(text: str, table: str, begin_marker: str = BEGIN, end_marker: str = END) -> str:
     """`text` with `table` between its two markers, instead of what stands there."""
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
+    before, begin, rest = text.partition(begin_marker)
+    _, end, after = rest.partition(end_marker)
     if not (begin and end):
         raise ValueError("the markers of the table of options are missing")
     return before + begin + table + end + after
@@ -27,6 +32,9 @@ def main() -> None:
 
     readme = ROOT / "README.md"
     readme.write_text(with_options(readme.read_text("utf-8"), options_table()), "utf-8", newline="\n")
+    files = ROOT / "docs" / "static-files.md"
+    text = with_options(files.read_text("utf-8"), options_table(FILES), FILES_BEGIN, FILES_END)
+    files.write_text(text, "utf-8", newline="\n")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import selectors
+import shutil
 import signal
 import socket
 
@@ -31,6 +32,9 @@ def hide() -> None:
         for name in names:
             if hasattr(module, name):
                 delattr(module, name)
+            if name in getattr(module, "__all__", ()):  # libraries go through it
+                module.__all__.remove(name)
     socket.socketpair = _loopback_pair  # type: ignore[assignment]
+    shutil._USE_CP_SENDFILE = False  # type: ignore[attr-defined] # it has looked before
     # Chosen when `selectors` was imported, which pytest has done long ago.
     selectors.DefaultSelector = selectors.SelectSelector  # type: ignore[misc, assignment]

@@ -8,12 +8,15 @@ import signal
 import socket
 import subprocess
 import sys
+import urllib.request
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
 from console import (
     HANGING,
     HELLO,
+    PATIENCE,
     ROOT,
     WAITING,
     draining,
@@ -149,6 +152,23 @@ def test_the_access_log_goes_nowhere(site: Path) -> None:
         assert console.stop() == (0, "stopped\n", "")
 
 
+def test_virtual_hosts_alone_serve_no_other_host(site: Path) -> None:
+    with tpserver("--vhost", "a.example=hello:app", "--vhost", "*.b.example=.", cwd=site) as console:
+        url = console.url.removeprefix("http://")
+        assert f"serves hello:app for a.example and . for *.b.example at http://{url}/ " in console.greeting
+        for host, status in (("a.example", 200), ("x.b.example", 200), ("b.example", 421)):
+            connection = HTTPConnection(url, timeout=PATIENCE)
+            connection.request("GET", "/", headers={"Host": host})
+            assert connection.getresponse().status == status
+            connection.close()
+
+
+def test_options_that_may_be_given_several_times(site: Path) -> None:
+    arguments = ["--index", "none.html", "--index", "index.html", "--header", "*=X-A:1", "--header", "*=X-B:2"]
+    with tpserver(*arguments, cwd=site) as console, urllib.request.urlopen(console.url, timeout=PATIENCE) as answer:
+        assert (answer.headers["X-A"], answer.headers["X-B"]) == ("1", "2")
+
+
 # -- how it complains
 
 
@@ -173,6 +193,18 @@ def test_the_access_log_goes_nowhere(site: Path) -> None:
         (["--root", "nothing"], "--root nothing: there is no such folder"),
         (["--root", "index.html"], "--root index.html: there is no such folder"),
         (["--app-dir", "nothing", "hello:app"], "--app-dir nothing: there is no such folder"),
+        (["--cache-control", "no-cache"], "'no-cache' is not GLOB=VALUE"),
+        (["--cache-control", "*=a\nb"], "no visible ASCII"),
+        (["--header", "*=Content-Length:5"], "Content-Length cannot be set: the server counts the bytes"),
+        (["--header", "*=Connection:close"], "Connection is a field between two neighbours"),
+        (["--mime", "wat"], "'wat' is not EXT=TYPE"),
+        (["--index", "a/b.html"], "is no name of a file"),
+        (["--error-page", "999=index.html"], "there is no page for 999"),
+        (["--error-page", "404=none.html"], "--error-page 404=none.html: there is no such file below"),
+        (["--spa", "none.html"], "--spa none.html: there is no such file below"),
+        (["hello:app", "--spa", "index.html"], "there is no folder that it could be in"),
+        (["--vhost", "a.example"], "is not HOST=DIR or HOST=MODULE:CALLABLE"),
+        (["--vhost", "a.example=nothing"], "--vhost a.example=nothing: there is no such folder"),
     ],
 )
 def test_an_error_of_usage_is_one_line_and_status_2(site: Path, arguments: list[str], about: str) -> None:

@@ -19,8 +19,10 @@ LONGEST = 450
 MAY_IMPORT = {
     "__init__": {"config", "run", "version"},
     "__main__": {"cli"},
-    "cli": {"config", "errors", "run", "version"},
-    "run": {"access_log", "config", "engine", "errors", "handler", "http", "responders", "spool", "version"},
+    "cli": {"compress", "config", "errors", "run", "version"},
+    "compress": {"errors", "http", "responders"},
+    "run": {"access_log", "config", "engine", "errors", "handler", "http", "responders", "sites", "spool", "version"},
+    "sites": {"config", "errors", "http", "responders", "version"},
     "handler": {"access_log", "errors", "http", "responders", "spool", "tally"},
     "spool": {"errors"},
     "tally": set(),
@@ -28,7 +30,7 @@ MAY_IMPORT = {
     "responders": {"errors", "http"},
     "http": {"errors"},
     "engine": {"errors"},
-    "config": {"errors"},
+    "config": {"errors", "http"},
     "errors": set(),
     "version": set(),
 }

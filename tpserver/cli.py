@@ -1,13 +1,14 @@
-"""The command line: arguments -> `Config` -> run. One clear line and an exit status for whatever is wrong."""
+"""The command line: arguments -> `Config` -> run, or a command. A clear line and an exit status for what is wrong."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
-from tpserver.config import Config, option_name, options, shown_default
+from tpserver.compress import compress
+from tpserver.config import Config, option_name, options, parse_count, shown_default
 from tpserver.errors import StartError, TpserverError, UsageError
 from tpserver.run import end_process_if_hung, run
 from tpserver.version import __version__
@@ -22,6 +23,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="tpserver",
         description="Serve a folder of files, a WSGI application, or both.",
+        epilog="There is one command: tpserver compress DIR writes compressed files beside those of a folder.",
         allow_abbrev=False,
     )
     parser.add_argument(
@@ -64,10 +66,33 @@ def parse(arguments: Sequence[str] | None = None) -> Config:
     return Config(**values)
 
 
+def _compress(arguments: Sequence[str]) -> int:
+    """The command `compress`; the process's exit status. Raises `UsageError`."""
+    parser = _Parser(
+        prog="tpserver compress",
+        description="Write compressed files (.br, .zst, .gz) beside those of a folder, for the server to send."
+        " What is up to date is left as it is.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("folder", metavar="DIR", help="the folder, with all that is below it")
+    parser.add_argument(
+        "--jobs", metavar="N", type=_typed(parse_count), help="files at once (default: one for each processor)"
+    )
+    given = parser.parse_args(arguments)
+    return compress(given.folder, jobs=given.jobs)
+
+
+# What comes instead of an application: a word of its own, which is no MODULE:CALLABLE.
+COMMANDS: Final[dict[str, Callable[[Sequence[str]], int]]] = {"compress": _compress}
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the server; the process's exit status: 0 stopped, 1 could not start, 2 wrong usage."""
+    """Runs the server, or a command; the process's exit status: 0 stopped or done, 1 failed, 2 wrong usage."""
+    given = sys.argv[1:] if arguments is None else arguments
     try:
-        server = run(parse(arguments))
+        if given and given[0] in COMMANDS:
+            return COMMANDS[given[0]](given[1:])
+        server = run(parse(given))
     except TpserverError as error:
         print(f"tpserver: error: {error}", file=sys.stderr)
         if isinstance(error, StartError) and error.cause_text:

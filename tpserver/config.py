@@ -7,15 +7,19 @@ it means. Sizes are bytes and times seconds.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import Field, dataclass, field, fields
 from typing import Any, Final
 
 from tpserver.errors import UsageError
+from tpserver.http.file_rules import FieldRule, MediaRule, parse_cache_control, parse_header, parse_mime
+from tpserver.http.hosts import VirtualHost, parse_virtual_host
+from tpserver.http.site_pages import ErrorPage, parse_error_page, parse_index
 
 _SIZE: Final = re.compile(r"([0-9]{1,15})([KMG]?)")
 _UNITS: Final = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
 _NUMBER: Final = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?")
+COMPRESS_MODES: Final = ("auto", "sidecars", "off")
 LOG_LEVELS: Final = ("debug", "info", "warning", "error", "critical")
 
 
@@ -63,6 +67,7 @@ class Option:
     most: float | None = None
     choices: tuple[str, ...] | None = None
     shown: str = ""  # the default as the docs show it, where the value itself would not tell
+    made: type = object  # what `parse` makes of one of several values
 
 
 def _option(
@@ -75,8 +80,10 @@ def _option(
     most: float | None = None,
     choices: tuple[str, ...] | None = None,
     shown: str = "",
+    made: type = object,
 ) -> Any:
-    return field(default=default, metadata={"option": Option(metavar, meaning, parse, least, most, choices, shown)})
+    option = Option(metavar, meaning, parse, least, most, choices, shown, made)
+    return field(default=default, metadata={"option": option})
 
 
 @dataclass(frozen=True)
@@ -85,6 +92,77 @@ class Config:
 
     root: str | None = _option(
         None, "DIR", "serve the files of this folder", shown="the current folder when there is no application"
+    )
+    listing: bool = _option(
+        False,
+        "",
+        "list the folders that have no index file: as a page that sorts by name, size or date (?view=grid shows"
+        " pictures), or as JSON for Accept: application/json. Whoever reaches the server sees what is there, but for"
+        " names that begin with a dot, Python files, and links out of the folder; an existing folder is listed before"
+        " the application is asked",
+    )
+    compress: str = _option(
+        "auto",
+        "MODE",
+        "files in a content coding that the client accepts: auto takes coded files that lie beside them (app.js.br,"
+        " app.js.zst, app.js.gz) and makes what is missing of texts and the like, sidecars takes only what lies there,"
+        " off sends every file as it is",
+        choices=COMPRESS_MODES,
+    )
+    index: tuple[str, ...] = _option(
+        (),
+        "NAME",
+        "the file that answers for its folder; of several the first that is there",
+        parse=parse_index,
+        shown="index.html",
+    )
+    try_html: bool = _option(
+        False, "", "/about is answered by about.html where no file has that name; a folder of the name comes after it"
+    )
+    spa: str | None = _option(
+        None,
+        "FILE",
+        "the file below the root that answers, with 200, for unknown paths without an extension where the client takes"
+        " HTML; an application is asked first, and its 404 is replaced",
+        shown="none",
+    )
+    error_page: tuple[ErrorPage, ...] = _option(
+        (),
+        "STATUS=FILE",
+        "the file below the root that is sent, where the client takes HTML, when the server itself answers with"
+        " this status: 404, 405, 406, 412, 416, 500 or 501",
+        parse=parse_error_page,
+        made=ErrorPage,
+    )
+    cache_control: tuple[FieldRule, ...] = _option(
+        (),
+        "GLOB=VALUE",
+        "the Cache-Control of the files that the glob takes (* within a segment, ** across); the last that fits"
+        " decides, an empty value sends none",
+        parse=parse_cache_control,
+        made=FieldRule,
+        shown="immutable for a year where the name carries a hash of the content, as app.3f2a9c1b.js; else none",
+    )
+    header: tuple[FieldRule, ...] = _option(
+        (),
+        "GLOB=NAME:VALUE",
+        "a field that the files get which the glob takes; not listings, redirects or what an application answers",
+        parse=parse_header,
+        made=FieldRule,
+    )
+    mime: tuple[MediaRule, ...] = _option(
+        (), "EXT=TYPE", "the media type of files with this extension", parse=parse_mime, made=MediaRule
+    )
+    follow_links: bool = _option(
+        False, "", "symbolic links may lead out of the root: whoever can make one there decides what is served"
+    )
+    vhost: tuple[VirtualHost, ...] = _option(
+        (),
+        "HOST=WHAT",
+        "a folder, or an application as MODULE:CALLABLE, for this host or *.domain; one of each may be given. Other"
+        " hosts get --root and --app, or 421 where neither is given",
+        parse=parse_virtual_host,
+        made=VirtualHost,
     )
     app: str | None = _option(
         None, "MODULE:CALLABLE", "the WSGI application; also as the only positional argument", shown="none"
@@ -207,6 +285,10 @@ def _several(declared: Field[Any], value: Any) -> Any:
     if isinstance(value, str) or not isinstance(value, Iterable):
         return value
     option: Option = declared.metadata["option"]
+    value = tuple(value)
+    for one in value:
+        if not isinstance(one, (str, option.made)):
+            raise UsageError(f"{option_name(declared)} takes texts {option.metavar}, not {one!r}")
     try:
         return tuple(option.parse(one) if isinstance(one, str) else one for one in value)
     except ValueError as error:
@@ -239,10 +321,14 @@ def shown_default(declared: Field[Any], option: Option) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def options_table() -> str:
-    """The options as a Markdown table, for README.md."""
+def options_table(names: Sequence[str] | None = None) -> str:
+    """The options as a Markdown table, for README.md; where `names` are given, only those fields, in their order."""
     rows = ["| option | meaning | default |", "| --- | --- | --- |"]
-    for declared, option in options():
+    declared_options = options()
+    if names is not None:
+        by_name = {declared.name: (declared, option) for declared, option in declared_options}
+        declared_options = [by_name[name] for name in names]
+    for declared, option in declared_options:
         written = f"{option_name(declared)} {option.metavar}".rstrip()
         rows.append(f"| `{written}` | {option.meaning} | {shown_default(declared, option)} |")
     return "\n".join(rows) + "\n"

@@ -25,6 +25,7 @@ from tpserver.http.negotiation import accepts_html
 from tpserver.http.response import server_timing, stamp
 from tpserver.responders.reply import Wire
 from tpserver.responders.site import Site
+from tpserver.responders.vhosts import VirtualHosts
 from tpserver.responders.wsgi import WSGIResponder
 from tpserver.spool import Spool
 from tpserver.tally import Answers
@@ -53,7 +54,7 @@ class HTTPRequest(Message):
     begun: float
     line: int
     remote: tuple[str, str]  # address and port of the client
-    route: str  # the target: requests that cost alike
+    route: str  # the target, and the virtual host: requests that cost alike
     wide_route: str  # method and the first two segments of the path: requests that may do so
 
     def __init__(self, head: Head, content: BinaryIO | None) -> None:
@@ -89,7 +90,7 @@ class HTTPProtocol:
 
     def __init__(
         self,
-        site: Site,
+        site: Site | VirtualHosts,
         limits: Limits | None = None,
         *,
         software: str = "tpserver",
@@ -189,7 +190,7 @@ class Receiver(MessageReader[HTTPRequest]):
         request.remote = self._remote
         if isinstance(found, WSGIResponder):
             request.own = False
-            request.route = head.target
+            request.route = head.route
             request.wide_route = head.wide_route or _wide_route(head)
             request.arrives_yet = isinstance(request.content, ArrivingContent)
         else:
@@ -232,7 +233,7 @@ def _begins(prefixes: tuple[str, ...], head: Head) -> bool:
 
 
 def _wide_route(head: Head) -> str:
-    head.wide_route = head.method + " " + "/".join(head.path.split("/", 3)[:3])
+    head.wide_route = head.wide()
     return head.wide_route
 
 
@@ -313,8 +314,10 @@ class HTTPRequestHandler(socketserver.StreamRequestHandler):
         return self.wfile.receive()
 
     def page(self, status: int, detail: str, fields: tuple[tuple[str, str], ...] = ()) -> None:
-        """Answers with a short page of the server's own."""
+        """Answers with a page of the site's for `status`, or a short one of the server's own."""
         head = self.request.head
+        if status >= 400 and self.protocol.site.error_page(head, self, status, fields):
+            return
         data = pages.response(
             status,
             detail,

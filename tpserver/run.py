@@ -21,10 +21,12 @@ from tpserver.engine.listeners import raise_file_limit
 from tpserver.engine.timing import Timing
 from tpserver.errors import StartError, UsageError
 from tpserver.handler import HTTPProtocol, HTTPRequestHandler, TimedRequestHandler
+from tpserver.http.codings import quick_coders
 from tpserver.http.head import Limits
-from tpserver.responders.folder import Folder
+from tpserver.responders.background import BackgroundCoder
 from tpserver.responders.site import Site
-from tpserver.responders.wsgi import Application, WSGIResponder
+from tpserver.responders.wsgi import Application
+from tpserver.sites import Sites
 from tpserver.spool import SPOOL, Spool
 from tpserver.version import SOFTWARE
 
@@ -46,11 +48,13 @@ class Server(engine.Server):
         if application is None and config.app is not None:
             application = load_application(config.app, config.app_dir)
         _check_application(application)
-        self._folder = _folder(config)
+        self._coder = BackgroundCoder(quick_coders()) if config.compress == "auto" else None
+        self._sites = Sites(config, self._coder, load_application)
+        self._application: Application | None = None
         self._log_stream: IO[str] | None = None
         self.access_log = self._open_access_log(config.access_log)
         protocol = HTTPProtocol(
-            Site(self._folder, None),
+            Site(None, None),  # until the address is known
             Limits(config.max_head, config.max_fields, config.max_body),
             software=SOFTWARE,
             access_log=self.access_log,
@@ -86,22 +90,22 @@ class Server(engine.Server):
         self.set_app(application)
 
     def set_app(self, application: Application | None) -> None:
-        """The application that answers from now on; None: files only. As wsgiref's `WSGIServer.set_app`."""
-        responder = None
-        if application is not None:
-            _check_application(application)
-            responder = WSGIResponder(application, self.server_name, self.server_port, software=SOFTWARE)
-        self.protocol.site = Site(self._folder, responder)
+        """The application that answers from now on; None: files only. As wsgiref's `WSGIServer.set_app`.
+
+        Virtual hosts keep what they have.
+        """
+        _check_application(application)
+        self.protocol.site, reads = self._sites.build(application, self.server_name, self.server_port)
+        self._application = application
         # Where nobody reads a content, none is stored on disk.
-        max_body = self.config.max_body if responder is not None else min(self.config.max_body, SPOOL)
+        max_body = self.config.max_body if reads else min(self.config.max_body, SPOOL)
         self.protocol.limits = self.protocol.limits._replace(max_body=max_body)
         # Remembered heads hold what the application before this one was told.
         self.protocol.memory.heads.clear()
 
     def get_app(self) -> Application | None:
-        """The application that answers."""
-        responder = self.protocol.site.application
-        return None if responder is None else responder.application
+        """The application that answers, but for virtual hosts with one of their own."""
+        return self._application
 
     @property
     def url(self) -> str:
@@ -126,6 +130,8 @@ class Server(engine.Server):
     def server_close(self) -> None:
         """Closes the listening socket and the access log."""
         super().server_close()
+        if self._coder is not None:
+            self._coder.close()
         self._close_access_log()
 
     def _open_access_log(self, where: str) -> AccessLog | None:
@@ -184,7 +190,7 @@ def run(config: Config, application: Application | None = None) -> Server:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     raise_file_limit()
-    if config.root is None and config.app is None and application is None:
+    if config.root is None and config.app is None and application is None and not config.vhost:
         config = Config(**{**vars(config), "root": "."})
     with Server(config, application) as server, _stopped_by_signals(server):
         _say(_greeting(server))
@@ -223,14 +229,6 @@ def _config(**options: Any) -> Config:
         raise UsageError(f"there is no option {', '.join(unknown)}" if unknown else str(error)) from None
 
 
-def _folder(config: Config) -> Folder | None:
-    if config.root is None:
-        return None
-    if not os.path.isdir(config.root):
-        raise UsageError(f"--root {config.root}: there is no such folder")
-    return Folder(config.root)
-
-
 def load_application(name: str, app_dir: str) -> Application:
     """ "package.module:name" -> the callable, looked for in `app_dir` first. Raises `UsageError` and `StartError`."""
     module_name, colon, attribute = name.partition(":")
@@ -238,7 +236,8 @@ def load_application(name: str, app_dir: str) -> Application:
         raise UsageError(f"--app {name}: it takes MODULE:CALLABLE, such as wsgiPy.demo:app")
     if not os.path.isdir(app_dir):
         raise UsageError(f"--app-dir {app_dir}: there is no such folder")
-    sys.path.insert(0, os.path.abspath(app_dir))
+    if sys.path[:1] != [os.path.abspath(app_dir)]:
+        sys.path.insert(0, os.path.abspath(app_dir))
     try:
         found: Any = importlib.import_module(module_name)
     except BaseException as error:
@@ -285,6 +284,7 @@ def _greeting(server: Server) -> str:
     name = config.app or getattr(application, "__name__", type(application).__name__)
     what = [os.path.abspath(config.root)] if config.root is not None else []
     what += [str(name)] if application is not None else []
+    what += [f"{thing} for {pattern}" for pattern, thing in config.vhost]
     return f"tpserver serves {' and '.join(what)} at {server.url} (Ctrl-C stops it)"
 
 

@@ -94,18 +94,6 @@ def test_head_and_file_come_whole_through_a_real_socket(pair, tmp_path):
     assert not connection.broken
 
 
-def test_a_file_that_became_shorter_breaks_the_connection(pair, tmp_path):
-    connection, other = pair
-    (tmp_path / "file").write_bytes(b"short")
-    connection.write(b"head")
-    connection.write_file(os.open(tmp_path / "file", os.O_RDONLY), 0, 100)
-    for _ in range(3):
-        connection.flush()
-    assert (connection.broken, connection.keep) == (True, False)
-    connection.close()
-    assert read(other, 200) == b"headshort"
-
-
 def test_a_lost_client_raises_nothing_where_nobody_waits(pair):
     connection, other = pair
     other.close()
@@ -169,6 +157,36 @@ def test_nothing_is_sent_behind_a_gap():
     with pytest.raises(ConnectionAbortedError):
         connection.send(b"beyond")
     assert bytes(sock.taken) == b"0123"
+
+
+def test_a_shared_descriptor_that_comes_too_late_is_closed_once(pair, tmp_path):
+    connection, _ = pair
+    (tmp_path / "file").write_bytes(b"file")
+    file = os.open(tmp_path / "file", os.O_RDONLY)
+    connection.abort()
+    connection.write_file(file, 0, 1, more=True)
+    assert is_open(file)
+    connection.write_file(file, 1, 1)
+    assert not is_open(file)
+
+
+def test_a_file_that_ends_too_early_resets_the_connection(tmp_path):
+    """The client must not take what it got for the whole, though it does not count."""
+    (tmp_path / "file").write_bytes(b"file")
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        other = socket.create_connection(listening.getsockname(), timeout=PATIENCE)
+        mine, _ = listening.accept()
+    with mine, other:
+        mine.setblocking(False)
+        connection = on(mine)
+        connection.write(b"head")
+        connection.write_file(os.open(tmp_path / "file", os.O_RDONLY), 0, 100)
+        for _ in range(3):
+            connection.flush()
+        assert (connection.broken, connection.keep) == (True, False)
+        connection.close()
+        with pytest.raises(ConnectionResetError):
+            read(other, 100)
 
 
 def test_closing_gives_everything_back(pair, tmp_path):

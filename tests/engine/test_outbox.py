@@ -177,6 +177,95 @@ def test_a_file_that_has_become_shorter_is_an_error(use, opened, length):
     outbox.clear()
 
 
+def test_pieces_of_one_file_share_its_descriptor(make_socket, use, opened):
+    sock = use(make_socket(4))
+    outbox = Outbox()
+    file = opened(b"0123456789")
+    outbox.append_file(file, 8, 2, more=True)
+    outbox.append(b"|")
+    outbox.append_file(file, 0, 5, more=True)
+    outbox.append_file(file, 5, 2)
+    while outbox:
+        assert is_open(file)
+        assert outbox.send(sock)
+    assert bytes(sock.taken) == b"89|0123456"
+    assert not is_open(file)
+
+
+@pytest.mark.parametrize("sent", [0, 1, 2])
+def test_clearing_closes_a_shared_descriptor_once(use, opened, sent):
+    sock = use(PlainSocket(1))
+    outbox = Outbox()
+    file = opened(b"0123456789")
+    outbox.append_file(file, 0, 1, more=True)
+    outbox.append_file(file, 1, 1, more=True)
+    outbox.append_file(file, 2, 1)
+    for _ in range(sent):
+        outbox.send(sock)
+    outbox.clear()
+    assert not is_open(file)
+    assert opened(b"the next to get that number") == file
+    outbox.clear()
+    assert is_open(file)
+
+
+@pytest.fixture
+def versioned(tmp_path):
+    """A file of ten bytes and an old date: its path, a descriptor of it, and its version."""
+    path = tmp_path / "versioned"
+    path.write_bytes(b"0123456789")
+    os.utime(path, (1, 1))
+    file = os.open(path, os.O_RDONLY | O_BINARY)
+    yield path, file, (os.fstat(file).st_mtime_ns, 10)
+    if is_open(file):
+        os.close(file)
+
+
+@pytest.mark.parametrize("content", [b"9876543210", b"98765"], ids=["as long", "shorter"])
+def test_a_file_that_is_written_anew_is_never_sent_to_its_end(use, versioned, content):
+    sock = use(PlainSocket(4))
+    path, file, version = versioned
+    outbox = Outbox()
+    outbox.append_file(file, 0, 10, version=version)
+    outbox.send(sock)
+    path.write_bytes(content)
+    with pytest.raises(EOFError, match="changed"):
+        send_all(outbox, sock)
+    assert len(sock.taken) < 10
+    outbox.clear()
+
+
+def test_a_file_that_changes_while_it_waits_behind_another_is_not_sent(use, versioned):
+    sock = use(PlainSocket(100))
+    path, file, version = versioned
+    outbox = Outbox()
+    outbox.append_file(file, 0, 2, version=version, more=True)
+    outbox.append_file(file, 5, 5, version=version)
+    outbox.send(sock)
+    path.write_bytes(b"9876543210")
+    with pytest.raises(EOFError, match="changed"):
+        outbox.send(sock)
+    assert bytes(sock.taken) == b"01"
+    outbox.clear()
+
+
+@pytest.mark.parametrize("change", ["grow", "same", "replace"])
+def test_a_file_that_grows_or_is_replaced_is_sent_as_it_was(use, versioned, change):
+    sock = use(PlainSocket(4))
+    path, file, version = versioned
+    outbox = Outbox()
+    outbox.append_file(file, 0, 10, version=version)
+    outbox.send(sock)
+    if change == "grow":
+        with path.open("ab") as stream:
+            stream.write(b"more")
+    elif change == "replace" and os.name != "nt":
+        path.with_name("new").write_bytes(b"new")
+        os.replace(path.with_name("new"), path)
+    send_all(outbox, sock)
+    assert bytes(sock.taken) == b"0123456789"
+
+
 def test_a_lost_client_is_an_error():
     class Lost(PlainSocket):
         def send(self, data, flags=0):

@@ -202,3 +202,16 @@ def test_two_requests_run_at_once(browser: Browser) -> None:
     with ThreadPoolExecutor(2) as pool:
         one, other = pool.map(meet, range(2))
     assert one != other
+
+
+def test_a_single_page_application_in_front_of_an_api(
+    start: Callable[..., Any], site: flask_site.Site, tmp_path: Path
+) -> None:
+    (tmp_path / "app.html").write_text("<div id=app></div>", "utf-8")
+    with Browser(start(judged(site.app), root=tmp_path, spa="app.html").url) as browser:
+        assert browser.get("/item/7/x").json() == {"number": 7, "rest": "x"}
+        page = browser.get("/users/7", headers={"Accept": "text/html"})
+        assert (page.status_code, page.text) == (200, "<div id=app></div>")
+        unknown = browser.get("/users/7", headers={"Accept": "application/json"})
+        assert (unknown.status_code, unknown.text) == (404, "nothing at /users/7")
+        assert browser.get("/users/7.png").status_code == 404

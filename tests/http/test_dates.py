@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tpserver.http.dates import format_date, parse_date
+from tpserver.http.dates import format_date, format_timestamp, parse_date
 
 # 6 November 1994, the date of RFC 9110's own examples.
 EXAMPLE = 784111777
@@ -113,3 +113,20 @@ def test_anything_else_is_no_date(text: str) -> None:
 @given(st.integers(FIRST, LAST))
 def test_what_is_written_is_read_again(seconds: int) -> None:
     assert parse_date(format_date(seconds)) == seconds
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "1970-01-01T00:00:00Z"),
+        (EXAMPLE, "1994-11-06T08:49:37Z"),
+        (-1, "1969-12-31T23:59:59Z"),
+        (LAST, "9999-12-31T23:59:59Z"),
+        (LAST + 1, "9999-12-31T23:59:59Z"),
+        (10**30, "9999-12-31T23:59:59Z"),
+        (FIRST, "0001-01-01T00:00:00Z"),
+        (-(10**30), "0001-01-01T00:00:00Z"),
+    ],
+)
+def test_a_time_is_written_for_programs(seconds: int, text: str) -> None:
+    assert format_timestamp(seconds) == text

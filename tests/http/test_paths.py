@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from urllib.parse import unquote_to_bytes
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tpserver.http.paths import allowed_on_windows, is_program, os_text, segments
+from tpserver.http.paths import allowed, allowed_on_windows, is_program, os_text, segments, url_name
 
 
 def latin(text: str) -> str:
@@ -197,3 +200,14 @@ def test_no_path_leads_above_its_folder(data: bytes, windows: bool) -> None:
 @given(st.binary(max_size=40))
 def test_the_bytes_of_a_path_survive(data: bytes) -> None:
     assert os_text(data.decode("latin-1")).encode("utf-8", "surrogateescape") == data
+
+
+@given(st.binary(min_size=1).filter(lambda data: b"/" not in data))
+@settings(max_examples=200)
+def test_a_name_written_into_a_url_leads_back_to_it(data: bytes) -> None:
+    name = os_text(data.decode("latin-1"))
+    written = url_name(name)
+    assert re.fullmatch(r"[A-Za-z0-9._~%-]+", written)
+    came = unquote_to_bytes(written).decode("latin-1")
+    visible = "\0" not in name and allowed(name, windows=False)
+    assert segments("/" + came, windows=False) == ((name,) if visible else None)

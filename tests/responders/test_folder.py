@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from tpserver.http.dates import parse_date
+from tpserver.responders import file as files
 from tpserver.responders import folder
-from tpserver.responders.folder import File, Folder, Redirect
+from tpserver.responders.file import File
+from tpserver.responders.folder import Folder, Redirect
 
 
 class Turns:
@@ -129,13 +131,13 @@ def test_two_threads_that_read_a_file_at_once_keep_it_once(
 ) -> None:
     (tmp_path / "a").write_bytes(b"text")
     both = threading.Barrier(2, timeout=20)
-    real = folder.media_type
+    real = files.media_type
 
     def wait_for_the_other(name: str) -> str:
         both.wait()
         return real(name)
 
-    monkeypatch.setattr(folder, "media_type", wait_for_the_other)
+    monkeypatch.setattr(files, "media_type", wait_for_the_other)
     threads = [threading.Thread(target=turns.folder.find, args=("/a", 1)) for _ in range(2)]
     for thread in threads:
         thread.start()

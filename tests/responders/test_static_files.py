@@ -213,7 +213,16 @@ NAMES = [
     "(a)[b]{c}.txt",
     "it's.txt",
     "\u00e4\u00f6\u00fc.txt",
+    "a\u0308 decomposed.txt",
     "\u65e5\u672c\u8a9e.txt",
+    "\ud55c\uad6d\uc5b4.txt",
+    "\u0440\u0443\u0441\u0441\u043a\u0438\u0439.txt",
+    "\u03b5\u03bb\u03bb\u03b7\u03bd\u03b9\u03ba\u03ac.txt",
+    "\u05e2\u05d1\u05e8\u05d9\u05ea.txt",
+    "\u0627\u0644\u0639\u0631\u0628\u064a\u0629.txt",
+    "\u0939\u093f\u0928\u094d\u0926\u0940.txt",
+    "\u0e44\u0e17\u0e22.txt",
+    "\U0001f469\u200d\U0001f4bb.txt",
     "\U0001f600.txt",
     "a..b",
     "-",
@@ -250,6 +259,13 @@ def test_the_longest_name_can_be_had_and_longer_ones_are_404(start: Start, tmp_p
         pass
     else:
         assert ask(running, "/" + "a" * 255).content == b"long"
+    try:
+        (tmp_path / ("\u00e4" * 127 + "a")).write_bytes(b"long in bytes")
+    except OSError:
+        pass
+    else:
+        assert ask(running, "/" + "%C3%A4" * 127 + "a").content == b"long in bytes"
+    assert ask(running, "/" + "%C3%A4" * 128).status == 404
     assert ask(running, "/" + "a" * 256).status == 404
     assert ask(running, "/" + "a" * 5000).status == 404
     assert ask(running, "/a" * 5000).status == 404

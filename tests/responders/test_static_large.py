@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +83,39 @@ def test_a_file_that_is_truncated_meanwhile_ends_the_connection_too_early(start:
         assert received < SIZE
 
 
+@pytest.mark.parametrize("asked", ["", "bytes=0-", "bytes=0-999999,2000000-"])
+@pytest.mark.parametrize("length", [SIZE, 1000], ids=["as long", "shorter"])
+def test_a_file_that_is_written_anew_meanwhile_never_comes_as_a_whole(
+    start: Start, large: Path, asked: str, length: int
+) -> None:
+    """Half of it would be of one version and half of another, and its length right."""
+    with connected(start(root=str(large.parent))) as (sock, stream):
+        sock.sendall(request("/large.bin", *([f"Range: {asked}"] if asked else [])))
+        promised = int(read_head(stream).fields["content-length"])
+        with large.open("r+b") as rewritten:
+            rewritten.write(b"n" * length)
+            rewritten.truncate(length)
+        received = 0
+        try:
+            while data := stream.read(STEP):
+                received += len(data)
+        except ConnectionResetError:
+            pass
+        assert received < promised
+
+
+def test_a_file_that_is_cut_off_is_whole_again_at_the_next_request(start: Start, large: Path) -> None:
+    running = start(root=str(large.parent))
+    with connected(running) as (sock, stream):
+        sock.sendall(request("/large.bin"))
+        read_head(stream)
+        large.write_bytes(b"new")
+        with contextlib.suppress(ConnectionResetError):
+            while stream.read(STEP):
+                pass
+    assert ask(running, "/large.bin").content == b"new"
+
+
 def test_a_file_that_grows_meanwhile_is_sent_as_long_as_it_was(start: Start, large: Path) -> None:
     with connected(start(root=str(large.parent))) as (sock, stream):
         sock.sendall(request("/large.bin"))
@@ -113,6 +148,71 @@ def test_a_file_that_is_replaced_or_deleted_meanwhile_is_sent_to_its_end(
         sock.sendall(request("/large.bin", "Connection: close"))
         answer = read_head(stream)
         assert (answer.status, stream.read() == b"new") == ((200, True) if change == "replace" else (404, False))
+
+
+GIB = 1 << 30
+
+
+@pytest.fixture(scope="module")
+def huge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A file of 5 GiB with four bytes on each side of the fourth, and four at its end; the rest is a hole."""
+    path = tmp_path_factory.mktemp("huge") / "huge.bin"
+    try:
+        with path.open("wb") as stream:
+            if sys.platform == "win32":
+                raise OSError("a hole takes its place on the disk here")
+            stream.seek(4 * GIB - 4)
+            stream.write(b"fourTH..")
+            stream.seek(5 * GIB - 4)
+            stream.write(b"last")
+        if path.stat().st_blocks * 512 > GIB:
+            raise OSError("this file system knows no holes")
+    except OSError as error:
+        path.unlink()
+        pytest.skip(str(error))
+    yield path
+    path.unlink()
+
+
+@pytest.mark.parametrize(
+    ("asked", "content", "content_range"),
+    [
+        ("bytes=4294967292-4294967299", b"fourTH..", "bytes 4294967292-4294967299/5368709120"),
+        ("bytes=4294967296-4294967297", b"TH", "bytes 4294967296-4294967297/5368709120"),
+        ("bytes=5368709116-", b"last", "bytes 5368709116-5368709119/5368709120"),
+        ("bytes=-5", b"\0last", "bytes 5368709115-5368709119/5368709120"),
+        ("bytes=5368709119-99999999999999999999", b"t", "bytes 5368709119-5368709119/5368709120"),
+    ],
+)
+def test_parts_beyond_four_gibibytes(start: Start, huge: Path, asked: str, content: bytes, content_range: str) -> None:
+    answer = ask(start(root=str(huge.parent)), "/huge.bin", f"Range: {asked}")
+    assert (answer.status, answer.content) == (206, content)
+    assert answer.fields["content-range"] == content_range
+
+
+def test_several_parts_on_both_sides_of_four_gibibytes(start: Start, huge: Path) -> None:
+    answer = ask(start(root=str(huge.parent)), "/huge.bin", "Range: bytes=-4,0-1,4294967294-4294967297")
+    assert int(answer.fields["content-length"]) == len(answer.content)
+    for part in (b"\r\n\r\nlast\r\n--", b"\r\n\r\n\0\0\r\n--", b"\r\n\r\nurTH\r\n--"):
+        assert part in answer.content
+
+
+def test_beyond_the_end_of_five_gibibytes(start: Start, huge: Path) -> None:
+    answer = ask(start(root=str(huge.parent)), "/huge.bin", "Range: bytes=5368709120-")
+    assert (answer.status, answer.fields["content-range"]) == (416, "bytes */5368709120")
+
+
+def test_the_size_of_a_huge_file_is_told_and_it_begins_to_come(start: Start, huge: Path) -> None:
+    running = start(root=str(huge.parent))
+    assert ask(running, "/huge.bin", method="HEAD").fields["content-length"] == str(5 * GIB)
+    with connected(running) as (sock, stream):
+        sock.sendall(request("/huge.bin"))
+        assert read_head(stream).fields["content-length"] == str(5 * GIB)
+        assert stream.read(STEP) == bytes(STEP)
+    with connected(running) as (sock, stream):
+        sock.sendall(request("/huge.bin", f"Range: bytes={4 * GIB - STEP}-"))
+        assert read_head(stream).fields["content-length"] == str(GIB + STEP)
+        assert stream.read(STEP + 4) == bytes(STEP - 4) + b"fourTH.."
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="only Linux tells which files are open")

@@ -124,3 +124,59 @@ def test_a_relative_root_stays_where_it_was(start: Start, root: Path, monkeypatc
     running = start(root="html")
     monkeypatch.chdir(root / "sub")
     assert ask(running, "/a.txt").content == b"html/a.txt"
+
+
+@pytest.mark.parametrize(
+    ("name", "to", "target", "content"),
+    [
+        ("link.txt", "../outside/secret.txt", "/link.txt", b"outside/secret.txt"),
+        ("link", "../outside", "/link/secret.txt", b"outside/secret.txt"),
+        ("link", "../outside", "/link/", b"outside"),
+        ("link", "..", "/link/outside/secret.txt", b"outside/secret.txt"),
+        ("link", "../html-two", "/link/secret.txt", b"html-two/secret.txt"),
+        ("link", "sub", "/link/", b"html/sub/index.html"),
+        ("index.html", "../outside/index.html", "/", b"outside"),
+    ],
+)
+def test_links_are_followed_out_of_the_folder_where_that_is_wanted(
+    start: Start, root: Path, name: str, to: str, target: str, content: bytes
+) -> None:
+    link(root / name, to)
+    running = start(root=str(root), follow_links=True)
+    for _ in range(2):
+        assert ask(running, target).content == content
+
+
+def test_a_folder_behind_a_followed_link_has_its_address_with_a_slash(start: Start, root: Path) -> None:
+    link(root / "link", "../outside")
+    answer = ask(start(root=str(root), follow_links=True), "/link?x")
+    assert (answer.status, answer.fields["location"]) == (301, "/link/?x")
+
+
+@pytest.mark.parametrize(
+    ("name", "to", "target"),
+    [
+        ("link.txt", "nothing.txt", "/link.txt"),
+        ("link.txt", "link.txt", "/link.txt"),
+        ("link", "link", "/link/"),
+        ("link.txt", "../outside/program.py", "/link.txt"),
+        ("link", "../outside", "/link/program.py"),
+        ("link", "../outside", "/link/.hidden"),
+        ("link", "../outside", "/link/../secret.txt"),
+        ("link", "../outside", "/link/..%2f../secret.txt"),
+        ("link", "../outside", "/../outside/secret.txt"),
+    ],
+)
+def test_following_links_is_all_that_it_opens(start: Start, root: Path, name: str, to: str, target: str) -> None:
+    for hidden in ("program.py", ".hidden"):
+        (root.parent / "outside" / hidden).touch()
+    (root.parent / "secret.txt").touch()
+    link(root / name, to)
+    assert ask(start(root=str(root), follow_links=True), target).status == 404
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="there are no devices to be linked to")
+@pytest.mark.parametrize("to", ["/dev/zero", "/dev/tty", "/dev/stdin", "/proc/self/mem"])
+def test_a_followed_link_to_a_device_is_404(start: Start, root: Path, to: str) -> None:
+    link(root / "link.txt", to)
+    assert ask(start(root=str(root), follow_links=True), "/link.txt").status == 404

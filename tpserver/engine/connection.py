@@ -16,7 +16,7 @@ from time import monotonic
 from typing import Any, Final
 
 from tpserver.engine.holding import RECEIVE, Send, send
-from tpserver.engine.outbox import Outbox
+from tpserver.engine.outbox import Outbox, Version
 from tpserver.engine.polling import NOTHING
 from tpserver.engine.protocol import Part, Receiver
 from tpserver.engine.timing import Pace
@@ -82,6 +82,11 @@ class Connection:
         """Whether it awaits its next request and nothing else: nothing to send, nothing received, not to be closed."""
         return self.keep and not self.outbox and not self.receiver.pending
 
+    @property
+    def unsent(self) -> int:
+        """Bytes in memory that the socket has not yet taken."""
+        return len(self.whole or b"") + (self.outbox.size if self.outbox is not None else 0)
+
     def write(self, data: bytes) -> None:
         """Puts `data` behind what is still to be sent; `flush` sends it. Once broken, nothing is."""
         if self.broken:
@@ -91,12 +96,17 @@ class Connection:
         else:
             self._outbox().append(data)
 
-    def write_file(self, file: int, offset: int, length: int) -> None:
-        """Puts a piece of an open file there. Takes over the descriptor `file`, and closes it in the end."""
-        if self.broken:
+    def write_file(
+        self, file: int, offset: int, length: int, *, version: Version | None = None, more: bool = False
+    ) -> None:
+        """Puts a piece of an open file there. Takes over the descriptor `file`, and closes it in the end.
+
+        With `more`, another piece of the same descriptor follows, and that one closes it. `version` as `FilePiece`.
+        """
+        if not self.broken:
+            self._outbox().append_file(file, offset, length, version=version, more=more)
+        elif not more:
             os.close(file)
-            return
-        self._outbox().append_file(file, offset, length)
 
     def flush(self, send: Send = send) -> int:
         """Offers the socket what is to be sent; how many bytes it took. Never blocks; a lost client raises nothing.
@@ -117,7 +127,10 @@ class Connection:
                 sent = self.outbox.send(self.sock) if self.outbox else 0
             self.moved = sent
             return sent
-        except (OSError, EOFError):
+        except EOFError:
+            self.reset()
+            return 0
+        except OSError:
             self.abort()
             return 0
 

@@ -21,27 +21,41 @@ _VECTOR: Final = 64
 _MORE: Final = getattr(socket, "MSG_MORE", 0)
 
 
+# Of an open file: st_mtime_ns and st_size.
+Version = tuple[int, int]
+
+
 class FilePiece:
-    """A part of an open file, still to be sent. Owns `file`, a descriptor of its own, and closes it."""
+    """A part of an open file, still to be sent. Owns `file`, a descriptor, and closes it, unless `more` of it follows.
 
-    __slots__ = ("_file", "_offset", "remaining")
+    Where `version` is given the file has to be that still when the last of it is sent. One that has
+    grown since passes: a log is no other file for the line that has been added to it.
+    """
 
-    def __init__(self, file: int, offset: int, length: int) -> None:
+    __slots__ = ("_file", "_more", "_offset", "_version", "remaining")
+
+    def __init__(self, file: int, offset: int, length: int, version: Version | None, more: bool) -> None:
         self._file = file
         self._offset = offset
+        self._version = version
+        self._more = more
         self.remaining = length
 
-    def send(self, sock: socket.socket) -> int:
-        """Sends what the socket takes; how many bytes that were.
+    def send(self, sock: socket.socket, *, late: bool) -> int:
+        """Sends what the socket takes; how many bytes that were. `late`: it was not made in this turn.
 
         Raises BlockingIOError when the socket takes none, OSError when the client is gone, and
-        EOFError when the file has become shorter than was promised.
+        EOFError when the file has become shorter than was promised, or another.
         """
         if hasattr(os, "sendfile"):
-            sent: int = os.sendfile(sock.fileno(), self._file, self._offset, min(self.remaining, FILE_STEP))
+            step = min(self.remaining, FILE_STEP)
+            self._check(step, late)
+            sent: int = os.sendfile(sock.fileno(), self._file, self._offset, step)
         else:
+            step = min(self.remaining, READ_STEP)
             os.lseek(self._file, self._offset, os.SEEK_SET)
-            data = os.read(self._file, min(self.remaining, READ_STEP))
+            data = os.read(self._file, step)
+            self._check(step, late)
             sent = sock.send(data) if data else 0
         if sent == 0:
             raise EOFError("the file became shorter while it was sent")
@@ -49,17 +63,27 @@ class FilePiece:
         self.remaining -= sent
         return sent
 
+    def _check(self, step: int, late: bool) -> None:
+        """Before the last step, for a client that has all it was promised takes it for whole."""
+        if late and step == self.remaining and self._version is not None:
+            status = os.fstat(self._file)
+            modified, size = self._version
+            if status.st_mtime_ns != modified and status.st_size <= size:
+                raise EOFError("the file was changed while it was sent")
+
     def close(self) -> None:
-        os.close(self._file)
+        if not self._more:
+            os.close(self._file)
 
 
 class Outbox:
     """Bytes and file pieces on their way to one socket. One thread at a time: the connection's owner."""
 
-    __slots__ = ("_parts", "size")
+    __slots__ = ("_late", "_parts", "size")
 
     def __init__(self) -> None:
         self._parts: deque[bytes | memoryview | FilePiece] = deque()
+        self._late = False  # something has been left over before
         self.size = 0  # bytes held in memory
 
     def __bool__(self) -> bool:
@@ -70,9 +94,14 @@ class Outbox:
             self._parts.append(data)
             self.size += len(data)
 
-    def append_file(self, file: int, offset: int, length: int) -> None:
-        """Takes over the descriptor `file` and closes it when `length` bytes from `offset` on are sent."""
-        self._parts.append(FilePiece(file, offset, length))
+    def append_file(
+        self, file: int, offset: int, length: int, *, version: Version | None = None, more: bool = False
+    ) -> None:
+        """Takes over the descriptor `file` and closes it when `length` bytes from `offset` on are sent.
+
+        `version` and `more` as `FilePiece`; `more` promises that a piece without it comes next of that file.
+        """
+        self._parts.append(FilePiece(file, offset, length, version, more))
 
     def send(self, sock: socket.socket) -> int:
         """Offers the socket what is here, once for each kind; how many bytes it took (0: none now).
@@ -83,7 +112,7 @@ class Outbox:
         try:
             while self._parts:
                 first = self._parts[0]
-                sent = first.send(sock) if isinstance(first, FilePiece) else self._send_bytes(sock)
+                sent = first.send(sock, late=self._late) if isinstance(first, FilePiece) else self._send_bytes(sock)
                 total += sent
                 if isinstance(first, FilePiece):
                     if not first.remaining:
@@ -94,6 +123,7 @@ class Outbox:
                     break
         except BlockingIOError:
             pass
+        self._late = bool(self._parts)
         return total
 
     def clear(self) -> None:

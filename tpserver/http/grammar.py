@@ -70,8 +70,21 @@ STATUS_TEXT: Final = re.compile(r"([1-9][0-9]{2}) ([\t\x20-\x7e\x80-\xff]*)|([1-
 FIELD_VALUE_TEXT: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 # RFC 9110 12.4.2  weight = OWS ";" OWS "q=" qvalue ; qvalue = ( "0" [ "." 0*3DIGIT ] ) / ( "1" [ "." 0*3("0") ] )
-QVALUE: Final = re.compile(r"[Qq]=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)")
+_QVALUE: Final = r"[Qq]=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)"
+QVALUE: Final = re.compile(_QVALUE)
+
+# RFC 9110 12.5.3  Accept-Encoding = #( codings [ weight ] ) ; codings = content-coding / "identity" / "*"
+# RFC 9110 8.4.1   content-coding = token, of which "*" is one too; this is one member without the white space around it
+ACCEPTED_CODING: Final = re.compile(rf"({TOKEN_TEXT.pattern})" + r"(?:[ \t]*;[ \t]*" + _QVALUE + r")?")
 
 # RFC 9110 8.8.3   entity-tag = [ weak ] opaque-tag ; opaque-tag = DQUOTE *etagc DQUOTE
 #                  etagc = %x21 / %x23-7E / obs-text
 ENTITY_TAG: Final = re.compile(r'(W/)?("[\x21\x23-\x7e\x80-\xff]*")')
+
+# RFC 9110 14.2    Range = ranges-specifier ; ranges-specifier = range-unit "=" range-set ; range-set = 1#range-spec
+RANGES: Final = re.compile(r"(" + TOKEN_TEXT.pattern + r")=([\t\x20-\x7e]*)")
+# RFC 9110 14.1.1  int-range = first-pos "-" [ last-pos ] ; first-pos = 1*DIGIT ; last-pos = 1*DIGIT
+#                  suffix-range = "-" suffix-length ; suffix-length = 1*DIGIT
+# White space around the hyphen is in no grammar, but taken by the servers that clients were written against; that
+# around the whole is cut off before, so that the match stays linear.
+RANGE_SPEC: Final = re.compile(r"([0-9]*)[\t ]*-[\t ]*([0-9]*)")

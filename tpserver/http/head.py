@@ -39,13 +39,13 @@ class Head:
     """One parsed request head. Shared between requests that repeat it, so nobody changes it.
 
     `fields` maps CGI names to values; `target` is as it came; `content_length` is None where no such
-    field came; `secret` tells that it carries cookies or credentials. `environ`, `repeated` and
+    field came; `secret` tells that it carries cookies or credentials. `environ`, `repeated`, `route` and
     `wide_route` are for whoever answers: what it has once worked out, kept as long as the head is.
     """
 
     __slots__ = (
         "_conditional", "chunked", "content_length", "environ", "expects_continue", "fields", "keep_alive", "method",
-        "path", "protocol", "query", "repeated", "secret", "target", "wide_route",
+        "path", "protocol", "query", "repeated", "route", "secret", "target", "wide_route",
     )  # fmt: skip
 
     def __init__(self, method: str, target: str, protocol: str, fields: dict[str, str]) -> None:
@@ -64,7 +64,12 @@ class Head:
         self.environ: dict[str, Any] | None = None
         self.repeated = False
         self._conditional: bool | None = None
+        self.route = target
         self.wide_route = ""
+
+    def wide(self) -> str:
+        """The method and the first two segments of the path: what requests have in common that may cost alike."""
+        return self.method + " " + "/".join(self.path.split("/", 3)[:3])
 
     @property
     def conditional(self) -> bool:

@@ -7,6 +7,8 @@ text/plain on one machine in ten. Here the standard library's own table is taken
 from __future__ import annotations
 
 import mimetypes
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 DEFAULT_TYPE: Final = "application/octet-stream"
@@ -60,11 +62,19 @@ def _table() -> mimetypes.MimeTypes:
 _TABLE: Final = _table()
 
 
-def media_type(name: str) -> str:
-    """A file's name -> the value of its Content-Type field; text says that it is UTF-8."""
+_NONE: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+def media_type(name: str, ours: Mapping[str, str] = _NONE) -> str:
+    """A file's name -> the value of its Content-Type field; text says that it is UTF-8, unless it says what it is.
+
+    `ours` maps extensions (lower case, without their dot) to the types that win over the table's.
+    """
     # Not guess_type(), which takes the name for a URL.
     _, dot, extension = name.rpartition(".")
-    guessed = _TABLE.types_map[True].get("." + extension.lower()) if dot else None
+    extension = extension.lower()
+    guessed = (ours.get(extension) or _TABLE.types_map[True].get("." + extension)) if dot else None
     if guessed is None:
         return DEFAULT_TYPE
-    return f"{guessed}; charset=utf-8" if guessed.startswith("text/") else guessed
+    is_text = guessed.lower().startswith("text/") and "charset=" not in guessed.lower()
+    return f"{guessed}; charset=utf-8" if is_text else guessed

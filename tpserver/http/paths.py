@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from typing import Final
+from urllib.parse import quote
 
 # Device names that Windows opens in every folder, whatever their extension (naming a file, Win32 documentation).
 _DEVICES: Final = frozenset(
@@ -30,11 +31,16 @@ def segments(path: str, *, windows: bool) -> tuple[str, ...] | None:
         return None
     names = tuple(name for name in os_text(path).split("/") if name)
     for name in names:
-        if name.startswith(".") and name != WELL_KNOWN:
-            return None  # hidden, "." and ".."
-        if windows and not allowed_on_windows(name):
+        if not allowed(name, windows=windows):
             return None
     return names
+
+
+def allowed(name: str, *, windows: bool) -> bool:
+    """Whether a request may name a file or folder so. `name` is one segment, as `segments` gives it."""
+    if name.startswith(".") and name != WELL_KNOWN:
+        return False  # hidden, "." and ".."
+    return "\\" not in name and not (windows and not allowed_on_windows(name))
 
 
 def os_text(path: str) -> str:
@@ -42,9 +48,14 @@ def os_text(path: str) -> str:
     return path.encode("latin-1").decode("utf-8", "surrogateescape")
 
 
+def url_name(name: str) -> str:
+    """A name as `segments` gives it -> what stands for it in a URL: no slash, colon or quote is left bare."""
+    return quote(name.encode("utf-8", "surrogateescape"), safe="")
+
+
 def allowed_on_windows(name: str) -> bool:
     """Whether `name` means, on Windows, a file of exactly that name below its folder, and nothing else."""
-    if _WINDOWS_SPECIAL.search(name) or name[-1] in ". " or any("\udc80" <= char <= "\udcff" for char in name):
+    if _WINDOWS_SPECIAL.search(name) or name[-1] in ". " or any("\ud800" <= char <= "\udfff" for char in name):
         return False
     if re.search(r"~[0-9]", name):
         return False  # a short 8.3 name, a second name for a file that may be hidden under its first

@@ -7,20 +7,20 @@ request of that turn was sent before, so an edit shows at once.
 from __future__ import annotations
 
 import errno
+import itertools
 import logging
 import os
 import stat
 import sys
 import threading
-from typing import Final, NamedTuple
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
 from tpserver.errors import RequestRefused
-from tpserver.http.conditional import Validators
-from tpserver.http.dates import format_date
-from tpserver.http.media import media_type
-from tpserver.http.paths import is_code, segments
-from tpserver.http.response import own_head
+from tpserver.http.file_rules import FileRules
+from tpserver.http.paths import allowed, is_code, os_text, segments, url_name
+from tpserver.responders.file import File, signature
 
 _log = logging.getLogger("tpserver")
 
@@ -37,9 +37,16 @@ LONGEST: Final = 1024
 _OPEN: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 
 # The system cannot open one more file just now: that says nothing about the file.
-_EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 
-Signature = tuple[int, int, int, int, int]
+
+# Numbers of turns that no leader has.
+_LOOKS: Final = itertools.count(-2, -1)
+
+
+def fresh_look() -> int:
+    """For `Folder.find`, where no turn of the leader is at hand: the file is looked at now. Any thread."""
+    return next(_LOOKS)
 
 
 class Redirect(NamedTuple):
@@ -48,51 +55,11 @@ class Redirect(NamedTuple):
     location: str
 
 
-class File:
-    """A regular file as it was when `signature` was taken. `lines` are the head's without Date and Server."""
+class Listing(NamedTuple):
+    """A folder without an index, to be listed: the names that lead to it from the root, and its real path."""
 
-    __slots__ = (
-        "_stamp", "_whole", "content", "lines", "name", "real", "signature", "size", "turn", "validator_fields",
-        "validators",
-    )  # fmt: skip
-
-    def __init__(self, name: str, real: str, status: os.stat_result, content: bytes | None) -> None:
-        self.name = name  # the path as it was joined, links and all: what is looked at in the next turn
-        self.real = real
-        self.signature = signature(status)
-        self.size = status.st_size
-        self.content = content
-        self.validators = Validators(
-            f'"{status.st_mtime_ns:x}-{status.st_size:x}"', status.st_mtime_ns // 1_000_000_000
-        )
-        self.validator_fields = [
-            ("ETag", self.validators.etag),
-            ("Last-Modified", format_date(self.validators.last_modified)),
-        ]
-        self.lines = own_head(
-            200,
-            [
-                ("Content-Type", media_type(os.path.basename(name))),
-                ("Content-Length", str(self.size)),
-                *self.validator_fields,
-            ],
-        )
-        self.turn = -1
-        self._stamp = b""
-        self._whole = b""
-
-    def whole(self, stamp: bytes) -> bytes:
-        """Head and content, ready to send; made once for each stamp, that is once a second."""
-        if self._stamp is not stamp:
-            assert self.content is not None
-            self._whole = b"%b%b\r\n%b" % (self.lines, stamp, self.content)
-            self._stamp = stamp
-        return self._whole
-
-
-def signature(status: os.stat_result) -> Signature:
-    """What changes when a file is edited or replaced, or its permissions are."""
-    return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino, status.st_dev
+    names: tuple[str, ...]
+    real: str
 
 
 def no_room(error: OSError) -> RequestRefused:
@@ -102,17 +69,38 @@ def no_room(error: OSError) -> RequestRefused:
 
 
 class Folder:
-    """The files below `root`. Any thread may call; the leader does as a rule."""
+    """The files below `root`. Any thread may call; the leader does as a rule.
 
-    def __init__(self, root: str | os.PathLike[str], *, windows: bool = sys.platform == "win32") -> None:
+    A folder is answered by the first file of it that `index` names. With `try_html` a path that no file has is
+    tried with `.html` behind it, before it is taken for a folder. `rules` say what files are sent with. With
+    `follow_links` whoever can make a link below `root` decides what is served.
+    """
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        *,
+        index: Sequence[str] = (INDEX,),
+        try_html: bool = False,
+        rules: FileRules | None = None,
+        listing: bool = False,
+        follow_links: bool = False,
+        windows: bool = sys.platform == "win32",
+    ) -> None:
         self.root = os.path.abspath(root)
-        self._windows = windows
+        self._index_names = tuple(index)
+        self._try_html = try_html
+        self._rules = rules or FileRules()
+        self.windows = windows  # names are judged by the rules of Windows
+        self._listing = listing  # folders without an index are listed
+        self._follow_links = follow_links  # links may lead out of the root
         self._files: dict[str, File] = {}
         self._memory = 0  # bytes of content kept
         # Guards what is added to and taken from `_files` and `_memory`; looking up needs none.
         self._lock = threading.Lock()
+        self.variants: Any = None  # `Variants`, where its files are sent in content codings
 
-    def find(self, path: str, turn: int) -> File | Redirect | None:
+    def find(self, path: str, turn: int) -> File | Listing | Redirect | None:
         """What a decoded request path stands for; None for what is not there or may not be served.
 
         Raises `RequestRefused` (503) where the system cannot open one more file.
@@ -124,7 +112,9 @@ class Folder:
             if file.turn == turn:
                 return file
             try:
-                if signature(os.stat(file.name)) == file.signature:
+                if signature(os.stat(file.name)) == file.signature and not (
+                    file.earlier and any(map(os.path.isfile, file.earlier))
+                ):
                     file.turn = turn
                     return file
             except OSError:
@@ -137,7 +127,7 @@ class Folder:
         try:
             descriptor = os.open(file.real, _OPEN)
         except OSError as error:
-            if error.errno in _EXHAUSTED:
+            if error.errno in EXHAUSTED:
                 raise no_room(error) from error
             raise
         status = os.fstat(descriptor)
@@ -146,56 +136,79 @@ class Folder:
             raise FileNotFoundError(file.real)
         if signature(status) == file.signature:
             return descriptor, file
-        return descriptor, File(file.name, file.real, status, None)
+        return descriptor, file.renewed(status)
 
-    def _look(self, path: str, turn: int) -> File | Redirect | None:
-        names = segments(path, windows=self._windows)
+    def _look(self, path: str, turn: int) -> File | Listing | Redirect | None:
+        names = segments(path, windows=self.windows)
         if names is None:
             return None
         name = os.path.join(self.root, *names)
+        real, mode = self._there(name)
+        if stat.S_ISREG(mode):
+            return None if path.endswith("/") or is_code(real) else self._load(path, name, real, turn)
+        if self._try_html and names and not path.endswith("/"):
+            page, page_mode = self._there(name + ".html")
+            if stat.S_ISREG(page_mode) and not is_code(page):
+                return self._load(path, name + ".html", page, turn, earlier=(name,))
+        if stat.S_ISDIR(mode):
+            return self._index(path, name, names, turn) or self._listed(path, name, real, names)
+        return None
+
+    def _there(self, name: str) -> tuple[str, int]:
+        """The real path of `name` and its mode (`st_mode`); "" and 0 for what is not there, or may not be reached."""
         try:
             if not os.access(name, os.F_OK):  # the usual answer where an application has most of the paths
-                return None
-        except ValueError:  # a character that this system's names cannot have
-            return None
-        real = self._inside(name)
-        if real is None:
-            return None
-        try:
-            status = os.stat(real)
-        except (OSError, ValueError):
-            return None
-        if stat.S_ISDIR(status.st_mode):
-            return self._index(path, name, names, turn)
-        if path.endswith("/") or not stat.S_ISREG(status.st_mode) or is_code(real):
-            return None
-        return self._load(path, name, real, turn)
+                return "", 0
+            real = self.real_path(name)
+            return ("", 0) if real is None else (real, os.stat(real).st_mode)
+        except (OSError, ValueError):  # gone again; a character that this system's names cannot have
+            return "", 0
 
-    def _index(self, path: str, name: str, names: tuple[str, ...], turn: int) -> File | Redirect | None:
-        index = os.path.join(name, INDEX)
-        real = self._inside(index)
-        if real is None or not os.path.isfile(real) or is_code(real):
-            return None
-        if not path.endswith("/"):
-            # Made of the names, not of what came: it can only lead to a path of this server.
-            return Redirect("/" + quote(os.fsencode("/".join(names))) + "/")
-        return self._load(path, index, real, turn)
+    def _index(self, path: str, name: str, names: tuple[str, ...], turn: int) -> File | Listing | Redirect | None:
+        earlier: list[str] = []
+        for index_name in self._index_names:
+            index = os.path.join(name, index_name)
+            real, mode = self._there(index)
+            if stat.S_ISREG(mode) and not is_code(real):
+                if not path.endswith("/"):
+                    # Made of the names, not of what came: it can only lead to a path of this server.
+                    return Redirect("/" + quote(os.fsencode("/".join(names))) + "/")
+                return self._load(path, index, real, turn, earlier=tuple(earlier))
+            earlier.append(index)
+        return None
 
-    def _inside(self, name: str) -> str | None:
-        """The real path of `name` when that lies below the real root: links are judged by where they lead."""
+    def _listed(self, path: str, name: str, real: str, names: tuple[str, ...]) -> Listing | Redirect | None:
+        if not self._listing or any(os.path.lexists(os.path.join(name, index)) for index in self._index_names):
+            return None
+        if not os.access(real, os.R_OK | os.X_OK):
+            return None
+        if os_text(path) != "/".join(["", *names, ""]):  # the page's links are relative
+            return Redirect("/" + "".join(url_name(one) + "/" for one in names))
+        return Listing(names, real)
+
+    def real_path(self, name: str) -> str | None:
+        """The real path of `name` when that may be served: links are judged by where they lead.
+
+        That has to be below the real root, unless links are followed wherever they lead. On Windows no
+        part of it may be hidden: a folder `.git` has a short name there, and that may be anything.
+        """
         try:
             root = os.path.realpath(self.root)
             real = os.path.realpath(name, strict=True)
         except (OSError, ValueError):
             return None
         below = root if root.endswith(os.sep) else root + os.sep
-        return real if real == root or real.startswith(below) else None
+        if real != root and not real.startswith(below):
+            return real if self._follow_links else None
+        if self.windows and not all(allowed(part, windows=True) for part in real[len(below) :].split(os.sep) if part):
+            return None
+        return real
 
-    def _load(self, path: str, name: str, real: str, turn: int) -> File | None:
+    def _load(self, path: str, name: str, real: str, turn: int, *, earlier: tuple[str, ...] = ()) -> File | None:
         try:
             descriptor = os.open(real, _OPEN)
         except OSError as error:
-            if error.errno in _EXHAUSTED:
+            if error.errno in EXHAUSTED:
                 raise no_room(error) from error
             return None
         with open(descriptor, "rb") as stream:
@@ -208,7 +221,9 @@ class Folder:
                 return None
         if content is not None and len(content) != status.st_size:
             content = None  # it is being written just now: sent from the disk, as it is then
-        file = File(name, real, status, content)
+        place = name[len(self.root) :].replace(os.sep, "/").lstrip("/")
+        fields, media = self._rules.fields(place), self._rules.media_type(place)
+        file = File(name, real, status, content, media=media, fields=fields, earlier=earlier)
         file.turn = turn
         if len(path) <= LONGEST:
             self._keep(path, file)

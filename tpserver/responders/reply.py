@@ -11,12 +11,23 @@ class Wire(Protocol):
     """The connection, as far as a responder sees it."""
 
     broken: bool
+    unsent: int  # bytes in memory that the client has not yet taken
 
     def write(self, data: bytes) -> None:
         """Puts `data` behind what is still to be sent. Never waits."""
 
-    def write_file(self, file: int, offset: int, length: int) -> None:
-        """Puts `length` bytes from `offset` on of the descriptor `file` there; closes it in the end."""
+    def write_file(
+        self, file: int, offset: int, length: int, *, version: tuple[int, int] | None = None, more: bool = False
+    ) -> None:
+        """Puts `length` bytes from `offset` on of the descriptor `file` there; closes it in the end.
+
+        `version` is (st_mtime_ns, st_size) of what is to be sent: the connection is broken off when the
+        file turns out to be rewritten or cut meanwhile. With `more`, another piece of the same
+        descriptor follows, and that one closes it.
+        """
+
+    def flush(self) -> int:
+        """Offers the client what is to be sent; how many bytes it took. Never waits."""
 
     def send(self, data: bytes) -> None:
         """Writes, and sends at once. May wait for the client; ConnectionAbortedError when that one has gone."""

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from threading import Semaphore
+
 from tpserver.errors import RequestRefused
 from tpserver.http.head import Head
 from tpserver.http.message import Message
 from tpserver.http.paths import is_program
-from tpserver.responders.folder import File, Folder, Redirect
+from tpserver.http.site_pages import is_page
+from tpserver.responders.error_pages import ErrorPages
+from tpserver.responders.fallback import FallbackResponder
+from tpserver.responders.file import File
+from tpserver.responders.folder import Folder, Listing, Redirect, fresh_look
+from tpserver.responders.listing import ListingResponder
 from tpserver.responders.reply import Reply
 from tpserver.responders.static import ALLOW, FileResponder, refuse_method
 from tpserver.responders.wsgi import WSGIResponder
@@ -16,14 +24,32 @@ _NOT_FOUND = "There is nothing at this address."
 
 
 class Site:
-    """A folder, an application, or both. `find` is the leader's; `respond` any thread's."""
+    """A folder, an application, or both. `find` is the leader's; `respond` any thread's.
 
-    def __init__(self, folder: Folder | None, application: WSGIResponder | None) -> None:
+    `spa` is the path of the file in `folder` that answers for pages which nobody knows (single-page application);
+    `error_pages` maps statuses to the paths of theirs. `large_listings` as `ListingResponder`.
+    """
+
+    def __init__(
+        self,
+        folder: Folder | None,
+        application: WSGIResponder | None,
+        *,
+        spa: str | None = None,
+        error_pages: Mapping[int, str] | None = None,
+        large_listings: Semaphore | None = None,
+    ) -> None:
         self._folder = folder
-        self._files = None if folder is None else FileResponder(folder)
+        self._files = None if folder is None else FileResponder(folder, folder.variants)
+        self._listings = None if folder is None else ListingResponder(folder, large_listings)
+        self._error_pages = None if folder is None or not error_pages else ErrorPages(folder, error_pages)
         self.application = application
+        self._spa = spa
+        self._spa_page: tuple[File, File] | None = None  # the file, and how it answers for other addresses
+        # Asked first, where there is an application.
+        self._spa_behind = None if application is None else FallbackResponder(application, self._respond_spa)
 
-    def find(self, head: Head, turn: int) -> File | Redirect | WSGIResponder | None:
+    def find(self, head: Head, turn: int) -> File | Listing | Redirect | WSGIResponder | None:
         """Who answers a request with this head: None stands for the server itself.
 
         A path that ends in `.py` is always the application's, and so is every method but GET and
@@ -40,15 +66,22 @@ class Site:
             found = folder.find(head.path, turn)
             if found is not None:
                 return found
+            if self._spa is not None and is_page(head):
+                page = self._find_spa(turn)
+                if page is not None:
+                    return self._spa_behind or page
         return None if head.path == "*" else application
 
-    def respond(self, request: Message, reply: Reply, found: File | Redirect | WSGIResponder | None) -> None:
+    def respond(self, request: Message, reply: Reply, found: File | Listing | Redirect | WSGIResponder | None) -> None:
         """Answers with what `find` has found. Raises `RequestRefused`."""
         if isinstance(found, WSGIResponder):
             found.respond(request, reply)
         elif isinstance(found, File):
             assert self._files is not None
             self._files.respond(request, reply, found)
+        elif isinstance(found, Listing):
+            assert self._listings is not None
+            self._listings.respond(request, reply, found)
         elif isinstance(found, Redirect):
             self._redirect(request.head, reply, found)
         elif request.head.path == "*":
@@ -56,6 +89,31 @@ class Site:
         else:
             refuse_method(request.head.method, known_path=False)
             raise RequestRefused(404, _NOT_FOUND)
+
+    def error_page(self, head: Head, reply: Reply, status: int, fields: tuple[tuple[str, str], ...]) -> bool:
+        """Answers with a file of the site's author; False where the server's own page has to do. Any thread."""
+        return self._error_pages is not None and self._error_pages.respond(head, reply, status, fields)
+
+    def _respond_spa(self, request: Message, reply: Reply) -> None:
+        assert self._files is not None
+        page = self._find_spa(fresh_look())  # the application has taken its time
+        if page is None:
+            raise RequestRefused(404, _NOT_FOUND)
+        self._files.respond(request, reply, page)
+
+    def _find_spa(self, turn: int) -> File | None:
+        """Any thread: what two make at once is equal."""
+        assert self._folder is not None
+        assert self._spa is not None
+        file = self._folder.find(self._spa, turn)
+        if not isinstance(file, File):
+            return None
+        known = self._spa_page
+        if known is None or known[0] is not file:
+            # Who does not take HTML gets another answer at the same address (RFC 9110 section 12.5.5).
+            self._spa_page = known = file, file.also(("Vary", "Accept"))
+        known[1].turn = file.turn
+        return known[1]
 
     def _redirect(self, head: Head, reply: Reply, redirect: Redirect) -> None:
         if head.method == "OPTIONS":

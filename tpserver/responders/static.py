@@ -1,16 +1,22 @@
-"""Files of a folder: finding, validating, sending. Small ones from memory, large ones by the kernel."""
+"""Files of a folder: validating, ranges, sending. Small ones from memory, large ones by the kernel."""
 
 from __future__ import annotations
 
 import os
+import time
 from typing import Final
 
 from tpserver.errors import RequestRefused
-from tpserver.http.conditional import evaluate
+from tpserver.http.conditional import evaluate, range_holds
+from tpserver.http.grammar import CRLF
+from tpserver.http.head import Head
 from tpserver.http.message import Message
+from tpserver.http.ranges import Range, content_range, multipart, select, unsatisfied_range
 from tpserver.http.response import own_head, persistence_line
-from tpserver.responders.folder import File, Folder
-from tpserver.responders.reply import Reply
+from tpserver.responders.file import File
+from tpserver.responders.folder import Folder
+from tpserver.responders.reply import Reply, Wire
+from tpserver.responders.variants import Variants
 
 ALLOW: Final = "GET, HEAD, OPTIONS"
 # RFC 9110 section 9.1 and RFC 5789.
@@ -20,11 +26,16 @@ REGISTERED: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT"
 class FileResponder:
     """Answers with one file that a `Folder` has found. Any thread; the leader as a rule."""
 
-    def __init__(self, folder: Folder) -> None:
+    def __init__(self, folder: Folder, variants: Variants | None = None) -> None:
         self._folder = folder
+        self._variants = variants  # chooses among content codings, where there shall be any
 
     def respond(self, request: Message, reply: Reply, file: File) -> None:
         head = request.head
+        if self._variants is not None and file.negotiable and file.settled is not reply.stamp:
+            chosen = self._variants.choose(file, head, reply.stamp)
+            if chosen is not file and not (head.conditional and _wants_plain(head, file, chosen)):
+                file = chosen
         if head.method == "GET":
             if not head.conditional and file.content is not None and reply.keep_alive and head.protocol == "HTTP/1.1":
                 reply.status = 200
@@ -36,36 +47,119 @@ class FileResponder:
             return
         else:
             refuse_method(head.method, known_path=True)
-        status = evaluate(head.method, head.fields, file.validators) if head.conditional else 200
-        reply.status = status
-        if status == 412:
-            raise RequestRefused(412, "The file is not what the request takes it to be.")
-        if status == 304:
-            lines = own_head(304, file.validator_fields)
-            reply.wfile.write(lines + reply.stamp + persistence_line(head.protocol, reply.keep_alive) + b"\r\n")
-            return
-        self._send(request, reply, file)
+        self._answer(head, reply, file)
 
-    def _send(self, request: Message, reply: Reply, file: File) -> None:
-        head = request.head
-        content, size, lines = file.content, file.size, file.lines
+    def _answer(self, head: Head, reply: Reply, file: File) -> None:
+        """Preconditions first, then ranges (RFC 9110 section 13.2.2), both by what is then sent."""
+        status = evaluate(head.method, head.fields, file.validators) if head.conditional else 200
         descriptor = -1
-        if content is None and head.method == "GET":
-            try:
-                descriptor, opened = self._folder.open(file)
-            except OSError:
-                raise RequestRefused(404, "There is no such file any more.") from None
-            size, lines = opened.size, opened.lines
-        reply.wfile.write(lines + reply.stamp + persistence_line(head.protocol, reply.keep_alive) + b"\r\n")
-        if head.method == "HEAD":
-            return
-        reply.length = size
-        if content is not None:
-            reply.wfile.write(content)
-        elif size:
-            reply.wfile.write_file(descriptor, 0, size)
+        try:
+            if status == 200 and file.content is None and head.method == "GET":
+                descriptor, opened = self._open(file)
+                if opened is not file and head.conditional:
+                    status = evaluate(head.method, head.fields, opened.validators)
+                file = opened
+            if status == 412:
+                raise RequestRefused(412, "The file is not what the request takes it to be.")
+            if status == 304:
+                reply.status = 304
+                reply.wfile.write(file.unmodified + _rest_of_head(head, reply))
+            elif _send(head, reply, file, descriptor):
+                descriptor = -1
+        finally:
+            if descriptor >= 0:
+                os.close(descriptor)
+
+    def _open(self, file: File) -> tuple[int, File]:
+        try:
+            return self._folder.open(file)
+        except OSError:
+            raise RequestRefused(404, "There is no such file any more.") from None
+
+
+def _send(head: Head, reply: Reply, file: File, descriptor: int) -> bool:
+    """Sends the file, or the ranges of it that are asked for; whether `descriptor` has been passed on.
+
+    Raises `RequestRefused` (416). HEAD gets the head that GET would.
+    """
+    ranges = _ranges(head, file)
+    between: list[bytes] = []  # what frames the ranges, where they are several
+    if ranges is None:
+        reply.status, lines, length = 200, file.lines, file.size
+        ranges = [Range(0, file.size - 1)] if file.size else []
+    else:
+        reply.status = 206
+        if len(ranges) == 1:
+            about = [("Content-Type", file.media_type), ("Content-Range", content_range(ranges[0], file.size))]
         else:
-            os.close(descriptor)
+            boundary = os.urandom(16).hex()
+            between = multipart(ranges, file.size, file.media_type, boundary)
+            about = [("Content-Type", f"multipart/byteranges; boundary={boundary}")]
+        length = sum(part.length for part in ranges) + sum(map(len, between))
+        lines = own_head(206, [*about, ("Content-Length", str(length)), *file.about])
+    first = lines + _rest_of_head(head, reply)
+    if head.method == "HEAD":
+        reply.wfile.write(first)
+        return False
+    reply.length = length
+    if file.content is not None:
+        reply.wfile.write(first + _joined(file.content, ranges, between))
+        return False
+    reply.wfile.write(first)
+    return _write_pieces(reply.wfile, file, descriptor, ranges, between)
+
+
+def _joined(content: bytes, ranges: list[Range], between: list[bytes]) -> bytes:
+    parts = [content[part.first : part.last + 1] for part in ranges]
+    for number, text in enumerate(between):
+        parts.insert(2 * number, text)
+    return b"".join(parts)
+
+
+def _write_pieces(wire: Wire, file: File, descriptor: int, ranges: list[Range], between: list[bytes]) -> bool:
+    """Nothing of the file is loaded, and all of its pieces share the one descriptor; whether that was passed on."""
+    version = (file.modified, file.size)
+    for number, part in enumerate(ranges):
+        if between:
+            wire.write(between[number])
+        wire.write_file(descriptor, part.first, part.length, version=version, more=number + 1 < len(ranges))
+    if between:
+        wire.write(between[-1])
+    return bool(ranges)
+
+
+def _ranges(head: Head, file: File) -> list[Range] | None:
+    """What is asked for of the file, None for all of it. Raises `RequestRefused` (416)."""
+    wanted = head.fields.get("HTTP_RANGE") if head.conditional else None
+    if wanted is None:
+        return None
+    condition = head.fields.get("HTTP_IF_RANGE")
+    if condition is not None and not range_holds(condition, file.validators, int(time.time())):
+        return None
+    ranges = select(wanted, file.size)
+    if ranges is not None and not ranges:
+        fields = (("Content-Range", unsatisfied_range(file.size)),)
+        raise RequestRefused(416, f"The file has {file.size} bytes, and none where they are asked for.", fields=fields)
+    if ranges is not None and len(ranges) > 1 and file.coding:
+        return None  # whether Content-Encoding would be the parts' or the multipart's is for nobody to guess
+    return ranges
+
+
+def _rest_of_head(head: Head, reply: Reply) -> bytes:
+    return reply.stamp + persistence_line(head.protocol, reply.keep_alive) + CRLF
+
+
+def _wants_plain(head: Head, plain: File, chosen: File) -> bool:
+    """Whether the client has the plain file, or a part of it: it shall not get another variant that was made since.
+
+    A part of what the server has made is for those who name its tag: all others may have begun before it was there,
+    and a date is the same for both.
+    """
+    etag = plain.validators.etag
+    same = head.fields.get("HTTP_IF_RANGE")
+    if same == etag or head.fields.get("HTTP_IF_NONE_MATCH") == etag:
+        return True
+    return "HTTP_RANGE" in head.fields and same != chosen.validators.etag and chosen.name == plain.name
 
 
 def refuse_method(method: str, *, known_path: bool) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from tpserver.errors import ApplicationError, RequestRefused
 from tpserver.http.head import Head
+from tpserver.http.hosts import host_name
 from tpserver.http.message import Message
 from tpserver.http.response import ResponseMemory
 from tpserver.responders.file_wrapper import FileWrapper
@@ -25,10 +26,18 @@ _NO_PAGE: Final = "The application has failed. Its author finds the reason in th
 
 
 class WSGIResponder:
-    """Runs `application`. Threads share it: `respond` may be called by many at once."""
+    """Runs `application`. Threads share it: `respond` may be called by many at once.
 
-    def __init__(self, application: Application, server_name: str, server_port: int, *, software: str) -> None:
+    With `by_host` SERVER_NAME is the host that the request names, for that has chosen the application.
+    """
+
+    response_class = WSGIResponse
+
+    def __init__(
+        self, application: Application, server_name: str, server_port: int, *, software: str, by_host: bool = False
+    ) -> None:
         self.application = application
+        self._by_host = by_host
         self._memory: ResponseMemory = {}
         self._base: Environ = {
             "GATEWAY_INTERFACE": "CGI/1.1",
@@ -53,7 +62,7 @@ class WSGIResponder:
         environ["REMOTE_ADDR"], environ["REMOTE_PORT"] = reply.remote
         environ["wsgi.input"] = request.content or io.BytesIO()
         environ["tpserver.client_gone"] = reply.wfile.client_gone
-        response = WSGIResponse(head, reply, self._memory)
+        response = self.response_class(head, reply, self._memory)
         environ["wsgi.early_hints"] = response.early_hints
         try:
             result = self.application(environ, response.start_response)
@@ -79,6 +88,8 @@ class WSGIResponder:
             "REQUEST_URI": head.target,
             "SERVER_PROTOCOL": head.protocol,
         }
+        if self._by_host:
+            environ["SERVER_NAME"] = host_name(head.fields["HTTP_HOST"])
         if head.repeated:
             head.environ = environ.copy()
         head.repeated = True

@@ -1,0 +1,3 @@
+-- A client that takes gzip.
+
+wrk.headers["Accept-Encoding"] = "gzip"

@@ -1,0 +1,389 @@
+"""python -m tpserver compress DIR: what it writes, what it leaves alone, what it says, and how it complains."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import re
+import shutil
+import stat
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from console import WINDOWS, failing, python
+from running import Running
+
+from tpserver import compress as command
+from tpserver.compress import compress, percent, printable, readable
+from tpserver.errors import UsageError
+from tpserver.http.codings import Coder, thorough_coders
+
+TEXT = b"a line of text that comes again and again\n" * 200
+GZIP = {"gzip": thorough_coders()["gzip"]}
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def only_gzip(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "thorough_coders", lambda: GZIP)
+
+
+def run(folder: Path, **how: Any) -> tuple[int, str]:
+    """The exit status, and what was said."""
+    said = io.StringIO()
+    return compress(str(folder), output=said, **how), said.getvalue()
+
+
+def coded_files(folder: Path) -> list[str]:
+    return sorted(
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if path.suffix in (".gz", ".br", ".zst", ".tmp")
+    )
+
+
+# -- what it writes
+
+
+def test_every_coding_that_there_is_is_written_whole_and_like_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(TEXT)
+    os.utime(path, ns=(10**18 + 123, 10**18 + 456))
+    path.chmod(0o640)
+    assert run(tmp_path)[0] == 0
+    extensions = {"gzip": ".gz", "br": ".br", "zstd": ".zst"}
+    assert coded_files(tmp_path) == sorted("a.txt" + extensions[coding] for coding in thorough_coders())
+    for name in coded_files(tmp_path):
+        status = (tmp_path / name).stat()
+        assert status.st_mtime_ns == path.stat().st_mtime_ns
+        assert WINDOWS or stat.S_IMODE(status.st_mode) == 0o640
+        assert 0 < status.st_size < len(TEXT)
+    assert gzip.decompress((tmp_path / "a.txt.gz").read_bytes()) == TEXT
+    assert sorted(os.listdir(tmp_path)) == sorted(["a.txt", *coded_files(tmp_path)])
+
+
+def test_folders_below_are_included(tmp_path: Path, only_gzip: None) -> None:
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / ".well-known").mkdir()
+    for name in ("a/b/deep.css", ".well-known/security.txt"):
+        (tmp_path / name).write_bytes(TEXT)
+    assert run(tmp_path)[0] == 0
+    assert coded_files(tmp_path) == [".well-known/security.txt.gz", "a/b/deep.css.gz"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        ".hidden.txt",
+        ".git/config.txt",
+        "a.png",
+        "a.woff2",
+        "a.bin",
+        "a",
+        "a.py",
+        "a.txt.gz",
+        "a.txt.br",
+        "a.txt.zst",
+        "B.GZ",
+    ],
+)
+def test_some_files_are_left_alone(tmp_path: Path, only_gzip: None, name: str) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_bytes(TEXT)
+    assert run(tmp_path)[0] == 0
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [tmp_path / name]
+
+
+@pytest.mark.parametrize(("size", "written"), [(0, False), (1023, False), (1024, True)])
+def test_small_files_are_left_alone(tmp_path: Path, only_gzip: None, size: int, written: bool) -> None:
+    (tmp_path / "a.txt").write_bytes(b"x" * size)
+    run(tmp_path)
+    assert bool(coded_files(tmp_path)) is written
+
+
+def test_links_are_left_alone(tmp_path: Path, only_gzip: None) -> None:
+    outside, root = tmp_path / "outside", tmp_path / "root"
+    outside.mkdir()
+    root.mkdir()
+    (outside / "a.txt").write_bytes(TEXT)
+    try:
+        (root / "a.txt").symlink_to(outside / "a.txt")
+        (root / "folder").symlink_to(outside, target_is_directory=True)
+    except OSError:
+        pytest.skip("no symbolic links here")
+    assert run(root)[0] == 0
+    assert coded_files(tmp_path) == []
+
+
+def test_what_gets_no_smaller_is_not_written(tmp_path: Path, only_gzip: None) -> None:
+    (tmp_path / "a.txt").write_bytes(os.urandom(5000))
+    status, said = run(tmp_path)
+    assert (status, coded_files(tmp_path)) == (0, [])
+    assert "a.txt.gz: no smaller, not written\n" in said
+
+
+def test_what_it_wrote_is_what_the_server_sends(tmp_path: Path, start: Any) -> None:
+    (tmp_path / "a.txt").write_bytes(TEXT)
+    run(tmp_path)
+    running: Running = start(root=tmp_path, compress="sidecars")
+    answer = running.exchange(b"GET /a.txt HTTP/1.1\r\nHost: h\r\nAccept-Encoding: gzip\r\n\r\n")
+    assert b"\r\nContent-Encoding: gzip\r\n" in answer
+    assert gzip.decompress(answer.partition(b"\r\n\r\n")[2]) == TEXT
+
+
+# -- a second time
+
+
+def test_what_is_up_to_date_is_not_written_again(tmp_path: Path, only_gzip: None) -> None:
+    (tmp_path / "a.txt").write_bytes(TEXT)
+    run(tmp_path)
+    before = (tmp_path / "a.txt.gz").stat()
+    status, said = run(tmp_path)
+    assert (status, (tmp_path / "a.txt.gz").stat().st_ino) == (0, before.st_ino)
+    assert "a.txt.gz:" not in said
+
+
+def test_what_somebody_else_has_written_since_is_kept(tmp_path: Path, only_gzip: None) -> None:
+    (tmp_path / "a.txt").write_bytes(TEXT)
+    (tmp_path / "a.txt.gz").write_bytes(b"made by another program")
+    run(tmp_path)
+    assert (tmp_path / "a.txt.gz").read_bytes() == b"made by another program"
+
+
+@pytest.mark.parametrize("damage", ["older", "empty"])
+def test_what_is_not_up_to_date_is_written_again(tmp_path: Path, only_gzip: None, damage: str) -> None:
+    path, coded = tmp_path / "a.txt", tmp_path / "a.txt.gz"
+    path.write_bytes(TEXT)
+    coded.write_bytes(b"" if damage == "empty" else b"of an earlier version")
+    if damage == "older":
+        os.utime(coded, ns=(0, path.stat().st_mtime_ns - 10**9))
+    run(tmp_path)
+    assert gzip.decompress(coded.read_bytes()) == TEXT
+
+
+# -- what it says
+
+
+def test_lines_for_a_file_and_a_table_for_a_program(tmp_path: Path, only_gzip: None) -> None:
+    (tmp_path / "sub").mkdir()
+    for name in ("a.txt", "sub/b.css"):
+        (tmp_path / name).write_bytes(TEXT)
+    (tmp_path / "small.txt").touch()
+    (tmp_path / "a.png").touch()
+    _, said = run(tmp_path, jobs=1)
+    size = (tmp_path / "a.txt.gz").stat().st_size
+    lines = said.splitlines()
+    assert lines[:2] == [
+        f"a.txt.gz: 8.2 KiB -> {size} B, 99 % saved",
+        f"{Path('sub/b.css.gz')}: 8.2 KiB -> {size} B, 99 % saved",
+    ]
+    assert lines[2].split() == ["coding", "written", "up", "to", "date", "no", "smaller", "before", "after", "saved"]
+    assert lines[3].split() == ["gzip", "2", "0", "0", "16.4", "KiB", f"{2 * size}", "B", "99", "%"]
+    assert lines[4] == "4 files: 1 of kinds that do not get smaller, 1 smaller than 1024 bytes"
+    assert lines[5].startswith("br is not written: the package brotli is not installed")
+    assert lines[6].startswith("zstd is not written: ")
+    _, again = run(tmp_path)
+    assert again.splitlines()[1].split() == ["gzip", "0", "2", "0", "16.4", "KiB", f"{2 * size}", "B", "99", "%"]
+
+
+def test_a_bar_on_a_terminal(tmp_path: Path, only_gzip: None) -> None:
+    for name in ("a.txt", "b" * 100 + ".txt"):
+        (tmp_path / name).write_bytes(TEXT)
+    said = Terminal()
+    assert compress(str(tmp_path), jobs=1, output=said) == 0
+    shown, _, table = said.getvalue().rpartition("\r")
+    bars = [text for text in shown.split("\r") if text.strip()]
+    assert [bar[:38] for bar in bars] == [
+        "[" + "#" * 15 + "." * 15 + "]  50% ",
+        "[" + "#" * 30 + "] 100% ",
+    ]
+    assert {len(bar) for bar in bars} == {78}
+    assert shown.endswith("\r" + " " * 78)
+    assert table.lstrip().startswith("coding")
+
+
+def test_a_folder_with_nothing_to_do(tmp_path: Path, only_gzip: None) -> None:
+    said = Terminal()
+    assert compress(str(tmp_path), output=said) == 0
+    assert "\r" not in said.getvalue()
+    assert said.getvalue().splitlines()[1].split() == ["gzip", "0", "0", "0", "0", "B", "0", "B", "-"]
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        (0, "0 B"),
+        (1023, "1023 B"),
+        (1024, "1.0 KiB"),
+        (1536, "1.5 KiB"),
+        (5 * 1024**2, "5.0 MiB"),
+        (2**41, "2048.0 GiB"),
+    ],
+)
+def test_sizes_for_people(size: int, text: str) -> None:
+    assert readable(size) == text
+
+
+def test_shares_for_people() -> None:
+    assert (percent(200, 50), percent(0, 0)) == ("75 %", "-")
+
+
+def test_names_that_would_play_with_the_terminal() -> None:
+    assert printable("a\x1b[2Jb\u00e9\udce9\n") == "a\\x1b[2Jb\u00e9\\udce9\\n"
+
+
+# -- what goes wrong
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="there is no such folder"):
+        compress(str(tmp_path / "none"))
+    ended = failing("compress", "none", cwd=tmp_path)
+    assert (ended.status, ended.stdout) == (2, "")
+    assert ended.stderr == "tpserver: error: compress none: there is no such folder\n"
+
+
+@pytest.mark.parametrize("arguments", [[], ["--jobs", "0", "."], ["--jobs", "x", "."], ["--job", "1", "."], [".", "."]])
+def test_wrong_usage(tmp_path: Path, arguments: list[str]) -> None:
+    ended = failing("compress", *arguments, cwd=tmp_path)
+    assert (ended.status, ended.stdout) == (2, "")
+    assert re.fullmatch(r"tpserver: error: .*\n", ended.stderr)
+
+
+def test_help(tmp_path: Path) -> None:
+    ended = failing("compress", "--help", cwd=tmp_path)
+    assert (ended.status, ended.stderr) == (0, "")
+    assert "usage: tpserver compress" in ended.stdout
+    assert "tpserver compress DIR" in failing("--help", cwd=tmp_path).stdout
+
+
+def test_the_command_as_a_person_gives_it(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(TEXT)
+    ended = failing("compress", ".", "--jobs", "2", cwd=tmp_path)
+    assert (ended.status, ended.stderr) == (0, "")
+    assert "a.txt.gz: 8.2 KiB -> " in ended.stdout
+    assert gzip.decompress((tmp_path / "a.txt.gz").read_bytes()) == TEXT
+
+
+def test_one_line_for_what_cannot_be_written_and_the_rest_is(
+    tmp_path: Path, only_gzip: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a.txt", "b.txt", "c.txt"):
+        (tmp_path / name).write_bytes(TEXT)
+    for name in ("a.txt.gz", "b.txt.gz"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "x").touch()
+    status, said = run(tmp_path, jobs=1)
+    assert status == 1
+    assert "a.txt.gz: failed\n" in said
+    error = capsys.readouterr().err
+    assert error.startswith(f"tpserver: error: cannot write {tmp_path / 'a.txt.gz'}: ")
+    assert error.endswith(" (and 1 more)\n")
+    assert error.count("\n") == 1
+    assert gzip.decompress((tmp_path / "c.txt.gz").read_bytes()) == TEXT
+    assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="nothing is forbidden to this user")
+def test_a_folder_that_may_not_be_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.txt").write_bytes(TEXT)
+    tmp_path.chmod(0o500)
+    try:
+        assert run(tmp_path)[0] == 1
+    finally:
+        tmp_path.chmod(0o700)
+    assert "Permission denied" in capsys.readouterr().err
+
+
+class Meddling:
+    """A coder in whose time something happens."""
+
+    def __init__(self, happens: Any) -> None:
+        self._happens = happens
+
+    def compress(self, data: bytes, /) -> bytes:
+        self._happens()
+        return b"z"
+
+    def flush(self) -> bytes:
+        return b""
+
+
+@pytest.mark.parametrize("what", ["changed", "broken", "full"])
+def test_nothing_half_is_left_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], what: str
+) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(TEXT)
+
+    def happens() -> None:
+        if what == "changed":
+            path.write_bytes(TEXT + b"!")
+        elif what == "broken":
+            raise ValueError("the compressor is broken")
+        else:
+            raise OSError(28, "No space left on device")
+
+    def coder() -> Coder:
+        return Meddling(happens)
+
+    monkeypatch.setattr(command, "thorough_coders", lambda: {"gzip": coder})
+    assert run(tmp_path)[0] == 1
+    expected = {"changed": "it was changed meanwhile", "broken": "the compressor is broken", "full": "No space left"}
+    assert expected[what] in capsys.readouterr().err
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_what_is_told_to_stop_does_so_in_the_middle_of_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(TEXT)
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(command._Stopped):
+        command.write(command.Task(str(path), len(TEXT), "gzip"), GZIP["gzip"], stop)
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_nobody_reads_what_it_says(tmp_path: Path, only_gzip: None) -> None:
+    class Closed(io.StringIO):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError
+
+    (tmp_path / "a.txt").write_bytes(TEXT)
+    assert compress(str(tmp_path), output=Closed()) == 0
+    assert coded_files(tmp_path) == ["a.txt.gz"]
+
+
+def test_ctrl_c_leaves_no_half_files(tmp_path: Path) -> None:
+    content = os.urandom(150_000).hex().encode()
+    for number in range(60):
+        (tmp_path / f"{number:02}.txt").write_bytes(content)
+    with python("-m", "tpserver", "compress", "--jobs", "2", ".", cwd=tmp_path) as console:
+        console.read_line()
+        ended = console.stop()
+    assert (ended.status, ended.stderr) == (130, "")
+    assert ended.stdout.endswith("stopped; what was written is whole\n")
+    names = coded_files(tmp_path)
+    assert 0 < len(names) < 60
+    for name in names:
+        if name.endswith(".gz"):
+            assert gzip.decompress((tmp_path / name).read_bytes()) == content
+    assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.skipif(WINDOWS or shutil.which("sh") is None, reason="terminals of another kind")
+def test_it_ends_well_when_its_reader_goes(tmp_path: Path) -> None:
+    for number in range(5):
+        (tmp_path / f"{number}.txt").write_bytes(TEXT)
+    script = f"{sys.executable} -m tpserver compress . | head -c 0; true"
+    with python(command=("sh", "-c", script), cwd=tmp_path) as console:
+        ended = console.end()
+    assert (ended.status, ended.stderr) == (0, "")

@@ -1,0 +1,193 @@
+"""Content codings (RFC 9110 section 8.4): which media types are worth one, and bytes in, coded bytes out."""
+
+from __future__ import annotations
+
+import importlib
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final, Protocol
+
+# What a coded file's name ends in (RFC 7932, RFC 8878, RFC 1952); what makes the smallest ones first.
+EXTENSIONS: Final = {"br": ".br", "zstd": ".zst", "gzip": ".gz"}
+
+_TEXT_APPLICATIONS: Final = frozenset(
+    "application/" + name
+    for name in (
+        "ecmascript",
+        "graphql",
+        "javascript",
+        "json",
+        "n-quads",
+        "n-triples",
+        "postscript",
+        "rtf",
+        "sql",
+        "tex",
+        "toml",
+        "trig",
+        "typescript",
+        "vnd.api",
+        "vnd.apple.mpegurl",
+        "wasm",
+        "x-csh",
+        "x-javascript",
+        "x-latex",
+        "x-ndjson",
+        "x-sh",
+        "x-subrip",
+        "x-tar",
+        "x-tcl",
+        "x-tex",
+        "x-texinfo",
+        "xml",
+        "xml-dtd",
+        "yaml",
+    )
+)
+_OTHERS: Final = frozenset(
+    {
+        "application/vnd.ms-fontobject",
+        "audio/midi",
+        "font/collection",
+        "font/otf",
+        "font/ttf",
+        "image/bmp",
+        "image/vnd.microsoft.icon",
+        "image/vnd.adobe.photoshop",
+        "image/x-icon",
+        "image/x-ms-bmp",
+        "image/x-portable-anymap",
+        "image/x-portable-bitmap",
+        "image/x-portable-graymap",
+        "image/x-portable-pixmap",
+        "model/gltf-binary",
+    }
+)
+# Compressed by themselves, as are pictures, sound and video: nobody puts a coded file beside one.
+_PACKED: Final = frozenset(
+    {
+        "application/epub+zip",
+        "application/gzip",
+        "application/java-archive",
+        "application/vnd.rar",
+        "application/x-7z-compressed",
+        "application/x-bzip2",
+        "application/x-compress",
+        "application/x-xz",
+        "application/zip",
+        "application/zstd",
+        "font/woff",
+        "font/woff2",
+    }
+)
+_PACKED_BEGINNINGS: Final = (
+    "image/",
+    "audio/",
+    "video/",
+    "application/vnd.openxmlformats-officedocument.",
+    "application/vnd.oasis.opendocument.",
+)
+
+
+def compressible(media_type: str) -> bool:
+    """Whether content of this type (a Content-Type field's value) as a rule gets much smaller."""
+    name = media_type.partition(";")[0]
+    return (
+        name.startswith("text/")
+        or name.endswith(("+json", "+xml", "+text", "+yaml"))
+        or name in _TEXT_APPLICATIONS
+        or name in _OTHERS
+    )
+
+
+def packed(media_type: str) -> bool:
+    """Whether content of this type (a Content-Type field's value) is compressed by itself."""
+    name = media_type.partition(";")[0]
+    return name in _PACKED or (name.startswith(_PACKED_BEGINNINGS) and not compressible(name))
+
+
+def is_coded(name: str) -> bool:
+    """Whether a file's name is that of a coded one, and not to be coded again."""
+    return name.lower().endswith(tuple(EXTENSIONS.values()))
+
+
+class Coder(Protocol):
+    """Content in pieces -> coded content in pieces; `flush` ends it. The same bytes give the same bytes."""
+
+    def compress(self, data: bytes, /) -> bytes: ...
+
+    def flush(self) -> bytes: ...
+
+
+class _Brotli:
+    """The package brotli, in the words of `Coder`."""
+
+    def __init__(self, brotli: Any) -> None:
+        self._coder = brotli.Compressor(quality=11)
+
+    def compress(self, data: bytes, /) -> bytes:
+        coded: bytes = self._coder.process(data)
+        return coded
+
+    def flush(self) -> bytes:
+        coded: bytes = self._coder.finish()
+        return coded
+
+
+def _gzip(level: int) -> Coder:
+    # 16 + the window's 15 bits: with gzip's frame, whose time is 0 and whose name is empty.
+    return zlib.compressobj(level, zlib.DEFLATED, 16 + zlib.MAX_WBITS, 9)
+
+
+def _first(*modules: str) -> Any:
+    """The first of these modules that is here, or None."""
+    for module in modules:
+        try:
+            return importlib.import_module(module)
+        except ImportError:
+            pass
+    return None
+
+
+def quick_coders() -> dict[str, Callable[[], Coder]]:
+    """By coding, what compresses while the server runs: of the standard library alone, and the best one first."""
+    coders: dict[str, Callable[[], Coder]] = {}
+    zstd = _first("compression.zstd")  # since Python 3.14
+    if zstd is not None:
+        coders["zstd"] = lambda: zstd.ZstdCompressor(level=3)
+    coders["gzip"] = lambda: _gzip(6)
+    return coders
+
+
+def thorough_coders() -> dict[str, Callable[[], Coder]]:
+    """By coding, what compresses ahead of time, as small as clients can read; optional packages bring some."""
+    coders: dict[str, Callable[[], Coder]] = {}
+    brotli = _first("brotli", "brotlicffi")
+    if brotli is not None:
+        coders["br"] = lambda: _Brotli(brotli)
+    zstd = _first("compression.zstd", "backports.zstd")
+    if zstd is not None:
+        # Level 19 keeps to the window of 8 MiB that clients take (RFC 9659); the levels above do not.
+        coders["zstd"] = lambda: zstd.ZstdCompressor(level=19)
+    coders["gzip"] = lambda: _gzip(9)
+    return coders
+
+
+class NoSmaller(Exception):
+    """What was to be compressed would not get smaller."""
+
+
+def coded(pieces: Iterable[bytes], coder: Coder, size: int) -> Iterator[bytes]:
+    """The coded content of `pieces`, in pieces. Raises `NoSmaller` as soon as it has `size` bytes or more."""
+    left = size
+    for piece in pieces:
+        part = coder.compress(piece)
+        left -= len(part)
+        if left <= 0:
+            raise NoSmaller
+        if part:
+            yield part
+    part = coder.flush()
+    if left <= len(part):
+        raise NoSmaller
+    yield part

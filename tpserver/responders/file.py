@@ -1,0 +1,120 @@
+"""One representation of a file: its bytes or where they are, its validators, and the heads that go before them.
+
+A file as it lies on the disk is one; so is a compressed variant of it, whose bytes, length and
+entity tag are its own.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Iterable
+from typing import Any, Final
+
+from tpserver.http.codings import is_coded, packed
+from tpserver.http.conditional import Validators
+from tpserver.http.dates import format_date
+from tpserver.http.media import media_type
+from tpserver.http.response import own_head
+
+Signature = tuple[int, int, int, int, int]
+
+_SECOND: Final = 1_000_000_000
+
+
+class File:
+    """A regular file as it was when `status` was taken. Any thread may read it.
+
+    `lines` are the head of a 200 response, `unmodified` that of a 304, each without Date and Server.
+    """
+
+    __slots__ = (
+        "_stamp", "_whole", "choices", "coding", "content", "earlier", "fields", "lines", "media_type", "modified",
+        "name", "negotiable", "real", "settled", "signature", "size", "turn", "unmodified", "validator_fields",
+        "validators", "varies",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        name: str,
+        real: str,
+        status: os.stat_result,
+        content: bytes | None,
+        *,
+        coding: str = "",
+        media: str | None = None,
+        fields: Iterable[tuple[str, str]] = (),
+        earlier: tuple[str, ...] = (),
+    ) -> None:
+        """`content` is what is sent, or None where that is read from the disk each time.
+
+        `media` is its media type where the name alone does not tell; the caller vouches for that and for `fields`.
+        """
+        self.name = name  # the path as it was joined, links and all: what is looked at in the next turn
+        self.real = real
+        self.signature = signature(status)
+        self.modified = status.st_mtime_ns
+        self.size = status.st_size if content is None else len(content)
+        self.content = content
+        self.media_type = media or media_type(os.path.basename(name))
+        self.coding = coding  # its content coding (RFC 9110 section 8.4), where it has one
+        self.earlier = earlier  # the names of files that would have been found before it
+        self.fields = tuple(fields)  # what goes with every response about it besides
+        self.negotiable = not packed(self.media_type) and not is_coded(name)  # whether there may be variants of it
+        self.varies = False  # whether another Accept-Encoding field may get another variant
+        self.choices: Any = None  # what `Variants` knows of it
+        self.settled: bytes | None = None  # the stamp of the second for which it is known to have no variants
+        tag = f'"{self.modified:x}-{status.st_size:x}{"-" + coding if coding else ""}"'
+        self.validators = Validators(tag, self.modified // _SECOND)
+        self.turn = -1
+        self.write_lines()
+
+    def write_lines(self) -> None:
+        """Makes the heads' lines of what is known; again when that has changed."""
+        # These go with a 304, too (RFC 9110 section 15.4.5).
+        self.validator_fields = [
+            ("ETag", self.validators.etag),
+            ("Last-Modified", format_date(self.validators.last_modified)),
+            *self.fields,
+        ]
+        if self.varies:
+            self.validator_fields.append(("Vary", "Accept-Encoding"))
+        self.lines = own_head(200, [("Content-Type", self.media_type), ("Content-Length", str(self.size)), *self.about])
+        self.unmodified = own_head(304, self.validator_fields)
+        self._stamp = b""
+        self._whole = b""
+
+    @property
+    def about(self) -> list[tuple[str, str]]:
+        """The fields of a response with content, but for those that say of what kind and how long it is."""
+        coding = [("Content-Encoding", self.coding)] if self.coding else []
+        return [*coding, ("Accept-Ranges", "bytes"), *self.validator_fields]
+
+    def renewed(self, status: os.stat_result) -> File:
+        """The same representation, as it is now that it was opened and found changed."""
+        file = File(self.name, self.real, status, None, coding=self.coding, media=self.media_type, fields=self.fields)
+        if self.varies:
+            file.varies = True
+            file.write_lines()
+        return file
+
+    def also(self, *fields: tuple[str, str]) -> File:
+        """The same, with further fields."""
+        file = copy.copy(self)
+        file.fields = (*self.fields, *fields)
+        file.choices = file.settled = None
+        file.write_lines()
+        return file
+
+    def whole(self, stamp: bytes) -> bytes:
+        """Head and content, ready to send; made once for each stamp, that is once a second."""
+        if self._stamp is not stamp:
+            assert self.content is not None
+            self._whole = b"%b%b\r\n%b" % (self.lines, stamp, self.content)
+            self._stamp = stamp
+        return self._whole
+
+
+def signature(status: os.stat_result) -> Signature:
+    """What changes when a file is edited or replaced, or its permissions are."""
+    return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino, status.st_dev

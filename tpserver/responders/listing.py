@@ -1,0 +1,200 @@
+"""Listings of folders: what is in one, and how the page or the JSON of it gets to a client.
+
+A small one is sent like any short response. A large one is made in pieces, each sent as it is made, by
+a thread that the leader's watcher relieves; it never waits for the client: what a slow one has not yet
+taken goes to a temporary file, from which the leader sends it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import stat
+import tempfile
+import threading
+from collections.abc import Iterator
+from typing import IO, Final
+
+from tpserver.errors import RequestRefused
+from tpserver.http.head import Head
+from tpserver.http.listing import Entry, parse_view, wants_json
+from tpserver.http.listing_page import json_list, page
+from tpserver.http.listing_style import POLICY
+from tpserver.http.message import Message
+from tpserver.http.paths import allowed, is_code, is_program
+from tpserver.http.response import CHUNKED_LINE, LAST_CHUNK, chunk, own_head, persistence_line
+from tpserver.responders.folder import EXHAUSTED, Folder, Listing, no_room
+from tpserver.responders.reply import Reply
+from tpserver.responders.static import ALLOW, refuse_method
+
+_log = logging.getLogger("tpserver")
+
+# A folder of more entries than this is a large one: some ten milliseconds of work.
+LARGE: Final = 1024
+# So many large listings are made at once. One more gets 503: the threads beyond those of the application are few.
+AT_ONCE: Final = 2
+# So many bytes of a listing wait for the client in memory; the rest does so on disk.
+IN_MEMORY: Final = 1024 * 1024
+
+# Windows: a junction or a link of another kind, whatever `is_symlink` says of it.
+_REPARSE_POINT: Final = getattr(stat, "FILE_ATTRIBUTE_REPARSE_POINT", 0x400)
+
+
+class ListingResponder:
+    """Answers with the listing of a folder that a `Folder` has found. Any thread; the leader as a rule.
+
+    `large` counts the large listings that are being made; the responders of one server share it.
+    """
+
+    def __init__(self, folder: Folder, large: threading.Semaphore | None = None) -> None:
+        self._folder = folder
+        self._large = large or threading.Semaphore(AT_ONCE)
+
+    def respond(self, request: Message, reply: Reply, listing: Listing) -> None:
+        """Raises `RequestRefused`: 404 where the folder has gone, 503 where too many large ones are being made."""
+        head = request.head
+        if head.method == "OPTIONS":
+            reply.page(204, "", (("Allow", ALLOW),))
+            return
+        refuse_method(head.method, known_path=True)
+        as_json = wants_json(head.fields.get("HTTP_ACCEPT"))
+        lines = own_head(200, _fields(as_json))
+        if head.method == "HEAD":  # what it costs to know the length is not spent on it (RFC 9110 section 9.3.2)
+            reply.status = 200
+            reply.wfile.write(lines + reply.stamp + persistence_line(head.protocol, reply.keep_alive) + b"\r\n")
+            return
+        with contextlib.ExitStack() as place:
+            entries, is_large = self._collect(listing, place)
+            view = parse_view(head.query)
+            pieces = json_list(entries, view) if as_json else page(listing.names, entries, view)
+            reply.status = 200
+            if is_large:
+                _send_in_pieces(head, reply, lines, pieces)
+            else:
+                _send_whole(head, reply, lines, b"".join(pieces))
+
+    def _collect(self, listing: Listing, place: contextlib.ExitStack) -> tuple[list[Entry], bool]:
+        """What is in the folder, and whether that is much: then `place` holds one of those for large listings."""
+        entries: list[Entry] = []
+        is_large = False
+        try:
+            with os.scandir(listing.real) as found:
+                for number, one in enumerate(found):
+                    if number == LARGE:
+                        self._take_place(place)
+                        is_large = True
+                    entry = self._entry(one)
+                    if entry is not None:
+                        entries.append(entry)
+        except OSError as error:
+            if error.errno in EXHAUSTED:
+                raise no_room(error) from error
+            raise RequestRefused(404, "There is no such folder any more.") from None
+        return entries, is_large
+
+    def _take_place(self, place: contextlib.ExitStack) -> None:
+        if not self._large.acquire(blocking=False):
+            raise RequestRefused(
+                503,
+                "The server lists other large folders just now. Try again in a moment.",
+                fields=(("Retry-After", "2"),),
+            )
+        place.callback(self._large.release)
+
+    def _entry(self, found: os.DirEntry[str]) -> Entry | None:
+        """What a request for it would get; None where that is no file and no folder."""
+        name = found.name
+        if not allowed(name, windows=self._folder.windows):
+            return None
+        try:
+            real, status = found.path, found.stat(follow_symlinks=False)
+            if stat.S_ISLNK(status.st_mode) or getattr(status, "st_file_attributes", 0) & _REPARSE_POINT:
+                there = self._folder.real_path(real)
+                if there is None:
+                    return None
+                real, status = there, os.stat(there)
+            if stat.S_ISDIR(status.st_mode):
+                return (name, True, 0, _second(status)) if _may(real, status, os.X_OK) else None
+            if not stat.S_ISREG(status.st_mode) or is_program(name) or is_code(real):
+                return None
+            return (name, False, status.st_size, _second(status)) if _may(real, status, os.R_OK) else None
+        except OSError:  # gone meanwhile
+            return None
+
+
+def _may(path: str, status: os.stat_result, wanted: int) -> bool:
+    """Whether this process may read the file or enter the folder; what everyone may needs no system call."""
+    everyone = wanted * 0o111
+    return status.st_mode & everyone == everyone or os.access(path, wanted)
+
+
+def _second(status: os.stat_result) -> int:
+    return status.st_mtime_ns // 1_000_000_000
+
+
+def _fields(as_json: bool) -> list[tuple[str, str]]:
+    """Of both kinds; a listing has no validator, for a change in a file leaves its folder's date as it was."""
+    return [
+        ("Content-Type", "application/json" if as_json else "text/html; charset=utf-8"),
+        ("Vary", "Accept"),
+        ("Cache-Control", "no-cache"),
+        ("Content-Security-Policy", POLICY),
+        ("X-Content-Type-Options", "nosniff"),
+    ]
+
+
+def _send_whole(head: Head, reply: Reply, lines: bytes, content: bytes) -> None:
+    reply.length = len(content)
+    length = b"Content-Length: %d\r\n" % len(content)
+    end = persistence_line(head.protocol, reply.keep_alive)
+    reply.wfile.write(b"".join((lines, length, reply.stamp, end, b"\r\n", content)))
+
+
+def _send_in_pieces(head: Head, reply: Reply, lines: bytes, pieces: Iterator[bytes]) -> None:
+    """Chunked, or to the end of the connection (RFC 9112 section 6.3). Does not wait for the client."""
+    chunked = head.protocol == "HTTP/1.1"
+    if not chunked:
+        reply.keep_alive = False
+    wire = reply.wfile
+    end = persistence_line(head.protocol, reply.keep_alive)
+    wire.write(b"".join((lines, CHUNKED_LINE if chunked else b"", reply.stamp, end, b"\r\n")))
+    try:
+        for piece in pieces:
+            reply.length += len(piece)
+            wire.write(chunk(piece) if chunked else piece)
+            wire.flush()
+            if wire.broken:
+                return
+            if wire.unsent > IN_MEMORY:
+                _send_from_disk(reply, pieces, chunked)
+                return
+    except BaseException:
+        reply.keep_alive = False
+        wire.reset()  # it has begun: what was sent must not pass for the whole
+        raise
+    if chunked:
+        wire.write(LAST_CHUNK)
+
+
+def _send_from_disk(reply: Reply, pieces: Iterator[bytes], chunked: bool) -> None:
+    """What is left of a listing, for a client that reads more slowly than it is made."""
+    try:
+        with tempfile.TemporaryFile(prefix="tpserver-") as file:
+            reply.length += _store(file, pieces, chunked)
+            file.flush()
+            reply.wfile.write_file(os.dup(file.fileno()), 0, file.tell())
+    except OSError as error:
+        _log.error("cannot store the rest of a listing for a slow client: %s", error)
+        reply.keep_alive = False
+        reply.wfile.reset()
+
+
+def _store(file: IO[bytes], pieces: Iterator[bytes], chunked: bool) -> int:
+    length = 0
+    for piece in pieces:
+        length += len(piece)
+        file.write(chunk(piece) if chunked else piece)
+    if chunked:
+        file.write(LAST_CHUNK)
+    return length

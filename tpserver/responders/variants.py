@@ -1,0 +1,203 @@
+"""The variants of a file, one for each content coding, and which of them a request gets (RFC 9110 section 12.5.3).
+
+A variant is a coded file that lies beside the plain one (a sidecar: app.js.gz beside app.js), or
+one that the server has made. It is a `File` with bytes and validators of its own, so whatever is
+done with a file, preconditions and ranges too, is done with it.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+from typing import Final, NamedTuple
+
+from tpserver.errors import RequestRefused
+from tpserver.http.codings import EXTENSIONS, compressible
+from tpserver.http.conditional import Validators
+from tpserver.http.head import Head
+from tpserver.http.negotiation import IDENTITY, Tiers, accepted_codings, choose_coding, wanted_coding
+from tpserver.responders.background import BackgroundCoder, Made
+from tpserver.responders.file import File, Signature
+from tpserver.responders.folder import Folder
+
+# Files of fewer bytes are not compressed: head and content go in one packet or two either way. Larger ones take too
+# long and too much memory: they want a sidecar.
+SMALLEST: Final = 1024
+LARGEST: Final = 8 * 1024 * 1024
+
+# Accept-Encoding fields whose meaning is remembered, and how long one may be, in characters.
+_FIELDS: Final = 256
+_FIELD_LENGTH: Final = 256
+
+_SECOND: Final = 1_000_000_000
+
+
+class Accepted:
+    """What an Accept-Encoding field takes. Equal ones are one and the same object, so that they are told apart fast."""
+
+    __slots__ = ("tiers",)
+
+    def __init__(self, tiers: Tiers) -> None:
+        self.tiers = tiers
+
+
+class Sidecar(NamedTuple):
+    """A coded file beside a plain one. `path` is what a request for it would ask for, `extension` its name's end."""
+
+    path: str
+    extension: str
+    coding: str
+
+
+class Choices:
+    """What is known of one plain file's variants, for one second."""
+
+    __slots__ = ("chosen", "makeable", "sidecars", "stamp")
+
+    def __init__(self, stamp: bytes, makeable: tuple[str, ...], sidecars: dict[Sidecar, int]) -> None:
+        self.stamp = stamp
+        self.makeable = makeable  # codings that the server could make
+        self.sidecars = sidecars  # and their sizes in bytes
+        self.chosen: dict[Accepted, Sidecar | Made | None] = {}  # None: the plain file
+
+
+class Variants:
+    """Chooses for the files of one folder. `coder` makes variants where it is not None. Any thread may call."""
+
+    def __init__(self, folder: Folder, coder: BackgroundCoder | None = None) -> None:
+        self._folder = folder
+        self._coder = coder
+        self._accepted: dict[str, Accepted] = {}  # by the field's value
+        self._known: dict[Tiers, Accepted] = {}  # there are a few hundred at the most
+
+    def choose(self, file: File, head: Head, stamp: bytes) -> File:
+        """The representation of `file` that a request with this head gets, which may be `file` itself.
+
+        `stamp` is another object each second: so often sidecars are looked for. One that is in use is
+        looked at in every turn, like any file, so its removal shows at once.
+        """
+        choices: Choices | None = file.choices
+        if choices is None or choices.stamp is not stamp:
+            choices = self._look(file, stamp)
+        value = head.fields.get("HTTP_ACCEPT_ENCODING")
+        if value is None:
+            return file
+        accepted = self._accepted.get(value) or self._read(value)
+        try:
+            chosen = choices.chosen[accepted]
+        except KeyError:
+            return self._decide(file, choices, accepted)
+        if chosen is None:
+            return file
+        variant = chosen.file if isinstance(chosen, Made) else self._open(file, chosen)
+        return variant or self._decide(file, self._look(file, stamp), accepted)
+
+    def _read(self, value: str) -> Accepted:
+        tiers = accepted_codings(value)
+        accepted = self._known.setdefault(tiers, Accepted(tiers))
+        if len(value) <= _FIELD_LENGTH:
+            if len(self._accepted) >= _FIELDS:
+                self._accepted.clear()
+            self._accepted[value] = accepted
+        return accepted
+
+    def _decide(self, file: File, choices: Choices, accepted: Accepted) -> File:
+        """Weighs up what there is, and has made what would be better."""
+        chosen_by = choices.chosen
+        ready: dict[str, Sidecar | Made] = {sidecar.coding: sidecar for sidecar in choices.sidecars}
+        sizes = {sidecar.coding: size for sidecar, size in choices.sidecars.items()}
+        sizes[IDENTITY] = file.size
+        makeable = list(choices.makeable)
+        settled = True
+        while self._coder is not None:
+            coding = wanted_coding(accepted.tiers, ready, makeable)
+            if coding is None:
+                break
+            made = self._coder.variant(self._folder, file, coding)
+            if made is not None and made.file is not None:
+                ready[coding], sizes[coding] = made, made.file.size
+                break
+            if made is not None and made.waiting:
+                settled = False
+                break
+            makeable.remove(coding)  # it would be no smaller, or there is no room for it now
+        chosen = ready.get(choose_coding(accepted.tiers, sizes))
+        if settled:
+            chosen_by[accepted] = chosen
+        if chosen is None:
+            return file
+        return (chosen.file if isinstance(chosen, Made) else self._open(file, chosen)) or file
+
+    def _look(self, file: File, stamp: bytes) -> Choices:
+        """What there is to choose from: once a second."""
+        makeable: tuple[str, ...] = ()
+        if self._coder is not None and SMALLEST <= file.size <= LARGEST and compressible(file.media_type):
+            makeable = self._coder.codings
+        sidecars: dict[Sidecar, int] = {}
+        for coding, extension in EXTENSIONS.items():
+            if os.access(file.name + extension, os.F_OK):
+                sidecar = Sidecar(self._path(file.name + extension), extension, coding)
+                variant = self._open(file, sidecar)
+                if variant is not None:
+                    sidecars[sidecar] = variant.size
+        choices = Choices(stamp, makeable, sidecars)
+        if (makeable or sidecars) and not file.varies:
+            # From now on for good: caches on the way may have kept a variant.
+            file.varies = True
+            file.write_lines()
+        file.choices = choices
+        file.settled = None if makeable or sidecars else stamp
+        return choices
+
+    def _path(self, name: str) -> str:
+        """A file's name -> the path of a request for it, its bytes as latin-1."""
+        relative = os.path.relpath(name, self._folder.root).replace(os.sep, "/")
+        return "/" + relative.encode("utf-8", "surrogateescape").decode("latin-1")
+
+    def _open(self, file: File, sidecar: Sidecar) -> File | None:
+        """The variant in a sidecar, by the rules for every file; None where that is missing, too old, or no smaller."""
+        try:
+            source = self._folder.find(sidecar.path, file.turn)
+        except RequestRefused:  # no descriptor is to be had
+            return None
+        if not isinstance(source, File) or source.name != file.name + sidecar.extension:
+            return None
+        # What was made of it stays with it, so that it goes with it. Its plain file may have two addresses.
+        lines: bytes
+        if source.choices is not None:
+            lines, variant = source.choices
+            if lines is file.lines:
+                kept: File = variant
+                return kept
+        if not 0 < source.size < file.size or not is_current(file.signature, source.signature):
+            return None
+        variant = sidecar_file(file, sidecar.coding, source)
+        source.choices = file.lines, variant
+        return variant
+
+
+def is_current(plain: Signature, sidecar: Signature) -> bool:
+    """Whether a sidecar is not older than its file.
+
+    Some programs (brotli on Windows, older archives) keep no fraction of a second, so a time without one is compared
+    by whole seconds.
+    """
+    fraction = sidecar[0] % _SECOND
+    return sidecar[0] >= (plain[0] if fraction else plain[0] - plain[0] % _SECOND)
+
+
+def sidecar_file(plain: File, coding: str, source: File) -> File:
+    """`plain` as a representation in `coding`, which is what the file `source` holds."""
+    file = copy.copy(plain)
+    file.name = source.name
+    file.real = source.real
+    file.signature = source.signature
+    file.modified = source.modified
+    file.content = source.content
+    file.size = source.size
+    file.coding = coding
+    file.validators = Validators(f'{source.validators.etag[:-1]}-{coding}"', source.validators.last_modified)
+    file.varies = True
+    file.choices = file.settled = None
+    file.write_lines()
+    return file
