@@ -146,7 +146,7 @@ def test_a_default_is_shown_as_a_person_would_write_it(name: str, shown: str) ->
 
 def test_what_is_shown_can_be_written() -> None:
     for declared, option in options():
-        if declared.default is not None and not option.shown:
+        if declared.default not in (None, False, ()) and not option.shown:
             assert option.parse(shown_default(declared, option)) == declared.default
 
 

@@ -52,7 +52,7 @@ class AccessLog:
     def ring(self) -> None:
         """The watcher, once a tick: there may be something to write."""
         if self._records and not self._bell.is_set():
-            if self._thread is None:
+            if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="tpserver-access-log", daemon=True)
                 try:
                     self._thread.start()
@@ -86,14 +86,14 @@ class AccessLog:
     def _write(self) -> None:
         records = self._records
         while records:  # in batches, for they may come as fast as they are written
-            self._write_batch([combined(records.popleft()) for _ in range(min(len(records), _BATCH))])
+            self._write_batch([records.popleft() for _ in range(min(len(records), _BATCH))])
 
-    def _write_batch(self, lines: list[str]) -> None:
+    def _write_batch(self, records: list[Record]) -> None:
         try:
-            self._stream.write("".join(lines))
+            self._stream.write("".join(map(combined, records)))
             self._stream.flush()
             self._complained = False
-        except (OSError, ValueError) as error:  # a full disk, a closed pipe or stream
+        except Exception as error:  # noqa: BLE001 - a full disk, a closed pipe or stream, no memory: the log goes on
             if not self._complained:
                 self._complained = True
                 _log.error("cannot write the access log: %s; lines are lost until it can be written", error)

@@ -41,6 +41,13 @@ def parse_number(text: str) -> float:
     return float(text)
 
 
+def parse_prefix(text: str) -> str:
+    """The beginning of a path. Raises ValueError."""
+    if not text.startswith("/"):
+        raise ValueError(f"{text!r} is not the beginning of a path, such as /upload")
+    return text
+
+
 @dataclass(frozen=True)
 class Option:
     """How one field of `Config` is written and checked: `parse` raises ValueError, `least` and `most` are allowed.
@@ -93,6 +100,15 @@ class Config:
     queue: int = _option(
         1024, "N", "requests that may wait for a thread; one more gets 503 at once", parse=parse_count, least=0
     )
+    queue_timeout: float = _option(
+        30.0, "SECONDS", "that a request may wait for a thread; then 503; 0 is for ever", parse=parse_number, least=0
+    )
+    in_place: str = _option(
+        "auto",
+        "WHEN",
+        "auto: quick requests run in the thread that polls, which is much faster; never: all in other ones",
+        choices=("auto", "never"),
+    )
     switch_interval: float = _option(
         0.0001,
         "SECONDS",
@@ -113,7 +129,33 @@ class Config:
     max_body: int = _option(
         256 * 1024**2, "SIZE", "bytes of a request's content; more get 413", parse=parse_size, least=0
     )
+    max_spool: int = _option(
+        1024**3, "SIZE", "bytes of requests' contents that are on disk at once; more get 503", parse=parse_size, least=0
+    )
+    stream_body: tuple[str, ...] = _option(
+        (),
+        "PREFIX",
+        "the contents of requests whose path begins so go to the application while they arrive, and never to the disk;"
+        " such a request has a thread from its head on; may be repeated",
+        parse=parse_prefix,
+    )
     max_connections: int = _option(10_000, "N", "open connections; one more gets 503", parse=parse_count, least=1)
+    max_connections_per_ip: int = _option(
+        0, "N", "open connections of one client address, or IPv6 network; 0 is any number", parse=parse_count, least=0
+    )
+    max_outbox: int = _option(
+        1024**2, "SIZE", "bytes of a response that wait in memory for their client", parse=parse_size, least=1024
+    )
+    slow_request: float = _option(
+        10.0,
+        "SECONDS",
+        "after which a request that still runs is logged, with the place where it is; 0 is never",
+        parse=parse_number,
+        least=0,
+    )
+    server_timing: bool = _option(
+        False, "", "tell in a Server-Timing field how long a request was in line and in the application"
+    )
     head_timeout: float = _option(
         15.0, "SECONDS", "for the whole head of a request; then 408", parse=parse_number, least=0.1
     )

@@ -6,42 +6,51 @@ request handler: `setup`, `handle` and `finish` serve the one request that it wa
 
 from __future__ import annotations
 
-import io
 import logging
 import socketserver
-import tempfile
 import time
+from functools import partial
+from time import perf_counter
 from typing import Any, BinaryIO, Final
 
 from tpserver.access_log import AccessLog, Record
 from tpserver.errors import RequestRefused
 from tpserver.http import pages
+from tpserver.http.arriving import ArrivingContent
 from tpserver.http.dates import format_date
 from tpserver.http.grammar import HEAD_END
 from tpserver.http.head import Head, Limits
-from tpserver.http.message import Interim, Memory, Message, MessageReader
+from tpserver.http.message import CONTINUE, Interim, Memory, Message, MessageReader
 from tpserver.http.negotiation import accepts_html
-from tpserver.http.response import stamp
+from tpserver.http.response import server_timing, stamp
 from tpserver.responders.reply import Wire
 from tpserver.responders.site import Site
 from tpserver.responders.wsgi import WSGIResponder
+from tpserver.spool import Spool
+from tpserver.tally import Answers
 
 _log = logging.getLogger("tpserver")
 _application_log = logging.getLogger("tpserver.application")
 
-# Contents up to so many bytes are collected in memory, larger ones in a temporary file.
-SPOOL: Final = 64 * 1024
+
+# Bytes on disk, where nobody says how many.
+_SPOOL_LIMIT: Final = 1024**3
 
 
 class HTTPRequest(Message):
     """A message on its connection: what the engine hands from method to method."""
 
-    __slots__ = ("connection", "found", "handed_over", "own", "remote", "route", "wide_route")
+    __slots__ = (
+        "arrived", "arrives_yet", "begun", "connection", "found", "handed_over", "own", "remote", "route", "waited",
+        "wide_route",
+    )  # fmt: skip
     kind: Final = "request"
 
     connection: Any  # the engine's; set before the request is run
     found: Any  # who answers, as `Site.find` says
     own: bool
+    arrived: float
+    begun: float
     remote: tuple[str, str]  # address and port of the client
     route: str  # the target: requests that cost alike
     wide_route: str  # method and the first two segments of the path: requests that may do so
@@ -50,6 +59,12 @@ class HTTPRequest(Message):
         self.head = head
         self.content = content
         self.handed_over = False
+        self.waited = False
+        self.arrives_yet = False
+
+    def describe(self) -> str:
+        """Method and target, which hold no white space and no control character."""
+        return f"{self.head.method} {self.head.target}"
 
     def close(self) -> None:
         """Gives its content's file back."""
@@ -78,11 +93,17 @@ class HTTPProtocol:
         *,
         software: str = "tpserver",
         access_log: AccessLog | None = None,
+        spool: Spool | None = None,
+        arriving: tuple[str, ...] = (),
     ) -> None:
+        """`arriving`: beginnings of paths whose contents the application reads while they arrive."""
         self.site = site
         self.limits = limits or Limits()
         self.memory = Memory()
         self.access_log = access_log
+        self.spool = spool or Spool(_SPOOL_LIMIT)
+        self.answers = Answers([])
+        self.arrives = partial(_begins, arriving) if arriving else None
         self.turn = 0
         self._software = software
         self._second = -1
@@ -129,7 +150,8 @@ class HTTPProtocol:
         )
 
     def record(self, client_address: Any, head: Head | None, status: int, length: int) -> None:
-        """One request for the access log. Any thread."""
+        """One answer, with `length` bytes of content, for the figures and the access log. Any thread."""
+        self.answers.mine.add(status, length)
         if self.access_log is not None:
             self.access_log.append(Record(time.time(), client_address, head, status, length))
 
@@ -140,7 +162,7 @@ class Receiver(MessageReader[HTTPRequest]):
     __slots__ = ("_client_address", "_protocol", "_remote")
 
     def __init__(self, protocol: HTTPProtocol, client_address: Any) -> None:
-        super().__init__(protocol.limits, protocol.memory, new_content, HTTPRequest)
+        super().__init__(protocol.limits, protocol.memory, protocol.spool.new_content, HTTPRequest, protocol.arrives)
         self._protocol = protocol
         self._client_address = client_address
         self._remote = _remote(client_address)
@@ -168,6 +190,7 @@ class Receiver(MessageReader[HTTPRequest]):
             request.own = False
             request.route = head.target
             request.wide_route = head.wide_route or _wide_route(head)
+            request.arrives_yet = isinstance(request.content, ArrivingContent)
         else:
             request.own = True
         return request
@@ -203,22 +226,13 @@ def _remote(client_address: Any) -> tuple[str, str]:
     return "", ""
 
 
+def _begins(prefixes: tuple[str, ...], head: Head) -> bool:
+    return head.path.startswith(prefixes)
+
+
 def _wide_route(head: Head) -> str:
     head.wide_route = head.method + " " + "/".join(head.path.split("/", 3)[:3])
     return head.wide_route
-
-
-def new_content(length: int | None) -> BinaryIO:
-    """A file for a body of `length` bytes (None: not known yet): in memory at first, on disk when it grows."""
-    if length is not None and length <= SPOOL:
-        return io.BytesIO()
-    # What `tempfile` makes is a binary file by its methods; by its type it is another on each platform.
-    content: Any
-    if length is not None:
-        content = tempfile.TemporaryFile(prefix="tpserver-")  # noqa: SIM115 - the request closes it
-    else:
-        content = tempfile.SpooledTemporaryFile(SPOOL, prefix="tpserver-")  # noqa: SIM115
-    return content  # type: ignore[no-any-return]
 
 
 class HTTPRequestHandler(socketserver.StreamRequestHandler):
@@ -237,8 +251,13 @@ class HTTPRequestHandler(socketserver.StreamRequestHandler):
         request = self.request
         self.wfile = self.connection = request.connection
         self.protocol = self.server.protocol  # type: ignore[attr-defined]
-        self.stamp = self.protocol.stamp
+        self.stamp: bytes = self.protocol.stamp
         self.remote = request.remote
+        if request.arrives_yet:
+            content: Any = request.content
+            content.fetch = self._fetch
+            # Nothing of it has come: the client waits to be told to go on (RFC 9110 section 10.1.1).
+            self._asks_for_content = request.head.expects_continue and not content.started
         self._keep_alive = request.head.keep_alive
 
     def handle(self) -> None:
@@ -260,8 +279,11 @@ class HTTPRequestHandler(socketserver.StreamRequestHandler):
             self.connection.keep = False
         if request.content is not None:
             request.close()
-        if self.protocol.access_log is not None:
-            self.protocol.record(self.client_address, request.head, self.status, self.length)
+        protocol = self.protocol
+        if protocol.access_log is not None:
+            protocol.record(self.client_address, request.head, self.status, self.length)
+        else:
+            protocol.answers.mine.add(self.status, self.length)
 
     # -- Reply
 
@@ -271,13 +293,23 @@ class HTTPRequestHandler(socketserver.StreamRequestHandler):
 
         What has been read once is what the head says, and so what is done.
         """
-        if self._keep_alive and self.server.draining:  # type: ignore[attr-defined]
+        if self._keep_alive and (
+            self.server.draining  # type: ignore[attr-defined]
+            or (self.request.arrives_yet and not self.request.content.complete)  # type: ignore[union-attr]
+        ):
             self._keep_alive = False
         return self._keep_alive
 
     @keep_alive.setter
     def keep_alive(self, value: bool) -> None:
         self._keep_alive = value
+
+    def _fetch(self) -> bytes:
+        """The next bytes of a content that is still on its way. Raises OSError when none will come."""
+        if self._asks_for_content:
+            self._asks_for_content = False
+            self.wfile.send(CONTINUE)
+        return self.wfile.receive()
 
     def page(self, status: int, detail: str, fields: tuple[tuple[str, str], ...] = ()) -> None:
         """Answers with a short page of the server's own."""
@@ -300,3 +332,23 @@ class HTTPRequestHandler(socketserver.StreamRequestHandler):
         """One line in the log for the application's author, with the request that it is about."""
         head = self.request.head
         _application_log.error("%s %s: %s", head.method, head.target, text)
+
+
+class TimedRequestHandler(HTTPRequestHandler):
+    """The same with `--server-timing`: the application's responses say how long they took."""
+
+    def setup(self) -> None:
+        super().setup()
+        self._began = perf_counter()
+
+    @property
+    def stamp(self) -> bytes:
+        """With the times until now, which is when the head is made."""
+        request = self.request
+        if request.own:
+            return self._stamp
+        return self._stamp + server_timing(self._began - request.arrived, perf_counter() - self._began)
+
+    @stamp.setter
+    def stamp(self, value: bytes) -> None:
+        self._stamp = value

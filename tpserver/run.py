@@ -20,11 +20,12 @@ from tpserver.engine import server as engine
 from tpserver.engine.listeners import raise_file_limit
 from tpserver.engine.timing import Timing
 from tpserver.errors import StartError, UsageError
-from tpserver.handler import SPOOL, HTTPProtocol, HTTPRequestHandler
+from tpserver.handler import HTTPProtocol, HTTPRequestHandler, TimedRequestHandler
 from tpserver.http.head import Limits
 from tpserver.responders.folder import Folder
 from tpserver.responders.site import Site
 from tpserver.responders.wsgi import Application, WSGIResponder
+from tpserver.spool import SPOOL, Spool
 from tpserver.version import SOFTWARE
 
 _log = logging.getLogger("tpserver")
@@ -53,6 +54,8 @@ class Server(engine.Server):
             Limits(config.max_head, config.max_fields, config.max_body),
             software=SOFTWARE,
             access_log=self.access_log,
+            spool=Spool(config.max_spool),
+            arriving=config.stream_body,
         )
         timing = Timing(
             head_timeout=config.head_timeout,
@@ -64,11 +67,16 @@ class Server(engine.Server):
         try:
             super().__init__(
                 (config.host, config.port),
-                HTTPRequestHandler,
+                TimedRequestHandler if config.server_timing else HTTPRequestHandler,
                 protocol,
                 threads=config.threads,
                 queue=config.queue,
+                queue_timeout=config.queue_timeout,
+                in_place=config.in_place == "auto",
                 max_connections=config.max_connections,
+                max_connections_per_ip=config.max_connections_per_ip,
+                max_outbox=config.max_outbox,
+                slow_request=config.slow_request,
                 timing=timing,
             )
         except (OSError, UnicodeError) as error:
@@ -100,6 +108,15 @@ class Server(engine.Server):
         """The address to open in a browser."""
         host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(self.server_name, self.server_name)
         return f"http://[{host}]:{self.server_port}/" if ":" in host else f"http://{host}:{self.server_port}/"
+
+    def stats(self) -> dict[str, Any]:
+        """The figures of this moment (see `tpserver.engine.figures`), with answers and contents on disk."""
+        spool = self.protocol.spool
+        return {
+            **super().stats(),
+            "answers": self.protocol.answers.figures(),
+            "spool": {"limit": spool.limit, "bytes": spool.taken},
+        }
 
     def service_actions(self) -> None:
         """The watcher, each tick."""
@@ -173,7 +190,7 @@ def run(config: Config, application: Application | None = None) -> Server:
         _say(_greeting(server))
         if config.switch_interval:
             sys.setswitchinterval(config.switch_interval)
-            server.switch_interval = config.switch_interval
+            server.watcher.switch_interval = config.switch_interval
         server.serve_forever()
     if not server.log_stuck:
         _say("stopped")

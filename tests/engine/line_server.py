@@ -25,7 +25,7 @@ class Line:
 
     def __init__(self, text: bytes) -> None:
         self.text = text
-        self.handed_over = False
+        self.handed_over = self.waited = self.arrives_yet = False
         self.own = text.startswith(b"own")
         self.route = text.decode("latin-1")
         self.connection: Any = None
@@ -34,6 +34,9 @@ class Line:
     @property
     def wide_route(self) -> str:
         return self.route.partition(" ")[0]
+
+    def describe(self) -> str:
+        return ascii(self.text)
 
     def close(self) -> None:
         self.closed = True
@@ -175,7 +178,7 @@ class Serving:
     def until_left(self, connections: int) -> None:
         """Waits until the server has so many connections, and no request that runs or waits."""
         server, admission = self.server, self.server.admission
-        self.until(lambda: server._leader.open == connections + 1 and admission.running == admission.waiting == 0)
+        self.until(lambda: server.leader.open == connections + 1 and admission.running == admission.waiting == 0)
 
 
 @contextlib.contextmanager

@@ -8,17 +8,25 @@ from types import SimpleNamespace
 
 import pytest
 
-from tpserver.engine.admission import Admission
+from tpserver.engine.admission import COMPUTING, QUICK, SHARE, WAITING, Admission
 
 NEVER_RESERVED = 1.0  # a time after `quick_until`
 
 
-def a_request(name=""):
-    return SimpleNamespace(name=name, handed_over=False, connection=SimpleNamespace(away=False))
+class Request:
+    def __init__(self, name="", arrived=NEVER_RESERVED):
+        self.name = name
+        self.arrived = self.begun = arrived
+        self.handed_over = self.waited = False
+        self.connection = SimpleNamespace(away=False)
 
 
-def enter(admission, request=None, quick=True, now=NEVER_RESERVED):
-    return admission.enter(request or a_request(), quick=quick, now=now)
+def enter(admission, request=None, kind=QUICK, now=NEVER_RESERVED):
+    return admission.enter(request or Request(), kind=kind, now=now)
+
+
+def leave(admission, now=NEVER_RESERVED):
+    return admission.leave(None, now)
 
 
 def test_threads_first_then_the_line_then_nobody():
@@ -29,21 +37,21 @@ def test_threads_first_then_the_line_then_nobody():
 
 def test_only_a_request_that_is_taken_changes_hands():
     admission = Admission(threads=1, queue=1)
-    requests = [a_request() for _ in range(3)]
+    requests = [Request() for _ in range(3)]
     for request in requests:
         enter(admission, request)
     assert [request.handed_over for request in requests] == [True, True, False]
     assert [request.connection.away for request in requests] == [True, True, False]
 
 
-@pytest.mark.parametrize("quick", [True, False])
-def test_those_that_wait_come_in_order(quick):
+@pytest.mark.parametrize("kind", [QUICK, WAITING])
+def test_those_that_wait_come_in_order(kind):
     admission = Admission(threads=1, queue=9)
     for name in "abcd":
-        enter(admission, a_request(name), quick=quick)
-    assert [admission.leave(NEVER_RESERVED).name for _ in range(3)] == ["b", "c", "d"]
+        enter(admission, Request(name), kind=kind)
+    assert [leave(admission).name for _ in range(3)] == ["b", "c", "d"]
     assert admission.running == 1
-    assert admission.leave(NEVER_RESERVED) is None
+    assert leave(admission) is None
     assert admission.running == 0
 
 
@@ -53,42 +61,122 @@ def test_a_thread_too_many_takes_nobody_with_it():
     admission.occupy()  # a leader was relieved while it served a file
     enter(admission)
     assert (admission.running, admission.waiting) == (2, 1)
-    assert admission.leave(NEVER_RESERVED) is None
-    assert admission.leave(NEVER_RESERVED) is not None
+    assert leave(admission) is None
+    assert leave(admission) is not None
     assert (admission.running, admission.waiting) == (1, 0)
+
+
+def test_one_computes_at_a_time_while_others_wait_beside_it():
+    admission = Admission(threads=4, queue=9, one_computes=True)
+    first = Request("first")
+    assert enter(admission, first, kind=COMPUTING) is True
+    assert enter(admission, Request("second"), kind=COMPUTING) is False
+    assert enter(admission, kind=WAITING) is True
+    assert admission.running == 2
+    assert admission.leave(first, NEVER_RESERVED).name == "second"
+
+
+def test_without_an_interpreter_lock_as_many_compute_as_there_are_threads():
+    admission = Admission(threads=3, queue=9, one_computes=False)
+    assert [enter(admission, kind=COMPUTING) for _ in range(4)] == [True, True, True, False]
+
+
+def test_a_long_report_does_not_hold_up_short_ones_for_good():
+    admission = Admission(threads=4, queue=9, one_computes=True)
+    enter(admission, kind=COMPUTING, now=10.0)
+    enter(admission, Request("short"), kind=COMPUTING, now=10.0)
+    now, computed = 10.0, 0.0
+    while now < 10.0 + SHARE - 0.01:
+        assert admission.due(now, computed) is None  # the interpreter is busy
+        now += 0.005
+        computed += 0.005
+    assert admission.due(10.0 + SHARE, computed).name == "short"
+
+
+@pytest.mark.parametrize("share", [0.1, 1.9], ids=["it waits", "it computes without the lock"])
+def test_what_does_not_need_the_interpreter_does_not_keep_others_waiting(share):
+    admission = Admission(threads=4, queue=9, one_computes=True)
+    enter(admission, kind=COMPUTING, now=10.0)
+    enter(admission, Request("next"), kind=COMPUTING, now=10.0)
+    started = [admission.due(10.0 + at * 0.01, at * 0.01 * share) for at in range(8)]
+    assert [request.name for request in started if request] == ["next"]
+
+
+def test_waiting_and_computing_ones_go_in_the_order_in_which_they_came():
+    admission = Admission(threads=1, queue=9)
+    enter(admission)
+    for at, (name, kind) in enumerate([("a", COMPUTING), ("b", WAITING), ("c", COMPUTING), ("d", WAITING)]):
+        enter(admission, Request(name, arrived=NEVER_RESERVED + at), kind=kind)
+    order = []
+    request = leave(admission)
+    while request is not None:
+        order.append(request.name)
+        request = admission.leave(request, NEVER_RESERVED)
+    assert "".join(order) == "abcd"
+
+
+def test_those_that_have_waited_for_too_long_are_taken_out():
+    admission = Admission(threads=1, queue=9)
+    enter(admission)
+    for at, kind in enumerate([QUICK, WAITING, COMPUTING]):
+        enter(admission, Request(str(at), arrived=10.0 + at), kind=kind)
+    assert admission.expired(9.9) is None
+    assert {admission.expired(11.0).name, admission.expired(11.0).name} == {"0", "1"}
+    assert admission.expired(11.0) is None
+    assert admission.waiting == 1
+
+
+def test_retry_after_grows_with_the_line_and_with_what_a_request_takes():
+    admission = Admission(threads=2, queue=100)
+    assert admission.retry_after == 1
+    for _ in range(200):
+        request = Request()
+        enter(admission, request, now=0.0)
+        admission.leave(request, 0.5)
+    for _ in range(22):
+        enter(admission)
+    assert admission.retry_after == 5  # 20 in line, half a second each, by two threads
+
+
+def test_what_never_ran_teaches_nothing():
+    admission = Admission(threads=1, queue=9)
+    request = Request()
+    enter(admission, request, now=0.0)
+    admission.leave(request, 100.0, ran=False)
+    assert admission.mean == 0.0
 
 
 def test_slow_ones_leave_a_thread_to_quick_ones_for_a_while():
     admission = Admission(threads=3, queue=9)
     admission.quick_until = 10.0
-    assert [enter(admission, quick=False, now=9.0) for _ in range(3)] == [True, True, False]
-    assert enter(admission, quick=True, now=9.0) is True
-    assert admission.leave(9.0) is None  # the thread that is kept
-    assert admission.leave(9.0) is not None
+    assert [enter(admission, kind=WAITING, now=9.0) for _ in range(3)] == [True, True, False]
+    assert enter(admission, kind=QUICK, now=9.0) is True
+    assert leave(admission, 9.0) is None  # the thread that is kept
+    assert leave(admission, 9.0) is not None
     assert (admission.running, admission.waiting) == (2, 0)
 
 
 def test_a_single_thread_is_for_all():
     admission = Admission(threads=1, queue=9)
     admission.quick_until = 10.0
-    assert enter(admission, quick=False, now=9.0) is True
+    assert enter(admission, kind=WAITING, now=9.0) is True
 
 
 def test_quick_ones_go_before_slow_ones():
     admission = Admission(threads=1, queue=9)
     enter(admission)
-    enter(admission, a_request("slow"), quick=False)
-    enter(admission, a_request("quick"), quick=True)
-    assert [admission.leave(NEVER_RESERVED).name for _ in range(2)] == ["quick", "slow"]
+    enter(admission, Request("slow"), kind=WAITING)
+    enter(admission, Request("quick"), kind=QUICK)
+    assert [leave(admission).name for _ in range(2)] == ["quick", "slow"]
 
 
 def test_clearing_empties_the_lines():
     admission = Admission(threads=1, queue=9)
-    for quick in (True, True, False):
-        enter(admission, quick=quick)
+    for kind in (QUICK, QUICK, WAITING, COMPUTING):
+        enter(admission, kind=kind)
     admission.clear()
     assert admission.waiting == 0
-    assert admission.leave(NEVER_RESERVED) is None
+    assert leave(admission) is None
 
 
 def test_counts_are_right_when_many_threads_come_and_go():
@@ -107,13 +195,13 @@ def test_counts_are_right_when_many_threads_come_and_go():
             with lock:
                 inside.remove(request)
                 run.append(request.name)
-            request = admission.leave(NEVER_RESERVED)
+            request = leave(admission)
 
     def come(which):
         rng = random.Random(which)
         for number in range(300):
-            request = a_request((which, number))
-            outcome = enter(admission, request, quick=rng.random() < 0.5)
+            request = Request((which, number))
+            outcome = enter(admission, request, kind=rng.choice((QUICK, WAITING)))
             with lock:
                 outcomes[outcome] += 1
             if outcome:

@@ -7,9 +7,10 @@ from types import SimpleNamespace
 
 from line_server import Gate, LineServer, serving
 
-from tpserver.engine import leader
-from tpserver.engine.leader import Leadership
+from tpserver.engine import table
+from tpserver.engine.leadership import Leadership
 from tpserver.engine.polling import SelectorPoller
+from tpserver.engine.watcher import Watcher
 
 
 def attending(leadership):
@@ -110,29 +111,37 @@ class CountingPoller(SelectorPoller):
         return events
 
 
-class WatchedServer(LineServer):
-    """Remembers, each time a leader looks whether the watcher sleeps, how many turns there were and were counted."""
+class WatchedWatcher(Watcher):
+    """Remembers, each time a leader looks whether it sleeps, how many turns there were and were counted."""
 
-    def __init__(self):
+    def __init__(self, server):
         self.looks = []
-        super().__init__()
+        self._server = server
+        super().__init__(server)
 
     @property
-    def watcher_sleeps(self):
-        self.looks.append((self._leader._poller.fruitful, self._leader.turns))
+    def sleeps(self):
+        if not self._server.stopped:
+            self.looks.append((self._server.leader.table.poller.fruitful, self._server.leader.turns))
         return self._asleep
 
-    @watcher_sleeps.setter
-    def watcher_sleeps(self, value):
+    @sleeps.setter
+    def sleeps(self, value):
         self._asleep = value
+
+
+class WatchedServer(LineServer):
+    def __init__(self):
+        super().__init__()
+        self.watcher = WatchedWatcher(self)
 
 
 def test_a_leader_has_counted_its_turn_before_it_looks_whether_the_watcher_sleeps(monkeypatch):
     """Else a watcher that goes to sleep in between sleeps through a request that hangs."""
-    monkeypatch.setattr(leader, "new_poller", CountingPoller)
+    monkeypatch.setattr(table, "new_poller", CountingPoller)
     with serving(WatchedServer()) as running, running.client() as client:
         for number in range(20):
             assert client.ask(b"%d" % number) == (b"%d" % number)[::-1]
-        looks = running.server.looks
+        looks = running.server.watcher.looks
     assert looks
     assert [counted for _, counted in looks] == [turn for turn, _ in looks]

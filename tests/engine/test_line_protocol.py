@@ -7,7 +7,7 @@ import logging
 import pytest
 from line_server import LONGEST, Gate, LineServer, serving
 
-from tpserver.engine import leader
+from tpserver.engine import table
 from tpserver.engine.polling import SelectorPoller
 from tpserver.engine.timing import Timing
 
@@ -117,12 +117,12 @@ class StumblingPoller(SelectorPoller):
         events = super().poll(timeout)
         if events and not self.stumbled:
             self.stumbled = True
-            raise OSError("a fault of the system's")
+            raise RuntimeError("a fault of ours")
         return events
 
 
 def test_a_fault_of_the_leader_makes_another_one_lead(monkeypatch, log):
-    monkeypatch.setattr(leader, "new_poller", StumblingPoller)
+    monkeypatch.setattr(table, "new_poller", StumblingPoller)
     with serving(LineServer()) as running, running.client() as client:
         assert client.ask(b"line") == b"enil"
     assert [record.levelno for record in log.records if record.exc_info] == [logging.ERROR]

@@ -95,7 +95,7 @@ def client(running):
 @pytest.fixture
 def held(running, client):
     """The server's side of it."""
-    return next(iter(running.server._leader._connections.values()))
+    return next(iter(running.server.leader.table.connections.values()))
 
 
 def somebody_else_leads(running):

@@ -80,7 +80,7 @@ def test_reset_while_the_server_drains(start: Start, gates: Gates, log: pytest.L
 def test_an_application_that_writes_to_a_client_who_has_gone_is_told_and_may_clean_up(
     start: Start, log: pytest.LogCaptureFixture
 ) -> None:
-    gone = threading.Event()
+    gone, written = threading.Event(), threading.Event()
     told: list[BaseException] = []
     closed = threading.Event()
 
@@ -90,6 +90,7 @@ def test_an_application_that_writes_to_a_client_who_has_gone_is_told_and_may_cle
             return [b""]
         write = start_response("200 OK", [])
         write(b"begun")
+        written.set()
         gone.wait(PATIENCE)
         try:
             while True:  # the first may still go to the kernel; the next is an EPIPE
@@ -104,6 +105,7 @@ def test_an_application_that_writes_to_a_client_who_has_gone_is_told_and_may_cle
     client = Client(running)
     client.send(request("/stream"))
     assert client.head()[0] == 200
+    assert written.wait(PATIENCE)
     client.reset()
     turns(running)
     gone.set()

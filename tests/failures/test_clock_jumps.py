@@ -33,7 +33,7 @@ def test_connections_are_kept_and_dates_are_those_of_the_moment(
         half.sendall(b"POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 10\r\n\r\nhalf ")
         for moment in JUMPS:
             monkeypatch.setattr(time, "time", lambda moment=moment: moment)
-            running.server._leader.sweep_soon()
+            running.server.leader.sweep_soon()
             for target, content in (("/a.txt", b"a file"), ("/app", b"none")):
                 sock.sendall(f"GET {target} HTTP/1.1\r\nHost: h\r\n\r\n".encode())
                 status, fields, body = read_response(stream)

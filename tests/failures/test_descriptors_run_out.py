@@ -116,7 +116,6 @@ def test_a_large_content_that_cannot_be_stored_is_a_503(starved: Starved) -> Non
     assert said(starved.console, "cannot store the content")
 
 
-@pytest.mark.xfail(strict=True, reason="waiting for room in the outbox takes a descriptor of its own")
 def test_a_stream_that_is_faster_than_its_client_goes_on(starved: Starved) -> None:
     starved.sock.sendall(get("/stream"))
     data = starved.stream.read()

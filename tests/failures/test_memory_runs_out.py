@@ -14,9 +14,10 @@ from running import Running, read_all
 from tests.failures.limited import get, post
 from tests.live.raw_client import until_left
 from tpserver import access_log, handler
-from tpserver.engine import leader as leading
+from tpserver.engine import table
 from tpserver.engine.connection import Connection
 from tpserver.engine.polling import new_poller
+from tpserver.spool import Spool
 
 Start = Callable[..., Running]
 
@@ -45,7 +46,7 @@ class Shortage:
 
 PLACES: dict[str, tuple[Any, str]] = {
     "reading a message": (handler, "_read_message"),
-    "storing a content": (handler, "new_content"),
+    "storing a content": (Spool, "new_content"),
     "writing an answer": (Connection, "write"),
     "sending an answer": (Connection, "flush"),
     "polling": (type(new_poller()), "poll"),
@@ -76,7 +77,6 @@ def test_a_client_or_two_is_lost_and_the_others_are_served(
     assert "tpserver has a fault" in log.text or "exception" in log.text
 
 
-@pytest.mark.xfail(strict=True, reason="such a connection stays open until somebody collects the garbage")
 def test_a_connection_for_which_there_is_no_memory_is_closed(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     running = start(app)
     assert running.exchange(get("/")).endswith(b"fine 0")
@@ -88,7 +88,7 @@ def test_a_connection_for_which_there_is_no_memory_is_closed(start: Start, monke
             raise MemoryError
         return Connection(sock, *arguments)
 
-    monkeypatch.setattr(leading, "Connection", connection)
+    monkeypatch.setattr(table, "Connection", connection)
     try:
         with running.connect() as lost:
             lost.settimeout(1.0)
@@ -101,7 +101,6 @@ def test_a_connection_for_which_there_is_no_memory_is_closed(start: Start, monke
         refused[0].close()
 
 
-@pytest.mark.xfail(strict=True, reason="its thread ends, and no other is started")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_the_access_log_goes_on(start: Start, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     shortage = Shortage(monkeypatch, access_log, "combined")

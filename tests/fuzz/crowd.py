@@ -127,10 +127,10 @@ class Crowd:
             while True:
                 assert ask(sock).startswith(b"HTTP/1.1 204 ")
                 busy = server.admission.running + server.admission.waiting
-                if server._leader.open == 1 and not busy:
+                if server.leader.open == 1 and not busy:
                     break
-                assert monotonic() < deadline, f"{server._leader.open - 1} connections, {busy} requests are left over"
-            return Held(server._leader.open - 1, descriptors(), len(server._pool._threads))
+                assert monotonic() < deadline, f"{server.leader.open - 1} connections, {busy} requests are left over"
+            return Held(server.leader.open - 1, descriptors(), len(server._pool._threads))
 
 
 def ask(sock: socket.socket) -> bytes:

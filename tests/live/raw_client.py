@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tpserver.engine import connection, leader
+from tpserver.engine import connection, leader, table
 
 PATIENCE = 20.0
 
@@ -204,7 +204,7 @@ def until_left(running: Any, connections: int) -> None:
 
     def left() -> bool:  # the one connection more is the asker's
         admission = server.admission
-        return server._leader.open == connections + 1 and admission.running == admission.waiting == 0
+        return server.leader.open == connections + 1 and admission.running == admission.waiting == 0
 
     until(running, left)
 
@@ -213,7 +213,7 @@ def until_settled(running: Any) -> None:
     """Waits until the leader has all connections, with all that was sent before: none is with a relieved leader."""
     turns(running)
     server = running.server
-    until(running, lambda: not any(connection.away for connection in list(server._leader._connections.values())))
+    until(running, lambda: not any(connection.away for connection in list(server.leader.table.connections.values())))
 
 
 class Clock:
@@ -226,8 +226,8 @@ class Clock:
 
     def advance(self, running: Any, seconds: float) -> None:
         """Lets the server see what was sent before, moves on by a second or more, and lets it find out."""
-        assert seconds >= leader.SWEEP, "the server may not look as often"
+        assert seconds >= table.SWEEP, "the server may not look as often"
         until_settled(running)
         self.now += seconds
-        running.server._leader.sweep_soon()
+        running.server.leader.sweep_soon()
         until_settled(running)

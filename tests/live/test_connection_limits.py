@@ -11,8 +11,8 @@ import threading
 import pytest
 from raw_client import Client, Clock, Gates, request, several, turns, until, until_left
 
-from tpserver.engine import leader
 from tpserver.engine import server as engine
+from tpserver.engine import table
 from tpserver.engine.polling import SelectorPoller
 
 
@@ -36,7 +36,7 @@ def test_a_connection_that_ends_makes_room(start):
             with Client(running) as two:
                 assert two.ask("/b", "Connection: close").status == 200
                 assert two.ended()
-            while running.server._leader.open > 1:
+            while running.server.leader.open > 1:
                 assert one.ask("*", method="OPTIONS").status == 204
 
 
@@ -65,7 +65,7 @@ def small_poller(monkeypatch):
                 raise ValueError("too many file descriptors in select()")
             return super().poll(timeout)
 
-    monkeypatch.setattr(leader, "new_poller", SmallPoller)
+    monkeypatch.setattr(table, "new_poller", SmallPoller)
 
 
 def test_a_crowd_beyond_what_select_takes_does_not_end_the_server(start, monkeypatch):
@@ -129,7 +129,7 @@ def test_no_descriptor_left_does_not_make_the_server_spin(start, monkeypatch):
             assert accepting.calls == 1  # it rests as long as its clock stands still
             accepting.failing.clear()
             clock.now += 1
-            running.server._leader.wake()
+            running.server.leader.wake()
             assert late.ask("/late").body == b"/late "
 
 

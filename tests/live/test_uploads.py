@@ -11,14 +11,14 @@ from types import SimpleNamespace
 import pytest
 from raw_client import Client, Gates, chunked, request, several, turns, until, until_left
 
-from tpserver import handler
-from tpserver.handler import SPOOL
+from tpserver import spool
+from tpserver.spool import SPOOL
 
 
 def describing(environ, start_response):
     """Answers where the content is kept, how long it is said to be, its length and its digest."""
     content = environ["wsgi.input"]
-    if isinstance(content, io.BytesIO) or not getattr(content, "_rolled", True):
+    if isinstance(content, io.BytesIO) or not content.on_disk:
         kept = "memory"
     else:
         kept = "disk"
@@ -105,10 +105,7 @@ def files(monkeypatch):
 
         return make_one
 
-    kinds = ("TemporaryFile", "SpooledTemporaryFile")
-    monkeypatch.setattr(
-        handler, "tempfile", SimpleNamespace(**{kind: recorded(getattr(tempfile, kind)) for kind in kinds})
-    )
+    monkeypatch.setattr(spool, "tempfile", SimpleNamespace(TemporaryFile=recorded(tempfile.TemporaryFile)))
     return made
 
 
@@ -183,7 +180,7 @@ class FullDisk(io.BytesIO):
 
 def test_a_full_disk_is_a_503_and_the_server_goes_on(start, monkeypatch, log):
     running = start(Gates())
-    monkeypatch.setattr(handler, "tempfile", SimpleNamespace(TemporaryFile=lambda **_: FullDisk()))
+    monkeypatch.setattr(spool, "tempfile", SimpleNamespace(TemporaryFile=lambda **_: FullDisk()))
     with Client(running) as client, Client(running) as other:
         client.send(request("/", method="POST", body=b"x" * 100_000))
         assert client.response().status == 503

@@ -1,96 +1,183 @@
 """How many requests of the application run and wait: `threads` at once, `queue` more in line, none beyond.
 
-While quick requests come, one of the threads is kept for them (the leader's, as a rule): those that
-wait for something else never occupy all, so they cannot make a quick page wait.
+Three kinds stand in three lines. *Quick* ones go first, and while such come, one of the threads is kept
+for them (the leader's, as a rule): what waits for something else never occupies all, so it cannot make
+a quick page wait. *Computing* ones run one at a time as long as that keeps the interpreter busy: more of
+them at once would only take turns with it. *Waiting* ones are the rest.
 """
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections import deque
+from math import ceil
 from typing import Final
 
 from tpserver.engine.protocol import Request
 
+# Kinds of requests, and the numbers of their lines.
+QUICK: Final = 0
+WAITING: Final = 1
+COMPUTING: Final = 2
+
 # Seconds for which a thread stays reserved after a quick request.
 RESERVED_FOR: Final = 1.0
+# Seconds after which a computing request does not keep the others of its kind waiting any more: a long report must not
+# hold up short ones.
+SHARE: Final = 0.5
+# Seconds over which it is measured how busy the interpreter is.
+_WINDOW: Final = 0.02
+# Busy: so many seconds of computing in a second. Less: who runs waits for something. More: it computes without the
+# interpreter's lock. In both cases one more can run beside it.
+_BUSY: Final = (0.8, 1.5)
+# How much of the mean time of a request one request replaces.
+_WEIGHT: Final = 1 / 32
+# The longest Retry-After, in seconds.
+_LONGEST_RETRY: Final = 60
 
 
 class Admission:
-    """Counts the requests that occupy a thread, and keeps those that wait for one. Any thread may call."""
+    """Counts the requests that occupy a thread, and keeps those that wait for one. Any thread may call.
 
-    def __init__(self, threads: int, queue: int) -> None:
+    `one_computes`: whether threads share one interpreter lock.
+    """
+
+    def __init__(self, threads: int, queue: int, *, one_computes: bool | None = None) -> None:
         self.threads = threads
         self.queue = queue
         self.running = 0
         self.quick_until = 0.0  # of the perf_counter: until then a thread is reserved; set by leaders
-        self._quick: deque[Request] = deque()
-        self._slow: deque[Request] = deque()
-        # Guards `running` and the two lines together: a request is either counted or in line.
+        self.mean = 0.0  # seconds that a request occupies a thread; a running mean
+        if one_computes is None:
+            one_computes = getattr(sys, "_is_gil_enabled", lambda: True)()
+        self._one_computes = one_computes
+        self._lines: tuple[deque[Request], ...] = (deque(), deque(), deque())
+        self._computing: dict[Request, float] = {}  # those that others of their kind wait for, and since when
+        self._measured = (0.0, 0.0)  # when it was last looked how busy the interpreter is: (clock, computed until then)
+        # Guards all of the above together: a request is either counted or in line.
         self._lock = threading.Lock()
 
     @property
     def waiting(self) -> int:
         """How many are in line. A moment's answer."""
-        return len(self._quick) + len(self._slow)
+        return sum(map(len, self._lines))
 
-    def room(self, *, quick: bool, now: float) -> bool:
+    @property
+    def lengths(self) -> tuple[int, int, int]:
+        """How many are in the quick line, in the waiting and in the computing one. A moment's answer."""
+        quick, waiting, computing = self._lines
+        return len(quick), len(waiting), len(computing)
+
+    @property
+    def retry_after(self) -> int:
+        """In how many seconds there should be room again."""
+        return min(max(ceil(self.waiting * self.mean / self.threads), 1), _LONGEST_RETRY)
+
+    def room(self, *, kind: int, now: float) -> bool:
         """Whether one more could run. Without the lock: only a leader adds to what runs, and it is asking."""
-        return self.running < (self.threads if quick else self._for_slow(now))
+        if kind == QUICK:
+            return self.running < self.threads
+        return self.running < self._for_slow(now) and not (kind == COMPUTING and self._computing)
 
     def occupy(self) -> None:
         """Counts a thread that runs a request already: a leader that was relieved in the middle of it."""
         with self._lock:
             self.running += 1
 
-    def enter(self, request: Request, *, quick: bool, now: float) -> bool | None:
+    def enter(self, request: Request, *, kind: int, now: float) -> bool | None:
         """True: counted, run it in the pool. False: it waits in line. None: the line is full.
 
         Unless it is None, the request and its connection are not the caller's any more.
         """
         with self._lock:
-            room = self.room(quick=quick, now=now)
-            if not room and len(self._quick) + len(self._slow) >= self.queue:
+            room = self.room(kind=kind, now=now)
+            if not room and self.waiting >= self.queue:
                 return None
             request.handed_over = True
             request.connection.away = True
             if room:
-                self.running += 1
-            elif quick:
-                self._quick.append(request)
+                self._start(request, kind, now)
             else:
-                self._slow.append(request)
+                request.waited = True
+                self._lines[kind].append(request)
             return room
 
-    def leave(self, now: float) -> Request | None:
-        """The caller has finished a request: the next one for this thread; None: it is not counted any more."""
-        with self._lock:
-            if self.running <= self.threads:
-                if self._quick:
-                    return self._quick.popleft()
-                if self._slow and self.running <= self._for_slow(now):
-                    return self._slow.popleft()
-            self.running -= 1
-            return None
+    def leave(self, request: Request | None, now: float, *, ran: bool = True) -> Request | None:
+        """The caller has finished `request`: the next one for this thread; None: it is not counted any more.
 
-    def overdue(self, now: float) -> Request | None:
-        """The watcher: one that waits although a thread that was reserved is so no longer; counted, for the pool."""
-        if not self._slow:
+        Without a request: a leader that was relieved has finished its own.
+        """
+        with self._lock:
+            if request is not None:
+                self._computing.pop(request, None)
+                if ran:
+                    self.mean += (now - request.begun - self.mean) * _WEIGHT
+            self.running -= 1
+            return self._next(now)
+
+    def due(self, now: float, computed: float) -> Request | None:
+        """The watcher: one that waits although it could run now; counted, for the pool.
+
+        `computed`: seconds that the process has computed so far.
+        """
+        if not (self._lines[WAITING] or self._lines[COMPUTING]):
             return None
         with self._lock:
-            if self._slow and self.running < self._for_slow(now):
-                self.running += 1
-                return self._slow.popleft()
+            self._share(now, computed)
+            return self._next(now)
+
+    def expired(self, before: float) -> Request | None:
+        """One that has waited since `before` (of the perf_counter) or longer; it is in no line any more."""
+        if not any(self._lines):
+            return None
+        with self._lock:
+            for line in self._lines:
+                if line and line[0].arrived <= before:
+                    return line.popleft()
             return None
 
     def clear(self) -> list[Request]:
         """Empties the lines, for a server that stops; what stood there."""
         with self._lock:
-            left = [*self._quick, *self._slow]
-            self._quick.clear()
-            self._slow.clear()
+            left = [request for line in self._lines for request in line]
+            for line in self._lines:
+                line.clear()
             return left
 
+    def _start(self, request: Request, kind: int, now: float) -> None:
+        self.running += 1
+        request.begun = now
+        if kind == COMPUTING and self._one_computes:
+            self._computing[request] = now
+
+    def _next(self, now: float) -> Request | None:
+        """The first that may run, counted. Of those that are not quick the one that came first."""
+        kinds = [kind for kind in (WAITING, COMPUTING) if self._lines[kind] and self.room(kind=kind, now=now)]
+        if self._lines[QUICK] and self.room(kind=QUICK, now=now):
+            kind = QUICK
+        elif kinds:
+            kind = min(kinds, key=lambda kind: self._lines[kind][0].arrived)
+        else:
+            return None
+        request = self._lines[kind].popleft()
+        self._start(request, kind, now)
+        return request
+
+    def _share(self, now: float, computed: float) -> None:
+        """Lets those that compute no longer keep the others waiting: after a while, or when the interpreter is idle."""
+        at, before = self._measured
+        for request, since in list(self._computing.items()):
+            if now - since >= SHARE:
+                del self._computing[request]
+        if now - at < _WINDOW:
+            return
+        self._measured = now, computed
+        if now - at < 2 * _WINDOW and self._computing:
+            busy = (computed - before) / (now - at)
+            if not _BUSY[0] <= busy <= _BUSY[1]:
+                self._computing.clear()
+
     def _for_slow(self, now: float) -> int:
-        """How many threads may run requests that wait."""
+        """How many threads may run requests that are not quick."""
         return self.threads - 1 if now < self.quick_until and self.threads > 1 else self.threads

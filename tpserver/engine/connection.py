@@ -15,7 +15,7 @@ import sys
 from time import monotonic
 from typing import Any, Final
 
-from tpserver.engine.holding import Send, send
+from tpserver.engine.holding import RECEIVE, Send, send
 from tpserver.engine.outbox import Outbox
 from tpserver.engine.polling import NOTHING
 from tpserver.engine.protocol import Part, Receiver
@@ -34,30 +34,44 @@ _AT_ONCE: Final = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
 NEVER: Final = float("inf")
 
-# A producer that is faster than its client waits beyond this many bytes in memory.
+# A producer that is faster than its client waits beyond this many bytes in memory, unless told otherwise.
 MAX_OUTBOX: Final = 1024 * 1024
+
+
+# One that takes no descriptor, of which there may be none left; for one socket it is as good as any.
+_Selector: Final[Any] = getattr(selectors, "PollSelector", selectors.SelectSelector)
 
 
 class Connection:
     """One accepted, non-blocking socket. Only its owner calls its methods. Thousands of these may be idle."""
 
     __slots__ = (
-        "away", "broken", "client_address", "deadline", "fd", "keep", "moved", "outbox", "pace", "phase", "polled",
-        "receiver", "sock", "state", "whole",
+        "away", "away_deadline", "broken", "client_address", "crowd", "deadline", "fd", "keep", "max_outbox", "moved",
+        "outbox", "pace", "phase", "polled", "receiver", "sock", "state", "whole",
     )  # fmt: skip
 
-    def __init__(self, sock: socket.socket, client_address: Any, receiver: Receiver, pace: Pace) -> None:
+    def __init__(
+        self,
+        sock: socket.socket,
+        client_address: Any,
+        receiver: Receiver,
+        pace: Pace,
+        max_outbox: int = MAX_OUTBOX,
+    ) -> None:
         self.sock = sock
         self.fd = sock.fileno()
         self.client_address = client_address
         self.receiver = receiver
         self.pace = pace
+        self.max_outbox = max_outbox  # bytes that wait in memory before their producer does
         self.whole: bytes | None = None  # a response not yet offered to the socket: the usual, quick case
         self.outbox: Outbox | None = None  # made for the first response that needs one
+        self.crowd = ""  # the address that it is counted for, while it is
         self.state = RECEIVING
         self.phase: Part = "nothing"  # what the deadline was set for
         self.polled = NOTHING  # what the poller watches; the leader's
         self.deadline = NEVER  # of the monotonic clock, in seconds
+        self.away_deadline = 0.0  # the same, of a body that the thread of its request receives; 0: not begun
         self.moved = 0  # bytes that the last flush has sent
         self.away = False  # owned by a thread that is not the leader
         self.keep = True  # False: close behind what is still to be sent
@@ -108,16 +122,63 @@ class Connection:
             return 0
 
     def send(self, data: bytes) -> None:
-        """Writes and flushes; waits while more than MAX_OUTBOX bytes are left over.
+        """Writes and flushes; waits while more than `max_outbox` bytes are left over.
 
         Raises ConnectionAbortedError when the client has gone, or takes less than its minimum rate.
         """
         self.write(data)
         self.flush()
-        if self.outbox and self.outbox.size > MAX_OUTBOX:
+        if self.outbox and self.outbox.size > self.max_outbox:
             self._wait_for_room()
+        if not self.broken:
+            self._notice_reset()
         if self.broken:
             raise ConnectionAbortedError("the client has gone")
+
+    def receive(self) -> bytes:
+        """The thread that runs a request: what comes next, at the least rate that a body must have.
+
+        Raises ConnectionAbortedError when the client has gone, TimeoutError when it is too slow.
+        """
+        now = monotonic()
+        if not self.away_deadline:
+            self.away_deadline = self.pace.begin(now)
+        data = b""
+        with _Selector() as selector:
+            selector.register(self.sock, selectors.EVENT_READ)
+            while not data:
+                try:
+                    data = self.sock.recv(RECEIVE)
+                    if not data:
+                        raise ConnectionAbortedError("the client has gone")
+                except BlockingIOError:
+                    if not selector.select(self.away_deadline - monotonic()) and monotonic() >= self.away_deadline:
+                        self.keep = False
+                        raise TimeoutError("the client sends too slowly") from None
+                except OSError as error:
+                    self.abort()
+                    raise ConnectionAbortedError("the client has gone") from error
+        self.away_deadline = self.pace.progress(self.away_deadline, len(data), monotonic())
+        return data
+
+    def client_gone(self) -> bool:
+        """Whether the client has closed its side. Any thread that runs a request of this connection may ask.
+
+        One that only has nothing more to send, and still reads, looks the same: none of the usual clients does that.
+        """
+        if self.broken:
+            return True
+        try:
+            return not self.sock.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+
+    def _notice_reset(self) -> None:
+        """What has just been sent may have come back as a reset: then the next piece need not be made."""
+        if self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            self.abort()
 
     def abort(self) -> None:
         """Gives up: nothing more is sent, and the leader will close the connection."""
@@ -132,6 +193,11 @@ class Connection:
         with contextlib.suppress(OSError):
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
         self.abort()
+
+    def detach(self) -> None:
+        """Only the leader: the descriptor is not ours any more, and must not be closed: it may be somebody else's."""
+        with contextlib.suppress(OSError):
+            self.sock.detach()
 
     def close(self) -> None:
         """Only the leader: the end."""
@@ -149,11 +215,11 @@ class Connection:
         return self.outbox
 
     def _wait_for_room(self) -> None:
-        """The producing thread waits for its own client; the leader does not watch this socket meanwhile."""
+        """The producing thread waits for its own client, until half of what may wait has gone."""
         deadline = self.pace.progress(self.pace.begin(monotonic()), self.moved, monotonic())
-        with selectors.DefaultSelector() as selector:
+        with _Selector() as selector:
             selector.register(self.sock, selectors.EVENT_WRITE)
-            while self.outbox and self.outbox.size > MAX_OUTBOX // 2:
+            while self.outbox and self.outbox.size > self.max_outbox // 2:
                 now = monotonic()
                 if now >= deadline:
                     self.abort()

@@ -17,14 +17,25 @@ class Request(Protocol):
     handed_over: bool
     # True: answered without the application, so it needs no place among its threads.
     own: bool
+    # Set by the engine, of the perf_counter: when it was complete, and when a thread of the pool took it.
+    arrived: float
+    begun: float
+    # Set by the engine when it had to wait in line.
+    waited: bool
+    # True: its content is still on its way, and read by the thread that runs it.
+    arrives_yet: bool
     # Requests of one route are expected to cost alike; those of one wide route may.
     route: str
 
     @property
     def wide_route(self) -> str: ...
 
+    def describe(self) -> str:
+        """One line for the log, with nothing in it that could end that line."""
+        ...
+
     def close(self) -> None:
-        """Drops what was collected for it. It will not be run."""
+        """Drops what was collected for it. It will not be run, or has been."""
 
 
 class Interim(Protocol):

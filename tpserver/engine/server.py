@@ -6,7 +6,6 @@ it relieves a leader that stays with one request for longer than a tick.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import socket
 import socketserver
@@ -14,29 +13,31 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from queue import Empty, SimpleQueue
 from time import monotonic, perf_counter, thread_time
 from typing import Any, Final
 
-from tpserver.engine.admission import RESERVED_FOR, Admission
+from tpserver.engine.admission import COMPUTING as COMPUTING_ONE
+from tpserver.engine.admission import QUICK as QUICK_ONE
+from tpserver.engine.admission import RESERVED_FOR, WAITING, Admission
+from tpserver.engine.connection import MAX_OUTBOX, Connection
+from tpserver.engine.figures import figures
 from tpserver.engine.holding import send_holding
-from tpserver.engine.leader import Leader, Leadership
+from tpserver.engine.leader import Leader
+from tpserver.engine.leadership import Leadership
 from tpserver.engine.placement import COMPUTING, HAND_OVER, QUICK, Placement
 from tpserver.engine.protocol import ConnectionProtocol
+from tpserver.engine.running import Running
+from tpserver.engine.tally import Tally
 from tpserver.engine.timing import Timing
+from tpserver.engine.watcher import TICK, Watcher
 
 _log = logging.getLogger("tpserver")
 
-# Seconds that a leader may stay with one connection; the watcher looks twice before it relieves it.
-TICK: Final = 0.001
-# The same while no run in place has taken a tick for _ALERT seconds: each look takes the interpreter from the leader
-# (measured: 60 us), and finds nothing then.
-_CALM_TICK: Final = 0.004
-_ALERT: Final = 0.5
-# So many ticks without a turn, and the watcher goes to sleep; it looks up once in _REST seconds, on Windows also for
-# Ctrl-C.
-_QUIET_TICKS: Final = 50
-_REST: Final = 0.5
+# Seconds in line after which a client that has closed its side is taken to have left. One that has only nothing more to
+# send looks the same, and shall not miss its answer where nothing is amiss.
+LEFT_AFTER: Final = 0.1
+# Seconds between two leaders of whom the first has failed.
+_PAUSE: Final = 0.1
 # Threads beyond those of the application: one leads, others were relieved while they served a file.
 _SPARE_THREADS: Final = 4
 
@@ -56,33 +57,47 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         *,
         threads: int = 8,
         queue: int = 1024,
+        queue_timeout: float = 0.0,
+        in_place: bool = True,
         max_connections: int = 10_000,
+        max_connections_per_ip: int = 0,
+        max_outbox: int = MAX_OUTBOX,
+        slow_request: float = 0.0,
         timing: Timing | None = None,
         bind_and_activate: bool = True,
     ) -> None:
-        """Binds and listens. `threads` requests of the application run at once, `queue` more wait. Raises OSError."""
+        """Binds and listens. Raises OSError.
+
+        `threads` requests of the application run at once, `queue` more wait, for `queue_timeout` seconds at the
+        most (0: for ever). `in_place` False: the leader runs none of them. `max_outbox`: bytes of a response
+        that wait in memory for their client, before the thread that makes them does. A request that has run for
+        `slow_request` seconds is logged (0: never). The other limits: 0 is none.
+        """
         if ":" in server_address[0]:
             self.address_family = socket.AF_INET6
         self.protocol = protocol
         self.max_connections = max_connections
+        self.max_connections_per_ip = max_connections_per_ip
+        self.max_outbox = max_outbox
+        self.queue_timeout = queue_timeout
+        self._in_place = in_place
         self.timing = timing or Timing()
         self.admission = Admission(threads, queue)
         self.leadership = Leadership()
         self.draining = False  # nothing new is taken
         self.stopped = True  # nobody leads
-        self.watcher_sleeps = False
         self.left_behind = False  # threads still run, although the server has stopped
         self.handled = 0  # requests, so far
+        self.pooled = 0  # of these in the pool; threads that overlap may lose one
+        self._here: Any = None  # what the leader runs in place
         self.took_long = False  # one that ran in place: no response shall wait for the next
-        self.switch_interval = 0.0  # seconds; 0: the interpreter's is left alone. For whoever owns the process.
-        self._computing = 0  # how many requests the interval was set for
+        self.running = Running(slow_request)
+        self.tally = Tally()
+        self.watcher = Watcher(self)
         self.placement = Placement()
-        # Wakes the watcher. A queue, for a signal handler may ring in the middle of anything: an Event has a lock.
-        self._bell: SimpleQueue[None] = SimpleQueue()
         self._down = threading.Event()  # set while serve_forever does not run
         self._down.set()
         self._shutdown_asked = 0
-        self._alert_until = 0.0  # of the perf_counter: until then the watcher looks more often
         self._leading: Future[None] | None = None  # the current leader's
         super().__init__(server_address, RequestHandlerClass, bind_and_activate)
 
@@ -99,6 +114,20 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
     def server_activate(self) -> None:
         super().server_activate()
         self.socket.setblocking(False)
+
+    def listens(self) -> bool:
+        """Whether the listening socket is what it was."""
+        try:
+            return bool(self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+        except OSError:
+            return False
+
+    def listen_anew(self) -> None:
+        """The leader: another listening socket at the same address. Raises OSError."""
+        self.socket.detach()  # its number may be somebody else's by now
+        self.socket = socket.socket(self.address_family, self.socket_type)
+        self.server_bind()
+        self.server_activate()
 
     def get_request(self) -> tuple[socket.socket, Any]:
         """The leader: accepts one connection, non-blocking. Raises OSError, BlockingIOError among them."""
@@ -118,19 +147,21 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         """The leader: chooses the thread. Here and now, in the pool, in line for it, or 503."""
         self.handled += 1
         if request.own:
+            self._here = None
             self._answer_here(request, client_address)
             return
         route = self.placement.route(request)
         admission = self.admission
-        now = perf_counter()
+        now = request.arrived = perf_counter()
         quick = route.wait <= HAND_OVER and route.computing < COMPUTING  # `route.quick`, without the call
-        here = admission.running < admission.threads if quick else admission.room(quick=False, now=now)
-        if not (here and (quick or route.on_trial())):
-            self._hand_over(request, quick, now)
+        here = admission.running < admission.threads if quick else admission.room(kind=WAITING, now=now)
+        if not (here and self._in_place and (quick or route.on_trial())) or request.arrives_yet:
+            self._hand_over(request, QUICK_ONE if quick else COMPUTING_ONE if route.computes else WAITING, now)
             return
         number = self.leadership.number
         # The computing clock is a system call, so it is read only where it may be needed.
         computing = thread_time() if route.suspect else None
+        self._here = request
         try:
             self.finish_request(request, client_address)
         except Exception:  # noqa: BLE001 - as socketserver does
@@ -145,9 +176,9 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
     def _learn(self, request: Any, elapsed: float, computing: float | None, number: int) -> None:
         """After a run in place by the leader `number`, who may have been relieved meanwhile."""
         if elapsed >= TICK:
-            self._alert_until = perf_counter() + _ALERT
+            self.watcher.alert()
         if number != self.leadership.number:
-            begun = self._leader.clock.turn if computing is None else computing
+            begun = self.leader.clock.turn if computing is None else computing
             self.placement.learn_relieved(request, elapsed, thread_time() - begun)
         else:
             self.placement.learn(request, elapsed, None if computing is None else thread_time() - computing)
@@ -159,10 +190,11 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         except Exception:  # noqa: BLE001 - as socketserver does
             self.handle_error(request, client_address)
 
-    def _hand_over(self, request: Any, quick: bool, now: float) -> None:
-        entered = self.admission.enter(request, quick=quick, now=now)
+    def _hand_over(self, request: Any, kind: int, now: float) -> None:
+        entered = self.admission.enter(request, kind=kind, now=now)
         if entered is None:
-            request.connection.write(self.protocol.overload(request, 1))
+            self.tally.add("queue full")
+            self._refuse(request)
         elif entered:
             self._submit(self._work, request)
 
@@ -170,7 +202,7 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         """The thread that ran `request`: gives its connection back to the leader."""
         connection = request.connection
         connection.flush(send_holding)
-        self._leader.give_back(connection)
+        self.leader.give_back(connection)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A fault of the handler's, not of the application's: logged, and the connection is closed."""
@@ -180,12 +212,40 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
     def _work(self, request: Any) -> None:
         """A pool thread: one request, and those that wait in line behind it."""
         while request is not None:
-            self.process_request_thread(request, request.connection.client_address)
-            request = self.admission.leave(perf_counter())
+            wanted = not request.waited or self._still_wanted(request)
+            if wanted:
+                self._run(request)
+            request = self.admission.leave(request, perf_counter(), ran=wanted)
+
+    def _run(self, request: Any) -> None:
+        """A pool thread: one request, and what it teaches."""
+        begun, computed = perf_counter(), thread_time()
+        self.running.begin(request, begun, threading.get_ident())
+        self.pooled += 1
+        self.process_request_thread(request, request.connection.client_address)
+        now = perf_counter()
+        self.running.end(now)
+        self.placement.learn_pooled(request, now - begun, thread_time() - computed)
+
+    def _still_wanted(self, request: Any) -> bool:
+        """Whether one that has waited in line is to run; if not, it has been dealt with."""
+        waited = perf_counter() - request.arrived
+        if waited >= LEFT_AFTER and request.connection.client_gone():
+            self.tally.add("client gone")
+            request.connection.abort()
+            request.close()
+            self.shutdown_request(request)
+            return False
+        if self.queue_timeout and waited >= self.queue_timeout:
+            self.refuse_expired(request)
+            return False
+        return True
 
     def serve_waiting(self) -> None:
         """A leader that was relieved and has finished: goes on as a pool thread."""
-        self._work(self.admission.leave(perf_counter()))
+        now = perf_counter()
+        self.running.end(now)
+        self._work(self.admission.leave(None, now))
 
     # -- socketserver: the life of the server
 
@@ -212,25 +272,20 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
     def begin_shutdown(self) -> None:
         """As `shutdown`, without waiting: for signal handlers. A second call does not wait for what runs."""
         self._shutdown_asked += 1
-        self._bell.put(None)
-
-    def wake_watcher(self) -> None:
-        """The leader: something has come, look again."""
-        self.watcher_sleeps = False
-        self._bell.put(None)
+        self.watcher.wake()
 
     def _serve(self, enough: Callable[[], bool]) -> None:
         self._leading = None
         self._pool = ThreadPoolExecutor(self.admission.threads + _SPARE_THREADS, thread_name_prefix="tpserver")
-        self._leader = Leader(self, self.timing)
+        self.leader = Leader(self, self.timing)
         self._down.clear()
         self.stopped = self.draining = False
-        if self._leader.capacity < self.max_connections:
-            _log.warning("only %d connections at once: more are not to be had here", self._leader.capacity)
+        if self.leader.table.capacity < self.max_connections:
+            _log.warning("only %d connections at once: more are not to be had here", self.leader.table.capacity)
         try:
             if not self._lead(self.leadership.appoint()):
                 raise RuntimeError("cannot start a single thread: nobody would serve")
-            self._watch(enough)
+            self.watcher.watch(enough)
             self._drain()
         finally:
             try:
@@ -243,12 +298,16 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
     def _drain(self) -> None:
         deadline = monotonic() + self.timing.drain_timeout
         self.draining = True
-        self._leader.sweep_soon()
-        self._watch(lambda: not self._leader.open or monotonic() >= deadline or self._shutdown_asked > 1)
+        self.leader.sweep_soon()
+        self.watcher.watch(lambda: self._all_done() or monotonic() >= deadline or self._shutdown_asked > 1)
+
+    def _all_done(self) -> bool:
+        # A thread gives its connection back first, and leaves then.
+        return not (self.leader.open or self.admission.running or self.admission.waiting)
 
     def _stop(self) -> None:
         self.stopped = True
-        self._leader.wake()
+        self.leader.wake()
         unfinished = self._leading is not None and wait([self._leading], timeout=1.0).not_done
         for request in self.admission.clear():
             request.close()
@@ -256,58 +315,54 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         if unfinished:
             _log.error("a thread hangs while it serves a file; it is left behind")
         else:
-            self._leader.close()
+            self.leader.table.close()
         if self.admission.running:
             _log.error("%d requests still run; their threads are left behind", self.admission.running)
         self._pool.shutdown(wait=not self.left_behind)
 
-    # -- the watcher
+    # -- figures
 
-    def _watch(self, enough: Callable[[], bool]) -> None:
-        leader, leadership = self._leader, self.leadership
-        seen = seen_turns = -1
-        quiet = 0
-        while not enough():
-            self._rest(TICK if perf_counter() < self._alert_until else _CALM_TICK, quiet, seen_turns)
-            mark, turns = leadership.mark, leader.turns
-            attending = leadership.attending is not None
-            if attending and mark == seen:
-                self._promote(mark)
-            quiet = 0 if attending or turns != seen_turns else quiet + 1
-            seen, seen_turns = mark, turns
-            overdue = self.admission.overdue(perf_counter())
-            if overdue is not None:
-                self._submit(self._work, overdue)
-            if self.switch_interval and self.admission.running != self._computing:
-                self._share_interpreter()
-            self.service_actions()
+    def stats(self) -> dict[str, Any]:
+        """The figures of this moment, see `figures`. Any thread may call, whether the server runs or not."""
+        return figures(self)
 
-    def _share_interpreter(self) -> None:
-        """Few threads compute: short turns, so that the leader gets one soon. Many: longer ones, for each costs."""
-        self._computing = self.admission.running
-        sys.setswitchinterval(self.switch_interval * max(1.0, self._computing / 2))
+    def connections(self) -> list[Connection]:
+        """Those that are open, to be looked at. Any thread; the answer is a moment's."""
+        return [] if self.stopped else self.leader.connections()
 
-    def _rest(self, tick: float, quiet: int, seen_turns: int) -> None:
-        """One tick; or, after so many quiet ones, until the leader has something or somebody calls."""
-        if quiet < _QUIET_TICKS:
-            self._wait_for_bell(tick)
-        else:
-            self.watcher_sleeps = True
-            if self._leader.turns == seen_turns:  # else it began before it could see that the watcher sleeps
-                self._wait_for_bell(_REST)
-            self.watcher_sleeps = False
+    @property
+    def in_application(self) -> bool:
+        """Whether the leader runs the application just now. A moment's answer."""
+        here = self._here
+        return here is not None and here.connection is self.leadership.attending
 
-    def _wait_for_bell(self, timeout: float) -> None:
-        with contextlib.suppress(Empty):
-            self._bell.get(timeout=timeout)
-            while True:  # however often it was rung
-                self._bell.get_nowait()
+    # -- what the watcher does to the server
 
-    def _promote(self, mark: int) -> None:
-        number = self.leadership.relieve(mark)
-        if number is not None:
-            self.admission.occupy()
-            self._lead(number)
+    def promote(self, mark: int) -> None:
+        """The watcher: relieves a leader that is still at what `mark` stands for."""
+        leadership = self.leadership
+        request, connection, thread = self._here, leadership.attending, leadership.thread
+        number = leadership.relieve(mark)
+        if number is None:
+            return
+        self.admission.occupy()
+        if request is not None and request.connection is connection:
+            self.running.begin(request, perf_counter(), thread)
+        self._lead(number)
+
+    def start(self, request: Any) -> None:
+        """The watcher: `request`, which has been counted, runs in the pool."""
+        self._submit(self._work, request)
+
+    def refuse_expired(self, request: Any) -> None:
+        """Whoever took `request` out of its line: it has waited for too long, and is answered unrun."""
+        self.tally.add("queue timeout")
+        self._refuse(request)
+        self.shutdown_request(request)
+
+    def _refuse(self, request: Any) -> None:
+        request.connection.write(self.protocol.overload(request, self.admission.retry_after))
+        request.close()
 
     def _lead(self, number: int) -> bool:
         leading = self._submit(self._run_leader, number)
@@ -319,9 +374,10 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
     def _run_leader(self, number: int) -> None:
         """A pool thread: leads; should that fail, another one takes over."""
         try:
-            self._leader.lead(number)
+            self.leader.lead(number)
         except Exception:  # noqa: BLE001 - whatever it is, somebody has to lead
             _log.exception("tpserver has a fault in its leader; another one takes over")
+            self._down.wait(_PAUSE)  # it may fail again at once: not a thousand times a second
             if number == self.leadership.number and not self.stopped:
                 self._lead(self.leadership.appoint())
 

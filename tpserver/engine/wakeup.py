@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 
 
@@ -32,7 +33,15 @@ class WakeUp:
             pass
         self._rung = False
 
+    def detach(self) -> None:
+        """Forgets the sockets without closing them: their descriptors are somebody else's by now."""
+        self._rung = True
+        for sock in (self._receiving, self._sending):
+            with contextlib.suppress(OSError):
+                sock.detach()
+
     def close(self) -> None:
         self._rung = True
-        self._receiving.close()
-        self._sending.close()
+        for sock in (self._receiving, self._sending):
+            with contextlib.suppress(OSError):  # somebody has closed its descriptor
+                sock.close()

@@ -8,8 +8,9 @@ complete message (pipelining) stays here until the next call.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import BinaryIO, Final, Generic, Literal, TypeVar
+from typing import Any, BinaryIO, Final, Generic, Literal, TypeVar
 
+from tpserver.http.arriving import ArrivingContent
 from tpserver.http.body import ChunkedBody, LengthBody
 from tpserver.http.fields import FieldMemory
 from tpserver.http.grammar import CRLF, HEAD_END
@@ -37,7 +38,10 @@ class Interim:
 
 
 class Message:
-    """One complete request message; `content` is None where it has none, else a binary file at its start."""
+    """One request message; `content` is None where it has none, else a binary file at its start.
+
+    It is complete, unless `content` is an `ArrivingContent`.
+    """
 
     __slots__ = ("content", "head")
 
@@ -73,12 +77,13 @@ class MessageReader(Generic[MessageType]):
 
     `new_content` makes the binary file that a body's content goes to, given its length in bytes
     where that is known, and `new_message` the message. Making and writing the file may raise
-    OSError, which the caller sees.
+    OSError, which the caller sees. Messages whose head `arrives` says yes to are not collected:
+    they are handed out with an `ArrivingContent`, which is fed through `feed_content`.
     """
 
     __slots__ = (
-        "_asked", "_blank_seen", "_body", "_buffer", "_content", "_head", "_last_head", "_last_raw", "_limits",
-        "_memory", "_new_content", "_new_message", "_scanned",
+        "_arrives", "_arriving", "_asked", "_blank_seen", "_body", "_buffer", "_content", "_head", "_last_head",
+        "_last_raw", "_limits", "_memory", "_new_content", "_new_message", "_scanned",
     )  # fmt: skip
 
     def __init__(
@@ -87,8 +92,10 @@ class MessageReader(Generic[MessageType]):
         memory: Memory,
         new_content: Callable[[int | None], BinaryIO],
         new_message: Callable[[Head, BinaryIO | None], MessageType],
+        arrives: Callable[[Head], bool] | None = None,
     ) -> None:
         self._new_message = new_message
+        self._arrives = arrives
         self._limits = limits
         self._memory = memory
         self._new_content = new_content
@@ -98,6 +105,7 @@ class MessageReader(Generic[MessageType]):
         self._head: Head | None = None  # set while its body is awaited
         self._body: LengthBody | ChunkedBody | None = None
         self._content: BinaryIO | None = None
+        self._arriving: ArrivingContent | None = None  # from its head on, until it is handed out
         self._asked = False  # whether 100 Continue may still be sent
         self._last_raw = b""  # a head with secrets is remembered by its own connection only
         self._last_head: Head | None = None
@@ -185,7 +193,12 @@ class MessageReader(Generic[MessageType]):
     def _begin_body(self, raw: bytes, head: Head) -> None:
         self._head = head
         self._asked = head.expects_continue
-        if head.chunked:
+        if (head.chunked or head.content_length) and self._arrives is not None and self._arrives(head):
+            self._arriving = arriving = ArrivingContent(self.feed_content)
+            self._body = (
+                ChunkedBody(arriving, self._limits) if head.chunked else LengthBody(arriving, head.content_length or 0)
+            )
+        elif head.chunked:
             self._content = self._new_content(None)
             self._body = ChunkedBody(self._content, self._limits)
         elif head.content_length:
@@ -200,6 +213,8 @@ class MessageReader(Generic[MessageType]):
     def _take_body(self, data: bytes) -> MessageType | Interim | None:
         head = self._head
         assert head is not None
+        if self._arriving is not None:
+            return self._hand_out(head, self._arriving)
         if self._body is not None:
             if self._buffer:
                 data = bytes(self._buffer) + data
@@ -216,6 +231,28 @@ class MessageReader(Generic[MessageType]):
             else:
                 return None
         return self._complete(head)
+
+    def _hand_out(self, head: Head, content: Any) -> MessageType:
+        """A message whose content is still on its way, with what has come of it."""
+        data, self._buffer = bytes(self._buffer), b""
+        if data:
+            self._asked = False
+            content.complete = self.feed_content(data)
+        self._arriving = None
+        return self._new_message(head, content)
+
+    def feed_content(self, data: bytes) -> bool:
+        """For an `ArrivingContent`: what has come; whether that was the last of it. Raises `RequestRefused`.
+
+        With b"" nothing has come, and nobody has asked for it yet.
+        """
+        assert self._body is not None
+        taken = self._body.feed(data)
+        if taken is None:
+            return False
+        self._buffer = data[taken:]
+        self._head = self._body = self._content = None
+        return True
 
     def _complete(self, head: Head) -> MessageType:
         content, body = self._content, self._body

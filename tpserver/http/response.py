@@ -90,6 +90,12 @@ def application_head(status: str, fields: list[tuple[str, str]], memory: Respons
     return head
 
 
+def early_hints_head(fields: list[tuple[str, str]]) -> bytes:
+    """103 (RFC 8297) with the application's fields, its empty line included. Raises as `application_head`."""
+    lines = [f"{name}: {value}\r\n".encode("latin-1") for name, value in map(_check_field, fields)]
+    return b"HTTP/1.1 103 Early Hints\r\n" + b"".join(lines) + b"\r\n"
+
+
 def _check_head(status: str, fields: list[tuple[str, str]]) -> ResponseHead:
     code, line = _check_status(status)
     if type(fields) is not list:
@@ -139,6 +145,10 @@ def _check_field(field: object) -> tuple[str, str]:
             )
     if TOKEN_TEXT.fullmatch(name) is None:
         raise ApplicationError(f"The field name {name!r} has a character that no field name has.")
+    if name.lower() == "trailer":
+        raise ApplicationError(
+            f"The field {name!r} is hop-by-hop, and announces trailers, which tpserver does not send. Leave it out."
+        )
     if name.lower() in HOP_BY_HOP:
         raise ApplicationError(
             f"The field {name!r} is hop-by-hop: only the server may send it (PEP 3333). Leave it out."
@@ -163,6 +173,14 @@ def _kind(value: object) -> str:
     return "None" if value is None else f"a {type(value).__name__}"
 
 
+def server_timing(queue: float, application: float) -> bytes:
+    """The Server-Timing line (W3C Server Timing): seconds in line and in the application so far, as milliseconds."""
+    total = queue + application
+    return (
+        f"Server-Timing: queue;dur={queue * 1e3:.2f}, app;dur={application * 1e3:.2f}, total;dur={total * 1e3:.2f}\r\n"
+    ).encode("latin-1")
+
+
 def own_head(status: int, fields: list[tuple[str, str]]) -> bytes:
     """A head of the server's own making: status line and field lines. The caller vouches for the fields."""
     lines = [f"HTTP/1.1 {status} {REASONS[status]}\r\n"]
@@ -176,10 +194,10 @@ def stamp(date: str, software: str) -> bytes:
 
 
 def missing_stamp(head: ResponseHead, both: bytes) -> bytes:
-    """Of the stamp's two lines those that the application has not sent itself."""
-    date, server, _ = both.split(b"\r\n")
+    """The stamp without Date or Server where the application has sent its own."""
+    date, server, rest = both.split(b"\r\n", 2)
     lines = b"" if head.has_date else date + b"\r\n"
-    return lines if head.has_server else lines + server + b"\r\n"
+    return (lines if head.has_server else lines + server + b"\r\n") + rest
 
 
 def persistence_line(protocol: str, keep_alive: bool) -> bytes:

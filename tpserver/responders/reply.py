@@ -21,6 +21,14 @@ class Wire(Protocol):
     def send(self, data: bytes) -> None:
         """Writes, and sends at once. May wait for the client; ConnectionAbortedError when that one has gone."""
 
+    def receive(self) -> bytes:
+        """Bytes of the request's content that have not come yet; waits. Raises OSError when none will come."""
+        ...
+
+    def client_gone(self) -> bool:
+        """Whether the client has closed its side."""
+        ...
+
     def abort(self) -> None:
         """Nothing more: the connection is closed as it is."""
 

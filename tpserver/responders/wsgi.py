@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from tpserver.errors import ApplicationError
+from tpserver.errors import ApplicationError, RequestRefused
 from tpserver.http.head import Head
 from tpserver.http.message import Message
 from tpserver.http.response import ResponseMemory
@@ -52,7 +52,9 @@ class WSGIResponder:
         environ = head.environ.copy() if head.environ is not None else self._environ(head)
         environ["REMOTE_ADDR"], environ["REMOTE_PORT"] = reply.remote
         environ["wsgi.input"] = request.content or io.BytesIO()
+        environ["tpserver.client_gone"] = reply.wfile.client_gone
         response = WSGIResponse(head, reply, self._memory)
+        environ["wsgi.early_hints"] = response.early_hints
         try:
             result = self.application(environ, response.start_response)
             try:
@@ -85,6 +87,9 @@ class WSGIResponder:
     def _failed(self, head: Head, reply: Reply, response: WSGIResponse, error: BaseException) -> None:
         if reply.wfile.broken:
             _log.debug("%s %s: the client has gone", head.method, head.target)
+        elif isinstance(error, RequestRefused):
+            # A content that was read while it arrived, and is malformed or too large: the client's doing.
+            _log.info("%s %s: %s", head.method, head.target, error.detail)
         elif isinstance(error, ApplicationError):
             _log.error("%s %s: %s", head.method, head.target, error)
         else:
@@ -95,6 +100,8 @@ class WSGIResponder:
                 reply.wfile.abort()  # the client misses the rest
             else:
                 reply.wfile.reset()  # else the end of the connection would pass for the end of the content
+        elif isinstance(error, RequestRefused):
+            reply.page(error.status, error.detail, error.fields)
         else:
             reply.page(500, _NO_PAGE)
 

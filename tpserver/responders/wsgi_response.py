@@ -16,6 +16,7 @@ from tpserver.http.response import (
     ResponseMemory,
     application_head,
     chunk,
+    early_hints_head,
     missing_stamp,
     persistence_line,
 )
@@ -60,6 +61,18 @@ class WSGIResponse:
             raise ApplicationError("start_response() was called a second time, without exc_info.")
         self._head = application_head(status, headers, self._memory)
         return self.write
+
+    def early_hints(self, headers: list[tuple[str, str]]) -> None:
+        """`environ["wsgi.early_hints"]`: 103 (RFC 8297), at once. As often as is wanted, before the first bytes.
+
+        An HTTP/1.0 client would take it for the answer, so it gets none. Raises as `start_response`, and
+        `ApplicationError` when the answer has begun.
+        """
+        if self.head_sent:
+            raise ApplicationError("wsgi.early_hints() was called after the first bytes of the answer.")
+        lines = early_hints_head(headers)
+        if self._request.protocol == "HTTP/1.1":
+            self._reply.wfile.send(lines)
 
     @property
     def self_delimited(self) -> bool:

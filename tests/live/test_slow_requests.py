@@ -1,0 +1,70 @@
+"""A request that runs for too long is logged once, with the place where it is, and again when it has ended."""
+
+from __future__ import annotations
+
+import threading
+
+from raw_client import PATIENCE, Client, Gates, request, until
+
+
+def told(log):
+    return [record.getMessage() for record in log.records if "has run for" in record.getMessage()]
+
+
+def ended(log):
+    return [record.getMessage() for record in log.records if "has ended after" in record.getMessage()]
+
+
+def a_place_to_hang(gate):
+    gate.wait(PATIENCE)
+
+
+def test_it_is_logged_with_its_stack_once_and_again_at_its_end(start, log):
+    gate = threading.Event()
+
+    def app(environ, start_response):
+        a_place_to_hang(gate)
+        start_response("200 OK", [])
+        return [b"done"]
+
+    running = start(app, slow_request=0.01)
+    with Client(running) as client:
+        client.send(request("/report?year=1999", method="DELETE"))
+        until(running, lambda: told(log))
+        until(running, lambda: running.server.watcher._next_look > 0)
+        gate.set()
+        assert client.response().body == b"done"
+        until(running, lambda: ended(log))
+    (line,) = told(log)
+    assert line.startswith("DELETE /report?year=1999 has run for ")
+    assert "in a_place_to_hang" in line
+    assert "in app" in line
+    assert "socketserver" not in line
+    (line,) = ended(log)
+    assert line.startswith("DELETE /report?year=1999 has ended after ")
+    assert running.server.stats()["requests"]["slow"] == 1
+
+
+def test_one_in_the_pool_is_logged_too(start, log):
+    with Gates() as gates:
+        running = start(gates, slow_request=0.01, in_place="never")
+        with Client(running) as client:
+            client.send(request("/hold/it"))
+            until(running, lambda: told(log))
+            gates.open("it")
+            assert client.response().status == 200
+            until(running, lambda: ended(log))
+    assert told(log)[0].startswith("GET /hold/it has run for ")
+
+
+def test_quick_ones_are_not_and_nothing_is_where_it_is_off(start, log):
+    with Gates() as gates:
+        running = start(gates, slow_request=0)
+        with Client(running) as client:
+            client.send(request("/hold/it"))
+            gates.arrived()
+            running.server.running.look(1e12)
+            gates.open("it")
+            assert client.response().status == 200
+    assert not told(log)
+    assert not ended(log)

@@ -1,0 +1,87 @@
+"""What a server tells about itself, in the words of its users."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from raw_client import Client, Gates, request, several, until, until_left
+
+
+def test_threads_line_and_connections_of_the_moment(start):
+    with Gates() as gates:
+        running = start(gates, threads=2, queue=5)
+        with several(running, 4) as (one, two, three, four):
+            one.send(request("/hold/one"))
+            two.send(request("/hold/two"))
+            gates.arrived(2)
+            until(running, lambda: running.server.admission.running == 2)
+            three.send(request("/hold/three"))
+            four.send(b"GET / HTTP/1.1\r\n")
+            until(running, lambda: running.server.admission.waiting == 1)
+            stats = running.server.stats()
+            for name in ("one", "two", "three"):
+                gates.open(name)
+            assert {client.response().status for client in (one, two, three)} == {200}
+    assert stats["threads"] == {"limit": 2, "busy": 2, "in_place": 0}
+    assert (stats["queue"]["limit"], stats["queue"]["waiting"]) == (5, 1)
+    connections = stats["connections"]
+    assert (connections["running"], connections["head"]) == (3, 1)
+    assert connections["open"] >= 4
+    assert stats["requests"]["promotions"] >= 2
+
+
+def test_answers_by_status_and_their_bytes(start, tmp_path):
+    (tmp_path / "file.txt").write_text("twelve bytes")
+    running = start(None, root=str(tmp_path))
+    with Client(running) as client:
+        for _ in range(3):
+            assert client.ask("/file.txt").status == 200
+        assert client.ask("/none").status == 404
+        client.send(b"nonsense\r\n\r\n")
+        assert client.response().status == 400
+    answers = running.server.stats()["answers"]
+    assert answers["statuses"] == {200: 3, 400: 1, 404: 1}
+    assert answers["bytes"] > 36
+
+
+def test_refusals_by_cause(start):
+    running = start(Gates(), head_timeout=0.1, idle_timeout=0.1)
+    with Client(running) as silent, Client(running) as half, Client(running) as idle:
+        half.send(b"GET /")
+        assert idle.ask("/").status == 200
+        assert idle.ended()
+        assert half.response().status == 408
+        assert silent.ended()
+    until_left(running, 0)
+    assert running.server.stats()["refused"] == {"head timeout": 2, "idle timeout": 1}
+
+
+def test_they_can_be_written_as_json_and_asked_for_before_and_after(start):
+    running = start(Gates())
+    with Client(running) as client:
+        assert client.ask("/").status == 200
+    assert json.loads(json.dumps(running.server.stats()))["threads"]["limit"] == 8
+    running.stop()
+    assert running.server.stats()["connections"]["open"] == 0
+
+
+def test_contents_on_disk(start):
+    with Gates() as gates:
+        running = start(gates)
+        with Client(running) as client:
+            client.send(request("/hold/it", method="POST", body=b"x" * 3_000_000))
+            gates.arrived()
+            assert running.server.stats()["spool"]["bytes"] >= 3_000_000
+            gates.open("it")
+            assert client.response().status == 200
+            until_left(running, 1)
+    assert running.server.stats()["spool"]["bytes"] == 0
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_server_that_does_not_run_has_figures_too(start, moment):
+    from tpserver import make_server
+
+    with make_server("127.0.0.1", 0) as server:
+        assert server.stats()["requests"]["handled"] == 0

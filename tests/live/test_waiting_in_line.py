@@ -1,0 +1,201 @@
+"""Requests that wait for a thread: how long, for whom, and what becomes of those that nobody waits for any more."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from raw_client import PATIENCE, Client, Gates, request, several, turns, until, until_left
+
+from tpserver.engine import admission, server
+
+
+@pytest.fixture
+def gates():
+    with Gates() as gates:
+        yield gates
+
+
+def busy(start, gates, **options):
+    """A server whose only thread is taken, and the client that has it."""
+    running = start(gates, threads=1, **options)
+    client = Client(running)
+    client.send(request("/hold/first"))
+    gates.arrived()
+    return running, client
+
+
+def in_line(running, count=1):
+    until(running, lambda: running.server.admission.waiting == count)
+
+
+def test_one_that_has_waited_too_long_gets_503_and_is_never_run(start, gates):
+    running, first = busy(start, gates, queue_timeout=0.05)
+    with first, Client(running) as client:
+        response = client.ask("/late")
+        assert response.status == 503
+        assert int(response.fields["retry-after"]) >= 1
+        assert response.fields.get("connection") != "close"
+        gates.open("first")
+        assert first.response().status == 200
+        assert client.ask("/next").status == 200
+    assert "/late" not in gates.seen
+    assert running.server.stats()["refused"]["queue timeout"] == 1
+
+
+def test_without_a_limit_they_wait(start, gates):
+    running, first = busy(start, gates, queue_timeout=0)
+    with first, Client(running) as client:
+        client.send(request("/patient"))
+        in_line(running)
+        gates.open("first")
+        assert client.response().status == 200
+
+
+@pytest.mark.parametrize("leave", [Client.close, Client.reset], ids=["closes", "resets"])
+def test_one_whose_client_has_left_is_never_run(start, gates, leave, monkeypatch):
+    monkeypatch.setattr(server, "LEFT_AFTER", 0.0)
+    running, first = busy(start, gates)
+    with first, Client(running) as stays:
+        leaves = Client(running)
+        leaves.send(request("/left"))
+        in_line(running)
+        leave(leaves)
+        stays.send(request("/stays"))
+        in_line(running, 2)
+        gates.open("first")
+        assert stays.response().status == 200
+        assert first.response().status == 200
+        until_left(running, 2)
+    assert gates.seen == ["/hold/first", "/stays"]
+    assert running.server.stats()["refused"] == {"client gone": 1}
+
+
+def test_one_that_only_has_nothing_more_to_send_gets_its_answer(start, gates):
+    running, first = busy(start, gates)
+    with first, Client(running) as client:
+        client.send(request("/half-closed"))
+        client.finish_sending()
+        in_line(running)
+        gates.open("first")
+        assert client.response().body == b"/half-closed "
+
+
+def test_a_client_that_pipelines_has_not_left(start, gates):
+    running, first = busy(start, gates)
+    with first, Client(running) as client:
+        client.send(request("/one") + request("/two"))
+        in_line(running)
+        client.send(request("/three"))
+        gates.open("first")
+        assert [client.response().body for _ in range(3)] == [b"/one ", b"/two ", b"/three "]
+
+
+def test_an_application_can_ask_whether_its_client_has_left(start):
+    asked, left, answers = threading.Event(), threading.Event(), []
+
+    def app(environ, start_response):
+        gone = environ["tpserver.client_gone"]
+        answers.append(gone())
+        asked.set()
+        left.wait(PATIENCE)
+        while not gone():
+            pass
+        answers.append(True)
+        start_response("200 OK", [])
+        return [b"nobody reads this"]
+
+    running = start(app)
+    client = Client(running)
+    client.send(request("/"))
+    assert asked.wait(PATIENCE)
+    client.close()
+    left.set()
+    until_left(running, 0)
+    assert answers == [False, True]
+
+
+def test_retry_after_is_what_the_line_will_take(start, gates):
+    running = start(gates, threads=1, queue=1)
+    with several(running, 3) as (first, second, third):
+        first.send(request("/hold/first"))
+        gates.arrived()
+        running.server.admission.mean = 7.0  # seconds that requests have taken so far
+        second.send(request("/second"))
+        in_line(running)
+        refused = third.ask("/third")
+        assert (refused.status, refused.fields["retry-after"]) == (503, "7")
+        gates.open("first")
+
+
+def test_nothing_runs_in_the_thread_that_polls_where_that_is_not_wanted(start):
+    names = set()
+
+    def app(environ, start_response):
+        names.add(running.server.leadership.thread == threading.get_ident())
+        start_response("200 OK", [])
+        return [b"done"]
+
+    running = start(app, in_place="never")
+    with Client(running) as client:
+        assert {client.ask("/").body for _ in range(20)} == {b"done"}
+    assert names == {False}
+    assert running.server.stats()["requests"]["in_pool"] == 20
+
+
+def test_requests_that_compute_take_turns(start, monkeypatch):
+    """Two at once would only take the interpreter from each other."""
+    # How busy the interpreter is depends on what else this machine does.
+    monkeypatch.setattr(admission, "_WINDOW", 1e9)
+    monkeypatch.setattr(admission, "SHARE", 1e9)
+    lock, at_once, most = threading.Lock(), [0], [0]
+
+    def app(environ, start_response):
+        with lock:
+            at_once[0] += 1
+            most[0] = max(most[0], at_once[0])
+        for number in range(400_000):
+            str(number)
+        with lock:
+            at_once[0] -= 1
+        start_response("200 OK", [])
+        return [b"done"]
+
+    running = start(app)
+    with Client(running) as client:
+        while not any(route.computes for route in running.server.placement.wide.values()):
+            client.ask("/report")
+    most[0] = 0
+    with several(running, 4) as clients:
+        for client in clients:
+            client.send(request("/report"))
+        assert {client.response().body for client in clients} == {b"done"}
+    assert most[0] == 1
+    (route,) = [one for one in running.server.stats()["routes"] if one["route"] == "GET /report"][:1]
+    assert route["place"] == "computing"
+
+
+def test_one_address_has_so_many_connections_and_no_more(start):
+    running = start(Gates(), max_connections_per_ip=2)
+    with Client(running) as one, Client(running) as two:
+        assert one.ask("/").status == two.ask("/").status == 200
+        with Client(running) as three:
+            assert three.response().status == 503
+            assert three.ended()
+    while True:  # those that have gone make room
+        with Client(running) as later:
+            if later.ask("/").status == 200:
+                break
+    assert running.server.stats()["refused"]["connection limit of one address"] >= 1
+
+
+def test_a_thousand_pipelined_requests_do_not_keep_others_waiting(start):
+    running = start(Gates())
+    with Client(running) as greedy, Client(running) as other:
+        greedy.send(request("/greedy") * 1000)
+        assert other.ask("/other").status == 200
+        seen = running.server.get_app().seen
+        assert seen.index("/other") < 900, "the others come in between"
+        for _ in range(1000):
+            assert greedy.response().body == b"/greedy "
+    turns(running)

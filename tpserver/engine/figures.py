@@ -1,0 +1,61 @@
+"""What a server tells about itself: the figures of one moment."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tpserver.engine.connection import ANSWERED, LINGERING, READY, SENDING, Connection
+
+if TYPE_CHECKING:
+    from tpserver.engine.server import Server
+
+
+def figures(server: Server) -> dict[str, Any]:
+    """Counts since the start unless they are of the moment; times in seconds. Any thread may call.
+
+    Nothing stops while they are read, so two of them may be of two moments.
+    """
+    admission, leading = server.admission, server.leadership.attending is not None
+    quick, waiting, computing = admission.lengths
+    return {
+        "threads": {
+            "limit": admission.threads,
+            "busy": admission.running,
+            "in_place": int(leading and server.in_application),
+        },
+        "queue": {
+            "limit": admission.queue,
+            "waiting": quick + waiting + computing,
+            "quick": quick,
+            "slow": waiting,
+            "computing": computing,
+            "mean_seconds": admission.mean,
+        },
+        "connections": {"limit": server.max_connections, **_states(server)},
+        "requests": {
+            "handled": server.handled,
+            "in_pool": server.pooled,
+            "promotions": max(server.leadership.number - 1, 0),
+            "slow": server.running.slow_ones,
+        },
+        "refused": server.tally.counts(),
+        "routes": server.placement.figures(),
+    }
+
+
+def _states(server: Server) -> dict[str, int]:
+    counts = dict.fromkeys(("open", "idle", "head", "body", "running", "sending", "lingering"), 0)
+    for connection in server.connections():
+        counts["open"] += 1
+        counts[_state(connection)] += 1
+    return counts
+
+
+def _state(connection: Connection) -> str:
+    if connection.away or connection.state in (READY, ANSWERED):
+        return "running"
+    if connection.state == SENDING:
+        return "sending"
+    if connection.state == LINGERING:
+        return "lingering"
+    return "idle" if connection.phase == "nothing" else connection.phase

@@ -1,0 +1,41 @@
+"""Who leads, and how a leader is relieved."""
+
+from __future__ import annotations
+
+import threading
+
+from tpserver.engine.connection import Connection
+
+
+class Leadership:
+    """Who leads, by number. Each promotion makes the number greater by one; an older number has been relieved."""
+
+    def __init__(self) -> None:
+        # Guards `number` and `attending` together: only a leader that is attending can be relieved, and
+        # one that has ended attending as the leader is still the leader.
+        self.lock = threading.Lock()
+        self.number = 0
+        self.attending: Connection | None = None  # set by the leader alone, without the lock
+        self.thread = 0  # the leader's identity
+        self.mark = 0  # grows with each connection attended to: how the watcher tells two of them apart
+
+    def relieve(self, mark: int) -> int | None:
+        """The watcher: takes leadership from a leader that still attends to what `mark` stands for.
+
+        The new number; None where that leader has gone on meanwhile.
+        """
+        with self.lock:
+            connection = self.attending
+            if connection is None or self.mark != mark:
+                return None
+            connection.away = True  # it belongs to the old leader until that one gives it back
+            self.attending = None
+            self.number += 1
+            return self.number
+
+    def appoint(self) -> int:
+        """The watcher: a number for a leader where there is none."""
+        with self.lock:
+            self.attending = None
+            self.number += 1
+            return self.number

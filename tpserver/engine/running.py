@@ -1,0 +1,85 @@
+"""What runs in which thread, since when; and the log of what takes too long.
+
+Nothing is ended in a thread: Python has no way to do that which leaves the rest of the process whole. What
+can be done is to say once where a request hangs, and again when it has ended.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import logging
+import os
+import socketserver
+import sys
+import threading
+import traceback
+from itertools import dropwhile
+from typing import Final
+
+from tpserver.engine.protocol import Request
+
+_log = logging.getLogger("tpserver")
+
+# Whose frames stand at the bottom of each stack: of no interest to the author of an application.
+_OURS: Final = (
+    os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
+    os.path.dirname(os.path.abspath(concurrent.futures.__file__)),
+    os.path.abspath(socketserver.__file__),
+    os.path.abspath(threading.__file__),
+)
+
+
+class _Entry:
+    __slots__ = ("begun", "request", "told")
+
+    def __init__(self, request: Request, begun: float) -> None:
+        self.request = request
+        self.begun = begun
+        self.told = False
+
+
+class Running:
+    """The requests that occupy a thread: those in the pool, and those that a leader was relieved of.
+
+    `slow`: seconds after which one is logged; 0: never. Clocks are the perf_counter.
+    """
+
+    def __init__(self, slow: float) -> None:
+        self._slow = slow
+        self._entries: dict[int, _Entry] = {}  # by the thread's identity; each is set and taken out as a whole
+        self.slow_ones = 0  # how many have been logged
+
+    def begin(self, request: Request, now: float, thread: int) -> None:
+        """The thread of that identity runs `request`. Called by it, or by the watcher that relieved it."""
+        self._entries[thread] = _Entry(request, now)
+
+    def end(self, now: float) -> None:
+        """The calling thread has finished what it ran, if anything."""
+        entry = self._entries.pop(threading.get_ident(), None)
+        if entry is not None and entry.told:
+            _log.warning("%s has ended after %.1f s", entry.request.describe(), now - entry.begun)
+
+    def look(self, now: float) -> None:
+        """The watcher: logs what has run for too long, once."""
+        if not self._slow:
+            return
+        for thread, entry in self._entries.copy().items():
+            if not entry.told and now - entry.begun >= self._slow:
+                entry.told = True
+                self.slow_ones += 1
+                _log.warning(
+                    "%s has run for %.1f s; this is where its thread is:\n%s",
+                    entry.request.describe(),
+                    now - entry.begun,
+                    _stack(thread),
+                )
+
+
+def _stack(thread: int) -> str:
+    """Where a thread is, without the frames that every request has."""
+    frame = sys._current_frames().get(thread)
+    if frame is None:
+        return "  (it has just ended)"
+    frames = traceback.extract_stack(frame)
+    theirs = list(dropwhile(lambda one: os.path.abspath(one.filename).startswith(_OURS), frames))
+    return "".join(traceback.format_list(theirs or frames)).rstrip()

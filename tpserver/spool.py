@@ -1,0 +1,155 @@
+"""Where the contents of requests are kept until they are complete: in memory, and beyond a threshold on disk.
+
+What all of them together take on disk is bounded, and what is refused for want of room is refused
+before the disk is full.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import tempfile
+import threading
+from collections.abc import Iterator
+from typing import Any, BinaryIO, Final, NoReturn
+
+from tpserver.errors import RequestRefused
+
+_log = logging.getLogger("tpserver")
+
+# Contents up to so many bytes are collected in memory, larger ones in a temporary file.
+SPOOL: Final = 64 * 1024
+# Room on disk is reserved in steps of so many bytes, as they come.
+_STEP: Final = 1024 * 1024
+
+
+class Spool:
+    """The room for temporary files of one server: `limit` bytes. Any thread."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.taken = 0
+        self._complained = False
+        # Guards `taken`.
+        self._lock = threading.Lock()
+
+    def new_content(self, length: int | None) -> BinaryIO:
+        """A file for a content of `length` bytes (None: not known yet). Raises `RequestRefused` (503)."""
+        if length is not None and length <= SPOOL:
+            return io.BytesIO()
+        if length is not None and self.taken + length > self.limit:
+            self._refuse()
+        # Nothing is reserved yet: a client that says much and sends nothing shall not take the room of others.
+        content: Any = SpooledContent(self)  # a binary file by its methods
+        return content  # type: ignore[no-any-return]
+
+    def take(self, length: int) -> None:
+        """Reserves `length` bytes on disk. Raises `RequestRefused` where there is no room for them."""
+        with self._lock:
+            enough = self.taken + length <= self.limit
+            if enough:
+                self.taken += length
+                self._complained = False
+        if not enough:
+            self._refuse()
+
+    def give(self, length: int) -> None:
+        """Gives `length` reserved bytes back."""
+        with self._lock:
+            self.taken -= length
+
+    def _refuse(self) -> NoReturn:
+        complained, self._complained = self._complained, True
+        if not complained:  # once until there is room again
+            _log.error(
+                "the contents of requests take %d bytes on disk, and may take %d: larger ones are refused with 503; "
+                "--max-spool allows more",
+                self.taken,
+                self.limit,
+            )
+        raise RequestRefused(
+            503, "The server has no room for this content now.", close=True, fields=(("Retry-After", "5"),)
+        )
+
+
+class SpooledContent:
+    """One content: in memory up to SPOOL bytes, then in an anonymous temporary file. Its owner's thread only.
+
+    As `wsgi.input` it has the methods that PEP 3333 asks for, and those of a binary file that can be sought in.
+    """
+
+    def __init__(self, spool: Spool) -> None:
+        self._spool = spool
+        self._reserved = 0
+        self._written = 0
+        self.on_disk = False
+        self._file: Any = io.BytesIO()
+
+    def write(self, data: bytes) -> int:
+        """Raises OSError, and `RequestRefused` (503)."""
+        self._written += len(data)
+        if self._written > SPOOL:
+            while self._written > self._reserved:
+                self._spool.take(_STEP)
+                self._reserved += _STEP
+            if not self.on_disk:
+                self._move()
+        written: int = self._file.write(data)
+        return written
+
+    def _move(self) -> None:
+        """From memory to disk. Raises OSError."""
+        file = tempfile.TemporaryFile(prefix="tpserver-")  # noqa: SIM115 - closed by `close`
+        file.write(self._file.getvalue())
+        self._file = file
+        self.on_disk = True
+
+    def close(self) -> None:
+        """Removes the file, and gives its room back."""
+        reserved, self._reserved = self._reserved, 0
+        if reserved:
+            self._spool.give(reserved)
+        self._file.close()
+
+    @property
+    def closed(self) -> bool:
+        return bool(self._file.closed)
+
+    def read(self, size: int | None = -1) -> bytes:
+        data: bytes = self._file.read(-1 if size is None else size)
+        return data
+
+    def readline(self, size: int | None = -1) -> bytes:
+        line: bytes = self._file.readline(-1 if size is None else size)
+        return line
+
+    def readlines(self, hint: int = -1) -> list[bytes]:
+        lines: list[bytes] = self._file.readlines(hint)
+        return lines
+
+    def readinto(self, buffer: Any) -> int:
+        count: int = self._file.readinto(buffer)
+        return count
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        at: int = self._file.seek(offset, whence)
+        return at
+
+    def tell(self) -> int:
+        at: int = self._file.tell()
+        return at
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def __enter__(self) -> SpooledContent:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._file)
