@@ -48,6 +48,7 @@ class Visits:
     port: int
     over: threading.Event = field(default_factory=threading.Event)
     failed: int = 0
+    why: list[str] = field(default_factory=list)  # of the first few
     _taken: list[float] = field(default_factory=list)
 
     def run(self) -> None:
@@ -55,9 +56,13 @@ class Visits:
             while not self.over.wait(VISIT_EVERY):
                 begun = time.perf_counter()
                 try:
-                    self.failed += client.ask("/quick").status != 200
-                except OSError:
+                    status = client.ask("/quick").status
+                    said = "" if status == 200 else f"status {status}"
+                except OSError as error:
+                    said = repr(error)
+                if said:
                     self.failed += 1
+                    self.why = [*self.why, said][:5]
                 self._taken.append((time.perf_counter() - begun) * 1000)
 
     def take(self) -> list[float]:
@@ -115,7 +120,12 @@ def record(bench: Bench, seconds: float, seed: int) -> tuple[Samples, dict[str, 
                 visits.over.set()
                 visitor.join()
         log = process.said()
-    return samples, {**told, "failed visits": visits.failed, "faults": [line for line in log if _FAULT.search(line)]}
+    return samples, {
+        **told,
+        "failed visits": visits.failed,
+        "why": visits.why,
+        "faults": [line for line in log if _FAULT.search(line)],
+    }
 
 
 def _say_now_and_then(samples: Samples, seconds: float) -> None:
@@ -128,7 +138,7 @@ def faults(verdicts: Mapping[str, Verdict], told: Mapping[str, Any]) -> list[str
     """Why it has not passed; nothing is the pass."""
     found = [f"{name} {verdict}" for name, verdict in verdicts.items() if not verdict.flat]
     if told["failed visits"]:
-        found.append(f"{told['failed visits']} visits failed")
+        found.append(f"{told['failed visits']} visits failed: {', '.join(told['why'])}")
     found += [f"{count} times {what}" for what, count in told["unexpected"].items()]
     return found + [f"in the log: {line}" for line in told["faults"][:5]]
 

@@ -19,7 +19,7 @@ from benchmarks.garbage import Held
 
 FINE = Verdict(True, 20.0, 20.0)
 GROWS = Verdict(False, 20.0, 40.0)
-TOLD: dict[str, Any] = {"failed visits": 0, "unexpected": {}, "faults": []}
+TOLD: dict[str, Any] = {"failed visits": 0, "why": [], "unexpected": {}, "faults": []}
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_garbage_is_the_same_for_the_same_seed_and_of_many_kinds() -> None:
     [
         ({"memory": FINE}, {}, ""),
         ({"memory": FINE, "threads": GROWS}, {}, "threads GROWS: 20 to 40 (+100.0%)"),
-        ({"memory": FINE}, {"failed visits": 3}, "3 visits failed"),
+        ({"memory": FINE}, {"failed visits": 3, "why": ["status 503"]}, "3 visits failed: status 503"),
         ({"memory": FINE}, {"unexpected": {"quick: TimeoutError": 2}}, "2 times quick: TimeoutError"),
         ({"memory": FINE}, {"faults": ["ERROR tpserver has a fault"]}, "in the log: ERROR tpserver has a fault"),
     ],
