@@ -1,8 +1,12 @@
-"""The command line: python -m benchmarks [--scenario NAME]... [--peer NAME]..."""
+"""The command line: python -m benchmarks [--scenario NAME]... [--peer NAME]...
+
+`python -m benchmarks soak`, `garbage` and `slow-http` are programs of their own, for tpserver alone: see `TRIALS`.
+"""
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import signal
 import sys
@@ -22,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import FrameType
 
+# Word -> module: long trials of tpserver alone, each of which passes or fails.
+TRIALS = {"soak": "soak", "garbage": "garbage", "slow-http": "slow_http"}
 START_SECONDS = 1.0  # about what a server takes to start and to end
 
 
@@ -155,7 +161,27 @@ def interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
+def trial(name: str, arguments: Sequence[str]) -> int:
+    """Exit status: 0 passed, 1 failed."""
+    if not Path("/proc/self/stat").exists():
+        say(f"{name} needs Linux")
+        return 1
+    try:
+        status: int = importlib.import_module(f".{TRIALS[name]}", __package__).main(list(arguments))
+    except (ServerFailed, OSError) as error:
+        say(f"{name} FAILED: {error}")
+        return 1
+    except KeyboardInterrupt:
+        say(f"{name} was interrupted")
+        return 130
+    return status
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if words and words[0] in TRIALS:
+        signal.signal(signal.SIGTERM, interrupt)
+        return trial(words[0], words[1:])
     options = parse(arguments)
     if options.list:
         show_list()

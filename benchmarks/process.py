@@ -138,9 +138,17 @@ class ServerProcess:
         fields = Path(f"/proc/{self.pid}/stat").read_text("ascii").rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
+    def threads(self) -> int:
+        """How many there are."""
+        return len(os.listdir(f"/proc/{self.pid}/task"))
+
     def open_files(self) -> int:
         """Open descriptors: sockets, above all."""
         return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+    def said(self) -> list[str]:
+        """Every line that it has written so far."""
+        return self._log.read_text("utf-8", "replace").splitlines()
 
     def _end_group(self) -> None:
         """End what the server itself started and left behind."""

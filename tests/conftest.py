@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 
 if os.environ.get("TPSERVER_TEST_PORTABLE"):
     # Before anything imports tpserver: what Windows does not have.
     import portable
 
+    if importlib.util.find_spec("hypothesis"):
+        importlib.import_module("hypothesis")  # it brings others along that take what is hidden for granted
     portable.hide()
 
 import logging

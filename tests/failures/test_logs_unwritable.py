@@ -47,7 +47,7 @@ def test_whoever_read_stderr_has_gone(tmp_path: Path) -> None:
     assert ended.status == 0
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no such pipes here")
+@pytest.mark.skipif(not hasattr(os, "mkfifo") or not hasattr(os, "O_NONBLOCK"), reason="there are no such pipes here")
 def test_the_program_behind_a_named_pipe_ends(
     start: Callable[..., Running], tmp_path: Path, log: pytest.LogCaptureFixture
 ) -> None:

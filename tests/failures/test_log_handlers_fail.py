@@ -1,0 +1,69 @@
+"""Log handlers and filters of the program around the server that raise: logging lets that through."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from running import PATIENCE, Running
+
+from tests.failures.limited import get
+from tests.live.raw_client import until
+from tpserver.engine.placement import Placement, Route
+
+
+class Broken(logging.Handler):
+    """As one that sends to a host which does not answer."""
+
+    def __init__(self, error: type[BaseException]) -> None:
+        super().__init__()
+        self.error = error
+        self.tried = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.tried += 1
+        raise self.error
+
+
+@pytest.fixture(params=[OSError, SystemExit], ids=["an Exception", "a BaseException"])
+def broken(request: pytest.FixtureRequest) -> Iterator[Broken]:
+    handler = Broken(request.param)
+    logger = logging.getLogger("tpserver")
+    logger.addHandler(handler)
+    yield handler
+    logger.removeHandler(handler)
+
+
+@pytest.mark.xfail(strict=True, reason="the thread that leads, or a place among those of the pool, is lost for good")
+@pytest.mark.parametrize("where", ["in place", "in the pool"])
+def test_an_error_that_cannot_be_logged_costs_one_request(
+    start: Callable[..., Running], monkeypatch: pytest.MonkeyPatch, broken: Broken, where: str
+) -> None:
+    def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        if environ["PATH_INFO"] == "/fail":
+            raise LookupError
+        start_response("200 OK", [])
+        return [b"fine"]
+
+    if where == "in the pool":
+        computing = Route()
+        computing.computing = 1.0
+        monkeypatch.setattr(Placement, "route", lambda *_: computing)
+    running = start(app, threads=2)
+    for _ in range(5):  # more often than there are threads
+        with running.connect() as lost:
+            lost.settimeout(PATIENCE / 10)
+            lost.sendall(get("/fail"))
+            try:
+                while lost.recv(65536):
+                    pass
+            except OSError:
+                pass
+        with running.connect() as sock:
+            sock.settimeout(PATIENCE / 10)
+            sock.sendall(get("/"))
+            assert sock.recv(65536).startswith(b"HTTP/1.1 200 ")
+    assert broken.tried >= 5
+    until(running, lambda: running.server.admission.running == 0)
