@@ -23,13 +23,14 @@ MAY_IMPORT = {
     "compress": {"errors", "http", "responders"},
     "run": {"access_log", "config", "engine", "errors", "handler", "http", "responders", "sites", "spool", "version"},
     "sites": {"config", "errors", "http", "responders", "version"},
-    "handler": {"access_log", "errors", "http", "responders", "spool", "tally"},
-    "spool": {"errors"},
+    "handler": {"access_log", "errors", "http", "log", "responders", "spool", "tally"},
+    "spool": {"errors", "log"},
     "tally": set(),
-    "access_log": {"http"},
-    "responders": {"errors", "http"},
+    "log": set(),
+    "access_log": {"http", "log"},
+    "responders": {"errors", "http", "log"},
     "http": {"errors"},
-    "engine": {"errors"},
+    "engine": {"errors", "log"},
     "config": {"errors", "http"},
     "errors": set(),
     "version": set(),
@@ -96,7 +97,7 @@ def test_no_room_can_come_back_to_itself() -> None:
 def test_the_engine_knows_no_http_and_the_rules_know_no_engine() -> None:
     assert not MAY_IMPORT["engine"] & {"http", "responders", "handler", "access_log", "run"}
     assert not MAY_IMPORT["http"] - {"errors"}
-    assert not MAY_IMPORT["responders"] - {"errors", "http"}
+    assert not MAY_IMPORT["responders"] - {"errors", "http", "log"}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -5,15 +5,15 @@ It is a thread of its own so that a full disk or a pipe that nobody reads holds 
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections import deque
 from typing import IO, Any, Final, NamedTuple
 
 from tpserver.http.head import Head
+from tpserver.log import Log
 
-_log = logging.getLogger("tpserver")
+_log = Log("tpserver")
 
 # Records kept while the log cannot be written; the oldest go first.
 _BACKLOG: Final = 100_000

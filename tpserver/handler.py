@@ -6,7 +6,6 @@ request handler: `setup`, `handle` and `finish` serve the one request that it wa
 
 from __future__ import annotations
 
-import logging
 import socketserver
 import time
 from functools import partial
@@ -23,6 +22,7 @@ from tpserver.http.head import Head, Limits
 from tpserver.http.message import CONTINUE, Interim, Memory, Message, MessageReader
 from tpserver.http.negotiation import accepts_html
 from tpserver.http.response import server_timing, stamp
+from tpserver.log import Log
 from tpserver.responders.reply import Wire
 from tpserver.responders.site import Site
 from tpserver.responders.vhosts import VirtualHosts
@@ -30,8 +30,8 @@ from tpserver.responders.wsgi import WSGIResponder
 from tpserver.spool import Spool
 from tpserver.tally import Answers
 
-_log = logging.getLogger("tpserver")
-_application_log = logging.getLogger("tpserver.application")
+_log = Log("tpserver")
+_application_log = Log("tpserver.application")
 
 
 # Bytes on disk, where nobody says how many.

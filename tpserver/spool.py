@@ -6,16 +6,17 @@ before the disk is full.
 
 from __future__ import annotations
 
+import contextlib
 import io
-import logging
 import tempfile
 import threading
 from collections.abc import Iterator
 from typing import Any, BinaryIO, Final, NoReturn
 
 from tpserver.errors import RequestRefused
+from tpserver.log import Log
 
-_log = logging.getLogger("tpserver")
+_log = Log("tpserver")
 
 # Contents up to so many bytes are collected in memory, larger ones in a temporary file.
 SPOOL: Final = 64 * 1024
@@ -28,6 +29,8 @@ class Spool:
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
+        with contextlib.suppress(OSError):
+            tempfile.gettempdir()  # looks for a folder once: not only when there may be no descriptor left
         self.taken = 0
         self._complained = False
         # Guards `taken`.

@@ -36,7 +36,6 @@ def broken(request: pytest.FixtureRequest) -> Iterator[Broken]:
     logger.removeHandler(handler)
 
 
-@pytest.mark.xfail(strict=True, reason="the thread that leads, or a place among those of the pool, is lost for good")
 @pytest.mark.parametrize("where", ["in place", "in the pool"])
 def test_an_error_that_cannot_be_logged_costs_one_request(
     start: Callable[..., Running], monkeypatch: pytest.MonkeyPatch, broken: Broken, where: str

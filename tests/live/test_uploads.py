@@ -105,7 +105,11 @@ def files(monkeypatch):
 
         return make_one
 
-    monkeypatch.setattr(spool, "tempfile", SimpleNamespace(TemporaryFile=recorded(tempfile.TemporaryFile)))
+    monkeypatch.setattr(
+        spool,
+        "tempfile",
+        SimpleNamespace(TemporaryFile=recorded(tempfile.TemporaryFile), gettempdir=tempfile.gettempdir),
+    )
     return made
 
 

@@ -7,7 +7,6 @@ touches the `Table` is done by the current leader only.
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections import deque
 from time import monotonic, thread_time
@@ -18,11 +17,12 @@ from tpserver.engine.holding import RECEIVE, Receive, Send, receive, receive_hol
 from tpserver.engine.polling import NOTHING, READ
 from tpserver.engine.table import Table
 from tpserver.engine.timing import Timing
+from tpserver.log import Log
 
 if TYPE_CHECKING:
     from tpserver.engine.server import Server
 
-_log = logging.getLogger("tpserver")
+_log = Log("tpserver")
 
 _LETTING_GO: Final = (receive, send)
 _HOLDING: Final = (receive_holding, send_holding)
@@ -213,7 +213,7 @@ class Leader:
                 connection.deadline = connection.pace.progress(connection.deadline, moved, now)
             elif state == LINGERING:
                 self._swallow(connection)
-        except Exception:  # noqa: BLE001 - one connection must not end the others
+        except BaseException:  # noqa: BLE001 - one connection must not end the others
             _log.exception("tpserver has a fault; the connection that it happened on is closed")
             connection.abort()
         return True

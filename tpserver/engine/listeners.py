@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import logging
 import socket
 import sys
 from collections.abc import Iterator
 from typing import Any, Final, Protocol
 
 from tpserver.engine.polling import NOTHING, READ, Poller
+from tpserver.log import Log
 
-_log = logging.getLogger("tpserver")
+_log = Log("tpserver")
 
 # Connections accepted in one turn.
 _TURN: Final = 64

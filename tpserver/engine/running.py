@@ -7,7 +7,6 @@ can be done is to say once where a request hangs, and again when it has ended.
 from __future__ import annotations
 
 import concurrent.futures
-import logging
 import os
 import socketserver
 import sys
@@ -17,8 +16,9 @@ from itertools import dropwhile
 from typing import Final
 
 from tpserver.engine.protocol import Request
+from tpserver.log import Log
 
-_log = logging.getLogger("tpserver")
+_log = Log("tpserver")
 
 # Whose frames stand at the bottom of each stack: of no interest to the author of an application.
 _OURS: Final = (
@@ -32,7 +32,7 @@ _OURS: Final = (
 class _Entry:
     __slots__ = ("begun", "request", "told")
 
-    def __init__(self, request: Request, begun: float) -> None:
+    def __init__(self, request: Request | None, begun: float) -> None:
         self.request = request
         self.begun = begun
         self.told = False
@@ -49,15 +49,24 @@ class Running:
         self._entries: dict[int, _Entry] = {}  # by the thread's identity; each is set and taken out as a whole
         self.slow_ones = 0  # how many have been logged
 
-    def begin(self, request: Request, now: float, thread: int) -> None:
-        """The thread of that identity runs `request`. Called by it, or by the watcher that relieved it."""
+    def begin(self, request: Request | None, now: float, thread: int) -> None:
+        """The thread of that identity runs `request`. Called by it, or by the watcher that relieved it.
+
+        None: no request of the application; it was relieved while it received or sent something.
+        """
         self._entries[thread] = _Entry(request, now)
 
-    def end(self, now: float) -> None:
-        """The calling thread has finished what it ran, if anything."""
+    def end(self, now: float) -> bool:
+        """The calling thread has finished what it was at; whether that was a request of the application."""
         entry = self._entries.pop(threading.get_ident(), None)
         if entry is not None and entry.told:
-            _log.warning("%s has ended after %.1f s", entry.request.describe(), now - entry.begun)
+            _log.warning("%s has ended after %.1f s", _name(entry), now - entry.begun)
+        return entry is not None and entry.request is not None
+
+    @property
+    def strays(self) -> int:
+        """How many threads are at something else than the application. A moment's answer."""
+        return sum(entry.request is None for entry in self._entries.copy().values())
 
     def look(self, now: float) -> None:
         """The watcher: logs what has run for too long, once."""
@@ -69,10 +78,14 @@ class Running:
                 self.slow_ones += 1
                 _log.warning(
                     "%s has run for %.1f s; this is where its thread is:\n%s",
-                    entry.request.describe(),
+                    _name(entry),
                     now - entry.begun,
                     _stack(thread),
                 )
+
+
+def _name(entry: _Entry) -> str:
+    return "a file or a content" if entry.request is None else entry.request.describe()
 
 
 def _stack(thread: int) -> str:

@@ -6,7 +6,7 @@ it relieves a leader that stays with one request for longer than a tick.
 
 from __future__ import annotations
 
-import logging
+import contextlib
 import socket
 import socketserver
 import sys
@@ -28,16 +28,20 @@ from tpserver.engine.running import Running
 from tpserver.engine.tally import Tally
 from tpserver.engine.timing import Timing
 from tpserver.engine.watcher import TICK, Watcher
+from tpserver.log import Log
 
-_log = logging.getLogger("tpserver")
+_log = Log("tpserver")
 
 # Seconds in line after which a client that has closed its side is taken to have left. One that has only nothing more to
 # send looks the same, and shall not miss its answer where nothing is amiss.
 LEFT_AFTER: Final = 0.1
+# Bytes that the system keeps unsent of a response, beside those that are on their way.
+_UNSENT: Final = 128 * 1024
 # Seconds between two leaders of whom the first has failed.
 _PAUSE: Final = 0.1
-# Threads beyond those of the application: one leads, others were relieved while they served a file.
-_SPARE_THREADS: Final = 4
+# Threads beyond those of the application, made when they are needed: one leads, others were relieved while they waited
+# for a disk. When all of them do, nobody leads.
+_SPARE_THREADS: Final = 64
 
 
 class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
@@ -112,6 +116,11 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
     def server_activate(self) -> None:
         super().server_activate()
         self.socket.setblocking(False)
+        if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+            # Accepted sockets inherit it. Else those whose clients do not read take megabytes of the system's memory
+            # each, and 4000 of them all that there is for TCP: then the whole machine suffers.
+            with contextlib.suppress(OSError):
+                self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT)
 
     def listens(self) -> bool:
         """Whether the listening socket is what it was."""
@@ -162,10 +171,10 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         number = self.leadership.number
         # The computing clock is a system call, so it is read only where it may be needed.
         computing = thread_time() if route.suspect else None
-        self._here = request
+        self._here = request  # until the next one
         try:
             self.finish_request(request, client_address)
-        except Exception:  # noqa: BLE001 - as socketserver does
+        except BaseException:  # noqa: BLE001 - one request must not end the others
             self.handle_error(request, client_address)
         elapsed = perf_counter() - now
         if elapsed < TICK:
@@ -194,7 +203,7 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         """In place. What is left to send is sent by the leader, when it has looked at the clock."""
         try:
             self.finish_request(request, client_address)
-        except Exception:  # noqa: BLE001 - as socketserver does
+        except BaseException:  # noqa: BLE001 - one request must not end the others
             self.handle_error(request, client_address)
 
     def _hand_over(self, request: Any, kind: int, now: float) -> None:
@@ -219,10 +228,15 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
     def _work(self, request: Any) -> None:
         """A pool thread: one request, and those that wait in line behind it."""
         while request is not None:
-            wanted = not request.waited or self._still_wanted(request)
-            if wanted:
-                self._run(request)
-            request = self.admission.leave(request, perf_counter(), ran=wanted)
+            wanted = False
+            try:
+                wanted = not request.waited or self._still_wanted(request)
+                if wanted:
+                    self._run(request)
+            except BaseException:  # noqa: BLE001 - a fault of ours; the place is free again, whatever it was
+                self.handle_error(request, request.connection.client_address)
+            finally:
+                request = self.admission.leave(request, perf_counter(), ran=wanted)
 
     def _run(self, request: Any) -> None:
         """A pool thread: one request, and what it teaches."""
@@ -254,8 +268,8 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
     def serve_waiting(self) -> None:
         """A leader that was relieved and has finished: goes on as a pool thread."""
         now = perf_counter()
-        self.running.end(now)
-        self._work(self.admission.leave(None, now))
+        if self.running.end(now):
+            self._work(self.admission.leave(None, now))
 
     # -- socketserver: the life of the server
 
@@ -321,10 +335,10 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         unfinished = self._leading is not None and wait([self._leading], timeout=1.0).not_done
         for request in self.admission.clear():
             request.close()
-        self.left_behind = bool(unfinished or self.admission.running)
-        if unfinished:
+        self.left_behind = bool(unfinished or self.admission.running or self.running.strays)
+        if unfinished or self.running.strays:
             _log.error("a thread hangs while it serves a file; it is left behind")
-        else:
+        if not unfinished:
             self.leader.table.close()
         if self.admission.running:
             _log.error("%d requests still run; their threads are left behind", self.admission.running)
@@ -355,10 +369,13 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         number = leadership.relieve(mark)
         if number is None:
             return
-        self.admission.occupy(perf_counter())
+        now = perf_counter()
         if request is not None and request.connection is connection:
+            self.admission.occupy(now)
             self.placement.learn_relief(request)
-            self.running.begin(request, perf_counter(), thread)
+            self.running.begin(request, now, thread)
+        else:  # it receives, or sends a file: from or to a slow disk
+            self.running.begin(None, now, thread)
         self._lead(number)
 
     def start(self, request: Any) -> None:
@@ -386,7 +403,7 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         """A pool thread: leads; should that fail, another one takes over."""
         try:
             self.leader.lead(number)
-        except Exception:  # noqa: BLE001 - whatever it is, somebody has to lead
+        except BaseException:  # noqa: BLE001 - whatever it is, somebody has to lead
             _log.exception("tpserver has a fault in its leader; another one takes over")
             self._down.wait(_PAUSE)  # it may fail again at once: not a thousand times a second
             if number == self.leadership.number and not self.stopped:

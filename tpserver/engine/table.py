@@ -5,7 +5,6 @@ Everything here is the current leader's, and done between two connections.
 
 from __future__ import annotations
 
-import logging
 import socket
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,11 +14,12 @@ from tpserver.engine.listeners import Listener, capacity, file_limit
 from tpserver.engine.polling import NOTHING, READ, WRITE, Poller, new_poller
 from tpserver.engine.timing import Pace, Timing
 from tpserver.engine.wakeup import WakeUp
+from tpserver.log import Log
 
 if TYPE_CHECKING:
     from tpserver.engine.server import Server
 
-_log = logging.getLogger("tpserver")
+_log = Log("tpserver")
 
 # Seconds between two looks at the deadlines; also the longest poll.
 SWEEP: Final = 1.0

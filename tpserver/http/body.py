@@ -132,6 +132,8 @@ class ChunkedBody:
         end = data.find(CRLF, at, at + room + 2)
         if end == at:
             return None
+        if self._trailer_count >= self._limits.max_fields:
+            raise RequestRefused(431, f"There are more than {self._limits.max_fields} trailers.", close=True)
         if end < 0:
             if data.find(b"\n", at, at + room + 2) >= 0:
                 raise RequestRefused(400, "A line ends with LF alone.", close=True)
@@ -142,8 +144,6 @@ class ChunkedBody:
             return -1
         self._trailer_count += 1
         self._trailer_size += end - at
-        if self._trailer_count > self._limits.max_fields:
-            raise RequestRefused(431, f"There are more than {self._limits.max_fields} trailers.", close=True)
         no_memory: FieldMemory = {}
         key, _ = parse_field_line(data[at:end], no_memory)
         if key in _FORBIDDEN_TRAILERS:

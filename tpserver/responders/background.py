@@ -7,7 +7,6 @@ and works in pieces, for which the interpreter is free for others.
 from __future__ import annotations
 
 import copy
-import logging
 import os
 import threading
 import zlib
@@ -19,10 +18,11 @@ from typing import Final, NamedTuple
 from tpserver.errors import RequestRefused
 from tpserver.http.codings import Coder, NoSmaller, coded
 from tpserver.http.conditional import Validators
+from tpserver.log import Log
 from tpserver.responders.file import File, Signature, signature
 from tpserver.responders.folder import Folder
 
-_log = logging.getLogger("tpserver")
+_log = Log("tpserver")
 
 # Bytes of coded content kept, counted twice, for they are kept once more behind their heads; and variants known of.
 MEMORY: Final = 32 * 1024 * 1024

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import itertools
-import logging
 import os
 import stat
 import sys
@@ -20,9 +19,10 @@ from urllib.parse import quote
 from tpserver.errors import RequestRefused
 from tpserver.http.file_rules import FileRules
 from tpserver.http.paths import allowed, is_code, os_text, segments, url_name
+from tpserver.log import Log
 from tpserver.responders.file import File, signature
 
-_log = logging.getLogger("tpserver")
+_log = Log("tpserver")
 
 INDEX: Final = "index.html"
 # Files up to so many bytes are kept in memory (and once more behind their heads); together not more than the second

@@ -8,7 +8,6 @@ taken goes to a temporary file, from which the leader sends it.
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import stat
 import tempfile
@@ -24,11 +23,12 @@ from tpserver.http.listing_style import POLICY
 from tpserver.http.message import Message
 from tpserver.http.paths import allowed, is_code, is_program
 from tpserver.http.response import CHUNKED_LINE, LAST_CHUNK, chunk, own_head, persistence_line
+from tpserver.log import Log
 from tpserver.responders.folder import EXHAUSTED, Folder, Listing, no_room
 from tpserver.responders.reply import Reply
 from tpserver.responders.static import ALLOW, refuse_method
 
-_log = logging.getLogger("tpserver")
+_log = Log("tpserver")
 
 # A folder of more entries than this is a large one: some ten milliseconds of work.
 LARGE: Final = 1024

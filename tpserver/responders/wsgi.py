@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import logging
 import sys
 from collections.abc import Callable, Iterable
 from typing import Any, Final
@@ -13,11 +12,12 @@ from tpserver.http.head import Head
 from tpserver.http.hosts import host_name
 from tpserver.http.message import Message
 from tpserver.http.response import ResponseMemory
+from tpserver.log import Log
 from tpserver.responders.file_wrapper import FileWrapper
 from tpserver.responders.reply import Reply
 from tpserver.responders.wsgi_response import WSGIResponse
 
-_log = logging.getLogger("tpserver.application")
+_log = Log("tpserver.application")
 
 Environ = dict[str, Any]
 Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
