@@ -63,7 +63,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def serve(start: Callable[..., Running], folder: Path, tmp_path: Path) -> Callable[..., Running]:
     """Serves `folder`, by options; the access log goes where `asked` looks."""
-    return lambda **options: start(root=folder, access_log=str(tmp_path / "access.log"), **options)
+    return lambda **options: start(root=folder, drain_timeout=1.0, access_log=str(tmp_path / "access.log"), **options)
 
 
 @pytest.fixture

@@ -82,7 +82,7 @@ def content(tmp_path: Path) -> bytes:
 def relay(start: Start, tmp_path: Path, content: bytes) -> Iterator[Relay]:
     (tmp_path / "root").mkdir()
     (tmp_path / "root" / "file.bin").write_bytes(content)
-    relay = Relay(start(root=str(tmp_path / "root")).address)
+    relay = Relay(start(root=str(tmp_path / "root"), drain_timeout=1.0).address)
     yield relay
     relay.close()
 

@@ -22,8 +22,8 @@ QUICK: Final = 0
 WAITING: Final = 1
 COMPUTING: Final = 2
 
-# Seconds for which a thread stays reserved after a quick request, and after the first slow one, when nobody knows yet
-# what comes with it.
+# Seconds for which a thread stays reserved after a quick request, and after the very first slow one, when nobody knows
+# yet what comes with it.
 RESERVED_FOR: Final = 1.0
 # A request that takes longer (seconds) in the pool is no quick one, whatever it was taken for.
 _QUICK_ENOUGH: Final = 0.05
@@ -56,6 +56,7 @@ class Admission:
         if one_computes is None:
             one_computes = getattr(sys, "_is_gil_enabled", lambda: True)()
         self._one_computes = one_computes
+        self._warm = False  # a slow one has come
         self._lines: tuple[deque[Request], ...] = (deque(), deque(), deque())
         self._computing: dict[Request, float] = {}  # those that others of their kind wait for, and since when
         self._measured = (0.0, 0.0)  # when it was last looked how busy the interpreter is: (clock, computed until then)
@@ -167,8 +168,9 @@ class Admission:
             return left
 
     def _reserve(self, now: float) -> None:
-        """The first slow one after a while: a thread is kept for quick ones that may come with it."""
-        if not self.running:
+        """The first slow one of all: a thread is kept for quick ones that may come with it."""
+        if not self._warm:
+            self._warm = True
             self.quick_until = max(self.quick_until, now + RESERVED_FOR)
 
     def _start(self, request: Request, kind: int, now: float) -> None:
