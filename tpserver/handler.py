@@ -107,6 +107,7 @@ class HTTPProtocol:
         self.answers = Answers([])
         self.arrives = partial(_begins, arriving) if arriving else None
         self.turn = 0
+        self.found: dict[Head, Any] = {}  # who answers, of the heads that have come in this turn
         self._software = software
         self._second = -1
         self.stamp = b""
@@ -115,10 +116,21 @@ class HTTPProtocol:
     def begin_turn(self) -> None:
         """The leader: a new turn begins; perhaps a new second."""
         self.turn += 1
+        self.found.clear()
         second = int(time.time())
         if second != self._second:
             self._second = second
             self.stamp = stamp(format_date(second), self._software)
+
+    def find(self, head: Head) -> Any:
+        """Who answers a request with this head, as `Site.find` says; or the refusal that it gets, being whole."""
+        found: Any
+        try:
+            found = self.site.find(head, self.turn)
+        except RequestRefused as refusal:
+            found = refusal
+        self.found[head] = found
+        return found
 
     def receiver(self, client_address: Any = ("", 0)) -> Receiver:
         """For a new connection."""
@@ -182,17 +194,15 @@ class Receiver(MessageReader[HTTPRequest]):
             return request
         protocol = self._protocol
         head = request.head
-        try:
-            found: Any = protocol.site.find(head, protocol.turn)
-        except RequestRefused as refusal:
-            found = refusal  # to be answered like any other request, for this one was whole
+        found = protocol.found.get(head) or protocol.find(head)
         request.found = found
         request.remote = self._remote
+        if request.content is not None:
+            request.arrives_yet = isinstance(request.content, ArrivingContent)
         if isinstance(found, WSGIResponder):
             request.own = False
             request.route = head.route
             request.wide_route = head.wide_route or _wide_route(head)
-            request.arrives_yet = isinstance(request.content, ArrivingContent)
         else:
             request.own = True
         return request

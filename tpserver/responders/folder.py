@@ -27,7 +27,7 @@ _log = Log("tpserver")
 INDEX: Final = "index.html"
 # Files up to so many bytes are kept in memory (and once more behind their heads); together not more than the second
 # figure.
-SMALL: Final = 64 * 1024
+SMALL: Final = 128 * 1024
 MEMORY: Final = 32 * 1024 * 1024
 # Entries kept, whatever their size; a path that is longer (in bytes) is looked up each time.
 ENTRIES: Final = 4096

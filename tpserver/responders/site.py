@@ -74,11 +74,11 @@ class Site:
 
     def respond(self, request: Message, reply: Reply, found: File | Listing | Redirect | WSGIResponder | None) -> None:
         """Answers with what `find` has found. Raises `RequestRefused`."""
-        if isinstance(found, WSGIResponder):
-            found.respond(request, reply)
-        elif isinstance(found, File):
+        if isinstance(found, File):
             assert self._files is not None
             self._files.respond(request, reply, found)
+        elif isinstance(found, WSGIResponder):
+            found.respond(request, reply)
         elif isinstance(found, Listing):
             assert self._listings is not None
             self._listings.respond(request, reply, found)
