@@ -23,6 +23,7 @@ from tpserver.http.message import CONTINUE, Interim, Memory, Message, MessageRea
 from tpserver.http.negotiation import accepts_html
 from tpserver.http.response import server_timing, stamp
 from tpserver.log import Log
+from tpserver.responders.file import File
 from tpserver.responders.reply import Wire
 from tpserver.responders.site import Site
 from tpserver.responders.vhosts import VirtualHosts
@@ -85,6 +86,17 @@ class Refusal:
         self.data = data
 
 
+class Answer:
+    """A whole answer that is ready before its request has become one: a small file. `length` is its content's."""
+
+    __slots__ = ("data", "length")
+    kind: Final = "answer"
+
+    def __init__(self, data: bytes, length: int) -> None:
+        self.data = data
+        self.length = length
+
+
 class HTTPProtocol:
     """What all connections of one server share: limits, memory, the clock's second, and the site."""
 
@@ -106,6 +118,7 @@ class HTTPProtocol:
         self.spool = spool or Spool(_SPOOL_LIMIT)
         self.answers = Answers([])
         self.arrives = partial(_begins, arriving) if arriving else None
+        self.draining = False  # every answer is the last on its connection; set by the engine
         self.turn = 0
         self.found: dict[Head, Any] = {}  # who answers, of the heads that have come in this turn
         self._software = software
@@ -123,12 +136,18 @@ class HTTPProtocol:
             self.stamp = stamp(format_date(second), self._software)
 
     def find(self, head: Head) -> Any:
-        """Who answers a request with this head, as `Site.find` says; or the refusal that it gets, being whole."""
+        """Who answers a request with this head, as `Site.find` says; the refusal that it gets, being whole; or the
+        `Answer` itself, which needs no handler then.
+        """
         found: Any
         try:
             found = self.site.find(head, self.turn)
         except RequestRefused as refusal:
             found = refusal
+        if isinstance(found, File) and head.simple and not self.draining:
+            ready = self.site.ready(head, found, self.stamp)
+            if ready is not None:
+                found = Answer(*ready)
         self.found[head] = found
         return found
 
@@ -195,6 +214,9 @@ class Receiver(MessageReader[HTTPRequest]):
         protocol = self._protocol
         head = request.head
         found = protocol.found.get(head) or protocol.find(head)
+        if type(found) is Answer:
+            protocol.record(self._client_address, head, 200, found.length)
+            return found
         request.found = found
         request.remote = self._remote
         if request.content is not None:

@@ -173,3 +173,16 @@ def test_such_a_request_never_runs_in_the_thread_that_polls(running):
 def test_a_prefix_is_the_beginning_of_a_path():
     with pytest.raises(UsageError, match="beginning of a path"):
         make_server("127.0.0.1", 0, stream_body=["upload"])
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_content_that_a_file_has_no_use_for_ends_the_connection(start, app, tmp_path, method):
+    (tmp_path / "up").mkdir()
+    (tmp_path / "up" / "file.txt").write_text("A file")
+    running = start(None, root=str(tmp_path), stream_body=["/up/"])
+    with Client(running) as client:
+        client.send(request("/up/file.txt", "Content-Length: 10", method=method) + b"half")
+        response = client.response()
+        assert response.status == (200 if method == "GET" else 405)
+        assert response.fields["connection"] == "close"
+        assert client.ended()

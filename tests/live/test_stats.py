@@ -85,3 +85,13 @@ def test_a_server_that_does_not_run_has_figures_too(start, moment):
 
     with make_server("127.0.0.1", 0) as server:
         assert server.stats()["requests"]["handled"] == 0
+
+
+def test_a_file_asked_for_with_a_content_is_answered_and_counted_once(start, tmp_path):
+    (tmp_path / "file.txt").write_text("A file")
+    running = start(None, root=str(tmp_path))
+    with Client(running) as client:
+        assert client.ask("/file.txt", body=b"of no use").body == b"A file"
+        assert client.ask("/file.txt").body == b"A file"
+    assert running.server.stats()["answers"]["statuses"] == {200: 2}
+    assert running.server.stats()["requests"]["handled"] == 2

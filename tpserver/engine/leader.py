@@ -252,6 +252,10 @@ class Leader:
                     connection.flush()
                 return True  # a response in one piece is sent with others, see `_send_unsent`
             connection.write(outcome.data)
+            if outcome.kind == "answer":
+                connection.state = ANSWERED
+                self._server.handled += 1
+                return True
             connection.flush()
             if outcome.kind == "refusal":
                 connection.state = ANSWERED

@@ -46,6 +46,13 @@ class Interim(Protocol):
     data: bytes
 
 
+class Answer(Protocol):
+    """A whole answer to a request, for which nothing need run."""
+
+    kind: Literal["answer"]
+    data: bytes
+
+
 class Refusal(Protocol):
     """Last bytes to send: after them the connection lingers and closes, whatever else came on it."""
 
@@ -69,7 +76,10 @@ class Receiver(Protocol):
         ...
 
     def receive(self, data: bytes) -> Any:
-        """Bytes in; out comes a `Request`, an `Interim`, a `Refusal`, or None: more is needed. Never raises."""
+        """Bytes in; out comes a `Request`, an `Answer`, an `Interim`, a `Refusal`, or None: more is needed.
+
+        Never raises.
+        """
 
     def expire(self) -> bytes:
         """What to say to a client that has taken too long; b"" says nothing."""
@@ -80,6 +90,8 @@ class Receiver(Protocol):
 
 class ConnectionProtocol(Protocol):
     """One server's protocol. The leader calls it."""
+
+    draining: bool  # set by the engine: every answer is the last on its connection
 
     def receiver(self, client_address: Any) -> Receiver:
         """For a new connection."""

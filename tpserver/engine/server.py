@@ -303,7 +303,7 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         self._pool = ThreadPoolExecutor(self.admission.threads + _SPARE_THREADS, thread_name_prefix="tpserver")
         self.leader = Leader(self, self.timing)
         self._down.clear()
-        self.stopped = self.draining = False
+        self.stopped = self.draining = self.protocol.draining = False
         if self.leader.table.capacity < self.max_connections:
             _log.warning("only %d connections at once: more are not to be had here", self.leader.table.capacity)
         try:
@@ -321,7 +321,7 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
 
     def _drain(self) -> None:
         deadline = monotonic() + self.timing.drain_timeout
-        self.draining = True
+        self.draining = self.protocol.draining = True
         self.leader.sweep_soon()
         self.watcher.watch(lambda: self._all_done() or monotonic() >= deadline or self._shutdown_asked > 1)
 

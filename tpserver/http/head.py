@@ -72,6 +72,18 @@ class Head:
         return self.method + " " + "/".join(self.path.split("/", 3)[:3])
 
     @property
+    def simple(self) -> bool:
+        """Whether it asks for the whole of something, by a GET of HTTP/1.1 without content that keeps the connection."""
+        return (
+            self.method == "GET"
+            and self.protocol == "HTTP/1.1"
+            and self.keep_alive
+            and not self.conditional
+            and not self.content_length
+            and not self.chunked
+        )
+
+    @property
     def conditional(self) -> bool:
         """Whether it has preconditions, or asks for ranges."""
         if self._conditional is None:

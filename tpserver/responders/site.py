@@ -90,6 +90,10 @@ class Site:
             refuse_method(request.head.method, known_path=False)
             raise RequestRefused(404, _NOT_FOUND)
 
+    def ready(self, head: Head, file: File, stamp: bytes) -> tuple[bytes, int] | None:
+        """As `FileResponder.ready`."""
+        return None if self._files is None else self._files.ready(head, file, stamp)
+
     def error_page(self, head: Head, reply: Reply, status: int, fields: tuple[tuple[str, str], ...]) -> bool:
         """Answers with a file of the site's author; False where the server's own page has to do. Any thread."""
         return self._error_pages is not None and self._error_pages.respond(head, reply, status, fields)

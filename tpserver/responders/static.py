@@ -30,24 +30,27 @@ class FileResponder:
         self._folder = folder
         self._variants = variants  # chooses among content codings, where there shall be any
 
+    def ready(self, head: Head, file: File, stamp: bytes) -> tuple[bytes, int] | None:
+        """The whole answer to a `simple` head, and the bytes of its content; None for a file that is not in memory."""
+        file = self._represent(head, file, stamp)
+        return None if file.content is None else (file.whole(stamp), file.size)
+
     def respond(self, request: Message, reply: Reply, file: File) -> None:
         head = request.head
-        if self._variants is not None and file.negotiable and file.settled is not reply.stamp:
-            chosen = self._variants.choose(file, head, reply.stamp)
-            if chosen is not file and not (head.conditional and _wants_plain(head, file, chosen)):
-                file = chosen
-        if head.method == "GET":
-            if not head.conditional and file.content is not None and reply.keep_alive and head.protocol == "HTTP/1.1":
-                reply.status = 200
-                reply.length = file.size
-                reply.wfile.write(file.whole(reply.stamp))
-                return
-        elif head.method == "OPTIONS":
+        if head.method == "OPTIONS":
             reply.page(204, "", (("Allow", ALLOW),))
             return
-        else:
+        if head.method != "GET":
             refuse_method(head.method, known_path=True)
-        self._answer(head, reply, file)
+        self._answer(head, reply, self._represent(head, file, reply.stamp))
+
+    def _represent(self, head: Head, file: File, stamp: bytes) -> File:
+        """Chooses among the content codings of `file`."""
+        if self._variants is not None and file.negotiable and file.settled is not stamp:
+            chosen = self._variants.choose(file, head, stamp)
+            if chosen is not file and not (head.conditional and _wants_plain(head, file, chosen)):
+                return chosen
+        return file
 
     def _answer(self, head: Head, reply: Reply, file: File) -> None:
         """Preconditions first, then ranges (RFC 9110 section 13.2.2), both by what is then sent."""

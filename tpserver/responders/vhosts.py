@@ -9,6 +9,7 @@ from tpserver.errors import RequestRefused
 from tpserver.http.head import Head
 from tpserver.http.hosts import host_name, parents
 from tpserver.http.message import Message
+from tpserver.responders.file import File
 from tpserver.responders.reply import Reply
 from tpserver.responders.site import Site
 
@@ -45,6 +46,11 @@ class VirtualHosts:
         if site is None:  # others take the place of these when an application is set
             raise _misdirected()
         site.respond(request, reply, found)
+
+    def ready(self, head: Head, file: File, stamp: bytes) -> tuple[bytes, int] | None:
+        """As `Site.ready`."""
+        site = self._choose(head)[1]
+        return None if site is None else site.ready(head, file, stamp)
 
     def error_page(self, head: Head, reply: Reply, status: int, fields: tuple[tuple[str, str], ...]) -> bool:
         """As `Site.error_page`: each host has its own."""
