@@ -73,7 +73,7 @@ class Head:
 
     @property
     def simple(self) -> bool:
-        """Whether it asks for the whole of something, by a GET of HTTP/1.1 without content that keeps the connection."""
+        """Whether it asks for all of something: a GET of HTTP/1.1 without content, that keeps the connection."""
         return (
             self.method == "GET"
             and self.protocol == "HTTP/1.1"
