@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
@@ -19,6 +20,7 @@ SLOW_SECONDS = 0.050
 SLOW_EVERY = 50
 COMPUTE_SECONDS = 0.300
 HANG_SECONDS = 30.0
+FLASK_SECONDS = 2.0
 
 _turns = itertools.count(1)
 
@@ -94,3 +96,18 @@ def _stream(start_response: StartResponse) -> Iterable[bytes]:
     for number in range(STREAM_PIECES):
         time.sleep(STREAM_SECONDS)
         yield b"piece %d\n" % number
+
+
+@functools.cache
+def _flask_site() -> Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]:
+    from flask import Flask
+
+    site = Flask(__name__)
+    site.add_url_rule("/instant", "instant", lambda: "instant")
+    site.add_url_rule("/slow", "slow", lambda: time.sleep(FLASK_SECONDS) or "slow")
+    return site
+
+
+def flask(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """/instant does nothing, /slow waits 2 s; both by a real framework."""
+    return _flask_site()(environ, start_response)

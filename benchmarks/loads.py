@@ -63,20 +63,20 @@ def mixed(load: Load) -> Callable[[Bench, Server, Job], Figures]:
     return measure
 
 
-def compute(quick_load: Load, computing_load: Load) -> Callable[[Bench, Server, Job], Figures]:
-    """Quick requests, while others have the application compute all the time."""
+def beside(quick_load: Load, slow_load: Load, answered: str) -> Callable[[Bench, Server, Job], Figures]:
+    """Quick requests, while others keep the application busy all the time; `answered` names how many of these."""
 
     def measure(bench: Bench, server: Server, job: Job) -> Figures:
         with bench.serve(server, job) as process:
             bench.warm(process, quick_load)
             with (
-                bench.wrk(process, computing_load, bench.seconds + 1) as computing,
+                bench.wrk(process, slow_load, bench.seconds + 1) as slow,
                 bench.wrk(process, quick_load) as quick,
             ):
                 figures = counted(quick.finish())
-                computed = computing.finish()
-        figures["computed/s"] = computed.rate
-        figures["errors"] += computed.errors
+                slow_counted = slow.finish()
+        figures[answered] = slow_counted.rate
+        figures["errors"] += slow_counted.refused + slow_counted.broken  # they wait in line: time-outs are no faults
         return figures
 
     return measure

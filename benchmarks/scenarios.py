@@ -140,10 +140,22 @@ _add(
         "Quick requests beside computing ones",
         "two connections ask for 300 ms of pure Python all the time, 64 ask for 13 bytes; 8 threads",
         Job(app="compute"),
-        loads.compute(Load(), Load("/compute", connections=2)),
+        loads.beside(Load(), Load("/compute", connections=2), "computed/s"),
         (RATE, P99, Metric("computed/s", digits=1), ERRORS),
         APPLICATION_PEERS,
         (Target("requests/s", 10.0, "waitress"), Target("requests/s", 1.5, "granian")),
+    )
+)
+_add(
+    Scenario(
+        "flask",
+        "A Flask application with an instant page, and one that waits 2 s",
+        "64 keep-alive connections ask for each of the two; 8 threads",
+        Job(app="flask", ready=("/instant", 7)),
+        loads.beside(Load("/instant"), Load("/slow"), "slow/s"),
+        (RATE, P99, Metric("slow/s", digits=1), ERRORS),
+        APPLICATION_PEERS,
+        (Target("p99 ms", 25.0, least=False),),
     )
 )
 _add(
