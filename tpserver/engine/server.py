@@ -172,10 +172,7 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         # The computing clock is a system call, so it is read only where it may be needed.
         computing = thread_time() if route.suspect else None
         self._here = request  # until the next one
-        try:
-            self.finish_request(request, client_address)
-        except BaseException:  # noqa: BLE001 - one request must not end the others
-            self.handle_error(request, client_address)
+        self._answer_here(request, client_address)
         elapsed = perf_counter() - now
         if elapsed < TICK:
             admission.quick_until = now + RESERVED_FOR
@@ -200,7 +197,7 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
             self.admission.sort(lambda request: self.placement.route(request).kind)
 
     def _answer_here(self, request: Any, client_address: Any) -> None:
-        """In place. What is left to send is sent by the leader, when it has looked at the clock."""
+        """In this thread. Never raises; what is left to send is the caller's business."""
         try:
             self.finish_request(request, client_address)
         except BaseException:  # noqa: BLE001 - one request must not end the others
@@ -220,6 +217,13 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         connection.flush(send_holding)
         self.leader.give_back(connection)
 
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """A pool thread: as in socketserver, but what is no `Exception` does not end it either."""
+        try:
+            self._answer_here(request, client_address)
+        finally:
+            self.shutdown_request(request)
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A fault of the handler's, not of the application's: logged, and the connection is closed."""
         _log.exception("tpserver has a fault; the connection that it happened on is closed")
@@ -233,9 +237,9 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
                 wanted = not request.waited or self._still_wanted(request)
                 if wanted:
                     self._run(request)
-            except BaseException:  # noqa: BLE001 - a fault of ours; the place is free again, whatever it was
-                self.handle_error(request, request.connection.client_address)
-            finally:
+            except BaseException:  # noqa: BLE001 - a fault of ours, when the connection has been given back
+                _log.exception("tpserver has a fault; its thread goes on")
+            finally:  # the place is free again, whatever it was
                 request = self.admission.leave(request, perf_counter(), ran=wanted)
 
     def _run(self, request: Any) -> None:
