@@ -206,12 +206,24 @@ def run(config: Config, application: Application | None = None) -> Server:
 def end_process_if_hung(server: Server) -> None:
     """Ends the process when a thread of the stopped `server` would keep the interpreter from ending."""
     if not server.left_behind and not server.log_stuck:
+        _forget_broken_streams()
         return
     for stream in (None if server.log_stuck else sys.stdout, sys.stderr):
         if stream is not None:  # as under pythonw
             with contextlib.suppress(OSError):
                 stream.flush()
     os._exit(0)
+
+
+def _forget_broken_streams() -> None:
+    """What nobody reads any more: the interpreter would try again when it ends, and end with a status of its own."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is not None:
+            try:
+                stream.flush()
+            except (OSError, ValueError):
+                setattr(sys, name, None)
 
 
 def _say(text: str) -> None:
