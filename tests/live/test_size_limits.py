@@ -85,3 +85,10 @@ def test_refused_client_that_has_ended_its_side_is_closed_at_once(start, monkeyp
         client.sock.shutdown(socket.SHUT_WR)
         assert client.response().status == 400
         until_left(running, 0)
+
+
+def test_a_client_that_speaks_tls_is_told_at_once(start):
+    with Client(start(Gates())) as client:
+        client.send(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"x" * 100)
+        assert client.response().status == 400
+        assert client.ended()

@@ -41,7 +41,7 @@ _LAST_TRIAL: Final = 1024
 # A run in the pool that takes less (seconds, from beginning to end): the next one is tried in place.
 _SHORT: Final = 4 * QUICK
 # How many routes are told apart, of either kind.
-MAX_ROUTES: Final = 1024
+MAX_ROUTES: Final = 512
 # Longer names than this are not remembered.
 _LONGEST: Final = 512
 

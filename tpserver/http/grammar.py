@@ -23,6 +23,7 @@ TOKEN_TEXT: Final = re.compile(_TOKEN.decode("ascii"))
 # RFC 9112 2.3     HTTP-version = HTTP-name "/" DIGIT "." DIGIT
 # The target is taken here as any run of visible ASCII; its form is judged in target.py.
 REQUEST_LINE: Final = re.compile(rb"(" + _TOKEN + rb") ([\x21-\x7e]+) HTTP/([0-9])\.([0-9])")
+REQUEST_LINE_BEGIN: Final = re.compile(_TOKEN)
 
 # RFC 9112 5       field-line = field-name ":" OWS field-value OWS
 # RFC 9110 5.5     field-value = *field-content, of VCHAR, obs-text (%x80-FF), SP and HTAB

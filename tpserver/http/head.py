@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 from tpserver.errors import RequestRefused
 from tpserver.http import fields as field_rules
 from tpserver.http.fields import DROPPED, SECRET_NAMES, FieldMemory, join, parse_field_line
-from tpserver.http.grammar import CRLF, HEAD_END, OWS_TEXT, REQUEST_LINE
+from tpserver.http.grammar import CRLF, HEAD_END, OWS_TEXT, REQUEST_LINE, REQUEST_LINE_BEGIN
 from tpserver.http.target import parse_target
 
 # Fields that make more of a GET than "send me that" (RFC 9110 sections 13.1 and 14.2).
@@ -104,6 +104,9 @@ def head_end(buffer: bytes | bytearray, scanned: int, max_head: int) -> int:
     if _bare_lf(buffer, scanned, max_head):
         raise RequestRefused(400, _BARE_LF, close=True)
     if end < 0 and len(buffer) <= max_head:
+        if buffer and not scanned and REQUEST_LINE_BEGIN.match(buffer) is None:
+            # TLS, for example: its client waits for an answer, and would do so until the time is up.
+            raise RequestRefused(400, "The request line is malformed.", close=True)
         return -1
     if buffer.find(CRLF, 0, max_head) < 0:
         raise RequestRefused(414, f"The request line is longer than {max_head} bytes.", close=True)

@@ -33,7 +33,7 @@ CHUNKED_LINE: Final = b"Transfer-Encoding: chunked\r\n"
 LAST_CHUNK: Final = b"0\r\n\r\n"
 
 # How many response heads are remembered at once, and how long a remembered one may be, in bytes.
-MEMORY_HEADS: Final = 512
+MEMORY_HEADS: Final = 256
 MEMORY_HEAD_LENGTH: Final = 2048
 
 
