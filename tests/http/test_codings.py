@@ -11,6 +11,7 @@ import pytest
 
 from tpserver.http import codings
 from tpserver.http.codings import NoSmaller, coded, compressible, is_coded, packed, quick_coders, thorough_coders
+from tpserver.http.media import media_type
 
 TEXT = b"a line of text that comes again and again\n" * 3000
 
@@ -49,10 +50,20 @@ def test_what_is_worth_a_coding(media_type: str, gets_smaller: bool, by_itself: 
     assert (compressible(media_type), packed(media_type)) == (gets_smaller, by_itself)
 
 
-@pytest.mark.parametrize(("name", "expected"), [("a.gz", True), ("A.GZ", True), ("a.br", True), ("a.zst", True)])
+@pytest.mark.parametrize(
+    ("name", "expected"), [("a.gz", True), ("A.GZ", True), ("a.br", True), ("a.zst", True), ("a.svgz", True)]
+)
 def test_the_names_of_coded_files(name: str, expected: bool) -> None:
     assert is_coded(name) is expected
     assert not is_coded(name + ".txt")
+
+
+@pytest.mark.parametrize(
+    "extension", ["docx", "xlsx", "pptx", "odt", "ods", "odp", "epub", "jar", "7z", "glb.zip", "woff2"]
+)
+def test_what_is_a_zip_inside_has_no_sidecars(extension: str) -> None:
+    assert packed(media_type(f"a.{extension}"))
+    assert not compressible(media_type(f"a.{extension}"))
 
 
 def pieces(data: bytes, size: int) -> list[bytes]:

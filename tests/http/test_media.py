@@ -6,6 +6,7 @@ import mimetypes
 
 import pytest
 
+from tpserver.http import media
 from tpserver.http.media import media_type
 
 
@@ -42,6 +43,95 @@ from tpserver.http.media import media_type
     ],
 )
 def test_what_a_browser_needs_to_be_told(name: str, expected: str) -> None:
+    assert media_type(name) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("a.7z", "application/x-7z-compressed"),
+        ("a.atom", "application/atom+xml"),
+        ("a.avif", "image/avif"),
+        ("a.bz2", "application/x-bzip2"),
+        ("a.cjs", "text/javascript; charset=utf-8"),
+        ("a.conf", "text/plain; charset=utf-8"),
+        ("a.csv", "text/csv; charset=utf-8"),
+        ("a.docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"),
+        ("a.eot", "application/vnd.ms-fontobject"),
+        ("a.epub", "application/epub+zip"),
+        ("a.flac", "audio/flac"),
+        ("a.geojson", "application/geo+json"),
+        ("a.glb", "model/gltf-binary"),
+        ("a.gltf", "model/gltf+json"),
+        ("a.gz", "application/gzip"),
+        ("a.heic", "image/heic"),
+        ("a.heif", "image/heif"),
+        ("a.ico", "image/vnd.microsoft.icon"),
+        ("a.ics", "text/calendar; charset=utf-8"),
+        ("a.ini", "text/plain; charset=utf-8"),
+        ("a.jar", "application/java-archive"),
+        ("a.jfif", "image/jpeg"),
+        ("a.js", "text/javascript; charset=utf-8"),
+        ("a.json", "application/json"),
+        ("a.jsonl", "application/jsonl"),
+        ("a.jxl", "image/jxl"),
+        ("a.kml", "application/vnd.google-earth.kml+xml"),
+        ("a.log", "text/plain; charset=utf-8"),
+        ("a.m3u8", "application/vnd.apple.mpegurl"),
+        ("a.m4a", "audio/mp4"),
+        ("a.m4v", "video/mp4"),
+        ("a.map", "application/json"),
+        ("a.md", "text/markdown; charset=utf-8"),
+        ("a.mid", "audio/midi"),
+        ("a.midi", "audio/midi"),
+        ("a.mjs", "text/javascript; charset=utf-8"),
+        ("a.mkv", "video/matroska"),
+        ("a.mp4", "video/mp4"),
+        ("a.mpd", "application/dash+xml"),
+        ("a.odp", "application/vnd.oasis.opendocument.presentation"),
+        ("a.ods", "application/vnd.oasis.opendocument.spreadsheet"),
+        ("a.odt", "application/vnd.oasis.opendocument.text"),
+        ("a.oga", "audio/ogg"),
+        ("a.ogg", "audio/ogg"),
+        ("a.ogv", "video/ogg"),
+        ("a.opus", "audio/opus"),
+        ("a.otf", "font/otf"),
+        ("a.pptx", "application/vnd.openxmlformats-officedocument.presentationml.presentation"),
+        ("a.rar", "application/vnd.rar"),
+        ("a.rss", "application/rss+xml"),
+        ("a.rtf", "application/rtf"),
+        ("a.sql", "application/sql"),
+        ("a.svg", "image/svg+xml"),
+        ("a.svgz", "image/svg+xml"),
+        ("a.tgz", "application/gzip"),
+        ("a.toml", "application/toml"),
+        ("a.ts", "video/mp2t"),
+        ("a.ttf", "font/ttf"),
+        ("a.txt", "text/plain; charset=utf-8"),
+        ("a.vtt", "text/vtt; charset=utf-8"),
+        ("a.wasm", "application/wasm"),
+        ("a.weba", "audio/webm"),
+        ("a.webm", "video/webm"),
+        ("a.webmanifest", "application/manifest+json"),
+        ("a.webp", "image/webp"),
+        ("a.woff", "font/woff"),
+        ("a.woff2", "font/woff2"),
+        ("a.xhtml", "application/xhtml+xml"),
+        ("a.xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+        ("a.xml", "application/xml"),
+        ("a.xz", "application/x-xz"),
+        ("a.yaml", "application/yaml"),
+        ("a.yml", "application/yaml"),
+        ("a.zip", "application/zip"),
+        ("a.zst", "application/zstd"),
+    ],
+)
+def test_no_version_of_python_decides_what_is_served_every_day(
+    monkeypatch: pytest.MonkeyPatch, name: str, expected: str
+) -> None:
+    monkeypatch.setattr(media._TABLE, "types_map", ({}, {}))
+    for extension, known in media._OURS.items():
+        media._TABLE.add_type(known, extension)
     assert media_type(name) == expected
 
 

@@ -9,6 +9,8 @@ from typing import Any, Final, Protocol
 
 # What a coded file's name ends in (RFC 7932, RFC 8878, RFC 1952); what makes the smallest ones first.
 EXTENSIONS: Final = {"br": ".br", "zstd": ".zst", "gzip": ".gz"}
+# A picture in gzip, without a plain one beside it.
+CODED_SVG: Final = ".svgz"
 
 _TEXT_APPLICATIONS: Final = frozenset(
     "application/" + name
@@ -17,6 +19,7 @@ _TEXT_APPLICATIONS: Final = frozenset(
         "graphql",
         "javascript",
         "json",
+        "jsonl",
         "n-quads",
         "n-triples",
         "postscript",
@@ -66,7 +69,6 @@ _OTHERS: Final = frozenset(
 # Compressed by themselves, as are pictures, sound and video: nobody puts a coded file beside one.
 _PACKED: Final = frozenset(
     {
-        "application/epub+zip",
         "application/gzip",
         "application/java-archive",
         "application/vnd.rar",
@@ -103,12 +105,12 @@ def compressible(media_type: str) -> bool:
 def packed(media_type: str) -> bool:
     """Whether content of this type (a Content-Type field's value) is compressed by itself."""
     name = media_type.partition(";")[0]
-    return name in _PACKED or (name.startswith(_PACKED_BEGINNINGS) and not compressible(name))
+    return name in _PACKED or name.endswith("+zip") or (name.startswith(_PACKED_BEGINNINGS) and not compressible(name))
 
 
 def is_coded(name: str) -> bool:
     """Whether a file's name is that of a coded one, and not to be coded again."""
-    return name.lower().endswith(tuple(EXTENSIONS.values()))
+    return name.lower().endswith((*EXTENSIONS.values(), CODED_SVG))
 
 
 class Coder(Protocol):
