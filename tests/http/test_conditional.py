@@ -187,3 +187,12 @@ def test_very_long_dates_are_none_and_are_not_remembered() -> None:
     long = SAME + " " * 10_000
     assert not range_holds(long, STRONG, NOW)
     assert evaluate("GET", {IF_MODIFIED_SINCE: long}, STRONG) == 200
+
+
+@pytest.mark.parametrize("name", [IF_MODIFIED_SINCE, IF_UNMODIFIED_SINCE])
+@pytest.mark.parametrize("date", [BEFORE, SAME, AFTER])
+def test_without_a_date_to_compare_with_a_date_counts_for_nothing(name: str, date: str) -> None:
+    undated = Validators('"a"', None)
+    assert evaluate("GET", {name: date}, undated) == 200
+    assert not range_holds(date, undated, 2**32)
+    assert not range_holds("never", undated, 2**32)

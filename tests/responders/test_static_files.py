@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import sys
 import threading
@@ -50,6 +51,15 @@ def test_a_file_is_sent_as_it_is(start: Start, root: Path, target: str, content:
     assert answer.status == 200
     assert answer.content == content
     assert answer.fields["content-length"] == str(len(content))
+
+
+def test_a_picture_in_gzip_says_so(start: Start, root: Path) -> None:
+    content = gzip.compress(b"<svg/>" * 1000)
+    (root / "a.svgz").write_bytes(content)
+    answer = ask(start(root=str(root)), "/a.svgz", "Accept-Encoding: gzip")
+    assert (answer.fields["content-type"], answer.fields["content-encoding"]) == ("image/svg+xml", "gzip")
+    assert answer.content == content
+    assert "vary" not in answer.fields
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 import pytest
 from static_client import Answer, Start, ask, connected, eventually, read_head, request
 
+from tpserver.http.dates import format_date
+
 MODIFIED = 784111777
 BEFORE = "Sun, 06 Nov 1994 08:49:36 GMT"
 SAME = "Sun, 06 Nov 1994 08:49:37 GMT"
@@ -251,9 +253,8 @@ def test_a_part_beyond_the_end_of_what_has_changed_is_the_whole(served: Served) 
 
 def test_the_date_of_a_file_that_has_just_changed_is_not_relied_on(served: Served) -> None:
     os.utime(served.path, (2**32, 2**32))  # as good as now: it is not a second ago
-    fields = served.ask().fields
-    assert served.ask("Range: bytes=0-0", f"If-Range: {fields['last-modified']}").status == 200
-    assert served.ask("Range: bytes=0-0", f"If-Range: {fields['etag']}").status == 206
+    assert served.ask("Range: bytes=0-0", f"If-Range: {format_date(2**32)}").status == 200
+    assert served.ask("Range: bytes=0-0", f"If-Range: {served.ask().fields['etag']}").status == 206
 
 
 def test_if_range_alone_means_nothing(served: Served) -> None:

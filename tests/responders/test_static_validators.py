@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from static_client import Start, ask, connected, read_head, request
+
+from tpserver.http.dates import format_date
+from tpserver.responders import file as file_module
+from tpserver.responders.file import File
 
 MODIFIED = 784111777
 BEFORE = "Sun, 06 Nov 1994 08:49:36 GMT"
@@ -18,7 +24,7 @@ AFTER = "Sun, 06 Nov 1994 08:49:38 GMT"
 def root(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """A folder with one file of a known date: one that is kept in memory, and one that is not."""
     path = tmp_path / "a.txt"
-    path.write_bytes(b"x" * (100 if request.param == "small" else 100_000))
+    path.write_bytes(b"x" * (100 if request.param == "small" else 200_000))
     os.utime(path, (MODIFIED, MODIFIED))
     return tmp_path
 
@@ -141,5 +147,70 @@ def test_a_file_with_an_odd_date_is_served(start: Start, tmp_path: Path, seconds
     running = start(root=str(tmp_path))
     answer = ask(running, "/a.txt")
     assert answer.content == b"old"
-    again = ask(running, "/a.txt", f"If-Modified-Since: {answer.fields['last-modified']}")
+    again = ask(running, "/a.txt", f"If-None-Match: {answer.fields['etag']}")
     assert again.status == 304
+
+
+# -- a date that lies in the future (RFC 9110 section 8.8.2.1)
+
+
+@pytest.fixture
+def future(root: Path) -> int:
+    """The file's date, in an hour."""
+    date = int(time.time()) + 3600
+    os.utime(root / "a.txt", (date, date))
+    return date
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_date_that_lies_in_the_future_is_not_told(start: Start, root: Path, future: int, method: str) -> None:
+    answer = ask(start(root=str(root)), "/a.txt", method=method)
+    assert answer.status == 200
+    assert "last-modified" not in answer.fields
+    same = ask(start(root=str(root)), "/a.txt", f"If-None-Match: {answer.fields['etag']}")
+    assert (same.status, "last-modified" in same.fields) == (304, False)
+
+
+@pytest.mark.parametrize("line", ["If-Modified-Since", "If-Unmodified-Since"])
+@pytest.mark.parametrize("later", [-7200, 0, 7200])
+def test_no_precondition_counts_by_it(start: Start, root: Path, future: int, line: str, later: int) -> None:
+    assert ask(start(root=str(root)), "/a.txt", f"{line}: {format_date(future + later)}").status == 200
+
+
+def test_no_range_is_sent_by_it(start: Start, root: Path, future: int, size: int) -> None:
+    answer = ask(start(root=str(root)), "/a.txt", "Range: bytes=1-2", f"If-Range: {format_date(future)}")
+    assert (answer.status, len(answer.content)) == (200, size)
+
+
+def test_the_date_is_told_when_its_time_has_come(monkeypatch: pytest.MonkeyPatch, root: Path) -> None:
+    now = [MODIFIED - 1.0]
+    monkeypatch.setattr(file_module, "time", SimpleNamespace(time=lambda: now[0]))
+    path = root / "a.txt"
+    file = File(str(path), str(path), path.stat(), b"x")
+    copied = file.also(("X-A", "b"))
+    for one in (file, copied):
+        assert b"Last-Modified" not in one.whole(b"first") + one.lines + one.unmodified
+        assert one.validators.last_modified is None
+    now[0] += 1
+    line = f"Last-Modified: {SAME}\r\n".encode()
+    for one in (file, copied):
+        assert line in one.whole(b"second")
+        assert line in one.unmodified
+        assert one.validators.last_modified == MODIFIED
+
+
+def test_what_is_being_sent_stays_whole_while_another_thread_writes_the_lines_anew(root: Path) -> None:
+    path = root / "a.txt"
+
+    class Relieved(File):
+        """What another thread does is done as soon as `whole` has made what it sends."""
+
+        __slots__ = ("kept",)
+
+        def __setattr__(self, name: str, value: object) -> None:
+            super().__setattr__(name, value)
+            if name == "_ready" and value != (b"", b""):
+                self.write_lines()
+
+    file = Relieved(str(path), str(path), path.stat(), b"content")
+    assert file.whole(b"Date: x\r\n").endswith(b"Date: x\r\n\r\ncontent")

@@ -14,10 +14,13 @@ _LONGEST_DATE: Final = 40
 
 
 class Validators(NamedTuple):
-    """`etag` with its quotes (strong, or beginning with W/); `last_modified` in seconds since the epoch."""
+    """`etag` with its quotes (strong, or beginning with W/); `last_modified` in seconds since the epoch.
+
+    Where that is None, fields that compare dates count for nothing.
+    """
 
     etag: str
-    last_modified: int
+    last_modified: int | None
 
 
 def evaluate(method: str, fields: Mapping[str, str], current: Validators) -> int:
@@ -29,7 +32,7 @@ def evaluate(method: str, fields: Mapping[str, str], current: Validators) -> int
     else:
         since = fields.get("HTTP_IF_UNMODIFIED_SINCE")
         date = None if since is None else _date(since)
-        if date is not None and current.last_modified > date:
+        if date is not None and current.last_modified is not None and current.last_modified > date:
             return 412
     if_none_match = fields.get("HTTP_IF_NONE_MATCH")
     if if_none_match is not None:
@@ -38,7 +41,7 @@ def evaluate(method: str, fields: Mapping[str, str], current: Validators) -> int
     elif method in ("GET", "HEAD"):
         since = fields.get("HTTP_IF_MODIFIED_SINCE")
         date = None if since is None else _date(since)
-        if date is not None and current.last_modified <= date:
+        if date is not None and current.last_modified is not None and current.last_modified <= date:
             return 304
     return 200
 
@@ -53,7 +56,7 @@ def range_holds(value: str, current: Validators, now: int) -> bool:
     tag = ENTITY_TAG.fullmatch(value)
     if tag is not None:
         return not tag[1] and value == current.etag
-    return _date(value) == current.last_modified < now
+    return current.last_modified is not None and _date(value) == current.last_modified < now
 
 
 @lru_cache(maxsize=1024)

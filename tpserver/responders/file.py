@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import copy
 import os
+import time
 from collections.abc import Iterable
 from typing import Any, Final
 
-from tpserver.http.codings import is_coded, packed
+from tpserver.http.codings import CODED_SVG, is_coded, packed
 from tpserver.http.conditional import Validators
 from tpserver.http.dates import format_date
 from tpserver.http.media import media_type
@@ -20,18 +21,20 @@ from tpserver.http.response import own_head
 Signature = tuple[int, int, int, int, int]
 
 _SECOND: Final = 1_000_000_000
+_SVG: Final = "image/svg+xml"
 
 
 class File:
     """A regular file as it was when `status` was taken. Any thread may read it.
 
-    `lines` are the head of a 200 response, `unmodified` that of a 304, each without Date and Server.
+    `lines` are the head of a 200 response, `unmodified` that of a 304, each without Date and Server. A time of
+    modification that lies in the future is not told as long as it does, and `validators` have none.
     """
 
     __slots__ = (
-        "_stamp", "_whole", "choices", "coding", "content", "earlier", "fields", "lines", "media_type", "modified",
-        "name", "negotiable", "real", "settled", "signature", "size", "turn", "unmodified", "validator_fields",
-        "validators", "varies",
+        "_dated_from", "_lines", "_ready", "choices", "coding", "content", "earlier", "fields", "media_type",
+        "modified", "name", "negotiable", "real", "settled", "signature", "size", "turn", "unmodified",
+        "validator_fields", "validators", "varies",
     )  # fmt: skip
 
     def __init__(
@@ -57,7 +60,8 @@ class File:
         self.size = status.st_size if content is None else len(content)
         self.content = content
         self.media_type = media or media_type(os.path.basename(name))
-        self.coding = coding  # its content coding (RFC 9110 section 8.4), where it has one
+        # Its content coding (RFC 9110 section 8.4), where it has one.
+        self.coding = coding or ("gzip" if self.media_type == _SVG and name.lower().endswith(CODED_SVG) else "")
         self.earlier = earlier  # the names of files that would have been found before it
         self.fields = tuple(fields)  # what goes with every response about it besides
         self.negotiable = not packed(self.media_type) and not is_coded(name)  # whether there may be variants of it
@@ -66,23 +70,39 @@ class File:
         self.settled: bytes | None = None  # the stamp of the second for which it is known to have no variants
         tag = f'"{self.modified:x}-{status.st_size:x}{"-" + coding if coding else ""}"'
         self.validators = Validators(tag, self.modified // _SECOND)
+        self._dated_from = 0  # the second of a modification that lies in the future, else 0
         self.turn = -1
         self.write_lines()
 
     def write_lines(self) -> None:
         """Makes the heads' lines of what is known; again when that has changed."""
+        date = self.validators.last_modified
+        if date is not None:
+            self._dated_from = date if date > time.time() else 0
+            if self._dated_from:
+                # RFC 9110 section 8.8.2.1: no later than the message itself. The tag alone has to do until then.
+                date = None
+                self.validators = self.validators._replace(last_modified=None)
         # These go with a 304, too (RFC 9110 section 15.4.5).
-        self.validator_fields = [
-            ("ETag", self.validators.etag),
-            ("Last-Modified", format_date(self.validators.last_modified)),
-            *self.fields,
-        ]
+        fields = [("ETag", self.validators.etag)]
+        if date is not None:
+            fields.append(("Last-Modified", format_date(date)))
+        fields += self.fields
         if self.varies:
-            self.validator_fields.append(("Vary", "Accept-Encoding"))
-        self.lines = own_head(200, [("Content-Type", self.media_type), ("Content-Length", str(self.size)), *self.about])
-        self.unmodified = own_head(304, self.validator_fields)
-        self._stamp = b""
-        self._whole = b""
+            fields.append(("Vary", "Accept-Encoding"))
+        self.validator_fields = fields
+        about = [("Content-Type", self.media_type), ("Content-Length", str(self.size)), *self.about]
+        self._lines = own_head(200, about)
+        self.unmodified = own_head(304, fields)
+        self._ready = b"", b""
+
+    @property
+    def lines(self) -> bytes:
+        """The head of a 200 response, without Date and Server."""
+        if self._dated_from and time.time() >= self._dated_from:
+            self.validators = self.validators._replace(last_modified=self._dated_from)
+            self.write_lines()
+        return self._lines
 
     @property
     def about(self) -> list[tuple[str, str]]:
@@ -108,11 +128,12 @@ class File:
 
     def whole(self, stamp: bytes) -> bytes:
         """Head and content, ready to send; made once for each stamp, that is once a second."""
-        if self._stamp is not stamp:
+        # One value, read once: another thread may write the lines anew meanwhile.
+        ready = self._ready
+        if ready[0] is not stamp:
             assert self.content is not None
-            self._whole = b"%b%b\r\n%b" % (self.lines, stamp, self.content)
-            self._stamp = stamp
-        return self._whole
+            ready = self._ready = stamp, b"%b%b\r\n%b" % (self.lines, stamp, self.content)
+        return ready[1]
 
 
 def signature(status: os.stat_result) -> Signature:

@@ -196,7 +196,7 @@ def sidecar_file(plain: File, coding: str, source: File) -> File:
     file.content = source.content
     file.size = source.size
     file.coding = coding
-    file.validators = Validators(f'{source.validators.etag[:-1]}-{coding}"', source.validators.last_modified)
+    file.validators = Validators(f'{source.validators.etag[:-1]}-{coding}"', source.modified // _SECOND)
     file.varies = True
     file.choices = file.settled = None
     file.write_lines()
