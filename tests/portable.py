@@ -36,5 +36,6 @@ def hide() -> None:
                 module.__all__.remove(name)
     socket.socketpair = _loopback_pair  # type: ignore[assignment]
     shutil._USE_CP_SENDFILE = False  # type: ignore[attr-defined] # it has looked before
+    shutil._use_fd_functions = False  # type: ignore[attr-defined]
     # Chosen when `selectors` was imported, which pytest has done long ago.
     selectors.DefaultSelector = selectors.SelectSelector  # type: ignore[misc, assignment]

@@ -140,15 +140,17 @@ class HTTPProtocol:
         `Answer` itself, which needs no handler then.
         """
         found: Any
+        turn = self.turn
         try:
-            found = self.site.find(head, self.turn)
+            found = self.site.find(head, turn)
         except RequestRefused as refusal:
             found = refusal
         if isinstance(found, File) and head.simple and not self.draining:
             ready = self.site.ready(head, found, self.stamp)
             if ready is not None:
                 found = Answer(*ready)
-        self.found[head] = found
+        if turn == self.turn:  # else this leader was relieved while it looked
+            self.found[head] = found
         return found
 
     def receiver(self, client_address: Any = ("", 0)) -> Receiver:
@@ -158,7 +160,9 @@ class HTTPProtocol:
     def overload(self, request: HTTPRequest, retry_after: int) -> bytes:
         """503 for a request that finds the queue full. The connection stays: its message was complete."""
         head = request.head
-        if not head.keep_alive:
+        # A content that is still on its way would be taken for the next request.
+        keep_alive = head.keep_alive and not request.arrives_yet
+        if not keep_alive:
             request.connection.keep = False
         data = pages.response(
             503,
@@ -167,7 +171,7 @@ class HTTPProtocol:
             html=accepts_html(head.fields.get("HTTP_ACCEPT")),
             head_only=head.method == "HEAD",
             protocol=head.protocol,
-            keep_alive=head.keep_alive,
+            keep_alive=keep_alive,
             fields=(("Retry-After", str(retry_after)),),
         )
         self.record(request.connection.client_address, head, 503, 0)
@@ -342,7 +346,8 @@ class HTTPRequestHandler(socketserver.StreamRequestHandler):
         """The next bytes of a content that is still on its way. Raises OSError when none will come."""
         if self._asks_for_content:
             self._asks_for_content = False
-            self.wfile.send(CONTINUE)
+            if not self.status:  # else the answer has begun, and tells the client as well
+                self.wfile.send(CONTINUE)
         return self.wfile.receive()
 
     def page(self, status: int, detail: str, fields: tuple[tuple[str, str], ...] = ()) -> None:

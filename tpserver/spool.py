@@ -112,7 +112,8 @@ class SpooledContent:
         reserved, self._reserved = self._reserved, 0
         if reserved:
             self._spool.give(reserved)
-        self._file.close()
+        with contextlib.suppress(OSError):  # what was not written yet finds no room
+            self._file.close()
 
     @property
     def closed(self) -> bool:

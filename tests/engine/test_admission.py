@@ -237,3 +237,25 @@ def test_what_turns_out_to_be_quick_goes_before_those_that_it_stood_behind():
         order.append(request.name)
         request = admission.leave(request, NEVER_RESERVED)
     assert order == ["page", "slow", "slow too"]
+
+
+def test_a_slow_one_is_not_passed_by_quick_ones_for_good():
+    admission = Admission(threads=1, queue=9)
+    enter(admission)
+    enter(admission, Request("slow"), kind=WAITING)
+    for name in ("quick", "quick too"):
+        enter(admission, Request(name))
+    assert leave(admission, NEVER_RESERVED + 0.01).name == "quick"
+    assert leave(admission, NEVER_RESERVED + 0.2).name == "slow"
+    assert leave(admission, NEVER_RESERVED + 0.2).name == "quick too"
+
+
+def test_one_that_waits_can_be_taken_out_of_its_line_once():
+    admission = Admission(threads=1, queue=9)
+    enter(admission)
+    request = Request()
+    enter(admission, request)
+    assert admission.in_line() == [request]
+    assert admission.take_out(request) is True
+    assert admission.take_out(request) is False
+    assert leave(admission) is None

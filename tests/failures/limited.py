@@ -20,7 +20,9 @@ linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Li
 def limited(limits: str, app: str, folder: Path, *arguments: str, **how: Any) -> Iterator[Console]:
     """`tpserver faulty:app` under `ulimit LIMITS` (hard and soft), where the module `faulty` has the text `app`."""
     (folder / "faulty.py").write_text(app, encoding="utf-8")
-    shell = ("sh", "-c", f'ulimit {limits} && exec "$@"', "sh") if limits else ()
+    # What measures coverage would write its own file under the same limits, and complain.
+    unmeasured = "unset COVERAGE_PROCESS_START COVERAGE_PROCESS_CONFIG"
+    shell = ("sh", "-c", f'{unmeasured}; ulimit {limits} && exec "$@"', "sh") if limits else ()
     with tpserver("faulty:app", *arguments, cwd=folder, command=shell, **how) as console:
         yield console
 

@@ -6,7 +6,7 @@ import hashlib
 import queue
 
 import pytest
-from raw_client import PATIENCE, Client, chunked, request, turns, until_left
+from raw_client import PATIENCE, Client, Gates, chunked, request, turns, until_left
 
 from tpserver import make_server
 from tpserver.errors import UsageError
@@ -186,3 +186,33 @@ def test_a_content_that_a_file_has_no_use_for_ends_the_connection(start, app, tm
         assert response.status == (200 if method == "GET" else 405)
         assert response.fields["connection"] == "close"
         assert client.ended()
+
+
+def test_one_that_finds_no_place_is_the_last_on_its_connection(start):
+    """Its content would be taken for the next request."""
+    with Gates() as gates:
+        running = start(gates, stream_body=["/up/"], threads=1, queue=0)
+        with Client(running) as busy, Client(running) as client:
+            busy.send(request("/hold/it"))
+            gates.arrived()
+            client.send(request("/up/all", "Content-Length: 10", method="POST"))
+            response = client.response()
+            assert (response.status, response.fields["connection"]) == (503, "close")
+            assert client.ended()
+            gates.open("it")
+            assert busy.response().status == 200
+        assert gates.seen == ["/hold/it"]
+
+
+def test_nobody_is_told_to_go_on_in_the_middle_of_an_answer(start):
+    def app(environ, start_response):
+        start_response("200 OK", [])
+        yield b"begin "
+        yield environ["wsgi.input"].read()
+
+    running = start(app, stream_body=["/up/"])
+    with Client(running) as client:
+        client.send(request("/up/", "Content-Length: 4", "Expect: 100-continue", method="POST") + b"")
+        assert client.head()[0] == 200
+        client.send(b"body")
+        assert client.stream.read() == b"6\r\nbegin \r\n4\r\nbody\r\n0\r\n\r\n"

@@ -175,3 +175,21 @@ def test_times_are_not_told_otherwise(start):
         client.send(request("/"))
         client.head()
         assert "server-timing" not in client.response().fields
+
+
+def test_a_large_piece_arrives_whole_while_the_next_one_is_awaited(start):
+    go_on = threading.Event()
+
+    def app(environ, start_response):
+        start_response("200 OK", [("Content-Length", "1000003")])
+        yield b"x" * 1_000_000
+        go_on.wait(PATIENCE)
+        yield b"end"
+
+    with Client(start(app, max_outbox=4_000_000), receive_buffer=4096) as client:
+        client.send(request("/"))
+        assert client.head()[0] == 200
+        assert client.stream.read(1_000_000) == b"x" * 1_000_000
+        assert not go_on.is_set()
+        go_on.set()
+        assert client.stream.read(3) == b"end"

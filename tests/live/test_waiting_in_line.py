@@ -71,6 +71,20 @@ def test_one_whose_client_has_left_is_never_run(start, gates, leave, monkeypatch
     assert running.server.stats()["refused"] == {"client gone": 1}
 
 
+def test_those_who_have_left_make_room_in_the_line(start, gates):
+    running, first = busy(start, gates, queue=1)
+    with first, Client(running) as client:
+        with Client(running) as leaves:
+            leaves.send(request("/left"))
+            in_line(running)
+        in_line(running, 0)
+        client.send(request("/next"))
+        in_line(running)
+        gates.open("first")
+        assert client.response().body == b"/next "
+    assert "/left" not in gates.seen
+
+
 def test_one_that_only_has_nothing_more_to_send_gets_its_answer(start, gates):
     running, first = busy(start, gates)
     with first, Client(running) as client:

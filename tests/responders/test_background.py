@@ -269,7 +269,7 @@ def test_a_variant_outlives_the_memory_of_its_file(tmp_path: Path, chooser: Choo
     write(tmp_path / "a.txt", TEXT)
     chooser.ask("/a.txt")
     idle(coder)
-    chooser.folder._forget("/a.txt")
+    chooser.folder.forget("/a.txt")
     assert chooser.coding("/a.txt") == BEST
 
 

@@ -49,6 +49,12 @@ def turns(tmp_path: Path) -> Turns:
     return Turns(tmp_path)
 
 
+@pytest.fixture(autouse=True)
+def settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What has just been written is taken for old: it will not change again without another time."""
+    monkeypatch.setattr(folder, "_TICK_NS", 0)
+
+
 def test_a_small_file_is_read_once(turns: Turns, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(b"text")
     first = turns.file("/a.txt")
@@ -279,3 +285,37 @@ def test_a_name_that_is_no_utf_8_is_not_there_on_windows(tmp_path: Path) -> None
         pytest.skip("this file system wants names in UTF-8")
     assert Turns(tmp_path, windows=True).find("/\xff.txt") is None
     assert isinstance(Turns(tmp_path).find("/\xff.txt"), File)
+
+
+def test_an_edit_within_one_tick_of_the_clock_shows(
+    turns: Turns, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folder, "_TICK_NS", 2_000_000_000)
+    monkeypatch.setattr(folder, "signature", lambda status: (status.st_mtime_ns // 10**10, 0, status.st_size, 0, 0))
+    (tmp_path / "a.txt").write_bytes(b"one")
+    assert turns.file("/a.txt").content == b"one"
+    (tmp_path / "a.txt").write_bytes(b"two")
+    assert turns.file("/a.txt").content == b"two"
+
+
+@pytest.mark.skipif(not hasattr(os, "symlink"), reason="no links here")
+def test_a_folder_that_leads_out_of_the_root_since_is_seen_within_a_second(
+    turns: Turns, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    clock = [100.0]
+    monkeypatch.setattr(folder, "monotonic", lambda: clock[0])
+    outside = tmp_path_factory.mktemp("outside") / "d"
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "a.txt").write_bytes(b"text")
+    assert turns.find("/d/a.txt") is not None
+    (tmp_path / "d").rename(outside)
+    (tmp_path / "d").symlink_to(outside)
+    clock[0] += 1.0
+    assert turns.find("/d/a.txt") is None
+
+
+def test_a_path_has_one_place_in_memory(turns: Turns, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b"text")
+    for path in ("/a.txt", "//a.txt", "/./a.txt"):
+        turns.find(path)
+    assert list(turns.kept) == ["/a.txt"]

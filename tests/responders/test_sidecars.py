@@ -10,6 +10,7 @@ import pytest
 from static_client import Start, ask, link
 from variants_client import BROWSER, Chooser, write
 
+from tpserver.responders import folder
 from tpserver.responders.variants import is_current
 
 TEXT = b"let x = 'a text that is worth it';\n" * 100
@@ -33,6 +34,12 @@ def sidecars(root: Path, *names: str) -> None:
 
 
 # -- as a client sees it
+
+
+@pytest.fixture(autouse=True)
+def settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What has just been written is taken for old: it will not change again without another time."""
+    monkeypatch.setattr(folder, "_TICK_NS", 0)
 
 
 @pytest.mark.parametrize(

@@ -168,3 +168,16 @@ def test_requests_in_one_packet_may_lie_on_both_sides_of_an_edit(start: Start, t
         sock.sendall(request("/a.txt") + request("/edit", method="POST") + request("/a.txt"))
         contents = [stream.read(int(read_head(stream).fields["content-length"])) for _ in range(3)]
     assert contents == [b"1", b"POST /edit ", b"2"]
+
+
+@pytest.mark.skipif(not hasattr(os, "symlink"), reason="no links here")
+def test_a_release_that_is_renamed_below_its_link_is_sent_on(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "large.bin").write_bytes(b"x" * 200_000)
+    (tmp_path / "current").symlink_to(tmp_path / "one")
+    running = start(root=str(tmp_path / "current"))
+    assert ask(running, "/large.bin").status == 200
+    (tmp_path / "one").rename(tmp_path / "two")
+    (tmp_path / "current").unlink()
+    (tmp_path / "current").symlink_to(tmp_path / "two")
+    assert ask(running, "/large.bin").status == 200

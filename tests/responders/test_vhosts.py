@@ -153,8 +153,8 @@ def test_what_an_address_costs_on_one_host_is_not_counted_for_another(place: Pat
         for head in heads:
             hosts.find(head, 1)
     one, two, other = [(head.route, head.wide_route) for head in heads]
-    assert one == two == ("*.a.example /x/y/z?q", "*.a.example GET /x/y")
-    assert other == ("b.example /x/y/z?q", "b.example GET /x/y")
+    assert one == two == ("*.a.example GET /x/y/z?q", "*.a.example GET /x/y")
+    assert other == ("b.example GET /x/y/z?q", "b.example GET /x/y")
 
 
 def test_options_of_files_are_for_every_host(place: Path, start: Start) -> None:

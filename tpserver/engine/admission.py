@@ -35,6 +35,8 @@ _WINDOW: Final = 0.02
 # Busy: so many seconds of computing in a second. Less: who runs waits for something. More: it computes without the
 # interpreter's lock. In both cases one more can run beside it.
 _BUSY: Final = (0.8, 1.5)
+# Seconds in line after which quick ones do not go before a slow one any more.
+_PATIENCE: Final = 0.1
 # How much of the mean time of a request one request replaces.
 _WEIGHT: Final = 1 / 32
 # The longest Retry-After, in seconds.
@@ -59,6 +61,7 @@ class Admission:
         self._warm = False  # a slow one has come
         self._lines: tuple[deque[Request], ...] = (deque(), deque(), deque())
         self._computing: dict[Request, float] = {}  # those that others of their kind wait for, and since when
+        self._open_until = 0.0  # until then more than one may compute
         self._measured = (0.0, 0.0)  # when it was last looked how busy the interpreter is: (clock, computed until then)
         # Guards all of the above together: a request is either counted or in line.
         self._lock = threading.Lock()
@@ -83,7 +86,9 @@ class Admission:
         """Whether one more could run. Without the lock: only a leader adds to what runs, and it is asking."""
         if kind == QUICK:
             return self.running < self.threads
-        return self.running < self._for_slow(now) and not (kind == COMPUTING and self._computing)
+        if kind == COMPUTING and self._computing and now >= self._open_until:
+            return False
+        return self.running < self._for_slow(now)
 
     def occupy(self, now: float) -> None:
         """Counts a thread that runs a request already: a leader that was relieved in the middle of it."""
@@ -149,6 +154,20 @@ class Admission:
             for request in waiting:
                 self._lines[kind_of(request)].append(request)
 
+    def in_line(self) -> list[Request]:
+        """Those that wait. A moment's answer."""
+        with self._lock:
+            return [request for line in self._lines for request in line]
+
+    def take_out(self, request: Request) -> bool:
+        """Takes `request` out of its line; False where it is in none any more. True: it is the caller's."""
+        with self._lock:
+            for line in self._lines:
+                if request in line:
+                    line.remove(request)
+                    return True
+            return False
+
     def expired(self, before: float) -> Request | None:
         """One that has waited since `before` (of the perf_counter) or longer; it is in no line any more."""
         if not any(self._lines):
@@ -183,10 +202,13 @@ class Admission:
     def _next(self, now: float) -> Request | None:
         """The first that may run, counted. Of those that are not quick the one that came first."""
         kinds = [kind for kind in (WAITING, COMPUTING) if self._lines[kind] and self.room(kind=kind, now=now)]
-        if self._lines[QUICK] and self.room(kind=QUICK, now=now):
+        slow = min(kinds, key=lambda kind: self._lines[kind][0].arrived) if kinds else None
+        # A slow one that has waited for a while goes before quick ones: a thread is kept for these anyway.
+        late = slow is not None and now - self._lines[slow][0].arrived >= _PATIENCE
+        if self._lines[QUICK] and self.room(kind=QUICK, now=now) and not late:
             kind = QUICK
-        elif kinds:
-            kind = min(kinds, key=lambda kind: self._lines[kind][0].arrived)
+        elif slow is not None:
+            kind = slow
         else:
             return None
         request = self._lines[kind].popleft()
@@ -205,7 +227,7 @@ class Admission:
         if now - at < 2 * _WINDOW and self._computing:
             busy = (computed - before) / (now - at)
             if not _BUSY[0] <= busy <= _BUSY[1]:
-                self._computing.clear()
+                self._open_until = now + _WINDOW
 
     def _for_slow(self, now: float) -> int:
         """How many threads may run requests that are not quick."""

@@ -34,6 +34,8 @@ _AT_ONCE: Final = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
 NEVER: Final = float("inf")
 
+# Seconds without progress after which a client lags behind its stream.
+_LAG: Final = 0.05
 # A producer that is faster than its client waits beyond this many bytes in memory, unless told otherwise.
 MAX_OUTBOX: Final = 1024 * 1024
 
@@ -46,7 +48,7 @@ class Connection:
     """One accepted, non-blocking socket. Only its owner calls its methods. Thousands of these may be idle."""
 
     __slots__ = (
-        "away", "away_deadline", "broken", "client_address", "crowd", "deadline", "fd", "keep", "max_outbox", "moved",
+        "away", "broken", "client_address", "credit", "crowd", "deadline", "fd", "keep", "lags", "max_outbox", "moved",
         "outbox", "pace", "phase", "polled", "receiver", "sock", "state", "whole",
     )  # fmt: skip
 
@@ -71,7 +73,8 @@ class Connection:
         self.phase: Part = "nothing"  # what the deadline was set for
         self.polled = NOTHING  # what the poller watches; the leader's
         self.deadline = NEVER  # of the monotonic clock, in seconds
-        self.away_deadline = 0.0  # the same, of a body that the thread of its request receives; 0: not begun
+        self.credit: float | None = None  # seconds, for a body that the thread of its request receives
+        self.lags = False  # the client does not take what is streamed as fast as it is made
         self.moved = 0  # bytes that the last flush has sent
         self.away = False  # owned by a thread that is not the leader
         self.keep = True  # False: close behind what is still to be sent
@@ -141,8 +144,13 @@ class Connection:
         """
         self.write(data)
         self.flush()
-        if self.outbox and self.outbox.size > self.max_outbox:
-            self._wait_for_room()
+        if self.outbox:
+            if self.outbox.size > self.max_outbox:
+                self._wait_for_room()
+            if self.outbox and not self.lags:
+                self._push()
+        else:
+            self.lags = False
         if not self.broken:
             self._notice_reset()
         if self.broken:
@@ -154,8 +162,9 @@ class Connection:
         Raises ConnectionAbortedError when the client has gone, TimeoutError when it is too slow.
         """
         now = monotonic()
-        if not self.away_deadline:
-            self.away_deadline = self.pace.begin(now)
+        if self.credit is None:
+            self.credit = self.pace.begin(now) - now
+        deadline = now + self.credit  # what the application takes between two reads is not the client's time
         data = b""
         with _Selector() as selector:
             selector.register(self.sock, selectors.EVENT_READ)
@@ -165,13 +174,14 @@ class Connection:
                     if not data:
                         raise ConnectionAbortedError("the client has gone")
                 except BlockingIOError:
-                    if not selector.select(self.away_deadline - monotonic()) and monotonic() >= self.away_deadline:
+                    if not selector.select(deadline - monotonic()) and monotonic() >= deadline:
                         self.keep = False
                         raise TimeoutError("the client sends too slowly") from None
                 except OSError as error:
                     self.abort()
                     raise ConnectionAbortedError("the client has gone") from error
-        self.away_deadline = self.pace.progress(self.away_deadline, len(data), monotonic())
+        now = monotonic()
+        self.credit = self.pace.progress(deadline, len(data), now) - now
         return data
 
     def client_gone(self) -> bool:
@@ -226,6 +236,15 @@ class Connection:
             self.outbox.append(self.whole)
             self.whole = None
         return self.outbox
+
+    def _push(self) -> None:
+        """Sends on while the client takes it: the next piece may be long in coming. One that lags is not waited for."""
+        with _Selector() as selector:
+            selector.register(self.sock, selectors.EVENT_WRITE)
+            while self.outbox:
+                if not selector.select(_LAG) or not self.flush():
+                    self.lags = True
+                    return
 
     def _wait_for_room(self) -> None:
         """The producing thread waits for its own client, until half of what may wait has gone."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 from tpserver.engine.connection import Connection
 
@@ -19,15 +20,17 @@ class Leadership:
         self.thread = 0  # the leader's identity
         self.mark = 0  # grows with each connection attended to: how the watcher tells two of them apart
 
-    def relieve(self, mark: int) -> int | None:
+    def relieve(self, mark: int, count: Callable[[Connection], None] = lambda _: None) -> int | None:
         """The watcher: takes leadership from a leader that still attends to what `mark` stands for.
 
+        `count` is told the connection before anybody else can know of it.
         The new number; None where that leader has gone on meanwhile.
         """
         with self.lock:
             connection = self.attending
             if connection is None or self.mark != mark:
                 return None
+            count(connection)
             connection.away = True  # it belongs to the old leader until that one gives it back
             self.attending = None
             self.number += 1

@@ -19,7 +19,6 @@ from typing import Any, Final
 from tpserver.engine.admission import RESERVED_FOR, Admission
 from tpserver.engine.connection import MAX_OUTBOX, Connection
 from tpserver.engine.figures import figures
-from tpserver.engine.holding import send_holding
 from tpserver.engine.leader import Leader
 from tpserver.engine.leadership import Leadership
 from tpserver.engine.placement import COMPUTING, HAND_OVER, QUICK, Placement
@@ -133,8 +132,12 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         """The leader: another listening socket at the same address. Raises OSError."""
         self.socket.detach()  # its number may be somebody else's by now
         self.socket = socket.socket(self.address_family, self.socket_type)
-        self.server_bind()
-        self.server_activate()
+        try:
+            self.server_bind()
+            self.server_activate()
+        except OSError:
+            self.socket.close()
+            raise
 
     def get_request(self) -> tuple[socket.socket, Any]:
         """The leader: accepts one connection, non-blocking. Raises OSError, BlockingIOError among them."""
@@ -165,15 +168,18 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
             here = admission.running < admission.threads
         else:
             here = admission.room(kind=route.kind, now=now) and route.on_trial()
-        if not (here and self._in_place) or request.arrives_yet:
+        number = self.leader.clock.number
+        # A leader that was relieved while it received runs nothing: nobody would count it.
+        if not (here and self._in_place) or request.arrives_yet or number != self.leadership.number:
             self._hand_over(request, route.kind, now)
             return
-        number = self.leadership.number
         # The computing clock is a system call, so it is read only where it may be needed.
         computing = thread_time() if route.suspect else None
-        self._here = request  # until the next one
+        self._here = request
         self._answer_here(request, client_address)
         elapsed = perf_counter() - now
+        if number == self.leadership.number:
+            self._here = None
         if elapsed < TICK:
             admission.quick_until = now + RESERVED_FOR
         if elapsed >= QUICK or route.suspect:
@@ -213,9 +219,7 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
 
     def shutdown_request(self, request: Any) -> None:
         """The thread that ran `request`: gives its connection back to the leader."""
-        connection = request.connection
-        connection.flush(send_holding)
-        self.leader.give_back(connection)
+        self.leader.give_back_flushed(request.connection)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         """A pool thread: as in socketserver, but what is no `Exception` does not end it either."""
@@ -259,10 +263,7 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         """Whether one that has waited in line is to run; if not, it has been dealt with."""
         waited = perf_counter() - request.arrived
         if waited >= LEFT_AFTER and request.connection.client_gone():
-            self.tally.add("client gone")
-            request.connection.abort()
-            request.close()
-            self.shutdown_request(request)
+            self._drop(request)
             return False
         if self.queue_timeout and waited >= self.queue_timeout:
             self.refuse_expired(request)
@@ -369,22 +370,38 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
     def promote(self, mark: int) -> None:
         """The watcher: relieves a leader that is still at what `mark` stands for."""
         leadership = self.leadership
-        request, connection, thread = self._here, leadership.attending, leadership.thread
-        number = leadership.relieve(mark)
-        if number is None:
-            return
-        now = perf_counter()
+        number = leadership.relieve(mark, self._count_relieved)
+        if number is not None:
+            self._lead(number)
+
+    def _count_relieved(self, connection: Connection) -> None:
+        """The watcher, while the leader that it relieves cannot end what it is at."""
+        request, thread, now = self._here, self.leadership.thread, perf_counter()
         if request is not None and request.connection is connection:
             self.admission.occupy(now)
             self.placement.learn_relief(request)
             self.running.begin(request, now, thread)
         else:  # it receives, or sends a file: from or to a slow disk
             self.running.begin(None, now, thread)
-        self._lead(number)
 
     def start(self, request: Any) -> None:
         """The watcher: `request`, which has been counted, runs in the pool."""
         self._submit(self._work, request)
+
+    def drop_left(self) -> None:
+        """The watcher: those in line whose clients have gone give their places to others."""
+        now = perf_counter()
+        for request in self.admission.in_line():
+            left = now - request.arrived >= LEFT_AFTER and request.connection.client_gone()
+            if left and self.admission.take_out(request):
+                self._drop(request)
+
+    def _drop(self, request: Any) -> None:
+        """Its owner: `request` will not be run, for nobody waits for it."""
+        self.tally.add("client gone")
+        request.connection.abort()
+        request.close()
+        self.shutdown_request(request)
 
     def refuse_expired(self, request: Any) -> None:
         """Whoever took `request` out of its line: it has waited for too long, and is answered unrun."""

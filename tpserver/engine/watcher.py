@@ -14,8 +14,12 @@ from queue import Empty, SimpleQueue
 from time import perf_counter, process_time
 from typing import TYPE_CHECKING, Final
 
+from tpserver.log import Log
+
 if TYPE_CHECKING:
     from tpserver.engine.server import Server
+
+_log = Log("tpserver")
 
 # Seconds that a leader may stay with one connection; the watcher looks twice before it relieves it.
 TICK: Final = 0.001
@@ -28,7 +32,7 @@ _ALERT: Final = 0.5
 _QUIET_TICKS: Final = 50
 _REST: Final = 0.5
 # Seconds between two looks at what takes very long.
-_LOOK: Final = 0.25
+_LOOK: Final = 0.1
 
 
 class Watcher:
@@ -65,10 +69,13 @@ class Watcher:
             attending = leadership.attending is not None
             if attending and mark == seen:
                 server.promote(mark)
-            quiet = 0 if attending or turns != seen_turns else quiet + 1
+            quiet = 0 if attending or turns != seen_turns or server.admission.waiting else quiet + 1
             seen, seen_turns = mark, turns
-            self._look_after_lines()
-            server.service_actions()
+            try:
+                self._look_after_lines()
+                server.service_actions()
+            except Exception:  # noqa: BLE001 - no memory, for example: somebody has to watch
+                _log.exception("tpserver has a fault in its watcher, which goes on")
 
     def _look_after_lines(self) -> None:
         server = self._server
@@ -87,6 +94,8 @@ class Watcher:
             self._share_interpreter(admission.running)
         if now >= self._next_look:
             self._next_look = now + _LOOK
+            if admission.waiting:
+                server.drop_left()
             server.running.look(now)
 
     def _share_interpreter(self, running: int) -> None:

@@ -17,6 +17,7 @@ class ArrivingContent:
         self._feed = feed
         self._buffer = bytearray()
         self._searched = 0  # so many bytes of the buffer hold no line end
+        self._closed = False
         self.complete = False  # all of it has arrived
         self.started = False  # some of it has come
         self.fetch: Callable[[], bytes] = _nobody
@@ -24,11 +25,14 @@ class ArrivingContent:
     def write(self, data: bytes, /) -> int:
         """What has been decoded."""
         self.started = True
+        if self._closed:
+            raise OSError("the request has been answered without its content")
         self._buffer += data
         return len(data)
 
     def close(self) -> None:
         """Drops what has not been read."""
+        self._closed = True
         self._buffer.clear()
 
     def read(self, size: int | None = -1) -> bytes:

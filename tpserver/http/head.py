@@ -64,7 +64,7 @@ class Head:
         self.environ: dict[str, Any] | None = None
         self.repeated = False
         self._conditional: bool | None = None
-        self.route = target
+        self.route = method + " " + target
         self.wide_route = ""
 
     def wide(self) -> str:

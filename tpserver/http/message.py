@@ -256,9 +256,9 @@ class MessageReader(Generic[MessageType]):
 
     def _complete(self, head: Head) -> MessageType:
         content, body = self._content, self._body
-        self._head = self._body = self._content = None
         if content is not None:
-            content.seek(0)
+            content.seek(0)  # may fail, as a write: then it is still ours to close
+        self._head = self._body = self._content = None
         if isinstance(body, ChunkedBody):
             # The application gets the content, so it is told the content's length (RFC 9112 section 7.1.3).
             del head.fields["HTTP_TRANSFER_ENCODING"]

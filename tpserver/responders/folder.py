@@ -12,7 +12,9 @@ import os
 import stat
 import sys
 import threading
+import time
 from collections.abc import Sequence
+from time import monotonic
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
@@ -55,11 +57,22 @@ class Redirect(NamedTuple):
     location: str
 
 
+# Seconds between two looks where the links in a remembered file's path lead.
+_PROOF: Final = 1.0
+# Nanoseconds: the coarsest clock of a file system is that of FAT.
+_TICK_NS: Final = 2_000_000_000
+
+
 class Listing(NamedTuple):
     """A folder without an index, to be listed: the names that lead to it from the root, and its real path."""
 
     names: tuple[str, ...]
     real: str
+
+
+def content_may_be_stale(mtime_ns: int) -> bool:
+    """Whether a file modified then may be edited once more without another time: its system's clock has ticks."""
+    return time.time_ns() - mtime_ns < _TICK_NS
 
 
 def no_room(error: OSError) -> RequestRefused:
@@ -96,6 +109,8 @@ class Folder:
         self._follow_links = follow_links  # links may lead out of the root
         self._files: dict[str, File] = {}
         self._memory = 0  # bytes of content kept
+        # When each of them was last seen to lie below the root, and whether it was edited just before it was read.
+        self._proofs: dict[str, tuple[float, float]] = {}
         # Guards what is added to and taken from `_files` and `_memory`; looking up needs none.
         self._lock = threading.Lock()
         self.variants: Any = None  # `Variants`, where its files are sent in content codings
@@ -112,15 +127,28 @@ class Folder:
             if file.turn == turn:
                 return file
             try:
-                if signature(os.stat(file.name)) == file.signature and not (
-                    file.earlier and any(map(os.path.isfile, file.earlier))
+                if (
+                    signature(os.stat(file.name)) == file.signature
+                    and not (file.earlier and any(map(os.path.isfile, file.earlier)))
+                    and self._proved(path, file)
                 ):
                     file.turn = turn
                     return file
             except OSError:
                 pass
-            self._forget(path)
+            self.forget(path)
         return self._look(path, turn)
+
+    def _proved(self, path: str, file: File) -> bool:
+        """Whether what is remembered still holds beyond what `stat` says; links are followed anew once a second."""
+        proof = self._proofs.get(path, (0.0, 0.0))
+        if proof[1]:
+            return False  # it was too young when it was read: another edit may have left the same times
+        now = monotonic()
+        if now - proof[0] < _PROOF:
+            return True
+        self._proofs[path] = now, 0.0
+        return self.real_path(file.name) == file.real
 
     def open(self, file: File) -> tuple[int, File]:
         """A descriptor of `file`, and what it is now: the version that was opened is sent. Raises OSError."""
@@ -225,7 +253,7 @@ class Folder:
         fields, media = self._rules.fields(place), self._rules.media_type(place)
         file = File(name, real, status, content, media=media, fields=fields, earlier=earlier)
         file.turn = turn
-        if len(path) <= LONGEST:
+        if len(path) <= LONGEST and "//" not in path and "/./" not in path:  # one spelling of each
             self._keep(path, file)
         return file
 
@@ -236,13 +264,19 @@ class Folder:
                 self._memory -= len(replaced.content or b"")
             size = len(file.content or b"")
             while self._files and (len(self._files) >= ENTRIES or self._memory + size > MEMORY):
-                oldest = self._files.pop(next(iter(self._files)))
+                first = next(iter(self._files))
+                self._proofs.pop(first, None)
+                oldest = self._files.pop(first)
                 self._memory -= len(oldest.content or b"")
             self._files[path] = file
             self._memory += size
+            young = content_may_be_stale(file.signature[0])
+            self._proofs[path] = monotonic(), float(young and file.content is not None)
 
-    def _forget(self, path: str) -> None:
+    def forget(self, path: str) -> None:
+        """What is remembered of a path does not hold any more."""
         with self._lock:
+            self._proofs.pop(path, None)
             file = self._files.pop(path, None)
             if file is not None:
                 self._memory -= len(file.content or b"")

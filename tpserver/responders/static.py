@@ -7,14 +7,14 @@ import time
 from typing import Final
 
 from tpserver.errors import RequestRefused
-from tpserver.http.conditional import evaluate, range_holds
-from tpserver.http.grammar import CRLF
+from tpserver.http.conditional import evaluate, matches, range_holds
+from tpserver.http.grammar import CRLF, OWS_TEXT
 from tpserver.http.head import Head
 from tpserver.http.message import Message
 from tpserver.http.ranges import Range, content_range, multipart, select, unsatisfied_range
 from tpserver.http.response import own_head, persistence_line
 from tpserver.responders.file import File
-from tpserver.responders.folder import Folder
+from tpserver.responders.folder import Folder, fresh_look
 from tpserver.responders.reply import Reply, Wire
 from tpserver.responders.variants import Variants
 
@@ -58,7 +58,7 @@ class FileResponder:
         descriptor = -1
         try:
             if status == 200 and file.content is None and head.method == "GET":
-                descriptor, opened = self._open(file)
+                descriptor, opened = self._open(head, file)
                 if opened is not file and head.conditional:
                     status = evaluate(head.method, head.fields, opened.validators)
                 file = opened
@@ -73,11 +73,19 @@ class FileResponder:
             if descriptor >= 0:
                 os.close(descriptor)
 
-    def _open(self, file: File) -> tuple[int, File]:
+    def _open(self, head: Head, file: File) -> tuple[int, File]:
         try:
             return self._folder.open(file)
         except OSError:
-            raise RequestRefused(404, "There is no such file any more.") from None
+            pass  # a folder on the way has another name by now, or a link leads elsewhere
+        try:
+            self._folder.forget(head.path)
+            again = self._folder.find(head.path, fresh_look())
+            if isinstance(again, File):
+                return self._folder.open(again)
+        except OSError:
+            pass
+        raise RequestRefused(404, "There is no such file any more.")
 
 
 def _send(head: Head, reply: Reply, file: File, descriptor: int) -> bool:
@@ -160,8 +168,12 @@ def _wants_plain(head: Head, plain: File, chosen: File) -> bool:
     """
     etag = plain.validators.etag
     same = head.fields.get("HTTP_IF_RANGE")
-    if same == etag or head.fields.get("HTTP_IF_NONE_MATCH") == etag:
+    if same == etag:
         return True
+    for name, weak in (("HTTP_IF_NONE_MATCH", True), ("HTTP_IF_MATCH", False)):
+        tags = head.fields.get(name)
+        if tags is not None and tags.strip(OWS_TEXT) != "*" and matches(tags, etag, weak=weak):
+            return True
     return "HTTP_RANGE" in head.fields and same != chosen.validators.etag and chosen.name == plain.name
 
 

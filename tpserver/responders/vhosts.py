@@ -36,7 +36,7 @@ class VirtualHosts:
             raise _misdirected()
         if not head.wide_route:
             # What an address costs on one host says nothing about another.
-            head.route = f"{pattern} {head.target}"
+            head.route = f"{pattern} {head.route}"
             head.wide_route = f"{pattern} {head.wide()}"
         return site.find(head, turn)
 

@@ -200,10 +200,16 @@ class WSGIResponse:
         file, offset, length = found
         if head.content_length is not None:
             length = min(length, head.content_length)
+        try:
+            descriptor = os.dup(file)  # before the answer has begun: there may be no more
+        except OSError:
+            return False
         self._reply.wfile.write(self._begin(length))
         if not self._silent and length:
             self._reply.length = length
-            self._reply.wfile.write_file(os.dup(file), offset, length)
+            self._reply.wfile.write_file(descriptor, offset, length)
+        else:
+            os.close(descriptor)
         if self._remaining is not None:
             self._remaining -= length
         self._end()
