@@ -88,3 +88,11 @@ def test_the_connection_field_says_what_happens_next(protocol: str, keep_alive: 
 )
 def test_reasons_are_those_of_the_current_standard(status: int, reason: bytes) -> None:
     assert parts(response(status, "No.", stamp=STAMP))[0] == b"HTTP/1.1 %d %b" % (status, reason)
+
+
+@pytest.mark.parametrize(("html", "vary"), [(True, [b"Vary: Accept"]), (False, [b"Vary: Accept"]), (None, [])])
+def test_where_the_client_has_decided_caches_are_told(html: bool | None, vary: list[bytes]) -> None:
+    _, lines, _ = parts(response(404, "No.", stamp=STAMP, html=html))
+    assert [line for line in lines if line.startswith(b"Vary:")] == vary
+    _, lines, _ = parts(response(204, "", stamp=STAMP, html=html))
+    assert not [line for line in lines if line.startswith(b"Vary:")]

@@ -50,6 +50,12 @@ def test_a_program_gets_the_short_page(root: Path, start: Start) -> None:
     assert PAGE not in answer.content
 
 
+@pytest.mark.parametrize("accept", ["text/html", "application/json"])
+def test_caches_are_told_that_accept_decides(root: Path, start: Start, accept: str) -> None:
+    answer = ask(start(root=root, error_page=["404=404.html"]), "/nothing", f"Accept: {accept}")
+    assert (answer.status, answer.fields["vary"]) == (404, "Accept")
+
+
 def test_the_connection_goes_on(root: Path, start: Start) -> None:
     with connected(start(root=root, error_page=["404=404.html"])) as (sock, stream):
         for _ in range(2):

@@ -69,6 +69,11 @@ def test_no_other_path_does(root: Path, start: Start, target: str, accept: str, 
     assert answer.content != PAGE
 
 
+def test_who_does_not_get_the_page_hears_that_others_do(root: Path, start: Start) -> None:
+    answer = ask(start(root=root, spa="app.html"), "/users/7", "Accept: application/json")
+    assert (answer.status, answer.fields["vary"]) == (404, "Accept")
+
+
 def test_other_methods_find_nothing(root: Path, start: Start) -> None:
     assert ask(start(root=root, spa="app.html"), "/users/7", method="POST").status == 404
 

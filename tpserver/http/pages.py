@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from html import escape
+from typing import Final
 
 from tpserver.http.response import own_head, persistence_line
 from tpserver.http.status import REASONS, bodiless
+
+# What kind of page a client gets is up to its Accept field (RFC 9110 section 12.5.5).
+VARY: Final = ("Vary", "Accept")
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -41,7 +45,7 @@ def response(
     detail: str,
     *,
     stamp: bytes,
-    html: bool = True,
+    html: bool | None = None,
     head_only: bool = False,
     protocol: str = "HTTP/1.1",
     keep_alive: bool = False,
@@ -49,12 +53,15 @@ def response(
 ) -> bytes:
     """A whole response of the server's own: head, and the page as content unless `head_only`.
 
+    `html` says what Accept has decided, as Vary then tells; None: HTML, for nobody has asked it.
     `stamp` is the Date and Server lines, `fields` what the status asks for besides (Allow, Location).
     """
-    content_type, content = page(status, detail, html=html)
+    content_type, content = page(status, detail, html=html is not False)
     if bodiless(status):
         about, content = [], b""
     else:
         about = [("Content-Type", content_type), ("Content-Length", str(len(content)))]
+        if html is not None:
+            about.append(VARY)
     head = own_head(status, [*about, *fields])
     return head + stamp + persistence_line(protocol, keep_alive) + b"\r\n" + (b"" if head_only else content)

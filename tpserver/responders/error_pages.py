@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from tpserver.errors import RequestRefused
 from tpserver.http.head import Head
 from tpserver.http.negotiation import accepts_html
+from tpserver.http.pages import VARY
 from tpserver.http.response import own_head, persistence_line
 from tpserver.responders.file import File
 from tpserver.responders.folder import Folder, fresh_look
@@ -39,8 +40,10 @@ class ErrorPages:
                 descriptor, file = self._folder.open(file)
         except (OSError, RequestRefused):  # the short page needs no file
             return False
-        about = [field for field in file.fields if field[0].lower() != "cache-control"]
+        about = [VARY, *(field for field in file.fields if field[0].lower() != "cache-control")]
         size = [("Content-Type", file.media_type), ("Content-Length", str(file.size))]
+        if file.coding:
+            size.append(("Content-Encoding", file.coding))
         lines = own_head(status, [*size, *about, *fields])
         reply.status = status
         reply.wfile.write(lines + reply.stamp + persistence_line(head.protocol, reply.keep_alive) + b"\r\n")
