@@ -16,6 +16,7 @@ from tpserver.http.codings import EXTENSIONS, compressible
 from tpserver.http.conditional import Validators
 from tpserver.http.head import Head
 from tpserver.http.negotiation import IDENTITY, Tiers, accepted_codings, choose_coding, wanted_coding
+from tpserver.log import Log
 from tpserver.responders.background import BackgroundCoder, Made
 from tpserver.responders.file import File, Signature
 from tpserver.responders.folder import Folder
@@ -28,6 +29,8 @@ LARGEST: Final = 8 * 1024 * 1024
 # Accept-Encoding fields whose meaning is remembered, and how long one may be, in characters.
 _FIELDS: Final = 256
 _FIELD_LENGTH: Final = 256
+
+_log = Log("tpserver")
 
 _SECOND: Final = 1_000_000_000
 
@@ -69,6 +72,7 @@ class Variants:
         self._coder = coder
         self._accepted: dict[str, Accepted] = {}  # by the field's value
         self._known: dict[Tiers, Accepted] = {}  # there are a few hundred at the most
+        self._refused: set[str] = set()  # the names of sidecars that were complained of
 
     def choose(self, file: File, head: Head, stamp: bytes) -> File:
         """The representation of `file` that a request with this head gets, which may be `file` itself.
@@ -167,13 +171,47 @@ class Variants:
         if source.choices is not None:
             lines, variant = source.choices
             if lines is file.lines:
-                kept: File = variant
+                kept: File | None = variant
                 return kept
         if not 0 < source.size < file.size or not is_current(file.signature, source.signature):
             return None
-        variant = sidecar_file(file, sidecar.coding, source)
-        source.choices = file.lines, variant
-        return variant
+        made = sidecar_file(file, sidecar.coding, source) if self._is_coded(file, sidecar.coding, source) else None
+        source.choices = file.lines, made
+        return made
+
+    def _is_coded(self, file: File, coding: str, source: File) -> bool:
+        """Whether the file `source` can hold `file` in that coding; once for each version of it."""
+        try:
+            first, last = self._ends(source)
+        except (OSError, RequestRefused):
+            return False
+        if may_hold(coding, first, last, file.size):
+            return True
+        if source.name not in self._refused and len(self._refused) < _FIELDS:
+            self._refused.add(source.name)
+            _log.warning("%s is not sent: it does not hold its file in %s", printable(source.name), coding)
+        return False
+
+    def _ends(self, source: File) -> tuple[bytes, bytes]:
+        """Its first and its last four bytes. Raises OSError and `RequestRefused`."""
+        if source.content is not None:
+            return source.content[:4], source.content[-4:]
+        descriptor, opened = self._folder.open(source)
+        with open(descriptor, "rb", buffering=0) as stream:
+            first = stream.read(4)
+            stream.seek(max(0, opened.size - 4))
+            return first, stream.read(4)
+
+
+def may_hold(coding: str, first: bytes, last: bytes, size: int) -> bool:
+    """Whether a file with these first and last four bytes can be one of `size` bytes in `coding`.
+
+    gzip tells the size, modulo 2**32 (RFC 1952 section 2.3.1), zstd only what it is (RFC 8878 section 3.1.1), Brotli
+    nothing at all.
+    """
+    if coding == "gzip":
+        return first[:2] == b"\x1f\x8b" and int.from_bytes(last, "little") == size % 2**32
+    return coding != "zstd" or first == b"\x28\xb5\x2f\xfd"
 
 
 def is_current(plain: Signature, sidecar: Signature) -> bool:
