@@ -11,9 +11,11 @@ from static_client import Start, ask, link
 from variants_client import BROWSER, Chooser, write
 
 from tpserver.responders import folder
-from tpserver.responders.variants import is_current
+from tpserver.responders.variants import is_current, may_hold
 
 TEXT = b"let x = 'a text that is worth it';\n" * 100
+GZIP = gzip.compress(TEXT, mtime=0)
+ZSTD = b"\x28\xb5\x2f\xfdz"
 SECOND = 1_000_000_000
 
 
@@ -21,7 +23,7 @@ SECOND = 1_000_000_000
 def site(tmp_path: Path) -> Path:
     """A folder with a file and three sidecars, which hold something else, to be told apart."""
     plain = write(tmp_path / "app.js", TEXT)
-    for extension, content in ((".gz", b"gzip"), (".br", b"br"), (".zst", b"zst")):
+    for extension, content in ((".gz", GZIP), (".br", b"br"), (".zst", ZSTD)):
         write(tmp_path / f"app.js{extension}", content, like=plain)
     return tmp_path
 
@@ -43,26 +45,27 @@ def settled(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("accept_encoding", "coding", "content"),
+    ("accept_encoding", "coding"),
     [
-        ("gzip", "gzip", b"gzip"),
-        ("x-gzip", "gzip", b"gzip"),
-        ("br", "br", b"br"),
-        ("zstd", "zstd", b"zst"),
-        ("gzip, deflate, br, zstd", "br", b"br"),
-        ("gzip, br;q=0, zstd;q=0.9", "gzip", b"gzip"),
-        ("gzip;q=0.5, zstd", "zstd", b"zst"),
-        ("*", "br", b"br"),
-        ("identity;q=0, gzip", "gzip", b"gzip"),
-        ("gzip;q=0", None, TEXT),
-        ("gzip;q=0.5, identity", None, TEXT),
-        ("deflate", None, TEXT),
-        ("", None, TEXT),
+        ("gzip", "gzip"),
+        ("x-gzip", "gzip"),
+        ("br", "br"),
+        ("zstd", "zstd"),
+        ("gzip, deflate, br, zstd", "br"),
+        ("gzip, br;q=0, zstd;q=0.9", "gzip"),
+        ("gzip;q=0.5, zstd", "zstd"),
+        ("*", "br"),
+        ("identity;q=0, gzip", "gzip"),
+        ("gzip;q=0", None),
+        ("gzip;q=0.5, identity", None),
+        ("deflate", None),
+        ("", None),
     ],
 )
 def test_the_client_gets_the_coding_it_likes_best(
-    start: Start, site: Path, accept_encoding: str, coding: str | None, content: bytes
+    start: Start, site: Path, accept_encoding: str, coding: str | None
 ) -> None:
+    content = {"gzip": GZIP, "br": b"br", "zstd": ZSTD, None: TEXT}[coding]
     answer = ask(start(root=site), "/app.js", f"Accept-Encoding: {accept_encoding}")
     assert answer.status == 200
     assert answer.fields.get("content-encoding") == coding
@@ -117,8 +120,8 @@ def test_a_range_is_one_of_the_coded_content(start: Start, site: Path) -> None:
     tag = ask(running, "/app.js", "Accept-Encoding: gzip").fields["etag"]
     asked = ("Accept-Encoding: gzip", "Range: bytes=1-2")
     answer = ask(running, "/app.js", *asked, f"If-Range: {tag}")
-    assert (answer.status, answer.content) == (206, b"zi")
-    assert answer.fields["content-range"] == "bytes 1-2/4"
+    assert (answer.status, answer.content) == (206, GZIP[1:3])
+    assert answer.fields["content-range"] == f"bytes 1-2/{len(GZIP)}"
     assert (answer.fields["content-encoding"], answer.fields["etag"]) == ("gzip", tag)
     plain = ask(running, "/app.js").fields["etag"]
     # Whoever has begun with the plain file goes on with that, and with nothing else.
@@ -152,7 +155,7 @@ def test_a_sidecar_asked_for_by_its_own_name_is_a_file(start: Start, site: Path)
         answer = ask(running, "/app.js.gz", f"Accept-Encoding: {BROWSER}")
         assert answer.fields["content-type"] == "application/gzip"
         assert not {"content-encoding", "vary"} & set(answer.fields)
-        assert answer.content == b"gzip"
+        assert answer.content == GZIP
         ask(running, "/app.js", "Accept-Encoding: gzip")
 
 
@@ -167,7 +170,7 @@ def test_off_means_that_nothing_is_coded(start: Start, site: Path) -> None:
 )
 def test_names_of_every_kind_have_sidecars(tmp_path: Path, name: str) -> None:
     plain = write(tmp_path / name, TEXT)
-    write(tmp_path / (name + ".gz"), b"gzip", like=plain)
+    write(tmp_path / (name + ".gz"), GZIP, like=plain)
     assert Chooser(tmp_path).coding("/" + name.encode().decode("latin-1")) == "gzip"
 
 
@@ -177,7 +180,7 @@ def test_a_name_that_is_no_text_has_a_sidecar(tmp_path: Path) -> None:
         plain = write(tmp_path / os.fsdecode(b"caf\xe9.js"), TEXT)
     except OSError:
         pytest.skip("this file system has no such names")
-    write(tmp_path / os.fsdecode(b"caf\xe9.js.gz"), b"gzip", like=plain)
+    write(tmp_path / os.fsdecode(b"caf\xe9.js.gz"), GZIP, like=plain)
     assert Chooser(tmp_path).coding("/caf\xe9.js") == "gzip"
 
 
@@ -185,13 +188,13 @@ def test_a_name_that_is_no_text_has_a_sidecar(tmp_path: Path) -> None:
 
 
 def test_of_equal_quality_the_smallest_is_taken(site: Path) -> None:
-    write(site / "app.js.br", b"longer than gzip", like=site / "app.js")
+    write(site / "app.js.br", b"x" * (len(GZIP) + 1), like=site / "app.js")
     assert Chooser(site).coding("/app.js", "br, gzip") == "gzip"
 
 
 def test_a_sidecar_that_is_no_smaller_is_not_used(site: Path) -> None:
     sidecars(site, "app.js.gz")
-    write(site / "app.js.gz", b"x" * len(TEXT), like=site / "app.js")
+    write(site / "app.js.gz", GZIP[:2] + b"x" * (len(TEXT) - 6) + GZIP[-4:], like=site / "app.js")
     assert Chooser(site).coding("/app.js") == ""
 
 
@@ -203,7 +206,7 @@ def test_an_empty_sidecar_is_not_used(site: Path) -> None:
 
 def test_a_sidecar_that_is_older_than_its_file_is_not_used(site: Path) -> None:
     sidecars(site, "app.js.gz")
-    write(site / "app.js.gz", b"gzip", like=site / "app.js", older=1)
+    write(site / "app.js.gz", GZIP, like=site / "app.js", older=1)
     file = Chooser(site).ask("/app.js")
     assert (file.coding, file.varies) == ("", False)
 
@@ -228,7 +231,7 @@ def test_which_sidecars_are_current(plain: int, sidecar: int, current: bool) -> 
 
 def test_a_kind_of_file_that_is_compressed_by_itself_is_never_varied(tmp_path: Path) -> None:
     plain = write(tmp_path / "a.png", TEXT)
-    write(tmp_path / "a.png.gz", b"gzip", like=plain)
+    write(tmp_path / "a.png.gz", GZIP, like=plain)
     assert not Chooser(tmp_path).plain("/a.png").negotiable
 
 
@@ -265,9 +268,10 @@ def test_a_removed_sidecar_is_missed_at_once(site: Path) -> None:
 def test_a_rewritten_sidecar_is_seen_at_once(site: Path) -> None:
     chooser = Chooser(site)
     before = chooser.ask("/app.js", "gzip")
-    write(site / "app.js.gz", b"GZIP!", like=site / "app.js")
+    other = GZIP[:-8] + b"!" + GZIP[-8:]
+    write(site / "app.js.gz", other, like=site / "app.js")
     after = chooser.ask("/app.js", "gzip")
-    assert (before.content, after.content) == (b"gzip", b"GZIP!")
+    assert (before.content, after.content) == (GZIP, other)
     assert before.validators.etag != after.validators.etag
 
 
@@ -313,11 +317,74 @@ def test_a_file_with_sidecars_is_looked_at_seldom(site: Path, monkeypatch: pytes
 # -- what is no sidecar
 
 
+@pytest.mark.parametrize(
+    ("coding", "first", "last", "length", "expected"),
+    [
+        ("gzip", b"\x1f\x8b\x08\x00", b"\x05\0\0\0", 5, True),
+        ("gzip", b"\x1f\x8b\x08\x00", b"\x05\0\0\0", 2**32 + 5, True),
+        ("gzip", b"\x1f\x8b\x08\x00", b"\x05\0\0\0", 6, False),
+        ("gzip", b"\x1f\x8b\x08\x00", b"\0\0\0\x05", 5, False),
+        ("gzip", b"let ", b"\x05\0\0\0", 5, False),
+        ("gzip", b"\x1f", b"\x1f", 31, False),
+        ("zstd", b"\x28\xb5\x2f\xfd", b"????", 5, True),
+        ("zstd", b"\x28\xb5\x2f", b"????", 5, False),
+        ("zstd", b"\x1f\x8b\x08\x00", b"????", 5, False),
+        ("br", b"????", b"????", 5, True),
+    ],
+)
+def test_what_a_sidecar_begins_and_ends_with(
+    coding: str, first: bytes, last: bytes, length: int, expected: bool
+) -> None:
+    assert may_hold(coding, first, last, length) is expected
+
+
+@pytest.mark.parametrize("kept", ["in memory", "on disk"])
+@pytest.mark.parametrize(("extension", "coding"), [(".gz", "gzip"), (".zst", "zstd")], ids=["gzip", "zstd"])
+def test_what_is_not_coded_is_not_sent_as_if_it_were(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, kept: str, extension: str, coding: str
+) -> None:
+    text = b"x" * (3_000 if kept == "in memory" else 300_000)
+    plain = write(tmp_path / "app.js", text)
+    write(tmp_path / f"app.js{extension}", text[:-10], like=plain)  # copied, and cut off
+    chooser = Chooser(tmp_path)
+    for _ in range(3):
+        file = chooser.ask("/app.js")
+        assert (file.coding, file.varies) == ("", False)
+        chooser.next_second()
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert f"app.js{extension}" in caplog.text
+
+
+def test_a_gzip_file_of_another_version_is_not_used(site: Path) -> None:
+    sidecars(site, "app.js.gz")
+    write(site / "app.js.gz", gzip.compress(TEXT + b"more"), like=site / "app.js")
+    assert Chooser(site).coding("/app.js") == ""
+
+
+def test_a_large_gzip_file_is_looked_at_on_the_disk(tmp_path: Path) -> None:
+    text = os.urandom(200_000) + bytes(200_000)
+    plain = write(tmp_path / "level.data", text)
+    coded = gzip.compress(text)
+    write(tmp_path / "level.data.gz", coded, like=plain)
+    file = Chooser(tmp_path).ask("/level.data")
+    assert (file.coding, file.content, file.size) == ("gzip", None, len(coded))
+
+
+def test_what_was_no_sidecar_is_one_when_it_is_written_anew(site: Path) -> None:
+    sidecars(site, "app.js.gz")
+    write(site / "app.js.gz", b"none", like=site / "app.js")
+    chooser = Chooser(site)
+    assert chooser.coding("/app.js") == ""
+    write(site / "app.js.gz", GZIP, like=site / "app.js")
+    chooser.next_second()
+    assert chooser.coding("/app.js") == "gzip"
+
+
 def test_a_sidecar_that_leads_out_of_the_folder_is_not_used(tmp_path: Path) -> None:
     root = tmp_path / "root"
     root.mkdir()
     plain = write(root / "app.js", TEXT)
-    write(tmp_path / "secret", b"secret", like=plain)
+    write(tmp_path / "secret", GZIP, like=plain)
     link(root / "app.js.gz", "../secret")
     assert Chooser(root).ask("/app.js").content == TEXT
 
@@ -326,20 +393,20 @@ def test_a_sidecar_that_is_a_link_within_the_folder_is_used(site: Path) -> None:
     sidecars(site, "app.js.gz")
     (site / "app.js.gz").rename(site / "elsewhere")
     link(site / "app.js.gz", "elsewhere")
-    assert Chooser(site).ask("/app.js").content == b"gzip"
+    assert Chooser(site).ask("/app.js").content == GZIP
 
 
 def test_a_folder_is_no_sidecar(site: Path) -> None:
     sidecars(site)
     (site / "app.js.gz").mkdir()
-    write(site / "app.js.gz" / "index.html", b"index")
+    write(site / "app.js.gz" / "index.html", GZIP, like=site / "app.js")
     assert Chooser(site).ask("/app.js").content == TEXT
 
 
 def test_a_page_that_is_found_without_its_extension_is_no_sidecar(site: Path) -> None:
     sidecars(site)
     (site / "app.js.gz").mkdir()
-    write(site / "app.js.gz.html", b"page", like=site / "app.js")
+    write(site / "app.js.gz.html", GZIP, like=site / "app.js")
     assert Chooser(site, try_html=True).ask("/app.js").content == TEXT
 
 

@@ -29,6 +29,8 @@ LARGEST: Final = 8 * 1024 * 1024
 # Accept-Encoding fields whose meaning is remembered, and how long one may be, in characters.
 _FIELDS: Final = 256
 _FIELD_LENGTH: Final = 256
+# Sidecars that are complained of, each once.
+_REFUSED: Final = 100
 
 _log = Log("tpserver")
 
@@ -159,7 +161,10 @@ class Variants:
         return "/" + relative.encode("utf-8", "surrogateescape").decode("latin-1")
 
     def _open(self, file: File, sidecar: Sidecar) -> File | None:
-        """The variant in a sidecar, by the rules for every file; None where that is missing, too old, or no smaller."""
+        """The variant in a sidecar, by the rules for every file.
+
+        None where that is missing, too old, no smaller, or not coded.
+        """
         try:
             source = self._folder.find(sidecar.path, file.turn)
         except RequestRefused:  # no descriptor is to be had
@@ -175,22 +180,18 @@ class Variants:
                 return kept
         if not 0 < source.size < file.size or not is_current(file.signature, source.signature):
             return None
-        made = sidecar_file(file, sidecar.coding, source) if self._is_coded(file, sidecar.coding, source) else None
-        source.choices = file.lines, made
-        return made
-
-    def _is_coded(self, file: File, coding: str, source: File) -> bool:
-        """Whether the file `source` can hold `file` in that coding; once for each version of it."""
         try:
             first, last = self._ends(source)
-        except (OSError, RequestRefused):
-            return False
-        if may_hold(coding, first, last, file.size):
-            return True
-        if source.name not in self._refused and len(self._refused) < _FIELDS:
+        except (OSError, RequestRefused):  # gone again, or no descriptor is to be had
+            return None
+        made = None
+        if may_hold(sidecar.coding, first, last, file.size):
+            made = sidecar_file(file, sidecar.coding, source)
+        elif source.name not in self._refused and len(self._refused) < _REFUSED:
             self._refused.add(source.name)
-            _log.warning("%s is not sent: it does not hold its file in %s", printable(source.name), coding)
-        return False
+            _log.warning("%r is not sent: it does not hold its file in %s", source.name, sidecar.coding)
+        source.choices = file.lines, made
+        return made
 
     def _ends(self, source: File) -> tuple[bytes, bytes]:
         """Its first and its last four bytes. Raises OSError and `RequestRefused`."""
