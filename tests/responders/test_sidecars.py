@@ -5,11 +5,13 @@ from __future__ import annotations
 import gzip
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from static_client import Start, ask, link
 from variants_client import BROWSER, Chooser, write
 
+from tpserver.responders import file as file_module
 from tpserver.responders import folder
 from tpserver.responders.variants import is_current, may_hold
 
@@ -314,6 +316,19 @@ def test_a_file_with_sidecars_is_looked_at_seldom(site: Path, monkeypatch: pytes
     assert len(looks) == 1
 
 
+def test_a_date_in_the_future_is_told_when_its_time_has_come(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [784111776.0]
+    monkeypatch.setattr(file_module, "time", SimpleNamespace(time=lambda: now[0]))
+    for name in ("app.js", "app.js.gz"):
+        os.utime(site / name, (now[0] + 1, now[0] + 1))
+    chooser = Chooser(site)
+    assert b"Last-Modified" not in chooser.ask("/app.js", "gzip").lines
+    now[0] += 1
+    file = chooser.ask("/app.js", "gzip")
+    assert file.coding == "gzip"
+    assert b"Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\n" in file.lines
+
+
 # -- what is no sidecar
 
 
@@ -351,6 +366,8 @@ def test_what_is_not_coded_is_not_sent_as_if_it_were(
         file = chooser.ask("/app.js")
         assert (file.coding, file.varies) == ("", False)
         chooser.next_second()
+    write(tmp_path / f"app.js{extension}", text[:-20], like=plain)
+    assert chooser.coding("/app.js") == ""
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert f"app.js{extension}" in caplog.text
 
