@@ -44,7 +44,7 @@ _COMMON_NAMES: Final = {
 }
 
 # How many field lines are remembered at once, and how long a remembered line may be, in bytes.
-MEMORY_LINES: Final = 2048
+MEMORY_LINES: Final = 1024
 MEMORY_LINE_LENGTH: Final = 512
 
 FieldMemory = dict[bytes, tuple[str, str]]

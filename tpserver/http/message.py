@@ -19,7 +19,7 @@ from tpserver.http.head import Head, Limits, head_end, parse_head
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 # How many heads are remembered at once, and how long a remembered head may be, in bytes.
-MEMORY_HEADS: Final = 256
+MEMORY_HEADS: Final = 128
 MEMORY_HEAD_LENGTH: Final = 2048
 
 
