@@ -317,11 +317,7 @@ class HTTPRequestHandler(socketserver.StreamRequestHandler):
             self.connection.keep = False
         if request.content is not None:
             request.close()
-        protocol = self.protocol
-        if protocol.access_log is not None:
-            protocol.record(self.client_address, request.head, self.status, self.length)
-        else:
-            protocol.answers.mine.add(self.status, self.length)
+        self.protocol.record(self.client_address, request.head, self.status, self.length)
 
     # -- Reply
 

@@ -138,9 +138,7 @@ class Table:
             connection.polled = wanted
 
     def drop(self, connection: Connection) -> None:
-        self.ready.pop(connection, None)
-        self._crowds.leave(connection)
-        del self.connections[connection.fd]
+        self._take_off(connection)
         if connection.polled != NOTHING:
             try:
                 self.poller.watch(connection.fd, connection.polled, NOTHING)
@@ -148,6 +146,12 @@ class Table:
                 connection.detach()  # the number is not this socket's any more: an application has closed it
             connection.polled = NOTHING
         connection.close()
+
+    def _take_off(self, connection: Connection) -> None:
+        """Out of everything that is kept here, but the poller."""
+        del self.connections[connection.fd]
+        self.ready.pop(connection, None)
+        self._crowds.leave(connection)
 
     # -- what an application does that closes descriptors which are not its own
 
@@ -160,9 +164,7 @@ class Table:
     def _forget(self, stolen: Connection) -> None:
         """Drops a connection whose descriptor is not ours any more, without touching that."""
         _log.error("a connection was closed by somebody who does not own it: does the application close descriptors?")
-        del self.connections[stolen.fd]
-        self.ready.pop(stolen, None)
-        self._crowds.leave(stolen)
+        self._take_off(stolen)
         stolen.detach()
         stolen.polled = NOTHING
         if stolen.away:

@@ -33,8 +33,8 @@ class File:
 
     __slots__ = (
         "_dated_from", "_lines", "_ready", "choices", "coding", "content", "earlier", "fields", "media_type",
-        "modified", "name", "negotiable", "real", "settled", "signature", "size", "turn", "unmodified",
-        "validator_fields", "validators", "varies",
+        "modified", "name", "negotiable", "proved", "real", "settled", "signature", "size", "turn", "unmodified",
+        "validator_fields", "validators", "varies", "young",
     )  # fmt: skip
 
     def __init__(
@@ -72,6 +72,8 @@ class File:
         self.validators = Validators(tag, self.modified // _SECOND)
         self._dated_from = 0  # the second of a modification that lies in the future, else 0
         self.turn = -1
+        self.proved = 0.0  # of the monotonic clock: when its name was last seen to lead here; its folder's
+        self.young = False  # it was edited just before it was read; its folder's
         self.write_lines()
 
     def write_lines(self) -> None:

@@ -109,8 +109,6 @@ class Folder:
         self._follow_links = follow_links  # links may lead out of the root
         self._files: dict[str, File] = {}
         self._memory = 0  # bytes of content kept
-        # When each of them was last seen to lie below the root, and whether it was edited just before it was read.
-        self._proofs: dict[str, tuple[float, float]] = {}
         # Guards what is added to and taken from `_files` and `_memory`; looking up needs none.
         self._lock = threading.Lock()
         self.variants: Any = None  # `Variants`, where its files are sent in content codings
@@ -130,7 +128,7 @@ class Folder:
                 if (
                     signature(os.stat(file.name)) == file.signature
                     and not (file.earlier and any(map(os.path.isfile, file.earlier)))
-                    and self._proved(path, file)
+                    and self._proved(file)
                 ):
                     file.turn = turn
                     return file
@@ -139,15 +137,14 @@ class Folder:
             self.forget(path)
         return self._look(path, turn)
 
-    def _proved(self, path: str, file: File) -> bool:
+    def _proved(self, file: File) -> bool:
         """Whether what is remembered still holds beyond what `stat` says; links are followed anew once a second."""
-        proof = self._proofs.get(path, (0.0, 0.0))
-        if proof[1]:
-            return False  # it was too young when it was read: another edit may have left the same times
+        if file.young:
+            return False  # another edit may have left the same times
         now = monotonic()
-        if now - proof[0] < _PROOF:
+        if now - file.proved < _PROOF:
             return True
-        self._proofs[path] = now, 0.0
+        file.proved = now
         return self.real_path(file.name) == file.real
 
     def open(self, file: File) -> tuple[int, File]:
@@ -253,6 +250,8 @@ class Folder:
         fields, media = self._rules.fields(place), self._rules.media_type(place)
         file = File(name, real, status, content, media=media, fields=fields, earlier=earlier)
         file.turn = turn
+        file.proved = monotonic()
+        file.young = content is not None and content_may_be_stale(file.signature[0])
         if len(path) <= LONGEST and "//" not in path and "/./" not in path:  # one spelling of each
             self._keep(path, file)
         return file
@@ -264,19 +263,14 @@ class Folder:
                 self._memory -= len(replaced.content or b"")
             size = len(file.content or b"")
             while self._files and (len(self._files) >= ENTRIES or self._memory + size > MEMORY):
-                first = next(iter(self._files))
-                self._proofs.pop(first, None)
-                oldest = self._files.pop(first)
+                oldest = self._files.pop(next(iter(self._files)))
                 self._memory -= len(oldest.content or b"")
             self._files[path] = file
             self._memory += size
-            young = content_may_be_stale(file.signature[0])
-            self._proofs[path] = monotonic(), float(young and file.content is not None)
 
     def forget(self, path: str) -> None:
         """What is remembered of a path does not hold any more."""
         with self._lock:
-            self._proofs.pop(path, None)
             file = self._files.pop(path, None)
             if file is not None:
                 self._memory -= len(file.content or b"")
