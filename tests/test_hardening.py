@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+import logging
+import socket
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 import requests
 from running import PATIENCE, Running
 
@@ -63,6 +66,26 @@ def test_a_server_that_was_closed_too_early_still_stops() -> None:
     server.shutdown()
     thread.join(PATIENCE)
     assert not thread.is_alive()
+
+
+def test_a_server_that_was_closed_too_early_does_not_listen_again(log: pytest.LogCaptureFixture) -> None:
+    server = make_server("127.0.0.1", 0)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    with socket.create_connection(("127.0.0.1", server.server_port), timeout=PATIENCE) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+        assert client.recv(1) == b"H"
+        server.server_close()
+        for _ in range(3):  # each time the leader looks at its listening socket again, and polls without it
+            server.leader.sweep_soon()
+            client.sendall(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+            while b"HTTP/1.1 404" not in client.recv(65536):
+                pass
+        assert server.socket.fileno() == -1
+    server.shutdown()
+    thread.join(PATIENCE)
+    assert server.socket.fileno() == -1
+    assert not [record for record in log.records if record.levelno >= logging.ERROR]
 
 
 def test_compiled_python_is_never_sent(start: Start, tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ it relieves a leader that stays with one request for longer than a tick.
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import socket
 import socketserver
 import sys
@@ -87,6 +89,7 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         self.leadership = Leadership()
         self.draining = False  # nothing new is taken
         self.stopped = True  # nobody leads
+        self.closed = False  # by `server_close`: nobody listens anew
         self.left_behind = False  # threads still run, although the server has stopped
         self.handled = 0  # requests, so far
         self.pooled = 0  # of these in the pool; threads that overlap may lose one
@@ -129,15 +132,22 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
             return False
 
     def listen_anew(self) -> None:
-        """The leader: another listening socket at the same address. Raises OSError."""
+        """The leader: another listening socket at the same address. Raises OSError; also after `server_close`."""
         self.socket.detach()  # its number may be somebody else's by now
         self.socket = socket.socket(self.address_family, self.socket_type)
         try:
             self.server_bind()
             self.server_activate()
+            if self.closed:  # meanwhile, and what was closed may have been the old socket
+                raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         except OSError:
             self.socket.close()
             raise
+
+    def server_close(self) -> None:
+        """Closes the listening socket for good. Any thread; after `serve_forever`, as a rule, but also before."""
+        self.closed = True  # first: see `listen_anew`
+        super().server_close()
 
     def get_request(self) -> tuple[socket.socket, Any]:
         """The leader: accepts one connection, non-blocking. Raises OSError, BlockingIOError among them."""

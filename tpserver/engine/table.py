@@ -174,7 +174,7 @@ class Table:
 
     def _check_listener(self) -> None:
         """Once in a while: a listening socket that was closed behind our back is opened anew."""
-        if self._server.draining or self._server.stopped or self._server.listens():
+        if self._server.draining or self._server.stopped or self._server.closed or self._server.listens():
             return
         _log.error("the listening socket was closed by somebody who does not own it; opening it anew")
         self.listener.close()
@@ -186,19 +186,22 @@ class Table:
             self.listener = Listener(self._server, self.poller)
 
     def renew_poller(self, error: Exception) -> None:
-        """The poller has failed: somebody has closed its descriptor, and who knows which others.
+        """The poller has failed: somebody has closed its descriptor, or one that it watches, and who knows which others.
 
         Raises OSError when there is none to be had.
         """
-        _log.error("the sockets cannot be polled (%s); going on with a new poller", error)
+        if not self._server.closed:  # else that was it: `select` wants no closed socket
+            _log.error("the sockets cannot be polled (%s); going on with a new poller", error)
         poller, wakeup = new_poller(), WakeUp()
         self._stolen.append(self.poller)  # never closed: its number may be the new one's
         self.wakeup.detach()
         self.poller, self.wakeup = poller, wakeup
         poller.watch(wakeup.fd, NOTHING, READ)
-        if not self._server.listens():
+        if not self._server.listens() and not self._server.closed:
             self._server.listen_anew()
         self.listener = Listener(self._server, poller)
+        if self._server.closed:
+            self.listener.close()
         for connection in list(self.connections.values()):
             wanted, connection.polled = connection.polled, NOTHING
             try:
