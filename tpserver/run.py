@@ -14,10 +14,10 @@ import traceback
 from collections.abc import Iterator
 from typing import IO, Any, Final
 
+from tpserver import process
 from tpserver.access_log import AccessLog
 from tpserver.config import Config
 from tpserver.engine import server as engine
-from tpserver.engine.listeners import raise_file_limit
 from tpserver.engine.timing import Timing
 from tpserver.errors import StartError, UsageError
 from tpserver.handler import HTTPProtocol, HTTPRequestHandler, TimedRequestHandler
@@ -189,7 +189,8 @@ def run(config: Config, application: Application | None = None) -> Server:
     _configure_logging(config.log_level)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
-    raise_file_limit()
+    process.raise_file_limit()
+    process.share_heaps()
     if config.root is None and config.app is None and application is None and not config.vhost:
         config = Config(**{**vars(config), "root": "."})
     with Server(config, application) as server, _stopped_by_signals(server):

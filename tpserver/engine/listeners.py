@@ -1,10 +1,12 @@
-"""The listening socket: accepting what the backlog holds, and resting when there are no descriptors left."""
+"""The listening socket: opening it, accepting what its backlog holds, resting when there are no descriptors left."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import socket
+import socketserver
 import sys
 from collections.abc import Iterator
 from typing import Any, Final, Protocol
@@ -19,8 +21,72 @@ _TURN: Final = 64
 # Seconds without accepting after the system had no descriptor or memory for one more.
 REST: Final = 0.1
 _EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+# Bytes that the system keeps unsent of a response, beside those that are on their way.
+_UNSENT: Final = 128 * 1024
 # Descriptors kept for files, log and application when the connections are counted.
 _RESERVE: Final = 64
+
+
+class ListeningServer(socketserver.TCPServer):
+    """A `TCPServer` whose socket does not block, and can be opened anew."""
+
+    allow_reuse_address = sys.platform != "win32"  # there it would share the port with a stranger
+    request_queue_size = 4096  # the system takes as many of them as it allows
+    closed = False  # by `server_close`: nobody listens anew
+
+    def server_bind(self) -> None:
+        if sys.platform == "win32":
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+        super().server_bind()
+        address: Any = self.server_address
+        self.server_name: str = address[0]
+        self.server_port: int = address[1]
+
+    def server_activate(self) -> None:
+        super().server_activate()
+        self.socket.setblocking(False)
+        if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+            # Accepted sockets inherit it. Else those whose clients do not read take megabytes of the system's memory
+            # each, and 4000 of them all that there is for TCP: then the whole machine suffers.
+            with contextlib.suppress(OSError):
+                self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT)
+
+    def listens(self) -> bool:
+        """Whether the listening socket is what it was."""
+        try:
+            return bool(self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+        except OSError:
+            return False
+
+    def listen_anew(self) -> None:
+        """The leader: another listening socket at the same address. Raises OSError; also after `server_close`."""
+        self.socket.detach()  # its number may be somebody else's by now
+        self.socket = socket.socket(self.address_family, self.socket_type)
+        try:
+            self.server_bind()
+            self.server_activate()
+            if self.closed:  # meanwhile, and what was closed may have been the old socket
+                raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        except OSError:
+            self.socket.close()
+            raise
+
+    def server_close(self) -> None:
+        """Closes the listening socket for good. Any thread; after `serve_forever`, as a rule, but also before."""
+        self.closed = True  # first: see `listen_anew`
+        super().server_close()
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """The leader: accepts one connection, non-blocking. Raises OSError, BlockingIOError among them."""
+        sock, client_address = self.socket.accept()
+        try:
+            sock.setblocking(False)
+            if sock.family != getattr(socket, "AF_UNIX", None):
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except OSError:  # the client has gone already
+            sock.close()
+            raise
+        return sock, client_address
 
 
 class Accepting(Protocol):
@@ -89,16 +155,6 @@ class Listener:
             self._watched = False
             with contextlib.suppress(OSError, KeyError, ValueError):  # it has been closed: then nothing is watched
                 self._poller.watch(self.fd, READ, NOTHING)
-
-
-def raise_file_limit() -> None:
-    """Raises the process's soft limit on open files to the hard one (POSIX). For whoever owns the process."""
-    if sys.platform != "win32":
-        import resource
-
-        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        with contextlib.suppress(OSError, ValueError):  # macOS refuses "unlimited"
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def file_limit() -> int | None:

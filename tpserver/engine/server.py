@@ -6,12 +6,8 @@ it relieves a leader that stays with one request for longer than a tick.
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import os
 import socket
 import socketserver
-import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -23,6 +19,7 @@ from tpserver.engine.connection import MAX_OUTBOX, Connection
 from tpserver.engine.figures import figures
 from tpserver.engine.leader import Leader
 from tpserver.engine.leadership import Leadership
+from tpserver.engine.listeners import ListeningServer
 from tpserver.engine.placement import COMPUTING, HAND_OVER, QUICK, Placement
 from tpserver.engine.protocol import ConnectionProtocol
 from tpserver.engine.running import Running
@@ -36,8 +33,6 @@ _log = Log("tpserver")
 # Seconds in line after which a client that has closed its side is taken to have left. One that has only nothing more to
 # send looks the same, and shall not miss its answer where nothing is amiss.
 LEFT_AFTER: Final = 0.1
-# Bytes that the system keeps unsent of a response, beside those that are on their way.
-_UNSENT: Final = 128 * 1024
 # Seconds between two leaders of whom the first has failed.
 _PAUSE: Final = 0.1
 # Threads beyond those of the application, made when they are needed: one leads, others were relieved while they waited
@@ -45,11 +40,9 @@ _PAUSE: Final = 0.1
 _SPARE_THREADS: Final = 64
 
 
-class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
+class Server(socketserver.ThreadingMixIn, ListeningServer):
     """A leader/followers server on one listening socket. Any thread may call what does not say otherwise."""
 
-    allow_reuse_address = sys.platform != "win32"  # there it would share the port with a stranger
-    request_queue_size = 4096  # the system takes as many of them as it allows
     daemon_threads = True
 
     def __init__(
@@ -89,7 +82,6 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         self.leadership = Leadership()
         self.draining = False  # nothing new is taken
         self.stopped = True  # nobody leads
-        self.closed = False  # by `server_close`: nobody listens anew
         self.left_behind = False  # threads still run, although the server has stopped
         self.handled = 0  # requests, so far
         self.pooled = 0  # of these in the pool; threads that overlap may lose one
@@ -104,62 +96,6 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         self._shutdown_asked = 0
         self._leading: Future[None] | None = None  # the current leader's
         super().__init__(server_address, RequestHandlerClass, bind_and_activate)
-
-    # -- socketserver: the socket
-
-    def server_bind(self) -> None:
-        if sys.platform == "win32":
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
-        super().server_bind()
-        address: Any = self.server_address
-        self.server_name: str = address[0]
-        self.server_port: int = address[1]
-
-    def server_activate(self) -> None:
-        super().server_activate()
-        self.socket.setblocking(False)
-        if hasattr(socket, "TCP_NOTSENT_LOWAT"):
-            # Accepted sockets inherit it. Else those whose clients do not read take megabytes of the system's memory
-            # each, and 4000 of them all that there is for TCP: then the whole machine suffers.
-            with contextlib.suppress(OSError):
-                self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT)
-
-    def listens(self) -> bool:
-        """Whether the listening socket is what it was."""
-        try:
-            return bool(self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
-        except OSError:
-            return False
-
-    def listen_anew(self) -> None:
-        """The leader: another listening socket at the same address. Raises OSError; also after `server_close`."""
-        self.socket.detach()  # its number may be somebody else's by now
-        self.socket = socket.socket(self.address_family, self.socket_type)
-        try:
-            self.server_bind()
-            self.server_activate()
-            if self.closed:  # meanwhile, and what was closed may have been the old socket
-                raise OSError(errno.EBADF, os.strerror(errno.EBADF))
-        except OSError:
-            self.socket.close()
-            raise
-
-    def server_close(self) -> None:
-        """Closes the listening socket for good. Any thread; after `serve_forever`, as a rule, but also before."""
-        self.closed = True  # first: see `listen_anew`
-        super().server_close()
-
-    def get_request(self) -> tuple[socket.socket, Any]:
-        """The leader: accepts one connection, non-blocking. Raises OSError, BlockingIOError among them."""
-        sock, client_address = self.socket.accept()
-        try:
-            sock.setblocking(False)
-            if sock.family != getattr(socket, "AF_UNIX", None):
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        except OSError:  # the client has gone already
-            sock.close()
-            raise
-        return sock, client_address
 
     # -- socketserver: a request's way
 

@@ -186,7 +186,7 @@ class Table:
             self.listener = Listener(self._server, self.poller)
 
     def renew_poller(self, error: Exception) -> None:
-        """The poller has failed: somebody has closed its descriptor, or one that it watches, and who knows which others.
+        """The poller has failed: somebody has closed its descriptor, or one that it watches: who knows which.
 
         Raises OSError when there is none to be had.
         """
