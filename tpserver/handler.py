@@ -28,6 +28,7 @@ from tpserver.responders.reply import Wire
 from tpserver.responders.site import Site
 from tpserver.responders.vhosts import VirtualHosts
 from tpserver.responders.wsgi import WSGIResponder
+from tpserver.sheets import Sheet, Sheets
 from tpserver.spool import Spool
 from tpserver.tally import Answers
 
@@ -87,14 +88,19 @@ class Refusal:
 
 
 class Answer:
-    """A whole answer that is ready before its request has become one: a small file. `length` is its content's."""
+    """A whole answer to `head` that is ready before its request has become one: a small file.
 
-    __slots__ = ("data", "length")
+    `length` is its content's. `sheet` holds the same bytes, where sending that is quicker.
+    """
+
+    __slots__ = ("data", "head", "length", "sheet")
     kind: Final = "answer"
 
-    def __init__(self, data: bytes, length: int) -> None:
+    def __init__(self, head: Head, data: bytes, length: int, sheet: Sheet | None) -> None:
+        self.head = head
         self.data = data
         self.length = length
+        self.sheet = sheet
 
 
 class HTTPProtocol:
@@ -121,6 +127,8 @@ class HTTPProtocol:
         self.draining = False  # every answer is the last on its connection; set by the engine
         self.turn = 0
         self.found: dict[Head, Any] = {}  # who answers, of the heads that have come in this turn
+        self.ready: dict[bytes, Answer] = {}  # the same for those that are answered already, by what came
+        self._sheets = Sheets()
         self._software = software
         self._second = -1
         self.stamp = b""
@@ -130,9 +138,11 @@ class HTTPProtocol:
         """The leader: a new turn begins; perhaps a new second."""
         self.turn += 1
         self.found.clear()
+        self.ready.clear()
         second = int(time.time())
         if second != self._second:
             self._second = second
+            self._sheets.begin_second()
             self.stamp = stamp(format_date(second), self._software)
 
     def find(self, head: Head) -> Any:
@@ -148,7 +158,7 @@ class HTTPProtocol:
         if isinstance(found, File) and head.simple and not self.draining:
             ready = self.site.ready(head, found, self.stamp)
             if ready is not None:
-                found = Answer(*ready)
+                found = Answer(head, *ready, self._sheets.find(ready[0]))
         if turn == self.turn:  # else this leader was relieved while it looked
             self.found[head] = found
         return found
@@ -206,6 +216,14 @@ class Receiver(MessageReader[HTTPRequest]):
 
     def receive(self, data: bytes) -> Any:
         """Bytes in; a request, an interim response, a refusal, or None. Never raises but for a fault of ours."""
+        protocol = self._protocol
+        if protocol.ready and self._head is None and not self._buffer:
+            # The quickest way first: others have asked for the same small file in this turn.
+            answer = protocol.ready.get(data)
+            if answer is not None:
+                self._blank_seen = False
+                protocol.record(self._client_address, answer.head, 200, answer.length)
+                return answer
         try:
             request = _read_message(self, data)
         except RequestRefused as refusal:
@@ -215,12 +233,15 @@ class Receiver(MessageReader[HTTPRequest]):
             return self._refuse(RequestRefused(503, "The server has no room for this content now.", close=True))
         if request is None or isinstance(request, Interim):
             return request
-        protocol = self._protocol
         head = request.head
         found = protocol.found.get(head) or protocol.find(head)
         if type(found) is Answer:
-            protocol.record(self._client_address, head, 200, found.length)
-            return found
+            answer = found
+            # `data` is this head and nothing else; and this is still the turn that it was looked for in.
+            if protocol.memory.heads.get(data) is head and protocol.found.get(head) is found:
+                protocol.ready[data] = answer
+            protocol.record(self._client_address, head, 200, answer.length)
+            return answer
         request.found = found
         request.remote = self._remote
         if request.content is not None:

@@ -267,6 +267,8 @@ class Leader:
                 return True  # a response in one piece is sent with others, see `_send_unsent`
             connection.write(outcome.data)
             if outcome.kind == "answer":
+                if outcome.sheet is not None:
+                    connection.sheet = outcome.sheet
                 connection.state = ANSWERED
                 self._server.handled += 1
                 return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
@@ -46,11 +47,22 @@ class Interim(Protocol):
     data: bytes
 
 
+class Sheet(Protocol):
+    """Some bytes, and a way to send just these that costs less. Any thread."""
+
+    data: bytes
+
+    def send(self, sock: socket.socket, data: bytes) -> int:
+        """As `sock.send(data)`, with its errors; `data` is the sheet's."""
+        ...
+
+
 class Answer(Protocol):
     """A whole answer to a request, for which nothing need run."""
 
     kind: Literal["answer"]
     data: bytes
+    sheet: Sheet | None  # of `data`
 
 
 class Refusal(Protocol):

@@ -1,0 +1,172 @@
+"""Whole responses that are sent without being copied: they arrive as they are, and nothing is left of them."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from running import PATIENCE, Running, read_response
+
+from tpserver.sheets import COUNTED, LONGEST, OFTEN, SHEETS, SHORTEST, Sheet, Sheets
+
+Start = Callable[..., Running]
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="this system has no files without a name")
+
+
+def response(number: int = 0, size: int = SHORTEST) -> bytes:
+    return b"%08d" % number + b"x" * (size - 8)
+
+
+def descriptors() -> set[str]:
+    """Those of this process, by what they are."""
+    found = set()
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            found.add(f"{name} {os.readlink('/proc/self/fd/' + name)}")
+        except OSError:
+            continue
+    return {one for one in found if "memfd:tpserver" in one}
+
+
+def asked_often(sheets: Sheets, data: bytes) -> Sheet | None:
+    for _ in range(OFTEN - 1):
+        assert sheets.find(data) is None
+    return sheets.find(data)
+
+
+@pytest.mark.parametrize(
+    ("size", "worth_it"), [(SHORTEST - 1, False), (SHORTEST, True), (LONGEST, True), (LONGEST + 1, False)]
+)
+def test_only_responses_of_some_size_get_a_sheet(size: int, worth_it: bool) -> None:
+    assert (asked_often(Sheets(), response(size=size)) is not None) == worth_it
+
+
+def test_a_sheet_is_one_and_the_same_for_a_second() -> None:
+    sheets = Sheets()
+    first = asked_often(sheets, response())
+    assert first is not None
+    assert sheets.find(response()) is first
+    sheets.begin_second()
+    assert sheets.find(response()) is None
+
+
+def test_there_are_no_more_sheets_than_descriptors_can_be_spared() -> None:
+    sheets = Sheets()
+    assert [asked_often(sheets, response(number)) is not None for number in range(SHEETS + 2)] == [True] * SHEETS + [
+        False
+    ] * 2
+
+
+def test_a_flood_of_files_is_not_kept_in_memory_for_the_counting() -> None:
+    sheets = Sheets()
+    for number in range(COUNTED):
+        sheets.find(response(number))
+    assert asked_often(sheets, response(COUNTED)) is None
+    assert asked_often(sheets, response(COUNTED + 1)) is None
+
+
+def test_descriptors_are_gone_with_their_second() -> None:
+    before = descriptors()
+    sheets = Sheets()
+    for number in range(SHEETS):
+        asked_often(sheets, response(number))
+    assert len(descriptors() - before) == SHEETS
+    sheets.begin_second()
+    assert descriptors() <= before
+
+
+def test_the_socket_gets_what_it_takes() -> None:
+    data = bytes(range(256)) * 512
+    sheet = Sheet(data)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setblocking(False)
+        sent = sheet.send(ours, data)
+        assert 0 < sent <= len(data)
+        theirs.settimeout(PATIENCE)
+        came = b""
+        while len(came) < sent:
+            came += theirs.recv(65536)
+        assert came == data[:sent]
+
+
+def test_a_descriptor_that_an_application_closed_is_not_sent_from(tmp_path: Path) -> None:
+    sheets = Sheets()
+    sheet = asked_often(sheets, response())
+    assert sheet is not None
+    number = sheet._file
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"s" * SHORTEST)
+    stolen = os.open(secret, os.O_RDONLY)
+    os.dup2(stolen, number)  # closed, and another file has its number
+    try:
+        assert sheets.find(response()) is not sheet
+        del sheet
+        os.fstat(number)  # nor closed: it is somebody else's
+    finally:
+        os.close(stolen)
+        os.close(number)
+
+
+def test_where_there_is_no_descriptor_left_it_is_sent_as_usual(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_more(name: str) -> int:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr("tpserver.sheets._memfd_create", no_more)
+    sheets = Sheets()
+    assert asked_often(sheets, response()) is None
+    monkeypatch.undo()
+    assert sheets.find(response()) is None, "it is not tried again within the second"
+    sheets.begin_second()
+    assert asked_often(sheets, response()) is not None
+
+
+@pytest.mark.parametrize("size", [10 * 1024, 100 * 1024])
+def test_a_file_that_is_asked_for_all_the_time_arrives_as_it_is(start: Start, tmp_path: Path, size: int) -> None:
+    content = os.urandom(size)
+    (tmp_path / "file.bin").write_bytes(content)
+    os.utime(tmp_path / "file.bin", (1e9, 1e9))
+    running = start(root=str(tmp_path))
+    sheets = running.server.protocol._sheets
+    used = 0
+    with running.connect() as client, client.makefile("rb") as stream:
+        for _ in range(10 * OFTEN):
+            client.sendall(b"GET /file.bin HTTP/1.1\r\nHost: h\r\n\r\n")
+            status, _, came = read_response(stream)
+            assert (status, came == content) == (200, True)
+            used += bool(sheets._sheets)
+    assert used, "none was sent from a sheet"
+
+
+def test_an_edit_shows_although_a_sheet_has_the_file(start: Start, tmp_path: Path) -> None:
+    file = tmp_path / "file.txt"
+    file.write_bytes(b"old" * 4096)
+    os.utime(file, (1e9, 1e9))
+    running = start(root=str(tmp_path))
+    with running.connect() as client, client.makefile("rb") as stream:
+        for _ in range(2 * OFTEN):
+            client.sendall(b"GET /file.txt HTTP/1.1\r\nHost: h\r\n\r\n")
+            assert read_response(stream)[2] == b"old" * 4096
+        file.write_bytes(b"new" * 4096)
+        client.sendall(b"GET /file.txt HTTP/1.1\r\nHost: h\r\n\r\n")
+        assert read_response(stream)[2] == b"new" * 4096
+
+
+def test_who_reads_slowly_gets_every_byte_of_a_sheet(start: Start, tmp_path: Path) -> None:
+    content = os.urandom(120 * 1024)
+    (tmp_path / "file.bin").write_bytes(content)
+    os.utime(tmp_path / "file.bin", (1e9, 1e9))
+    running = start(root=str(tmp_path))
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.settimeout(PATIENCE)
+        client.connect(running.address)
+        client.sendall(b"GET /file.bin HTTP/1.1\r\nHost: h\r\n\r\n" * 3 * OFTEN)
+        with client.makefile("rb") as stream:
+            for _ in range(3 * OFTEN):
+                status, _, came = read_response(stream)
+                assert (status, came == content) == (200, True)
