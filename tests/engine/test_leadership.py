@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import ExitStack
 from types import SimpleNamespace
 
 from line_server import Gate, LineServer, serving
@@ -78,14 +79,14 @@ def test_of_many_who_would_relieve_it_one_succeeds():
 
 def test_each_slow_request_is_one_promotion():
     with serving(LineServer(threads=4)) as running, Gate() as gate:
-        running.actions[b"hold"] = gate
         clients = []
         try:
             for number in range(3):
+                running.actions[b"hold%d" % number] = gate  # of one route only the first would run in place
                 running.turns()
                 before = running.server.leadership.number
                 clients.append(running.client())
-                clients[-1].send(b"hold %d\n" % number)
+                clients[-1].send(b"hold%d\n" % number)
                 gate.reached()
                 with running.client() as other:
                     assert other.ask(b"here") == b"ereh"
@@ -93,10 +94,29 @@ def test_each_slow_request_is_one_promotion():
                 assert running.server.admission.running >= number + 1
             gate.open()
             for number, client in enumerate(clients):
-                assert client.answer() == (b"hold %d" % number)[::-1]
+                assert client.answer() == (b"hold%d" % number)[::-1]
         finally:
             for client in clients:
                 client.__exit__()
+        running.until_left(0)
+
+
+def test_only_one_leader_is_lost_to_a_route_that_hangs():
+    with serving(LineServer(threads=4)) as running, Gate() as gate:
+        running.actions[b"hold"] = gate
+        with ExitStack() as stack:
+            clients = [stack.enter_context(running.client()) for _ in range(3)]
+            clients[0].send(b"hold\n")
+            gate.reached()
+            with running.client() as other:
+                assert other.ask(b"here") == b"ereh"
+            for client in clients[1:]:
+                client.send(b"hold\n")
+                gate.reached()
+            assert running.server.pooled >= 2
+            gate.open()
+            for client in clients:
+                assert client.answer() == b"dloh"
         running.until_left(0)
 
 

@@ -128,6 +128,7 @@ class Route:
         if self._seen < _FEW:
             self._held += 1
             self.wait = MOST
+            self._countdown = self._interval  # one that hangs is enough
         else:
             self.learn(MOST)
 

@@ -324,6 +324,7 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
         """The watcher, while the leader that it relieves cannot end what it is at."""
         request, thread, now = self._here, self.leadership.thread, perf_counter()
         if request is not None and request.connection is connection:
+            self.watcher.alert()
             self.admission.occupy(now)
             self.placement.learn_relief(request)
             self.running.begin(request, now, thread)

@@ -54,7 +54,7 @@ class Watcher:
         self._bell.put(None)
 
     def alert(self) -> None:
-        """A leader: a run in place has taken a tick; look more often for a while."""
+        """A leader, or the watcher itself: a run in place has taken a tick; look more often for a while."""
         self._alert_until = perf_counter() + _ALERT
 
     def watch(self, enough: Callable[[], bool]) -> None:
