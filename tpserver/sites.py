@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from threading import Semaphore
 from typing import Final
 
 from tpserver.config import Config
@@ -16,7 +15,7 @@ from tpserver.http.site_pages import page_path
 from tpserver.responders.background import BackgroundCoder
 from tpserver.responders.file import File
 from tpserver.responders.folder import INDEX, Folder, fresh_look
-from tpserver.responders.listing import AT_ONCE
+from tpserver.responders.listing import LargeListings
 from tpserver.responders.site import Site
 from tpserver.responders.variants import Variants
 from tpserver.responders.vhosts import VirtualHosts
@@ -48,7 +47,7 @@ class Sites:
         self._host_applications: dict[str, Application] = {}
         for pattern, what in config.vhost:
             self._add_host(pattern, what, load)
-        self._large_listings = Semaphore(AT_ONCE)
+        self._large_listings = LargeListings()
         self._check_pages()
 
     def build(

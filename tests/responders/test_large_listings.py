@@ -169,6 +169,33 @@ def test_a_client_that_does_not_read_holds_no_thread_and_gets_all_later(
     assert ("transfer-encoding" in fields) == (version == "1.1")
 
 
+def test_clients_that_do_not_read_large_listings_cannot_fill_the_disk(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_limits: None
+) -> None:
+    monkeypatch.setattr(listing, "IN_MEMORY", 64 * 1024)
+    monkeypatch.setattr(listing, "LAGGING", 2)
+    fill(tmp_path / "large", 3)
+    monkeypatch.setattr(listing, "json_list", lambda entries, view: (b"x" * 65536 for _ in range(400)))
+    stored: list[Any] = []
+    remember = listing.LargeListings.lags
+
+    def lags(self: listing.LargeListings, wire: Any) -> None:
+        remember(self, wire)
+        stored.append(wire)
+
+    monkeypatch.setattr(listing.LargeListings, "lags", lags)
+    running = start(root=tmp_path, listing=True)
+    with ExitStack() as lagging:
+        clients = []
+        for number in range(2):
+            clients.append(lagging.enter_context(open_at(running, "/large/", JSON)))
+            eventually(lambda wanted=number + 1: len(stored) == wanted, "nothing was stored")  # type: ignore[misc]
+        assert ask(running, "/large/", CLOSE).status == 503
+        with clients[0].makefile("rb") as stream:
+            assert len(read_response(stream)[2]) == 400 * 65536
+        eventually(lambda: ask(running, "/large/", CLOSE).status == 200, "the one that has read all still counts")
+
+
 def test_a_client_that_has_gone_ends_its_listing(
     start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_limits: None
 ) -> None:

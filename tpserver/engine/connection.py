@@ -89,6 +89,11 @@ class Connection:
         return self.keep and not self.outbox and not self.receiver.pending
 
     @property
+    def sending(self) -> bool:
+        """Whether the socket has not yet taken everything. Any thread may ask; the answer is a moment's."""
+        return self.whole is not None or bool(self.outbox)
+
+    @property
     def unsent(self) -> int:
         """Bytes in memory that the socket has not yet taken."""
         return len(self.whole or b"") + (self.outbox.size if self.outbox is not None else 0)

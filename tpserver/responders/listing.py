@@ -25,7 +25,7 @@ from tpserver.http.paths import allowed, is_code, is_program
 from tpserver.http.response import CHUNKED_LINE, LAST_CHUNK, chunk, own_head, persistence_line
 from tpserver.log import Log
 from tpserver.responders.folder import EXHAUSTED, Folder, Listing, no_room
-from tpserver.responders.reply import Reply
+from tpserver.responders.reply import Reply, Wire
 from tpserver.responders.static import ALLOW, refuse_method
 
 _log = Log("tpserver")
@@ -36,20 +36,48 @@ LARGE: Final = 1024
 AT_ONCE: Final = 2
 # So many bytes of a listing wait for the client in memory; the rest does so on disk.
 IN_MEMORY: Final = 1024 * 1024
+# So many listings wait on disk for their clients; one more large one gets 503. Else some thousand clients that read
+# nothing fill the disk.
+LAGGING: Final = 32
 
 # Windows: a junction or a link of another kind, whatever `is_symlink` says of it.
 _REPARSE_POINT: Final = getattr(stat, "FILE_ATTRIBUTE_REPARSE_POINT", 0x400)
 
 
+class LargeListings:
+    """Those of one server: few are made at once, and few wait on disk for slow clients. Any thread."""
+
+    def __init__(self) -> None:
+        self._making = threading.Semaphore(AT_ONCE)
+        self._lagging: list[Wire] = []
+        # Guards `_lagging`.
+        self._lock = threading.Lock()
+
+    def enter(self) -> bool:
+        """Whether one more may be made; then `leave` has to be called."""
+        with self._lock:
+            self._lagging = [wire for wire in self._lagging if wire.sending]
+            return len(self._lagging) < LAGGING and self._making.acquire(blocking=False)
+
+    def leave(self) -> None:
+        """One has been made, or given up."""
+        self._making.release()
+
+    def lags(self, wire: Wire) -> None:
+        """What is left of one waits on disk."""
+        with self._lock:
+            self._lagging.append(wire)
+
+
 class ListingResponder:
     """Answers with the listing of a folder that a `Folder` has found. Any thread; the leader as a rule.
 
-    `large` counts the large listings that are being made; the responders of one server share it.
+    `large` counts the large listings; the responders of one server share it.
     """
 
-    def __init__(self, folder: Folder, large: threading.Semaphore | None = None) -> None:
+    def __init__(self, folder: Folder, large: LargeListings | None = None) -> None:
         self._folder = folder
-        self._large = large or threading.Semaphore(AT_ONCE)
+        self._large = large or LargeListings()
 
     def respond(self, request: Message, reply: Reply, listing: Listing) -> None:
         """Raises `RequestRefused`: 404 where the folder has gone, 503 where too many large ones are being made."""
@@ -70,7 +98,7 @@ class ListingResponder:
             pieces = json_list(entries, view) if as_json else page(listing.names, entries, view)
             reply.status = 200
             if is_large:
-                _send_in_pieces(head, reply, lines, pieces)
+                self._send_in_pieces(head, reply, lines, pieces)
             else:
                 _send_whole(head, reply, lines, b"".join(pieces))
 
@@ -94,13 +122,51 @@ class ListingResponder:
         return entries, is_large
 
     def _take_place(self, place: contextlib.ExitStack) -> None:
-        if not self._large.acquire(blocking=False):
+        if not self._large.enter():
             raise RequestRefused(
                 503,
                 "The server lists other large folders just now. Try again in a moment.",
                 fields=(("Retry-After", "2"),),
             )
-        place.callback(self._large.release)
+        place.callback(self._large.leave)
+
+    def _send_in_pieces(self, head: Head, reply: Reply, lines: bytes, pieces: Iterator[bytes]) -> None:
+        """Chunked, or to the end of the connection (RFC 9112 section 6.3). Does not wait for the client."""
+        chunked = head.protocol == "HTTP/1.1"
+        if not chunked:
+            reply.keep_alive = False
+        wire = reply.wfile
+        end = persistence_line(head.protocol, reply.keep_alive)
+        wire.write(b"".join((lines, CHUNKED_LINE if chunked else b"", reply.stamp, end, b"\r\n")))
+        try:
+            for piece in pieces:
+                reply.length += len(piece)
+                wire.write(chunk(piece) if chunked else piece)
+                wire.flush()
+                if wire.broken:
+                    return
+                if wire.unsent > IN_MEMORY:
+                    self._send_from_disk(reply, pieces, chunked)
+                    return
+        except BaseException:
+            reply.keep_alive = False
+            wire.reset()  # it has begun: what was sent must not pass for the whole
+            raise
+        if chunked:
+            wire.write(LAST_CHUNK)
+
+    def _send_from_disk(self, reply: Reply, pieces: Iterator[bytes], chunked: bool) -> None:
+        """What is left of a listing, for a client that reads more slowly than it is made."""
+        try:
+            with tempfile.TemporaryFile(prefix="tpserver-") as file:
+                reply.length += _store(file, pieces, chunked)
+                file.flush()
+                reply.wfile.write_file(os.dup(file.fileno()), 0, file.tell())
+                self._large.lags(reply.wfile)
+        except OSError as error:
+            _log.error("cannot store the rest of a listing for a slow client: %s", error)
+            reply.keep_alive = False
+            reply.wfile.reset()
 
     def _entry(self, found: os.DirEntry[str]) -> Entry | None:
         """What a request for it would get; None where that is no file and no folder."""
@@ -149,45 +215,6 @@ def _send_whole(head: Head, reply: Reply, lines: bytes, content: bytes) -> None:
     length = b"Content-Length: %d\r\n" % len(content)
     end = persistence_line(head.protocol, reply.keep_alive)
     reply.wfile.write(b"".join((lines, length, reply.stamp, end, b"\r\n", content)))
-
-
-def _send_in_pieces(head: Head, reply: Reply, lines: bytes, pieces: Iterator[bytes]) -> None:
-    """Chunked, or to the end of the connection (RFC 9112 section 6.3). Does not wait for the client."""
-    chunked = head.protocol == "HTTP/1.1"
-    if not chunked:
-        reply.keep_alive = False
-    wire = reply.wfile
-    end = persistence_line(head.protocol, reply.keep_alive)
-    wire.write(b"".join((lines, CHUNKED_LINE if chunked else b"", reply.stamp, end, b"\r\n")))
-    try:
-        for piece in pieces:
-            reply.length += len(piece)
-            wire.write(chunk(piece) if chunked else piece)
-            wire.flush()
-            if wire.broken:
-                return
-            if wire.unsent > IN_MEMORY:
-                _send_from_disk(reply, pieces, chunked)
-                return
-    except BaseException:
-        reply.keep_alive = False
-        wire.reset()  # it has begun: what was sent must not pass for the whole
-        raise
-    if chunked:
-        wire.write(LAST_CHUNK)
-
-
-def _send_from_disk(reply: Reply, pieces: Iterator[bytes], chunked: bool) -> None:
-    """What is left of a listing, for a client that reads more slowly than it is made."""
-    try:
-        with tempfile.TemporaryFile(prefix="tpserver-") as file:
-            reply.length += _store(file, pieces, chunked)
-            file.flush()
-            reply.wfile.write_file(os.dup(file.fileno()), 0, file.tell())
-    except OSError as error:
-        _log.error("cannot store the rest of a listing for a slow client: %s", error)
-        reply.keep_alive = False
-        reply.wfile.reset()
 
 
 def _store(file: IO[bytes], pieces: Iterator[bytes], chunked: bool) -> int:

@@ -12,6 +12,7 @@ class Wire(Protocol):
 
     broken: bool
     unsent: int  # bytes in memory that the client has not yet taken
+    sending: bool  # whether there are such, in memory or on disk; a moment's answer, to any thread
 
     def write(self, data: bytes) -> None:
         """Puts `data` behind what is still to be sent. Never waits."""

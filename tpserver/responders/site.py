@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from threading import Semaphore
 
 from tpserver.errors import RequestRefused
 from tpserver.http.head import Head
@@ -14,7 +13,7 @@ from tpserver.responders.error_pages import ErrorPages
 from tpserver.responders.fallback import FallbackResponder
 from tpserver.responders.file import File
 from tpserver.responders.folder import Folder, Listing, Redirect, fresh_look
-from tpserver.responders.listing import ListingResponder
+from tpserver.responders.listing import LargeListings, ListingResponder
 from tpserver.responders.reply import Reply
 from tpserver.responders.static import ALLOW, FileResponder, refuse_method
 from tpserver.responders.wsgi import WSGIResponder
@@ -37,7 +36,7 @@ class Site:
         *,
         spa: str | None = None,
         error_pages: Mapping[int, str] | None = None,
-        large_listings: Semaphore | None = None,
+        large_listings: LargeListings | None = None,
     ) -> None:
         self._folder = folder
         self._files = None if folder is None else FileResponder(folder, folder.variants)
