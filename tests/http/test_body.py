@@ -153,6 +153,13 @@ def test_trailers_have_the_limits_of_a_head(step: int) -> None:
         assert refused.value.status == 431
 
 
+@pytest.mark.parametrize("step", [1, 6, 7, 10_000])
+def test_as_many_trailers_as_are_allowed_are_taken_however_they_come(step: int) -> None:
+    data = b"0\r\n" + b"X: 1\r\n" * 3 + b"\r\n"
+    body, _ = chunked(Limits(max_fields=3))
+    assert feed(body, [data[:3], *cut(data[3:], list(range(0, len(data) - 3, step)))]) == b""
+
+
 def test_many_chunks_of_one_byte_are_read_in_one_go() -> None:
     body, content = chunked()
     assert feed(body, [b"1\r\na\r\n" * 50_000 + b"0\r\n\r\n" + NEXT]) == NEXT

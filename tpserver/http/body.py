@@ -132,6 +132,8 @@ class ChunkedBody:
         end = data.find(CRLF, at, at + room + 2)
         if end == at:
             return None
+        if data[at : at + 2] in (b"", b"\r"):
+            return -1  # perhaps the end: nothing can be said against it yet
         if self._trailer_count >= self._limits.max_fields:
             raise RequestRefused(431, f"There are more than {self._limits.max_fields} trailers.", close=True)
         if end < 0:
