@@ -74,6 +74,24 @@ def test_trials_become_rarer(run):
     assert gaps[0] < 100 < gaps[-1] < 2000
 
 
+def test_a_flood_of_fresh_paths_does_not_make_a_slow_one_be_learnt_anew(run):
+    where = Placement()
+    for year in range(3):
+        run(where, f"/report?year={year}", waits=0.01)
+    for number in range(3 * MAX_ROUTES):
+        run(where, f"/{number}", computes=2 * QUICK)
+    assert run(where, "/report?year=2000", waits=0.01) == "pool"
+    assert len(where.wide) <= MAX_ROUTES
+    assert len(where.narrow) <= MAX_ROUTES
+
+
+def test_a_flood_of_slow_paths_is_bounded_too(run):
+    where = Placement()
+    for number in range(2 * MAX_ROUTES):
+        run(where, f"/{number}", waits=0.01)
+    assert len(where.wide) == len(where.narrow) == MAX_ROUTES
+
+
 def test_what_has_become_quick_comes_back(run):
     where = Placement()
     while run(where, "/page", waits=0.01) == "place":

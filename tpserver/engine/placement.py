@@ -42,6 +42,8 @@ _LAST_TRIAL: Final = 1024
 _SHORT: Final = 4 * QUICK
 # How many routes are told apart, of either kind.
 MAX_ROUTES: Final = 512
+# How many slow ones are passed over in the search for one to forget.
+_CHANCES: Final = 8
 # Longer names than this are not remembered.
 _LONGEST: Final = 512
 
@@ -225,8 +227,20 @@ class Placement:
     def _new(self, routes: dict[str, Route], name: str, route: Route) -> Route:
         with self._lock:
             if len(routes) >= MAX_ROUTES:
-                del routes[next(iter(routes))]  # the oldest
+                self._forget_one(routes)
             return routes.setdefault(name, route)
+
+    def _forget_one(self, routes: dict[str, Route]) -> None:
+        """The oldest; but what is slow stays for longer, since others would wait when it is found out again.
+
+        Else whoever asks for many paths that are not there makes room for that.
+        """
+        for _ in range(_CHANCES):
+            name = next(iter(routes))
+            if routes[name].quick:
+                break
+            routes[name] = routes.pop(name)  # behind all others
+        del routes[next(iter(routes))]
 
     def figures(self) -> list[dict[str, Any]]:
         """Each route that has been told apart, and what was decided about it; times in seconds. Any thread."""
