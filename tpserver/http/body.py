@@ -49,7 +49,10 @@ class LengthBody:
 class ChunkedBody:
     """A body in chunks. `length` is the content's length so far, in bytes. Trailers are checked and dropped."""
 
-    __slots__ = ("_buffer", "_content", "_limits", "_remaining", "_step", "_trailer_count", "_trailer_size", "length")
+    __slots__ = (
+        "_buffer", "_content", "_extension_size", "_limits", "_remaining", "_step", "_trailer_count", "_trailer_size",
+        "length",
+    )  # fmt: skip
 
     def __init__(self, content: Content, limits: Limits) -> None:
         self._content = content
@@ -57,6 +60,7 @@ class ChunkedBody:
         self._buffer = bytearray()  # a line that has not ended yet
         self._step = self._chunk_line
         self._remaining = 0  # of the current chunk's data
+        self._extension_size = 0
         self._trailer_count = 0
         self._trailer_size = 0
         self.length = 0
@@ -100,6 +104,11 @@ class ChunkedBody:
         match = CHUNK_LINE.fullmatch(line)
         if match is None:
             raise RequestRefused(400, "A chunk's first line is malformed.", close=True)
+        if len(line) > match.end(1):
+            self._extension_size += len(line) - match.end(1)
+            if self._extension_size > self._limits.max_head:
+                # RFC 9112 section 7.1.1: nobody reads them, and they need not be content to keep a server busy.
+                raise RequestRefused(400, "The chunk extensions are larger than a head may be.", close=True)
         size = int(match[1], 16)
         if size > self._limits.max_body - self.length:
             raise RequestRefused(413, f"The content is larger than {self._limits.max_body} bytes.", close=True)

@@ -43,7 +43,7 @@ CONTENT_LENGTH_DIGITS: Final = 18
 # RFC 9110 5.6.4   quoted-string = DQUOTE *( qdtext / quoted-pair ) DQUOTE
 _QUOTED_STRING: Final = rb'"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t \x21-\x7e\x80-\xff])*"'
 CHUNK_LINE: Final = re.compile(
-    rb"([0-9A-Fa-f]{1,16})"
+    rb"0*([0-9A-Fa-f]{1,16})"
     rb"(?:[ \t]*;[ \t]*" + _TOKEN + rb"(?:[ \t]*=[ \t]*(?:" + _TOKEN + rb"|" + _QUOTED_STRING + rb"))?)*"
 )
 
@@ -56,7 +56,7 @@ _HOST: Final = (
     rf"|\[v[0-9A-Fa-f]+\.[{_UNRESERVED_SUB}:]+\]"
     rf"|(?:[{_UNRESERVED_SUB}]|%[0-9A-Fa-f]{{2}})*)"
 )
-HOST: Final = re.compile(rf"({_HOST})(?::([0-9]{{0,5}}))?")
+HOST: Final = re.compile(rf"({_HOST})(?::(0*[0-9]{{0,5}}))?")
 # A list made of repeated or comma-joined hosts would fit reg-name, whose sub-delims include the comma.
 HOST_LIST: Final = ","
 

@@ -174,7 +174,8 @@ def _join_fields(fields: dict[str, str], pairs: list[tuple[str, str]]) -> None:
             fields[key] = join(key, fields[key], value) if key in fields else value
 
 
-# RFC 9112 section 6.1 asks for chunked as the final coding; of the registered others none is built, so 501.
+# Of these none is built, so 501 (RFC 9112 section 6.1), where chunked is the final one. Else nobody knows where the
+# message ends, and that is 400 (section 6.3).
 _CODINGS_NOT_BUILT: Final = frozenset({"gzip", "x-gzip", "deflate", "compress", "x-compress"})
 
 
@@ -197,9 +198,9 @@ def _read_framing(head: Head, limits: Limits) -> None:
 
 def _coding_refused(value: str) -> RequestRefused:
     codings = [part.strip(OWS_TEXT).lower() for part in value.split(",")]
-    final_is_chunked = codings[-1] == "chunked" and len(codings) > 1
-    others = codings[:-1] if final_is_chunked else codings
-    if others and all(coding in _CODINGS_NOT_BUILT for coding in others):
+    final_is_chunked = codings[-1] == "chunked"
+    others = codings[:-1]
+    if final_is_chunked and all(coding in _CODINGS_NOT_BUILT for coding in others):
         return RequestRefused(501, "The only transfer coding that this server knows is chunked.", close=True)
     return RequestRefused(400, "The Transfer-Encoding field cannot be relied upon.", close=True)
 

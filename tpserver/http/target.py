@@ -36,8 +36,9 @@ def parse_target(method: str, target: str) -> Target:
 
 def _origin_form(target: str, authority: str | None) -> Target:
     path, _, query = target.partition("?")
-    if "%" in target:
-        if BAD_PERCENT.search(target):
+    if "%" in path:
+        # In the query it is the application's to judge: people type "?q=100%", and browsers send that.
+        if BAD_PERCENT.search(path):
             raise RequestRefused(
                 400, "A percent sign in the request target is not followed by two hex digits.", close=True
             )
