@@ -37,7 +37,7 @@ MAY_IMPORT = {
     "process": set(),
     "sites": {"config", "errors", "http", "responders", "version"},
     "handler": {"access_log", "errors", "http", "log", "responders", "sheets", "spool", "tally"},
-    "sheets": set(),
+    "sheets": {"http"},
     "spool": {"errors", "log"},
     "tally": set(),
     "log": set(),

@@ -26,7 +26,8 @@ def descriptors() -> set[str]:
     found = set()
     for name in os.listdir("/proc/self/fd"):
         try:
-            found.add(f"{name} {os.readlink('/proc/self/fd/' + name)}")
+            link = f"/proc/self/fd/{name}"
+            found.add(f"{os.readlink(link)} {os.stat(link).st_ino}")
         except OSError:
             continue
     return {one for one in found if "memfd:tpserver" in one}

@@ -28,7 +28,7 @@ from tpserver.responders.reply import Wire
 from tpserver.responders.site import Site
 from tpserver.responders.vhosts import VirtualHosts
 from tpserver.responders.wsgi import WSGIResponder
-from tpserver.sheets import Sheet, Sheets
+from tpserver.sheets import Answer, Sheets
 from tpserver.spool import Spool
 from tpserver.tally import Answers
 
@@ -87,22 +87,6 @@ class Refusal:
         self.data = data
 
 
-class Answer:
-    """A whole answer to `head` that is ready before its request has become one: a small file.
-
-    `length` is its content's. `sheet` holds the same bytes, where sending that is quicker.
-    """
-
-    __slots__ = ("data", "head", "length", "sheet")
-    kind: Final = "answer"
-
-    def __init__(self, head: Head, data: bytes, length: int, sheet: Sheet | None) -> None:
-        self.head = head
-        self.data = data
-        self.length = length
-        self.sheet = sheet
-
-
 class HTTPProtocol:
     """What all connections of one server share: limits, memory, the clock's second, and the site."""
 
@@ -137,20 +121,24 @@ class HTTPProtocol:
     def begin_turn(self) -> None:
         """The leader: a new turn begins; perhaps a new second."""
         self.turn += 1
-        self.found.clear()
-        self.ready.clear()
+        self.found, self.ready = {}, {}  # not cleared: a relieved leader may still write to those before
         second = int(time.time())
         if second != self._second:
             self._second = second
             self._sheets.begin_second()
             self.stamp = stamp(format_date(second), self._software)
 
+    def end(self) -> None:
+        """The server has stopped: what was kept for its turns is of no use any more."""
+        self.found, self.ready = {}, {}
+        self._sheets.begin_second()
+
     def find(self, head: Head) -> Any:
         """Who answers a request with this head, as `Site.find` says; the refusal that it gets, being whole; or the
         `Answer` itself, which needs no handler then.
         """
         found: Any
-        turn = self.turn
+        turn, kept = self.turn, self.found
         try:
             found = self.site.find(head, turn)
         except RequestRefused as refusal:
@@ -159,8 +147,7 @@ class HTTPProtocol:
             ready = self.site.ready(head, found, self.stamp)
             if ready is not None:
                 found = Answer(head, *ready, self._sheets.find(ready[0]))
-        if turn == self.turn:  # else this leader was relieved while it looked
-            self.found[head] = found
+        kept[head] = found
         return found
 
     def receiver(self, client_address: Any = ("", 0)) -> Receiver:
@@ -217,9 +204,10 @@ class Receiver(MessageReader[HTTPRequest]):
     def receive(self, data: bytes) -> Any:
         """Bytes in; a request, an interim response, a refusal, or None. Never raises but for a fault of ours."""
         protocol = self._protocol
-        if protocol.ready and self._head is None and not self._buffer:
+        ready = protocol.ready  # of the turn that this begins in
+        if ready and self._head is None and not self._buffer:
             # The quickest way first: others have asked for the same small file in this turn.
-            answer = protocol.ready.get(data)
+            answer = ready.get(data)
             if answer is not None:
                 self._blank_seen = False
                 protocol.record(self._client_address, answer.head, 200, answer.length)
@@ -237,9 +225,9 @@ class Receiver(MessageReader[HTTPRequest]):
         found = protocol.found.get(head) or protocol.find(head)
         if type(found) is Answer:
             answer = found
-            # `data` is this head and nothing else; and this is still the turn that it was looked for in.
-            if protocol.memory.heads.get(data) is head and protocol.found.get(head) is found:
-                protocol.ready[data] = answer
+            # `data` is this head and nothing else.
+            if protocol.memory.heads.get(data) is head:
+                ready[data] = answer
             protocol.record(self._client_address, head, 200, answer.length)
             return answer
         request.found = found

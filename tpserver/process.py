@@ -27,8 +27,11 @@ def raise_file_limit() -> None:
 def share_heaps() -> bool:
     """Makes threads that are still to come share a few heaps (mallopt(3)); whether it could.
 
-    Only glibc has that. What the environment says of it (MALLOC_ARENA_MAX) stands.
+    Only glibc has that, and without the interpreter's lock they would wait for each other. What the environment says
+    of it (MALLOC_ARENA_MAX, GLIBC_TUNABLES) stands.
     """
+    if not getattr(sys, "_is_gil_enabled", lambda: True)():
+        return False
     if "MALLOC_ARENA_MAX" in os.environ or "glibc.malloc" in os.environ.get("GLIBC_TUNABLES", ""):
         return False
     try:

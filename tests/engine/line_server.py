@@ -95,6 +95,9 @@ class LineProtocol:
     def begin_turn(self) -> None:
         pass
 
+    def end(self) -> None:
+        pass
+
     def overload(self, request: Line, retry_after: int) -> bytes:
         return b"busy\n"
 

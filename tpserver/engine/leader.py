@@ -160,6 +160,8 @@ class Leader:
 
     def _poll(self) -> list[tuple[int, int]]:
         now = monotonic()
+        if self._server.closed:
+            self.table.listener.close()
         self.table.listener.refresh(now)
         self.sleeping = True  # from here on whoever gives a connection back rings
         if self.table.ready or self._returned:
@@ -170,7 +172,8 @@ class Leader:
             events = self.table.poller.poll(timeout)
         except (OSError, ValueError) as error:
             events = []
-            self.table.renew_poller(error)
+            if not (self._server.closed and self.table.listener.watched):  # else that is it: it was closed just now
+                self.table.renew_poller(error)
         self.sleeping = False
         if events or self.table.ready:
             self.turns += 1  # before the look at the watcher, which looks at this when it has lain down

@@ -35,6 +35,7 @@ class ListeningServer(socketserver.TCPServer):
     closed = False  # by `server_close`: nobody listens anew
 
     def server_bind(self) -> None:
+        """Binds to the address; on Windows for this server alone. Raises OSError."""
         if sys.platform == "win32":
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
         super().server_bind()
@@ -43,6 +44,7 @@ class ListeningServer(socketserver.TCPServer):
         self.server_port: int = address[1]
 
     def server_activate(self) -> None:
+        """Listens. Raises OSError."""
         super().server_activate()
         self.socket.setblocking(False)
         if hasattr(socket, "TCP_NOTSENT_LOWAT"):
@@ -52,7 +54,7 @@ class ListeningServer(socketserver.TCPServer):
                 self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT)
 
     def listens(self) -> bool:
-        """Whether the listening socket is what it was."""
+        """Whether the listening socket is what it was. Any thread."""
         try:
             return bool(self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
         except OSError:
@@ -105,20 +107,20 @@ class Listener:
         self._server = server
         self._poller = poller
         self.fd = server.socket.fileno()
-        self._watched = False
+        self.watched = False  # by the poller
         self._closed = False
         self._rests_until = 0.0
         self._complained = False
 
     def refresh(self, now: float) -> None:
         """Before each poll: after a rest the socket is watched again."""
-        if not self._watched and not self._closed and now >= self._rests_until:
+        if not self.watched and not self._closed and now >= self._rests_until:
             self._poller.watch(self.fd, NOTHING, READ)
-            self._watched = True
+            self.watched = True
 
     def rest_left(self, now: float) -> float:
         """Seconds until the rest is over; infinite where there is none."""
-        return float("inf") if self._watched or self._closed else max(0.0, self._rests_until - now)
+        return float("inf") if self.watched or self._closed else max(0.0, self._rests_until - now)
 
     def accept(self, now: float) -> Iterator[tuple[socket.socket, Any]]:
         """The connections that wait, non-blocking, some dozens at the most."""
@@ -151,8 +153,8 @@ class Listener:
         self._unwatch()
 
     def _unwatch(self) -> None:
-        if self._watched:
-            self._watched = False
+        if self.watched:
+            self.watched = False
             with contextlib.suppress(OSError, KeyError, ValueError):  # it has been closed: then nothing is watched
                 self._poller.watch(self.fd, READ, NOTHING)
 

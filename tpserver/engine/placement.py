@@ -142,8 +142,10 @@ class Route:
             self._held -= 1
             if computing < elapsed / 2 and not warm_up:
                 self.learn(MOST)
-            elif not self._held and not self._seen:
-                self.wait = 0.0
+            elif not self._held:
+                self._countdown = 0  # what it was relieved for does not stand any more
+                if not self._seen:
+                    self.wait = 0.0
         if not warm_up:
             self.learn_long(elapsed, computing)
 

@@ -111,6 +111,9 @@ class ConnectionProtocol(Protocol):
     def begin_turn(self) -> None:
         """The leader has polled and now attends to what came: the time to look at a clock."""
 
+    def end(self) -> None:
+        """The server has stopped, for now: nothing more is asked for until the next turn."""
+
     def overload(self, request: Any, retry_after: int) -> bytes:
         """The answer to a request that finds the queue full; `retry_after` in seconds."""
 

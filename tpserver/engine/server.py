@@ -23,6 +23,7 @@ from tpserver.engine.listeners import ListeningServer
 from tpserver.engine.placement import COMPUTING, HAND_OVER, QUICK, Placement
 from tpserver.engine.protocol import ConnectionProtocol
 from tpserver.engine.running import Running
+from tpserver.engine.table import SWEEP
 from tpserver.engine.tally import Tally
 from tpserver.engine.timing import Timing
 from tpserver.engine.watcher import TICK, Watcher
@@ -283,7 +284,8 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
     def _stop(self) -> None:
         self.stopped = True
         self.leader.wake()
-        unfinished = self._leading is not None and wait([self._leading], timeout=1.0).not_done
+        # Longer than the longest poll: the descriptor that wakes the leader may have been closed behind our back.
+        unfinished = self._leading is not None and wait([self._leading], timeout=2 * SWEEP).not_done
         for request in self.admission.clear():
             request.close()
         self.left_behind = bool(unfinished or self.admission.running or self.running.strays)
@@ -291,6 +293,7 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
             _log.error("a thread hangs while it serves a file; it is left behind")
         if not unfinished:
             self.leader.table.close()
+        self.protocol.end()
         if self.admission.running:
             _log.error("%d requests still run; their threads are left behind", self.admission.running)
         self._pool.shutdown(wait=not self.left_behind)
@@ -324,7 +327,7 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
         """The watcher, while the leader that it relieves cannot end what it is at."""
         request, thread, now = self._here, self.leadership.thread, perf_counter()
         if request is not None and request.connection is connection:
-            self.watcher.alert()
+            self.watcher.alert()  # the next one is likely to come soon
             self.admission.occupy(now)
             self.placement.learn_relief(request)
             self.running.begin(request, now, thread)

@@ -190,8 +190,7 @@ class Table:
 
         Raises OSError when there is none to be had.
         """
-        if not self._server.closed:  # else that was it: `select` wants no closed socket
-            _log.error("the sockets cannot be polled (%s); going on with a new poller", error)
+        _log.error("the sockets cannot be polled (%s); going on with a new poller", error)
         poller, wakeup = new_poller(), WakeUp()
         self._stolen.append(self.poller)  # never closed: its number may be the new one's
         self.wakeup.detach()
