@@ -124,7 +124,7 @@ class Table:
     def _turn_away(self, connection: Connection, now: float, why: str) -> None:
         """One connection too many: told so. Some of these may linger, uncounted: only some, for descriptors."""
         self._server.tally.add(why)
-        connection.write(self._protocol.too_many_connections())
+        connection.write(self._protocol.too_many_connections(connection.client_address))
         connection.flush()
         connection.keep = False
         connection.state = ANSWERED
@@ -231,14 +231,15 @@ class Table:
                 self.drop(connection)
 
     def _expire(self, connection: Connection, now: float) -> None:
-        if connection.state == SENDING or connection.phase == "body":
-            self._server.tally.add("slow reader" if connection.state == SENDING else "slow body")
-        elif connection.state == RECEIVING:
-            self._server.tally.add("head timeout" if connection.phase == "head" else "idle timeout")
         last_words = connection.receiver.expire() if connection.state == RECEIVING else b""
         if not last_words:
+            if connection.state == SENDING:
+                self._server.ended.add("slow reader")
+            elif connection.state == RECEIVING:
+                self._server.ended.add("no request" if connection.phase == "head" else "idle timeout")
             self.drop(connection)
             return
+        self._server.tally.add("slow body" if connection.phase == "body" else "head timeout")
         connection.write(last_words)
         connection.flush()
         connection.state = ANSWERED
