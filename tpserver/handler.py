@@ -206,10 +206,10 @@ class Receiver(MessageReader[HTTPRequest]):
         try:
             request = _read_message(self, data)
         except RequestRefused as refusal:
-            return self._refuse(refusal)
+            return self._refuse(refusal, data)
         except OSError as error:
             _log.error("cannot store the content of a request: %s", error)
-            return self._refuse(RequestRefused(503, "The server has no room for this content now.", close=True))
+            return self._refuse(RequestRefused(503, "The server has no room for this content now.", close=True), data)
         if request is None or isinstance(request, Interim):
             return request
         head = request.head
@@ -240,18 +240,21 @@ class Receiver(MessageReader[HTTPRequest]):
         refusal: Refusal = self._refuse(RequestRefused(408, "The request has not come in time.", close=True))
         return refusal.data
 
-    def _refuse(self, refusal: RequestRefused) -> Refusal:
+    def _refuse(self, refusal: RequestRefused, data: bytes = b"") -> Refusal:
+        """`data` came last. What begins as a HEAD request is answered as one, however it goes on."""
+        head = self._head
+        begins = (self._buffer or data)[:5] if head is None else head.method.encode() + b" "
         self.close()
-        data = pages.response(
+        answer = pages.response(
             refusal.status,
             refusal.detail,
             stamp=self._protocol.stamp,
             html=accepts_html(refusal.accept),
-            head_only=refusal.head_only,
+            head_only=refusal.head_only or begins == b"HEAD ",
             fields=refusal.fields,
         )
-        self._protocol.record(self._client_address, None, refusal.status, pages.content_length(data))
-        return Refusal(refusal.status, data)
+        self._protocol.record(self._client_address, None, refusal.status, pages.content_length(answer))
+        return Refusal(refusal.status, answer)
 
 
 _read_message = MessageReader[HTTPRequest].receive  # `super()` for a call that every request makes
