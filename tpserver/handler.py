@@ -17,10 +17,10 @@ from tpserver.errors import RequestRefused
 from tpserver.http import pages
 from tpserver.http.arriving import ArrivingContent
 from tpserver.http.dates import format_date
-from tpserver.http.grammar import HEAD_END
 from tpserver.http.head import Head, Limits
 from tpserver.http.message import CONTINUE, Interim, Memory, Message, MessageReader
 from tpserver.http.negotiation import accepts_html
+from tpserver.http.pages import Refusal
 from tpserver.http.response import server_timing, stamp
 from tpserver.log import Log
 from tpserver.responders.file import File
@@ -74,17 +74,6 @@ class HTTPRequest(Message):
         """Gives its content's file back."""
         if self.content is not None:
             self.content.close()
-
-
-class Refusal:
-    """Last bytes on a connection, and the status that they carry."""
-
-    __slots__ = ("data", "status")
-    kind: Final = "refusal"
-
-    def __init__(self, status: int, data: bytes) -> None:
-        self.status = status
-        self.data = data
 
 
 class HTTPProtocol:
@@ -171,17 +160,19 @@ class HTTPProtocol:
             keep_alive=keep_alive,
             fields=(("Retry-After", str(retry_after)),),
         )
-        self.record(request.connection.client_address, head, 503, 0)
+        self.record(request.connection.client_address, head, 503, pages.content_length(data))
         return data
 
-    def too_many_connections(self) -> bytes:
+    def too_many_connections(self, client_address: Any) -> bytes:
         """503 for a connection beyond the limit, whatever it was going to ask."""
-        return pages.response(
+        data = pages.response(
             503,
             "The server has as many connections as it takes. Try again in a moment.",
             stamp=self.stamp,
             fields=(("Retry-After", "1"),),
         )
+        self.record(client_address, None, 503, pages.content_length(data))
+        return data
 
     def record(self, client_address: Any, head: Head | None, status: int, length: int) -> None:
         """One answer, with `length` bytes of content, for the figures and the access log. Any thread."""
@@ -215,10 +206,10 @@ class Receiver(MessageReader[HTTPRequest]):
         try:
             request = _read_message(self, data)
         except RequestRefused as refusal:
-            return self._refuse(refusal)
+            return self._refuse(refusal, data)
         except OSError as error:
             _log.error("cannot store the content of a request: %s", error)
-            return self._refuse(RequestRefused(503, "The server has no room for this content now.", close=True))
+            return self._refuse(RequestRefused(503, "The server has no room for this content now.", close=True), data)
         if request is None or isinstance(request, Interim):
             return request
         head = request.head
@@ -249,18 +240,21 @@ class Receiver(MessageReader[HTTPRequest]):
         refusal: Refusal = self._refuse(RequestRefused(408, "The request has not come in time.", close=True))
         return refusal.data
 
-    def _refuse(self, refusal: RequestRefused) -> Refusal:
+    def _refuse(self, refusal: RequestRefused, data: bytes = b"") -> Refusal:
+        """`data` came last. What begins as a HEAD request is answered as one, however it goes on."""
+        head = self._head
+        begins = (self._buffer or data)[:5] if head is None else head.method.encode() + b" "
         self.close()
-        self._protocol.record(self._client_address, None, refusal.status, 0)
-        data = pages.response(
+        answer = pages.response(
             refusal.status,
             refusal.detail,
             stamp=self._protocol.stamp,
             html=accepts_html(refusal.accept),
-            head_only=refusal.head_only,
+            head_only=refusal.head_only or begins == b"HEAD ",
             fields=refusal.fields,
         )
-        return Refusal(refusal.status, data)
+        self._protocol.record(self._client_address, None, refusal.status, pages.content_length(answer))
+        return Refusal(refusal.status, answer)
 
 
 _read_message = MessageReader[HTTPRequest].receive  # `super()` for a call that every request makes
@@ -371,7 +365,7 @@ class HTTPRequestHandler(socketserver.StreamRequestHandler):
             fields=fields,
         )
         self.status = status
-        self.length = len(data) - data.index(HEAD_END) - len(HEAD_END)
+        self.length = pages.content_length(data)
         self.wfile.write(data)
 
     def complain(self, text: str) -> None:

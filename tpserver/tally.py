@@ -34,7 +34,12 @@ class Answers(threading.local):
         every.append(self.mine)
 
     def figures(self) -> dict[str, Any]:
-        """Statuses and bytes since the start. Any thread."""
+        """Since the start. Any thread.
+
+        `statuses` maps each to how often it was the final answer, be it the application's, a file's or the server's
+        own, also on a connection that was turned away; as many as there are lines in the access log. `bytes` are those
+        of their contents, heads and framing not counted. A client that left early may have got less.
+        """
         statuses: dict[int, int] = {}
         for count in list(self._every):
             for status, times in count.statuses.copy().items():

@@ -46,7 +46,7 @@ class Said:
     """Bytes of the protocol's own: "interim" or "refusal"."""
 
     def __init__(self, kind: str, data: bytes) -> None:
-        self.kind = kind
+        self.kind = self.cause = kind
         self.data = data
 
 
@@ -101,7 +101,7 @@ class LineProtocol:
     def overload(self, request: Line, retry_after: int) -> bytes:
         return b"busy\n"
 
-    def too_many_connections(self) -> bytes:
+    def too_many_connections(self, client_address: Any) -> bytes:
         return b"full\n"
 
 

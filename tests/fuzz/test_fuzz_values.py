@@ -48,21 +48,21 @@ def test_entity_tags(text: str, etag: str, weak: bool) -> None:
 def test_preconditions(fields: dict[str, str], since: str, unmodified: str, method: str) -> None:
     fields |= {"HTTP_IF_MODIFIED_SINCE": since, "HTTP_IF_UNMODIFIED_SINCE": unmodified}
     current = conditional.Validators('"a"', 784111777)
-    assert conditional.evaluate(method, fields, current) in (200, 304, 412)
+    assert conditional.evaluate(method, fields, current, 1_790_000_000) in (200, 304, 412)
 
 
 @given(when)
 @few
 def test_dates(text: str) -> None:
-    seconds = dates.parse_date(text)
+    seconds = dates.parse_date(text, 2026)
     if seconds is not None:
-        assert dates.parse_date(dates.format_date(seconds)) == seconds
+        assert dates.parse_date(dates.format_date(seconds), 2026) == seconds
 
 
 @given(st.integers(-62135596800, 253402300799))
 @few
 def test_a_date_is_written_as_it_is_read(seconds: int) -> None:
-    assert dates.parse_date(dates.format_date(seconds)) == seconds
+    assert dates.parse_date(dates.format_date(seconds), 2026) == seconds
 
 
 @given(accepted)

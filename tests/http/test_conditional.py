@@ -11,6 +11,7 @@ SAME = "Sun, 06 Nov 1994 08:49:37 GMT"
 AFTER = "Sun, 06 Nov 1994 08:49:38 GMT"
 STRONG = Validators('"a"', 784111777)
 WEAK = Validators('W/"a"', 784111777)
+NOW = STRONG.last_modified + 1
 
 IF_MATCH = "HTTP_IF_MATCH"
 IF_NONE_MATCH = "HTTP_IF_NONE_MATCH"
@@ -115,7 +116,7 @@ def test_a_very_long_list_is_read_to_its_end() -> None:
 )
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_reading_under_conditions(method: str, fields: dict[str, str], status: int) -> None:
-    assert evaluate(method, fields, STRONG) == status
+    assert evaluate(method, fields, STRONG, NOW) == status
 
 
 @pytest.mark.parametrize(
@@ -132,7 +133,7 @@ def test_reading_under_conditions(method: str, fields: dict[str, str], status: i
 )
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "POST"])
 def test_writing_under_conditions(method: str, fields: dict[str, str], status: int) -> None:
-    assert evaluate(method, fields, STRONG) == status
+    assert evaluate(method, fields, STRONG, NOW) == status
 
 
 @pytest.mark.parametrize(
@@ -145,10 +146,7 @@ def test_writing_under_conditions(method: str, fields: dict[str, str], status: i
     ],
 )
 def test_a_weak_validator_tells_what_is_new_but_not_what_is_the_same(fields: dict[str, str], status: int) -> None:
-    assert evaluate("GET", fields, WEAK) == status
-
-
-NOW = STRONG.last_modified + 1
+    assert evaluate("GET", fields, WEAK, NOW) == status
 
 
 @pytest.mark.parametrize(
@@ -186,13 +184,37 @@ def test_a_range_counts_if_the_file_is_still_the_same(value: str, current: Valid
 def test_very_long_dates_are_none_and_are_not_remembered() -> None:
     long = SAME + " " * 10_000
     assert not range_holds(long, STRONG, NOW)
-    assert evaluate("GET", {IF_MODIFIED_SINCE: long}, STRONG) == 200
+    assert evaluate("GET", {IF_MODIFIED_SINCE: long}, STRONG, NOW) == 200
 
 
 @pytest.mark.parametrize("name", [IF_MODIFIED_SINCE, IF_UNMODIFIED_SINCE])
 @pytest.mark.parametrize("date", [BEFORE, SAME, AFTER])
 def test_without_a_date_to_compare_with_a_date_counts_for_nothing(name: str, date: str) -> None:
     undated = Validators('"a"', None)
-    assert evaluate("GET", {name: date}, undated) == 200
+    assert evaluate("GET", {name: date}, undated, NOW) == 200
     assert not range_holds(date, undated, 2**32)
     assert not range_holds("never", undated, 2**32)
+
+
+IN_2026 = 1_790_000_000
+IN_2076 = 3_370_000_000
+
+
+@pytest.mark.parametrize(
+    ("date", "now", "status"),
+    [
+        # Of 1994, whichever year it is asked in; what the file has is of that time.
+        ("Sunday, 06-Nov-94 08:49:37 GMT", IN_2026, 304),
+        ("Saturday, 05-Nov-94 08:49:37 GMT", IN_2026, 200),
+        # 2030 when it is asked in 2026, and so is all that has two digits less than fifty years ahead of it.
+        ("Wednesday, 06-Nov-30 08:49:37 GMT", IN_2026, 304),
+        ("Friday, 06-Nov-70 08:49:37 GMT", IN_2026, 304),
+        # 1980: before the file.
+        ("Thursday, 06-Nov-80 08:49:37 GMT", IN_2026, 200),
+        # 2080, when that is near.
+        ("Wednesday, 06-Nov-80 08:49:37 GMT", IN_2076, 304),
+    ],
+)
+def test_a_year_of_two_digits_is_at_most_fifty_years_ahead(date: str, now: int, status: int) -> None:
+    assert evaluate("GET", {IF_MODIFIED_SINCE: date}, STRONG, now) == status
+    assert evaluate("GET", {IF_UNMODIFIED_SINCE: date}, STRONG, now) == (200 if status == 304 else 412)

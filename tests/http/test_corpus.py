@@ -145,6 +145,50 @@ def test_invalid(case: Case, runs: list[list[bytes]]) -> None:
     check_all(case, runs)
 
 
+_CHUNKED = b"HEAD / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (_CHUNKED + b"+5\r\n", 400),
+        (_CHUNKED + b"5\r\nhello!", 400),
+        (b"HEAD / HTTP/1.1\nHost: a\n\n", 400),
+        (b"HEAD / HTTP/1.1\r\nHost: a\n", 400),
+        (b"HEAD / HTTP/1.1\r\n\r\n", 400),
+        (b"HEAD /a b HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        (b"\r\nHEAD /a b HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        (b"HEAD / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n", 413),
+        (b"HEAD /" + 2000 * b"a", 414),
+        (b"HEAD / HTTP/1.1\r\nHost: a\r\nX: " + 2000 * b"x" + b"\r\n\r\n", 431),
+        (b"HEAD / HTTP/2.0\r\nHost: a\r\n\r\n", 505),
+        (b"GET / HTTP/1.1\r\nHost: a\r\n\r\nHEAD / HTTP/1.1\r\n\r\n", 400),
+    ],
+)
+def test_the_refusal_of_a_head_request_has_no_content(data: bytes, status: int) -> None:
+    for pieces in ([data], [data[at : at + 1] for at in range(len(data))], re.findall(rb"[^\n]*\n|[^\n]+", data)):
+        last = feed(Server({"max_head": 1024, "max_body": 100}), pieces)[-1]
+        assert (last.kind, last.status) == ("refusal", status)
+        assert last.data.endswith(b"\r\n\r\n")
+
+
+@pytest.mark.parametrize("data", [b"HEAD / HTTP/1.1\r\nHo", _CHUNKED + b"5\r\nhel"])
+def test_a_head_request_that_does_not_come_in_time_is_told_so_without_content(data: bytes) -> None:
+    receiver = Server({}).protocol.receiver(("192.0.2.1", 50000))
+    assert receiver.receive(data) is None
+    last_words = receiver.expire()
+    assert last_words.startswith(b"HTTP/1.1 408 ")
+    assert last_words.endswith(b"\r\n\r\n")
+
+
+@pytest.mark.parametrize("data", [b"HEADS /a b HTTP/1.1\r\n\r\n", _CHUNKED + b"0\r\n\r\nGET /a b HTTP/1.1\r\n\r\n"])
+def test_the_refusal_of_any_other_request_has_content(data: bytes) -> None:
+    for pieces in ([data], [data[at : at + 1] for at in range(len(data))]):
+        last = feed(Server({}), pieces)[-1]
+        assert last.status == 400
+        assert b"malformed" in last.data
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_what_a_server_remembers_of_one_request_changes_no_other(seed: int) -> None:
     server = Server({})

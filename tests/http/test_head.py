@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tpserver.errors import RequestRefused
+from tpserver.http import head as head_rules
 from tpserver.http.head import Head, Limits, head_end, parse_head
 
 LIMITS = Limits(max_head=1024, max_fields=5, max_body=100)
@@ -40,7 +41,7 @@ def test_a_head_ends_behind_its_empty_line(data: bytes, end: int) -> None:
         assert head_end(bytearray(data), scanned, 100) == end
 
 
-@pytest.mark.parametrize("data", [b"\n", b"a\n", b"a\r\nb\n", b"a\n\n", b"\r\n\n", b"GET / HTTP/1.1\nHost: h\n\n"])
+@pytest.mark.parametrize("data", [b"\n", b"a\n", b"GET / HTTP/1.1\r\nb\n", b"a\n\n", b"GET / HTTP/1.1\nHost: h\n\n"])
 def test_a_line_that_ends_with_lf_alone_is_refused_before_the_head_is_complete(data: bytes) -> None:
     with pytest.raises(RequestRefused, match="LF alone") as caught:
         head_end(data, 0, 100)
@@ -60,6 +61,43 @@ def test_a_line_that_ends_with_lf_alone_is_refused_in_a_complete_head(data: byte
     with pytest.raises(RequestRefused) as caught:
         parse_head(data[: head_end(data, 0, 100)], LIMITS, {})
     assert caught.value.status == 400
+
+
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        (b"GET /", 400),
+        (b"GET / HTTP/1.1 x", 400),
+        (b"G\0T / HTTP/1.1", 400),
+        (b"GET / HTTP/2.0", 505),
+        (b"HEAD / HTTP/0.9", 505),
+        (b"HEAD /", 400),
+    ],
+)
+@pytest.mark.parametrize("rest", [b"", b"Ho", b"Host: h\r\n", b"Host: h\n", 100 * b"x", b"Host: h\r\n\r\n"])
+def test_a_request_line_that_cannot_be_served_is_refused_as_soon_as_it_is_there(
+    line: bytes, status: int, rest: bytes
+) -> None:
+    data = line + b"\r\n" + rest
+    if data.endswith(b"\r\n\r\n"):
+        with pytest.raises(RequestRefused) as whole:
+            parse_head(data, LIMITS, {})
+        assert (whole.value.status, whole.value.head_only) == (status, line.startswith(b"HEAD"))
+        return
+    for scanned in range(len(line) + 2):
+        with pytest.raises(RequestRefused) as caught:
+            head_end(bytearray(data), scanned, 100)
+        assert (caught.value.status, caught.value.head_only) == (status, line.startswith(b"HEAD"))
+        assert caught.value.close
+
+
+def test_the_request_line_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at = []
+    monkeypatch.setattr(head_rules, "parse_request_line", looked_at.append)
+    data = b"GET / HTTP/1.1\r\nHost: h\r\nX: a\r\n"
+    for cut in range(len(data)):
+        assert head_end(data[: cut + 1], cut, 100) == -1
+    assert looked_at == [b"GET / HTTP/1.1"]
 
 
 def test_a_line_end_that_was_cut_in_two_is_no_bare_lf() -> None:

@@ -91,6 +91,22 @@ def test_half_a_head_behind_a_whole_request_is_refused(start, clock):
         assert refused_in_time(client)
 
 
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        (b"GET /", 400),
+        (b"GET / HTTP/1.1 x", 400),
+        (b"G\0T / HTTP/1.1", 400),
+        (b"GET / HTTP/2.0", 505),
+    ],
+)
+def test_a_request_line_that_cannot_be_served_is_answered_before_the_rest_comes(start, clock, line, status):
+    with Client(start(Gates())) as client:  # the clock stands still
+        client.send(line + b"\r\n")
+        assert client.response().status == status
+        assert client.ended()
+
+
 def test_half_content_behind_a_whole_request_is_refused(start, clock):
     running = start(Gates(), min_rate=0, send_timeout=30)
     post = request("/", method="POST", body=b"content")

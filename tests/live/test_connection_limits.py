@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import logging
 import selectors
+import socket
 import sys
 import threading
 
 import pytest
-from raw_client import Client, Clock, Gates, request, several, turns, until, until_left
+from raw_client import PATIENCE, Client, Clock, Gates, request, several, turns, until, until_left
 
+from tpserver.engine import crowds, table
 from tpserver.engine import server as engine
-from tpserver.engine import table
 from tpserver.engine.polling import SelectorPoller
 
 
@@ -38,6 +40,32 @@ def test_a_connection_that_ends_makes_room(start):
                 assert two.ended()
             while running.server.leader.open > 1:
                 assert one.ask("*", method="OPTIONS").status == 204
+
+
+def test_an_address_beyond_its_limit_takes_no_places_from_others(start, monkeypatch):
+    Clock(monkeypatch)  # stands still: nobody who was turned away leaves by itself
+    monkeypatch.setattr(crowds, "_address", lambda one: "greedy" if one.client_address[1] in greedy else "")
+    greedy = set()
+
+    def greedy_client():
+        """Bound before it connects, so that the server knows it by its port."""
+        sock = socket.socket()
+        sock.bind(("127.0.0.1", 0))
+        sock.settimeout(PATIENCE)
+        greedy.add(sock.getsockname()[1])
+        sock.connect(running.address)
+        return sock
+
+    running = start(Gates(), max_connections=6, max_connections_per_ip=2)
+    with contextlib.ExitStack() as stack:
+        crowd = [stack.enter_context(greedy_client()) for _ in range(30)]
+        assert crowd[2].recv(12) == b"HTTP/1.1 503"  # so are all behind it, but few of them are given time to hear it
+        for _ in range(10):
+            with Client(running) as other:
+                assert other.ask("/a", "Connection: close").status == 200
+                assert other.ended()
+        assert running.server.leader.open <= 2 + 8 + 1
+    assert running.server.stats()["refused"] == {"connection limit of one address": 28}
 
 
 def beyond_capacity(monkeypatch):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from raw_client import Client, Gates, request, several, until, until_left
+from raw_client import Client, Clock, Gates, request, several, until, until_left
 
 
 def test_threads_line_and_connections_of_the_moment(start):
@@ -54,7 +54,80 @@ def test_refusals_by_cause(start):
         assert half.response().status == 408
         assert silent.ended()
     until_left(running, 0)
-    assert running.server.stats()["refused"] == {"head timeout": 2, "idle timeout": 1}
+    stats = running.server.stats()
+    assert stats["refused"] == {"head timeout": 1}
+    assert stats["ended"] == {"no request": 1, "idle timeout": 1}
+    assert stats["answers"]["statuses"][408] == 1
+
+
+def test_a_request_that_cannot_be_read_is_a_refusal_with_a_page(start, tmp_path):
+    access_log = tmp_path / "access.log"
+    running = start(Gates(), max_head=2000, max_body=1000, access_log=str(access_log))
+    contents = 0
+    for data, status in (
+        (b"nonsense\r\n\r\n", 400),
+        (request("/" + 2000 * "a"), 414),
+        (request("/", "X: " + 2000 * "a"), 431),
+        (request("/", method="POST", body=1001 * b"a"), 413),
+        (request("/", protocol="HTTP/2.0"), 505),
+    ):
+        with Client(running) as client:
+            client.send(data)
+            answer = client.response()
+            assert answer.status == status
+            assert client.ended()
+            contents += len(answer.body)
+    stats = running.server.stats()
+    assert stats["answers"] == {"statuses": {400: 1, 413: 1, 414: 1, 431: 1, 505: 1}, "bytes": contents}
+    assert stats["refused"] == {
+        "bad request": 1,
+        "uri too long": 1,
+        "request header fields too large": 1,
+        "content too large": 1,
+        "http version not supported": 1,
+    }
+    running.stop()
+    lengths = [int(line.split('" ')[1].split()[1]) for line in access_log.read_text().splitlines()]
+    assert sum(lengths) == contents
+
+
+def test_whoever_is_turned_away_is_in_the_figures_and_in_the_access_log(start, tmp_path):
+    access_log = tmp_path / "access.log"
+    with Gates() as gates:
+        running = start(gates, threads=1, queue=0, max_connections=3, access_log=str(access_log))
+        with Client(running) as first, Client(running) as second, Client(running) as third:
+            first.send(request("/hold/it"))
+            gates.arrived()
+            full = second.ask("/no-room")
+            assert third.ask("*", method="OPTIONS").status == 204
+            with Client(running) as fourth:
+                beyond = fourth.response()
+            assert (full.status, beyond.status) == (503, 503)
+            gates.open("it")
+            held = first.response()
+    stats = running.server.stats()
+    assert stats["refused"] == {"queue full": 1, "connection limit": 1}
+    running.stop()
+    answers = running.server.stats()["answers"]
+    assert answers["statuses"] == {200: 1, 204: 1, 503: 2}
+    assert answers["bytes"] == len(full.body) + len(beyond.body) + len(held.body)
+    lines = [line.split('"', 1)[1].split(' "-"')[0] for line in access_log.read_text().splitlines()]
+    assert f'-" 503 {len(beyond.body)}' in lines
+    assert f'GET /no-room HTTP/1.1" 503 {len(full.body)}' in lines
+
+
+def test_a_client_that_keeps_an_answer_to_a_broken_request_waiting_is_no_slow_one(start, monkeypatch):
+    clock = Clock(monkeypatch)
+    running = start(Gates())
+    with Client(running) as client:
+        client.send(request("/", "Transfer-Encoding: chunked", method="POST"))
+        clock.advance(running, 1)
+        client.send(b"nonsense\r\n")
+        assert client.response().status == 400
+        clock.advance(running, 3)
+        until_left(running, 0)
+    assert running.server.stats()["refused"] == {"bad request": 1}
+    assert running.server.stats()["ended"] == {}
 
 
 def test_they_can_be_written_as_json_and_asked_for_before_and_after(start):

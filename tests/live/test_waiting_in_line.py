@@ -68,7 +68,7 @@ def test_one_whose_client_has_left_is_never_run(start, gates, leave, monkeypatch
         assert first.response().status == 200
         until_left(running, 2)
     assert gates.seen == ["/hold/first", "/stays"]
-    assert running.server.stats()["refused"] == {"client gone": 1}
+    assert running.server.stats()["ended"] == {"client gone": 1}
 
 
 def test_those_who_have_left_make_room_in_the_line(start, gates):

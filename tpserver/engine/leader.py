@@ -277,6 +277,7 @@ class Leader:
                 return True
             connection.flush()
             if outcome.kind == "refusal":
+                self._server.tally.add(outcome.cause)
                 connection.state = ANSWERED
                 connection.keep = False
                 return True

@@ -70,6 +70,7 @@ class Refusal(Protocol):
 
     kind: Literal["refusal"]
     data: bytes
+    cause: str  # a few words, for the figures
 
 
 # What a connection is in the middle of while its receiver waits for more.
@@ -117,5 +118,5 @@ class ConnectionProtocol(Protocol):
     def overload(self, request: Any, retry_after: int) -> bytes:
         """The answer to a request that finds the queue full; `retry_after` in seconds."""
 
-    def too_many_connections(self) -> bytes:
+    def too_many_connections(self, client_address: Any) -> bytes:
         """The answer to a connection beyond the limit, which is closed then."""

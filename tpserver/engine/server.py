@@ -89,7 +89,8 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
         self._here: Any = None  # what the leader runs in place
         self.took_long = False  # one that ran in place: no response shall wait for the next
         self.running = Running(slow_request)
-        self.tally = Tally()
+        self.tally = Tally()  # of refusals
+        self.ended = Tally()  # of connections without an answer
         self.watcher = Watcher(self)
         self.placement = Placement()
         self._down = threading.Event()  # set while serve_forever does not run
@@ -348,7 +349,7 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
 
     def _drop(self, request: Any) -> None:
         """Its owner: `request` will not be run, for nobody waits for it."""
-        self.tally.add("client gone")
+        self.ended.add("client gone")
         request.connection.abort()
         request.close()
         self.shutdown_request(request)

@@ -25,7 +25,7 @@ _log = Log("tpserver")
 SWEEP: Final = 1.0
 # Seconds that a closing connection waits for its client to close, swallowing what comes.
 _LINGER: Final = 2.0
-# Connections beyond the limit that may linger at once: as many as `select` on Windows has left.
+# Connections that were turned away and may linger at once: as many as `select` on Windows has left.
 _TURNED_AWAY: Final = 8
 
 
@@ -46,6 +46,7 @@ class Table:
         self.poller.watch(self.wakeup.fd, NOTHING, READ)
         self.listener = Listener(server, self.poller)
         self._crowds = Crowds(server.max_connections_per_ip)
+        self._turned_away: set[Connection] = set()  # which linger: they take no place from anybody
         self._stolen: list[Poller] = []
         self.next_sweep = 0.0
         self.capacity = capacity(server.max_connections, self.poller.capacity, file_limit())
@@ -113,7 +114,7 @@ class Table:
         connection.phase = "head"  # a new connection has as long for its first head as any later one
         connection.deadline = now + self._timing.head_timeout
         self.connections[connection.fd] = connection
-        if len(self.connections) > self.capacity or not self.poller.takes(connection.fd):
+        if len(self.connections) - len(self._turned_away) > self.capacity or not self.poller.takes(connection.fd):
             self._turn_away(connection, now, "connection limit")
         elif not self._crowds.enter(connection):
             self._turn_away(connection, now, "connection limit of one address")
@@ -121,13 +122,14 @@ class Table:
             self.watch(connection, READ)
 
     def _turn_away(self, connection: Connection, now: float, why: str) -> None:
-        """One connection too many: told so. Only some of these may linger, for they take descriptors too."""
+        """One connection too many: told so. Some of these may linger, uncounted: only some, for descriptors."""
         self._server.tally.add(why)
-        connection.write(self._protocol.too_many_connections())
+        connection.write(self._protocol.too_many_connections(connection.client_address))
         connection.flush()
         connection.keep = False
         connection.state = ANSWERED
-        if len(self.connections) <= self.capacity + _TURNED_AWAY and self.poller.takes(connection.fd):
+        if len(self._turned_away) < _TURNED_AWAY and self.poller.takes(connection.fd):
+            self._turned_away.add(connection)
             self.settle(connection, now)
         else:
             self.drop(connection)
@@ -151,6 +153,7 @@ class Table:
         """Out of everything that is kept here, but the poller."""
         del self.connections[connection.fd]
         self.ready.pop(connection, None)
+        self._turned_away.discard(connection)
         self._crowds.leave(connection)
 
     # -- what an application does that closes descriptors which are not its own
@@ -228,14 +231,15 @@ class Table:
                 self.drop(connection)
 
     def _expire(self, connection: Connection, now: float) -> None:
-        if connection.state == SENDING or connection.phase == "body":
-            self._server.tally.add("slow reader" if connection.state == SENDING else "slow body")
-        elif connection.state == RECEIVING:
-            self._server.tally.add("head timeout" if connection.phase == "head" else "idle timeout")
         last_words = connection.receiver.expire() if connection.state == RECEIVING else b""
         if not last_words:
+            if connection.state == SENDING:
+                self._server.ended.add("slow reader")
+            elif connection.state == RECEIVING:
+                self._server.ended.add("no request" if connection.phase == "head" else "idle timeout")
             self.drop(connection)
             return
+        self._server.tally.add("slow body" if connection.phase == "body" else "head timeout")
         connection.write(last_words)
         connection.flush()
         connection.state = ANSWERED

@@ -1,4 +1,4 @@
-"""Counts of what happens seldom: refusals, by cause."""
+"""Counts of what happens seldom: refusals, or ends of connections, by cause."""
 
 from __future__ import annotations
 

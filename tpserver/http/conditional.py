@@ -11,6 +11,9 @@ from tpserver.http.grammar import ENTITY_TAG, OWS_TEXT
 
 # An HTTP-date is not longer; what is, is none, and not worth remembering.
 _LONGEST_DATE: Final = 40
+# The mean length of a year, in seconds. A year that begins a day early does not matter to the rule that needs it: what
+# is meant by two digits (RFC 9110 section 5.6.7).
+_YEAR: Final = 31_556_952
 
 
 class Validators(NamedTuple):
@@ -23,15 +26,18 @@ class Validators(NamedTuple):
     last_modified: int | None
 
 
-def evaluate(method: str, fields: Mapping[str, str], current: Validators) -> int:
-    """The status that the preconditions lead to: 200 (go on), 304 or 412, in the order of RFC 9110 section 13.2.2."""
+def evaluate(method: str, fields: Mapping[str, str], current: Validators, now: int) -> int:
+    """The status that the preconditions lead to: 200 (go on), 304 or 412, in the order of RFC 9110 section 13.2.2.
+
+    `now`, in seconds since the epoch, is for dates whose years have two digits.
+    """
     if_match = fields.get("HTTP_IF_MATCH")
     if if_match is not None:
         if not matches(if_match, current.etag, weak=False):
             return 412
     else:
         since = fields.get("HTTP_IF_UNMODIFIED_SINCE")
-        date = None if since is None else _date(since)
+        date = None if since is None else _date(since, now)
         if date is not None and current.last_modified is not None and current.last_modified > date:
             return 412
     if_none_match = fields.get("HTTP_IF_NONE_MATCH")
@@ -40,7 +46,7 @@ def evaluate(method: str, fields: Mapping[str, str], current: Validators) -> int
             return 304 if method in ("GET", "HEAD") else 412
     elif method in ("GET", "HEAD"):
         since = fields.get("HTTP_IF_MODIFIED_SINCE")
-        date = None if since is None else _date(since)
+        date = None if since is None else _date(since, now)
         if date is not None and current.last_modified is not None and current.last_modified <= date:
             return 304
     return 200
@@ -56,17 +62,17 @@ def range_holds(value: str, current: Validators, now: int) -> bool:
     tag = ENTITY_TAG.fullmatch(value)
     if tag is not None:
         return not tag[1] and value == current.etag
-    return current.last_modified is not None and _date(value) == current.last_modified < now
+    return current.last_modified is not None and _date(value, now) == current.last_modified < now
 
 
 @lru_cache(maxsize=1024)
-def _known_date(text: str) -> int | None:
-    return parse_date(text)
+def _known_date(text: str, this_year: int) -> int | None:
+    return parse_date(text, this_year)
 
 
-def _date(text: str) -> int | None:
+def _date(text: str, now: int) -> int | None:
     """`parse_date`, which clients ask for the same dates again and again."""
-    return _known_date(text) if len(text) <= _LONGEST_DATE else None
+    return _known_date(text, 1970 + now // _YEAR) if len(text) <= _LONGEST_DATE else None
 
 
 def matches(value: str, etag: str, *, weak: bool) -> bool:

@@ -47,10 +47,10 @@ def format_timestamp(seconds: int) -> str:
     return moment.isoformat() + "Z"
 
 
-def parse_date(text: str, this_year: int = 2000) -> int | None:
+def parse_date(text: str, this_year: int) -> int | None:
     """An HTTP-date in any of its three forms -> seconds since the epoch; None for anything else.
 
-    A two-digit year is the one nearest to `this_year` that is not more than 50 years ahead of it.
+    A two-digit year is of the century of `this_year`, or of the one before where it would be more than 50 years ahead.
     """
     for form in _FORMS:
         match = form.fullmatch(text)

@@ -96,11 +96,14 @@ def head_end(buffer: bytes | bytearray, scanned: int, max_head: int) -> int:
 
     The first `scanned` bytes have been looked at before. Raises `RequestRefused`: 400 for a bare LF
     (RFC 9112 section 2.2 allows to take it for a line end; that is how requests are smuggled), 414 or
-    431 beyond `max_head` bytes.
+    431 beyond `max_head` bytes; as `parse_request_line` before the rest has come, for some clients send no more.
     """
     end = buffer.find(HEAD_END, max(0, scanned - 3))
     if end >= 0 and end + 4 <= max_head:
         return end + 4
+    line_end = buffer.find(CRLF, max(0, scanned - 1), max_head)
+    if line_end >= 0 and buffer.find(b"\n", 0, line_end) < 0:  # that of the first line, and it has just come
+        parse_request_line(bytes(buffer[:line_end]))
     if _bare_lf(buffer, scanned, max_head):
         raise RequestRefused(400, _BARE_LF, close=True)
     if end < 0 and len(buffer) <= max_head:
@@ -122,15 +125,26 @@ def _bare_lf(buffer: bytes | bytearray, start: int, stop: int) -> bool:
     return False
 
 
+def parse_request_line(line: bytes) -> re.Match[bytes]:
+    """The match of `REQUEST_LINE`. Raises `RequestRefused`: 400, or 505 for another major version."""
+    match = REQUEST_LINE.fullmatch(line)
+    if match is not None and match[3] == b"1":
+        return match
+    if match is None:
+        refusal = RequestRefused(400, "The request line is malformed.", close=True)
+    else:
+        refusal = RequestRefused(505, "This server speaks HTTP/1.1.", close=True)
+    refusal.head_only = line[:5] == b"HEAD "
+    raise refusal
+
+
 def parse_head(raw: bytes, limits: Limits, memory: FieldMemory) -> Head:
     """A whole head, its empty line included -> `Head`. Raises `RequestRefused`.
 
     `memory` maps field lines that were checked before to what they say. Any thread may call.
     """
     lines = raw[:-4].split(CRLF)
-    match = REQUEST_LINE.fullmatch(lines[0])
-    if match is None:
-        raise RequestRefused(400, "The request line is malformed.", close=True)
+    match = parse_request_line(lines[0])
     del lines[0]
     fields: dict[str, str] = {}
     try:
@@ -146,8 +160,6 @@ def parse_head(raw: bytes, limits: Limits, memory: FieldMemory) -> Head:
 def _parse(
     match: re.Match[bytes], lines: list[bytes], fields: dict[str, str], limits: Limits, memory: FieldMemory
 ) -> Head:
-    if match[3] != b"1":
-        raise RequestRefused(505, "This server speaks HTTP/1.1.", close=True)
     if len(lines) > limits.max_fields:
         raise RequestRefused(431, f"The head has more than {limits.max_fields} fields.", close=True)
     remembered = memory.get

@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import Final
 
+from tpserver.http.grammar import HEAD_END
 from tpserver.http.response import own_head, persistence_line
 from tpserver.http.status import REASONS, bodiless
 
@@ -65,3 +66,20 @@ def response(
             about.append(VARY)
     head = own_head(status, [*about, *fields])
     return head + stamp + persistence_line(protocol, keep_alive) + b"\r\n" + (b"" if head_only else content)
+
+
+def content_length(data: bytes) -> int:
+    """The bytes of content in a whole response."""
+    return len(data) - data.index(HEAD_END) - len(HEAD_END)
+
+
+class Refusal:
+    """Last bytes on a connection, and the status that they carry."""
+
+    __slots__ = ("cause", "data", "status")
+    kind: Final = "refusal"
+
+    def __init__(self, status: int, data: bytes) -> None:
+        self.status = status
+        self.data = data
+        self.cause = "no room for content" if status == 503 else REASONS[status].lower()

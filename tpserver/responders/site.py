@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
+from urllib.parse import quote
 
 from tpserver.errors import RequestRefused
 from tpserver.http.head import Head
@@ -20,6 +22,9 @@ from tpserver.responders.wsgi import WSGIResponder
 
 _ALLOW_APPLICATION = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 _NOT_FOUND = "There is nothing at this address."
+# What a query may hold (RFC 3986 section 3.4), the percent sign of what is escaped already, and the brackets, which
+# everybody sends and understands as they are.
+_QUERY: Final = "%/?:@!$&'()*+,;=-._~[]"
 
 
 class Site:
@@ -123,5 +128,7 @@ class Site:
             reply.page(204, "", (("Allow", ALLOW),))
             return
         refuse_method(head.method, known_path=True)
-        location = redirect.location + ("?" + head.query if head.query else "")
+        location = redirect.location
+        if head.query:
+            location += "?" + quote(head.query, _QUERY, "latin-1")  # what came may hold what no URI does
         reply.page(301, "The folder has its address with a slash at the end.", (("Location", location),))

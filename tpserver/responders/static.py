@@ -54,13 +54,13 @@ class FileResponder:
 
     def _answer(self, head: Head, reply: Reply, file: File) -> None:
         """Preconditions first, then ranges (RFC 9110 section 13.2.2), both by what is then sent."""
-        status = evaluate(head.method, head.fields, file.validators) if head.conditional else 200
+        status = evaluate(head.method, head.fields, file.validators, int(time.time())) if head.conditional else 200
         descriptor = -1
         try:
             if status == 200 and file.content is None and head.method == "GET":
                 descriptor, opened = self._open(head, file)
                 if opened is not file and head.conditional:
-                    status = evaluate(head.method, head.fields, opened.validators)
+                    status = evaluate(head.method, head.fields, opened.validators, int(time.time()))
                 file = opened
             if status == 412:
                 raise RequestRefused(412, "The file is not what the request takes it to be.")
