@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import selectors
 import socket
 import struct
@@ -52,6 +53,11 @@ MAX_OUTBOX: Final = 1024 * 1024
 
 # One that takes no descriptor, of which there may be none left; for one socket it is as good as any.
 _Selector: Final[Any] = getattr(selectors, "PollSelector", selectors.SelectSelector)
+
+# Tells of a client's end also behind bytes that have not been received. It takes no descriptor either.
+_POLL: Final[Any] = getattr(select, "poll", None)
+# The client has closed its side; where there is no such event (macOS) only a closed connection is told.
+_PEER_CLOSED: Final[int] = getattr(select, "POLLRDHUP", 0)
 
 
 class Connection:
@@ -222,14 +228,24 @@ class Connection:
         """Whether the client has closed its side. Any thread that runs a request of this connection may ask.
 
         One that only has nothing more to send, and still reads, looks the same: none of the usual clients does that.
+        An end behind bytes that nobody has received yet is seen where the system tells of it (POLLRDHUP: Linux).
         """
         if self.broken:
             return True
         try:
-            return not self.sock.recv(1, socket.MSG_PEEK)
+            if _POLL is not None:
+                poll = _POLL()
+                poll.register(self.sock, _PEER_CLOSED)  # the end of a connection is told unasked
+                if poll.poll(0):
+                    return True
+                if _PEER_CLOSED:
+                    return False
+            elif self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+                return True
+            return not self.sock.recv(1, socket.MSG_PEEK)  # sees nothing behind what has not been received yet
         except BlockingIOError:
             return False
-        except OSError:
+        except (OSError, ValueError):  # ValueError: it has been closed on this side
             return True
 
     def _notice_reset(self) -> None:
