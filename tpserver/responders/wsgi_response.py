@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
+from time import monotonic
 from types import TracebackType
-from typing import Any
+from typing import Any, Final, NoReturn
 
 from tpserver.errors import ApplicationError
 from tpserver.http.head import Head
@@ -25,6 +26,10 @@ from tpserver.responders.reply import Reply
 
 # Head and content of a response up to so many bytes are copied together: cheaper than a second buffer.
 JOINED = 16 * 1024
+
+# Seconds between two looks for a client that is sent nothing. One that has only nothing more to send looks like one
+# that has left, and shall not miss an answer that is about to come.
+_LOOK: Final = 0.1
 
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType]
 
@@ -106,6 +111,7 @@ class WSGIResponse:
         if isinstance(result, (list, tuple)):
             self._send_joined(b"".join(_checked(piece) for piece in result))
             return
+        next_look = 0.0
         for piece in _iterate(result):
             if type(piece) is not bytes:
                 piece = _checked(piece)
@@ -113,7 +119,19 @@ class WSGIResponse:
                 self.write(piece)
                 if self._silent:
                     break  # PEP 3333: stop iterating when enough has been sent; it may never end
+            elif (now := monotonic()) >= next_look:
+                # It waits for something: for ever, if nobody told it that its client has left.
+                wire = self._reply.wfile
+                if next_look and not wire.sending and wire.client_gone():
+                    self._give_up()
+                next_look = now + _LOOK
         self._end()
+
+    def _give_up(self) -> NoReturn:
+        if not self.head_sent and self._head is not None:
+            self._begin(None)  # nobody gets it, but the log says what the answer would have been
+        self._reply.wfile.abort()
+        raise ConnectionAbortedError("the client has gone")
 
     def write(self, data: bytes) -> None:
         """What `start_response` returns: sends at once. Raises ConnectionAbortedError when the client has gone."""
