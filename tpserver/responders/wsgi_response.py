@@ -40,7 +40,7 @@ class WSGIResponse:
     `send_whole` is for a response in one piece, `send_all` for any other iterable.
     """
 
-    __slots__ = ("_chunked", "_head", "_memory", "_remaining", "_reply", "_request", "_silent", "head_sent")
+    __slots__ = ("_chunked", "_head", "_memory", "_remaining", "_reply", "_request", "_silent", "ended", "head_sent")
 
     def __init__(self, request: Head, reply: Reply, memory: ResponseMemory) -> None:
         self._request = request
@@ -51,6 +51,7 @@ class WSGIResponse:
         self._chunked = False
         self._silent = False  # what content there is is not sent: HEAD, 204, 304, and what is too much
         self.head_sent = False
+        self.ended = False  # nothing more of it is sent: the connection may be at another request by now
 
     def start_response(
         self, status: str, headers: list[tuple[str, str]], exc_info: ExcInfo | None = None
@@ -73,7 +74,7 @@ class WSGIResponse:
         An HTTP/1.0 client would take it for the answer, so it gets none. Raises as `start_response`, and
         `ApplicationError` when the answer has begun.
         """
-        if self.head_sent:
+        if self.head_sent or self.ended:
             raise ApplicationError("wsgi.early_hints() was called after the first bytes of the answer.")
         lines = early_hints_head(headers)
         if self._request.protocol == "HTTP/1.1":
@@ -94,7 +95,7 @@ class WSGIResponse:
         if head.bodiless or request.method == "HEAD" or request.protocol != "HTTP/1.1" or not reply.keep_alive:
             self._send_joined(data)
             return
-        self.head_sent = True
+        self.head_sent = self.ended = True
         reply.status = head.status
         reply.length = len(data)
         lines = head.ready(reply.stamp)
@@ -134,7 +135,12 @@ class WSGIResponse:
         raise ConnectionAbortedError("the client has gone")
 
     def write(self, data: bytes) -> None:
-        """What `start_response` returns: sends at once. Raises ConnectionAbortedError when the client has gone."""
+        """What `start_response` returns: sends at once.
+
+        Raises ConnectionAbortedError when the client has gone, `ApplicationError` when the answer has ended.
+        """
+        if self.ended:
+            raise ApplicationError("write() was called after the end of the answer.")
         data = _checked(data)
         if not data:
             return
@@ -198,6 +204,7 @@ class WSGIResponse:
         return chunk(data) if self._chunked else data
 
     def _end(self) -> None:
+        self.ended = True
         reply = self._reply
         if not self.head_sent:
             reply.wfile.write(self._begin(0))
