@@ -10,7 +10,6 @@ import contextlib
 import io
 import tempfile
 import threading
-from collections.abc import Iterator
 from typing import Any, BinaryIO, Final, NoReturn
 
 from tpserver.errors import RequestRefused
@@ -75,21 +74,21 @@ class Spool:
         )
 
 
-class SpooledContent:
+class SpooledContent(io.BufferedIOBase):
     """One content: in memory up to SPOOL bytes, then in an anonymous temporary file. Its owner's thread only.
 
-    As `wsgi.input` it has the methods that PEP 3333 asks for, and those of a binary file that can be sought in.
+    As `wsgi.input` it is a binary file to read and to seek in; `write` is for the server alone.
     """
 
     def __init__(self, spool: Spool) -> None:
+        self._file: Any = io.BytesIO()
         self._spool = spool
         self._reserved = 0
         self._written = 0
         self.on_disk = False
-        self._file: Any = io.BytesIO()
 
-    def write(self, data: bytes) -> int:
-        """Raises OSError, and `RequestRefused` (503)."""
+    def write(self, data: Any, /) -> int:
+        """Bytes. Raises OSError, and `RequestRefused` (503)."""
         self._written += len(data)
         if self._written > SPOOL:
             while self._written > self._reserved:
@@ -115,27 +114,34 @@ class SpooledContent:
         with contextlib.suppress(OSError):  # what was not written yet finds no room
             self._file.close()
 
+    def __del__(self) -> None:
+        """Nothing, unlike that of other files: it may come while this thread holds the lock of the spool."""
+
     @property
     def closed(self) -> bool:
         return bool(self._file.closed)
 
-    def read(self, size: int | None = -1) -> bytes:
+    def read(self, size: int | None = -1, /) -> bytes:
         data: bytes = self._file.read(-1 if size is None else size)
         return data
 
-    def readline(self, size: int | None = -1) -> bytes:
+    def read1(self, size: int = -1, /) -> bytes:
+        data: bytes = self._file.read1(size)
+        return data
+
+    def readline(self, size: int | None = -1, /) -> bytes:
         line: bytes = self._file.readline(-1 if size is None else size)
         return line
 
-    def readlines(self, hint: int = -1) -> list[bytes]:
+    def readlines(self, hint: int = -1, /) -> list[bytes]:
         lines: list[bytes] = self._file.readlines(hint)
         return lines
 
-    def readinto(self, buffer: Any) -> int:
+    def readinto(self, buffer: Any, /) -> int:
         count: int = self._file.readinto(buffer)
         return count
 
-    def seek(self, offset: int, whence: int = 0) -> int:
+    def seek(self, offset: int, whence: int = 0, /) -> int:
         at: int = self._file.seek(offset, whence)
         return at
 
@@ -148,12 +154,3 @@ class SpooledContent:
 
     def seekable(self) -> bool:
         return True
-
-    def __enter__(self) -> SpooledContent:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def __iter__(self) -> Iterator[bytes]:
-        return iter(self._file)

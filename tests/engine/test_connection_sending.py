@@ -198,3 +198,83 @@ def test_closing_gives_everything_back(pair, tmp_path):
     connection.close()
     assert (connection.state, connection.receiver.closed, is_open(file)) == (CLOSED, True, False)
     assert other.recv(100) == b""
+
+
+class HeldSocket(VectorSocket):
+    """The first send goes on when it may; another one beside it must not be."""
+
+    def __init__(self):
+        super().__init__(4)
+        self.entered, self.may_go_on = threading.Event(), threading.Event()
+        self.inside = self.overlaps = 0
+
+    def fileno(self):
+        return 0
+
+    def take(self, data):
+        self.overlaps += self.inside
+        self.inside += 1
+        taken = super().take(data)
+        if self.room < 100:
+            self.entered.set()
+            if self.inside > 1:
+                self.may_go_on.set()
+            assert self.may_go_on.wait(PATIENCE)
+        self.inside -= 1
+        return taken
+
+    def getsockopt(self, *_):
+        return 0
+
+
+class TellingLock:
+    """Tells when somebody has to wait for it."""
+
+    def __init__(self, waited):
+        self._lock, self._waited = threading.Lock(), waited
+
+    def __enter__(self):
+        if not self._lock.acquire(blocking=False):
+            self._waited.set()
+            self._lock.acquire()
+
+    def __exit__(self, *_):
+        self._lock.release()
+
+
+@pytest.mark.parametrize("end", [lambda lent: lent.flush(), lambda lent: lent.write(b"x"), Connection.abort])
+def test_who_produces_a_stream_waits_while_another_thread_sends_from_it(end):
+    sock = HeldSocket()
+    connection = on(sock)
+    connection._lend_to = lambda _: None
+    connection._lock = TellingLock(sock.may_go_on)
+    connection.write(b"0123456789")
+    connection.flush()
+    connection._lend()
+    sock.room = 4
+    leader = threading.Thread(target=connection.send_lent)
+    leader.start()
+    assert sock.entered.wait(PATIENCE)
+    end(connection)
+    leader.join(PATIENCE)
+    assert (sock.overlaps, sock.may_go_on.is_set()) == (0, True)
+    assert not connection.lent
+    assert not connection.send_lent()
+
+
+def test_a_stream_is_sent_on_only_while_it_is_lent():
+    sock = VectorSocket(4)
+    connection = on(sock)
+    assert not connection.send_lent()
+    connection._lend_to = lambda _: None
+    connection.write(b"0123456789")
+    connection.flush()
+    assert not connection.send_lent()
+    connection._lend()
+    assert connection.send_lent()
+    assert not connection.send_lent()
+    assert bytes(sock.taken) == b"0123456789"
+    connection.flush()
+    connection.write(b"ab")
+    assert not connection.send_lent()
+    assert bytes(sock.taken) == b"0123456789"

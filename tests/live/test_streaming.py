@@ -54,6 +54,49 @@ def test_a_generator_is_closed_when_its_client_has_left(start, leave):
     until_left(running, 0)
 
 
+@pytest.mark.parametrize("leave", [Client.close, Client.reset], ids=["closes", "resets"])
+@pytest.mark.parametrize("begun", [True, False], ids=["begun", "not begun"])
+def test_a_generator_that_only_waits_is_closed_when_its_client_has_left(start, log, leave, begun):
+    closed, waits, left = threading.Event(), threading.Event(), threading.Event()
+
+    def app(environ, start_response):
+        start_response("200 OK", [])
+        try:
+            if begun:
+                yield b"piece"
+            while not left.is_set():
+                yield b""  # PEP 3333: nothing to send yet
+                waits.set()
+                left.wait(0.01)
+        finally:
+            closed.set()
+
+    running = start(app)
+    client = Client(running)
+    client.send(request("/"))
+    assert waits.wait(PATIENCE)
+    leave(client)
+    try:
+        assert closed.wait(PATIENCE)
+    finally:
+        left.set()
+    until_left(running, 0)
+    assert "raised an exception" not in log.text
+
+
+def test_a_client_that_has_nothing_more_to_send_gets_what_is_about_to_come(start, monkeypatch):
+    monkeypatch.setattr("tpserver.responders.wsgi_response._LOOK", 1000.0)
+
+    def app(environ, start_response):
+        start_response("200 OK", [])
+        yield from [b"", b"", b"page"]
+
+    with Client(start(app)) as client:
+        client.send(request("/", "Connection: close"))
+        client.finish_sending()
+        assert client.response().body == b"page"
+
+
 def test_a_client_that_has_nothing_more_to_send_still_gets_all(start):
     def app(environ, start_response):
         start_response("200 OK", [])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import threading
 
 import pytest
@@ -127,6 +128,71 @@ def test_an_application_can_ask_whether_its_client_has_left(start):
     left.set()
     until_left(running, 0)
     assert answers == [False, True]
+
+
+needs_events = pytest.mark.skipif(
+    not (hasattr(select, "poll") and hasattr(select, "POLLRDHUP")), reason="this system does not tell"
+)
+
+
+@needs_events
+@pytest.mark.parametrize("leave", [Client.close, Client.reset], ids=["closes", "resets"])
+@pytest.mark.parametrize("more", [request("/second"), b"x"], ids=["a request", "a byte"])
+def test_one_whose_client_has_left_with_something_unread_is_never_run(start, gates, leave, more, monkeypatch):
+    monkeypatch.setattr(server, "LEFT_AFTER", 0.0)
+    running, first = busy(start, gates)
+    with first:
+        with Client(running) as leaves:
+            leaves.send(request("/left"))
+            in_line(running)
+            leaves.send(more)
+            leave(leaves)
+        in_line(running, 0)
+        gates.open("first")
+        assert first.response().status == 200
+        until_left(running, 1)
+    assert gates.seen == ["/hold/first"]
+
+
+@needs_events
+def test_one_who_has_left_in_the_middle_of_an_upload_is_never_run(start, gates, monkeypatch):
+    monkeypatch.setattr(server, "LEFT_AFTER", 0.0)
+    running, first = busy(start, gates, stream_body=["/up"])
+    with first:
+        with Client(running) as leaves:
+            leaves.send(request("/up", "Content-Length: 1000", method="POST") + b"some")
+            in_line(running)
+            leaves.send(b"more")
+        in_line(running, 0)
+        gates.open("first")
+        assert first.response().status == 200
+        until_left(running, 1)
+    assert gates.seen == ["/hold/first"]
+
+
+@needs_events
+@pytest.mark.parametrize("leave", [Client.close, Client.reset], ids=["closes", "resets"])
+def test_an_application_is_told_that_its_client_has_left_with_something_unread(start, leave):
+    asked, told = threading.Event(), threading.Event()
+
+    def app(environ, start_response):
+        gone = environ["tpserver.client_gone"]
+        asked.set()
+        for _ in range(int(PATIENCE / 0.01)):
+            if gone():
+                told.set()
+                break
+            threading.Event().wait(0.01)
+        start_response("200 OK", [])
+        return []
+
+    running = start(app)
+    client = Client(running)
+    client.send(request("/"))
+    assert asked.wait(PATIENCE)
+    client.send(request("/second"))
+    leave(client)
+    assert told.wait(PATIENCE)
 
 
 def test_retry_after_is_what_the_line_will_take(start, gates):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 from collections.abc import Callable, Iterator
 from typing import Any
 from wsgiref.validate import validator
@@ -145,6 +147,53 @@ def test_an_application_that_closes_its_input_disturbs_nobody(start: Start) -> N
     with Kept(running) as kept:
         for body in (b"text", b"x" * 100_000, None):
             assert kept.ask("POST", "/", body).content == b"None"
+
+
+def rows(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+    """Reads as the csv module's documentation says."""
+    file = environ["wsgi.input"]
+    said = (file.readable(), file.closed, file.isatty())
+    text = io.TextIOWrapper(file, "utf-8", newline="")
+    found = list(csv.reader(text))
+    text.close()
+    start_response("200 OK", [])
+    return [repr((len(found), found[-1], said, file.closed)).encode()]
+
+
+@pytest.mark.parametrize("stream_body", [[], ["/"]], ids=["collected", "arriving"])
+@pytest.mark.parametrize("in_chunks", [False, True], ids=["length", "chunks"])
+@pytest.mark.parametrize("count", [1, 16384, 50_000])
+def test_an_upload_can_be_read_as_text(start: Start, stream_body: list[str], in_chunks: bool, count: int) -> None:
+    content = "a,\u20ac".encode() + b"\n" + b"c,d\n" * count
+    expected = repr((count + 1, ["c", "d"], (True, False, False), True)).encode()
+    with Kept(start(rows, stream_body=stream_body)) as kept:
+        for _ in range(2):
+            assert kept.ask("POST", "/", iter([content]) if in_chunks else content).content == expected
+
+
+@pytest.mark.parametrize("stream_body", [[], ["/"]], ids=["collected", "arriving"])
+def test_an_upload_is_a_file_to_read_from(start: Start, stream_body: list[str]) -> None:
+    content = b"0123456789abcdef" * 10_000
+
+    def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+        file = environ["wsgi.input"]
+        assert isinstance(file, io.BufferedIOBase)
+        assert not file.writable()
+        assert file.seekable() == (not stream_body)
+        beginning = bytearray(5)
+        assert file.readinto(beginning) == 5
+        some = file.read1()
+        assert some
+        rest = file.read()
+        assert file.read1() == b""
+        file.close()
+        with pytest.raises(ValueError, match="closed"):
+            file.read()
+        start_response("200 OK", [])
+        return [bytes(beginning) + some + rest]
+
+    with Kept(start(app, stream_body=stream_body)) as kept:
+        assert kept.ask("POST", "/", content).content == content
 
 
 def test_a_client_that_waits_to_be_told_is_told_to_go_on(start: Start) -> None:

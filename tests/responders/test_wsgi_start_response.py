@@ -9,7 +9,9 @@ from typing import Any
 from wsgiref.validate import validator
 
 import pytest
-from wsgi_client import PATIENCE, Kept, Start, answering, ask, errors, request
+from wsgi_client import PATIENCE, Kept, Pieces, Start, answering, ask, errors, request
+
+from tpserver.errors import ApplicationError
 
 Environ = dict[str, Any]
 TEXT = ("Content-Type", "text/plain")
@@ -162,6 +164,75 @@ def test_writing_anything_but_bytes_is_a_500(start: Start, log: pytest.LogCaptur
     assert ask(start(app)).status == 500
     (message,) = errors(log)
     assert "bytes" in message
+
+
+def fails(_: Callable[[bytes], None]) -> Iterable[bytes]:
+    raise ZeroDivisionError
+
+
+def fails_later(write: Callable[[bytes], None]) -> Iterable[bytes]:
+    yield b""
+    yield from fails(write)
+
+
+def has_written(write: Callable[[bytes], None]) -> list[bytes]:
+    write(b"fine")
+    return []
+
+
+@pytest.mark.parametrize(
+    ("answer", "whole"),
+    [
+        (lambda _: [b"fine"], True),
+        (lambda _: [b"fine"], False),
+        (lambda _: [b"fi", b"ne"], False),
+        (lambda _: iter([b"fine"]), False),
+        (lambda _: [], False),
+        (has_written, False),
+        (fails, False),
+        (fails_later, False),
+    ],
+    ids=["in one piece", "length not said", "in two", "streamed", "empty", "written", "failed", "failed later"],
+)
+def test_what_is_written_after_the_answer_is_refused(start: Start, answer: Callable[..., Any], whole: bool) -> None:
+    kept: list[Callable[..., Any]] = []
+    hints: list[Callable[..., Any]] = []
+
+    def app(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if environ["PATH_INFO"] == "/next":
+            with pytest.raises(ApplicationError, match="after the end"):
+                kept[0](b"EVIL")
+            with pytest.raises(ApplicationError, match="after"):
+                hints[0]([("Link", "</evil>")])
+            start_response("200 OK", [("Content-Length", "4"), TEXT])
+            return [b"next"]
+        hints.append(environ["wsgi.early_hints"])
+        kept.append(start_response("200 OK", [("Content-Length", "4"), TEXT] if whole else [TEXT]))
+        found: Iterable[bytes] = answer(kept[0])
+        return found
+
+    with Kept(start(app)) as client:
+        assert client.ask().status in (200, 500)
+        answered = client.ask("GET", "/next")
+        assert (answered.status, answered.content) == (200, b"next")
+
+
+def test_what_is_written_when_an_iterable_is_closed_is_refused(start: Start, log: pytest.LogCaptureFixture) -> None:
+    class Late(Pieces):
+        write: Callable[[bytes], None]
+
+        def close(self) -> None:
+            super().close()
+            self.write(b"EVIL")
+
+    def app(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        pieces = Late(b"fine")
+        pieces.write = start_response("200 OK", [TEXT])
+        return pieces
+
+    with Kept(start(app)) as client:
+        assert [client.ask().content for _ in range(2)] == [b"fine"] * 2
+    assert len(errors(log)) == 2
 
 
 def test_a_cookie_of_one_response_is_not_in_the_next(start: Start) -> None:

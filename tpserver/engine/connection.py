@@ -1,17 +1,26 @@
 """One socket: its receiver, its outbox, its state and its deadline.
 
 A connection has one owner at a time: the leader, or the thread that runs its request (`away` is
-true then). It passes hands; nothing about it is locked.
+true then). It passes hands; nothing about it is locked, but for one case.
+
+A stream whose client lags is *lent*: its owner stays the thread that produces it, which alone sets and unsets
+`lent`, and meanwhile the leader sends what is in the outbox when the socket takes it, by `send_lent` and nothing
+else. `_lock` guards that loan: the leader holds it while it looks at `lent` and sends, the producer while it
+takes the loan back. It does so before it touches the outbox again, whatever it does with it; so neither waits for
+the other for longer than one send that does not block.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import select
 import selectors
 import socket
 import struct
 import sys
+import threading
+from collections.abc import Callable
 from time import monotonic
 from typing import Any, Final
 
@@ -45,13 +54,19 @@ MAX_OUTBOX: Final = 1024 * 1024
 # One that takes no descriptor, of which there may be none left; for one socket it is as good as any.
 _Selector: Final[Any] = getattr(selectors, "PollSelector", selectors.SelectSelector)
 
+# Tells of a client's end also behind bytes that have not been received. It takes no descriptor either.
+_POLL: Final[Any] = getattr(select, "poll", None)
+# The client has closed its side; where there is no such event (macOS) only a closed connection is told.
+_PEER_CLOSED: Final[int] = getattr(select, "POLLRDHUP", 0)
+
 
 class Connection:
     """One accepted, non-blocking socket. Only its owner calls its methods. Thousands of these may be idle."""
 
     __slots__ = (
-        "away", "broken", "client_address", "credit", "crowd", "deadline", "fd", "keep", "lags", "max_outbox", "moved",
-        "outbox", "pace", "phase", "polled", "receiver", "sheet", "sock", "state", "whole",
+        "_lend_to", "_lock", "away", "broken", "client_address", "credit", "crowd", "deadline", "fd", "keep", "lags",
+        "lent", "max_outbox", "moved", "outbox", "pace", "phase", "polled", "receiver", "sheet", "sock", "state",
+        "whole",
     )  # fmt: skip
 
     def __init__(
@@ -61,7 +76,9 @@ class Connection:
         receiver: Receiver,
         pace: Pace,
         max_outbox: int = MAX_OUTBOX,
+        lend_to: Callable[[Connection], None] | None = None,
     ) -> None:
+        """`lend_to` tells the leader of a stream that is lent; without it what is left waits for the next piece."""
         self.sock = sock
         self.fd = sock.fileno()
         self.client_address = client_address
@@ -78,6 +95,9 @@ class Connection:
         self.deadline = NEVER  # of the monotonic clock, in seconds
         self.credit: float | None = None  # seconds, for a body that the thread of its request receives
         self.lags = False  # the client does not take what is streamed as fast as it is made
+        self.lent = False  # the leader may send on from the outbox; changed by the producing thread only
+        self._lend_to = lend_to
+        self._lock: threading.Lock | None = None  # guards `lent`, and the outbox meanwhile; made for the first loan
         self.moved = 0  # bytes that the last flush has sent
         self.away = False  # owned by a thread that is not the leader
         self.keep = True  # False: close behind what is still to be sent
@@ -100,6 +120,8 @@ class Connection:
 
     def write(self, data: bytes) -> None:
         """Puts `data` behind what is still to be sent; `flush` sends it. Once broken, nothing is."""
+        if self.lent:
+            self._end_loan()
         if self.broken:
             return
         if self.whole is None and not self.outbox:
@@ -114,6 +136,8 @@ class Connection:
 
         With `more`, another piece of the same descriptor follows, and that one closes it. `version` as `FilePiece`.
         """
+        if self.lent:
+            self._end_loan()
         if not self.broken:
             self._outbox().append_file(file, offset, length, version=version, more=more)
         elif not more:
@@ -124,6 +148,8 @@ class Connection:
 
         `send` is how a response in one piece goes (see `holding`); the usual way may be left for that of a sheet.
         """
+        if self.lent:
+            self._end_loan()
         whole, sheet = self.whole, self.sheet
         if sheet is not None:
             self.sheet = None
@@ -161,6 +187,8 @@ class Connection:
                 self._wait_for_room()
             if self.outbox and not self.lags:
                 self._push()
+            if self.outbox:
+                self._lend()
         else:
             self.lags = False
         if not self.broken:
@@ -200,14 +228,24 @@ class Connection:
         """Whether the client has closed its side. Any thread that runs a request of this connection may ask.
 
         One that only has nothing more to send, and still reads, looks the same: none of the usual clients does that.
+        An end behind bytes that nobody has received yet is seen where the system tells of it (POLLRDHUP: Linux).
         """
         if self.broken:
             return True
         try:
-            return not self.sock.recv(1, socket.MSG_PEEK)
+            if _POLL is not None:
+                poll = _POLL()
+                poll.register(self.sock, _PEER_CLOSED)  # the end of a connection is told unasked
+                if poll.poll(0):
+                    return True
+                if _PEER_CLOSED:
+                    return False
+            elif self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+                return True
+            return not self.sock.recv(1, socket.MSG_PEEK)  # sees nothing behind what has not been received yet
         except BlockingIOError:
             return False
-        except OSError:
+        except (OSError, ValueError):  # ValueError: it has been closed on this side
             return True
 
     def _notice_reset(self) -> None:
@@ -217,6 +255,11 @@ class Connection:
 
     def abort(self) -> None:
         """Gives up: nothing more is sent, and the leader will close the connection."""
+        if self.lent:
+            self._end_loan()
+        self._give_up()
+
+    def _give_up(self) -> None:
         self.broken = True
         self.keep = False
         self.whole = None
@@ -257,6 +300,40 @@ class Connection:
                 if not selector.select(_LAG) or not self.flush():
                     self.lags = True
                     return
+
+    def _lend(self) -> None:
+        """The producing thread: the leader sends on while the next piece is made."""
+        if self._lend_to is None:
+            return
+        if self._lock is None:
+            self._lock = threading.Lock()
+        with self._lock:
+            self.lent = True
+        self._lend_to(self)
+
+    def _end_loan(self) -> None:
+        """The producing thread: ends the loan. The outbox is its own again."""
+        assert self._lock is not None
+        with self._lock:
+            self.lent = False
+        if not self.outbox:
+            self.lags = False  # the client has caught up meanwhile
+
+    def send_lent(self) -> bool:
+        """The leader, while the connection is away: sends on if it is lent; whether there is more to send.
+
+        Never blocks; a lost client raises nothing: its producer finds the connection broken.
+        """
+        if self._lock is None:
+            return False
+        with self._lock:
+            if not self.lent or not self.outbox:  # it has been taken back meanwhile
+                return False
+            try:
+                self.outbox.send(self.sock)
+            except OSError:  # no EOFError: a stream has no pieces of files
+                self._give_up()
+            return bool(self.outbox)
 
     def _wait_for_room(self) -> None:
         """The producing thread waits for its own client, until half of what may wait has gone."""

@@ -7,6 +7,7 @@ touches the `Table` is done by the current leader only.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import deque
 from time import monotonic, thread_time
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from tpserver.engine.connection import ANSWERED, LINGERING, READY, RECEIVING, SENDING, Connection
 from tpserver.engine.holding import RECEIVE, Receive, Send, receive, receive_holding, send, send_holding
-from tpserver.engine.polling import NOTHING, READ
+from tpserver.engine.polling import NOTHING, READ, WRITE
 from tpserver.engine.table import Table
 from tpserver.engine.timing import Timing
 from tpserver.log import Log
@@ -44,6 +45,8 @@ class Leader:
         # one goes on with them.
         self._unsent: list[Connection] = []
         self._returned: deque[Connection] = deque()  # given back by other threads; any thread appends
+        # Streams whose clients lag, each once: to be watched for room. Any thread adds; the leader takes them out.
+        self._lagging: dict[Connection, None] = {}
         self._receive_call: Receive = receive
         self._send_call: Send = send
         self.clock = threading.local()  # turn: what the thread had computed when its turn began
@@ -69,6 +72,13 @@ class Leader:
             _log.exception("tpserver has a fault; the connection that it happened on is closed")
             connection.abort()
         self.give_back(connection)
+
+    def borrow(self, connection: Connection) -> None:
+        """The thread that produces a stream, and owns `connection`: it is lent, so that what is left over is sent."""
+        self._lagging[connection] = None
+        # One that is watched for room need not wake the leader, as in `give_back`.
+        if self.sleeping and connection.polled != WRITE:
+            self.table.wakeup.ring()
 
     def wake(self) -> None:
         """Any thread: the leader shall look up from its poll."""
@@ -108,6 +118,8 @@ class Leader:
             self._receive_call, self._send_call = _HOLDING if admission.running else _LETTING_GO
             self._protocol.begin_turn()
             self._take_back(now)
+            if self._lagging:
+                self._watch_lagging()
             if self.table.ready:
                 events = self._with_ready(events)
             for fd, _ in events:
@@ -116,7 +128,8 @@ class Leader:
                     self._attend_other(fd, now)
                     continue
                 if connection.away:
-                    self.table.watch(connection, NOTHING)  # its owner is at work; what comes waits in the socket
+                    if not (connection.lent and self._send_lent(connection)):
+                        self.table.watch(connection, NOTHING)  # its owner is at work; what comes waits in the socket
                     continue
                 if connection.state == READY:
                     del self.table.ready[connection]
@@ -164,7 +177,7 @@ class Leader:
             self.table.listener.close()
         self.table.listener.refresh(now)
         self.sleeping = True  # from here on whoever gives a connection back rings
-        if self.table.ready or self._returned:
+        if self.table.ready or self._returned or self._lagging:
             timeout = 0.0
         else:
             timeout = max(0.0, min(self.table.next_sweep - now, self.table.listener.rest_left(now)))
@@ -214,6 +227,21 @@ class Leader:
                 connection.close()
                 continue
             self.table.settle(connection, now)
+
+    def _watch_lagging(self) -> None:
+        while self._lagging:
+            connection, _ = self._lagging.popitem()
+            # Else it has been given back, and is dealt with as all others are.
+            if connection.away and self.table.connections.get(connection.fd) is connection:
+                with contextlib.suppress(OSError, KeyError, ValueError):  # an application has closed its descriptor
+                    self.table.watch(connection, WRITE)
+
+    def _send_lent(self, connection: Connection) -> bool:
+        try:
+            return connection.send_lent()
+        except BaseException:  # noqa: BLE001 - one connection must not end the others
+            _log.exception("tpserver has a fault; a stream waits until its next piece is sent")
+            return False
 
     # -- one connection. While attending, leadership may be lost: nothing from here to `_swallow` touches the poller.
 

@@ -109,7 +109,8 @@ class Table:
 
     def admit(self, sock: socket.socket, client_address: Any, now: float) -> None:
         receiver = self._protocol.receiver(client_address)
-        connection = Connection(sock, client_address, receiver, self._pace, self._server.max_outbox)
+        server = self._server
+        connection = Connection(sock, client_address, receiver, self._pace, server.max_outbox, server.leader.borrow)
         self._forget_stolen(connection.fd)
         connection.phase = "head"  # a new connection has as long for its first head as any later one
         connection.deadline = now + self._timing.head_timeout

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import io
+from collections.abc import Callable
+from typing import Any
 
 
-class ArrivingContent:
+class ArrivingContent(io.BufferedIOBase):
     """Reads on demand. The thread that runs the request is the only one that uses it.
+
+    A binary file that cannot be sought in.
 
     `feed` takes bytes of the body, writes their content here, and says whether that was the last of them; it
     may raise `RequestRefused`. `fetch` gives the next bytes and waits for them; it is set before the first
@@ -22,8 +26,8 @@ class ArrivingContent:
         self.started = False  # some of it has come
         self.fetch: Callable[[], bytes] = _nobody
 
-    def write(self, data: bytes, /) -> int:
-        """What has been decoded."""
+    def write(self, data: Any, /) -> int:
+        """For `feed` alone: bytes that have been decoded."""
         self.started = True
         if self._closed:
             raise OSError("the request has been answered without its content")
@@ -35,15 +39,35 @@ class ArrivingContent:
         self._closed = True
         self._buffer.clear()
 
-    def read(self, size: int | None = -1) -> bytes:
-        """`size` bytes, fewer at the end only; all that is left where `size` is negative or None."""
+    @property
+    def closed(self) -> bool:
+        return self._closed
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """`size` bytes, fewer at the end only; all that is left where `size` is negative or None.
+
+        This and the other ways to read raise ValueError when the content has been closed: by the application, or
+        because its request has been answered.
+        """
+        self._check()
         everything = size is None or size < 0
         while not self.complete and (everything or len(self._buffer) < (size or 0)):
             self._more()
         return self._take(len(self._buffer) if size is None or size < 0 else size)
 
-    def readline(self, size: int | None = -1) -> bytes:
+    def read1(self, size: int = -1, /) -> bytes:
+        """What has come, up to `size` bytes; waits only where there is nothing."""
+        self._check()
+        while size and not self._buffer and not self.complete:
+            self._more()
+        return self._take(len(self._buffer) if size < 0 else size)
+
+    def readline(self, size: int | None = -1, /) -> bytes:
         """Up to the next line end, or `size` bytes."""
+        self._check()
         limit = None if size is None or size < 0 else size
         while True:
             end = self._buffer.find(b"\n", self._searched, limit)
@@ -54,20 +78,9 @@ class ArrivingContent:
             self._searched = len(self._buffer)
             self._more()
 
-    def readlines(self, hint: int | None = -1) -> list[bytes]:
-        """Lines, until they have `hint` bytes or more together."""
-        lines: list[bytes] = []
-        total = 0
-        for line in self:
-            lines.append(line)
-            total += len(line)
-            if hint is not None and 0 < hint <= total:
-                break
-        return lines
-
-    def __iter__(self) -> Iterator[bytes]:
-        while line := self.readline():
-            yield line
+    def _check(self) -> None:
+        if self._closed:
+            raise ValueError("the content has been closed")
 
     def _more(self) -> None:
         self.complete = self._feed(self.fetch())

@@ -96,6 +96,7 @@ class WSGIResponder:
         return environ
 
     def _failed(self, head: Head, reply: Reply, response: WSGIResponse, error: BaseException) -> None:
+        response.ended = True
         if reply.wfile.broken:
             _log.debug("%s %s: the client has gone", head.method, head.target)
         elif isinstance(error, RequestRefused):

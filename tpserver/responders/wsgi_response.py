@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
+from time import monotonic
 from types import TracebackType
-from typing import Any
+from typing import Any, Final, NoReturn
 
 from tpserver.errors import ApplicationError
 from tpserver.http.head import Head
@@ -26,6 +27,10 @@ from tpserver.responders.reply import Reply
 # Head and content of a response up to so many bytes are copied together: cheaper than a second buffer.
 JOINED = 16 * 1024
 
+# Seconds between two looks for a client that is sent nothing. One that has only nothing more to send looks like one
+# that has left, and shall not miss an answer that is about to come.
+_LOOK: Final = 0.1
+
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType]
 
 
@@ -35,7 +40,7 @@ class WSGIResponse:
     `send_whole` is for a response in one piece, `send_all` for any other iterable.
     """
 
-    __slots__ = ("_chunked", "_head", "_memory", "_remaining", "_reply", "_request", "_silent", "head_sent")
+    __slots__ = ("_chunked", "_head", "_memory", "_remaining", "_reply", "_request", "_silent", "ended", "head_sent")
 
     def __init__(self, request: Head, reply: Reply, memory: ResponseMemory) -> None:
         self._request = request
@@ -46,6 +51,7 @@ class WSGIResponse:
         self._chunked = False
         self._silent = False  # what content there is is not sent: HEAD, 204, 304, and what is too much
         self.head_sent = False
+        self.ended = False  # nothing more of it is sent: the connection may be at another request by now
 
     def start_response(
         self, status: str, headers: list[tuple[str, str]], exc_info: ExcInfo | None = None
@@ -68,7 +74,7 @@ class WSGIResponse:
         An HTTP/1.0 client would take it for the answer, so it gets none. Raises as `start_response`, and
         `ApplicationError` when the answer has begun.
         """
-        if self.head_sent:
+        if self.head_sent or self.ended:
             raise ApplicationError("wsgi.early_hints() was called after the first bytes of the answer.")
         lines = early_hints_head(headers)
         if self._request.protocol == "HTTP/1.1":
@@ -89,7 +95,7 @@ class WSGIResponse:
         if head.bodiless or request.method == "HEAD" or request.protocol != "HTTP/1.1" or not reply.keep_alive:
             self._send_joined(data)
             return
-        self.head_sent = True
+        self.head_sent = self.ended = True
         reply.status = head.status
         reply.length = len(data)
         lines = head.ready(reply.stamp)
@@ -106,6 +112,7 @@ class WSGIResponse:
         if isinstance(result, (list, tuple)):
             self._send_joined(b"".join(_checked(piece) for piece in result))
             return
+        next_look = 0.0
         for piece in _iterate(result):
             if type(piece) is not bytes:
                 piece = _checked(piece)
@@ -113,10 +120,27 @@ class WSGIResponse:
                 self.write(piece)
                 if self._silent:
                     break  # PEP 3333: stop iterating when enough has been sent; it may never end
+            elif (now := monotonic()) >= next_look:
+                # It waits for something: for ever, if nobody told it that its client has left.
+                wire = self._reply.wfile
+                if next_look and not wire.sending and wire.client_gone():
+                    self._give_up()
+                next_look = now + _LOOK
         self._end()
 
+    def _give_up(self) -> NoReturn:
+        if not self.head_sent and self._head is not None:
+            self._begin(None)  # nobody gets it, but the log says what the answer would have been
+        self._reply.wfile.abort()
+        raise ConnectionAbortedError("the client has gone")
+
     def write(self, data: bytes) -> None:
-        """What `start_response` returns: sends at once. Raises ConnectionAbortedError when the client has gone."""
+        """What `start_response` returns: sends at once.
+
+        Raises ConnectionAbortedError when the client has gone, `ApplicationError` when the answer has ended.
+        """
+        if self.ended:
+            raise ApplicationError("write() was called after the end of the answer.")
         data = _checked(data)
         if not data:
             return
@@ -180,6 +204,7 @@ class WSGIResponse:
         return chunk(data) if self._chunked else data
 
     def _end(self) -> None:
+        self.ended = True
         reply = self._reply
         if not self.head_sent:
             reply.wfile.write(self._begin(0))
