@@ -139,7 +139,8 @@ def test_every_answer_is_right_and_nothing_is_left_over(guarded):
         not line.startswith(b"own") for which in range(CLIENTS) for lines in lines_of(which) for line in lines
     )
     assert len(work.done) == len(set(work.done)) == expected
-    assert 1 < work.most <= THREADS
+    # What a leader runs in place is counted when it is relieved: for a tick there may be one more.
+    assert 1 < work.most <= THREADS + 1
 
 
 def test_pipelining_clients_lose_nothing(guarded):
@@ -160,4 +161,4 @@ def test_pipelining_clients_lose_nothing(guarded):
                 client.__exit__()
         running.until_left(0)
     assert guarded.intruders == []
-    assert work.most <= THREADS
+    assert work.most <= THREADS + 1  # see above
