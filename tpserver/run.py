@@ -23,6 +23,7 @@ from tpserver.errors import StartError, UsageError
 from tpserver.handler import HTTPProtocol, HTTPRequestHandler, TimedRequestHandler
 from tpserver.http.codings import quick_coders
 from tpserver.http.head import Limits
+from tpserver.log_writer import LogWriter
 from tpserver.responders.background import BackgroundCoder
 from tpserver.responders.site import Site
 from tpserver.responders.wsgi import Application
@@ -44,7 +45,7 @@ class Server(engine.Server):
 
     def __init__(self, config: Config | None = None, application: Application | None = None) -> None:
         self.config = config = config or Config()
-        self.log_stuck = False  # the access log cannot be written to its end: nobody reads it
+        self.log_stuck = False  # a log cannot be written to its end: nobody reads it
         if application is None and config.app is not None:
             application = load_application(config.app, config.app_dir)
         _check_application(application)
@@ -186,7 +187,18 @@ def serve(app: Application | str | None = None, root: str | os.PathLike[str] | N
 
 def run(config: Config, application: Application | None = None) -> Server:
     """As `serve`, for a `Config`; returns the server, which has stopped."""
-    _configure_logging(config.log_level)
+    log = _configure_logging(config.log_level)
+    try:
+        server = _run(config, application)
+    finally:
+        stuck = log is not None and not _finish(log)
+    server.log_stuck = server.log_stuck or stuck
+    if not server.log_stuck:
+        _say("stopped")
+    return server
+
+
+def _run(config: Config, application: Application | None) -> Server:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     process.raise_file_limit()
@@ -199,8 +211,6 @@ def run(config: Config, application: Application | None = None) -> Server:
             sys.setswitchinterval(config.switch_interval)
             server.watcher.switch_interval = config.switch_interval
         server.serve_forever()
-    if not server.log_stuck:
-        _say("stopped")
     return server
 
 
@@ -209,7 +219,7 @@ def end_process_if_hung(server: Server) -> None:
     if not server.left_behind and not server.log_stuck:
         _forget_broken_streams()
         return
-    for stream in (None if server.log_stuck else sys.stdout, sys.stderr):
+    for stream in () if server.log_stuck else (sys.stdout, sys.stderr):
         if stream is not None:  # as under pythonw
             with contextlib.suppress(OSError):
                 stream.flush()
@@ -301,9 +311,20 @@ def _greeting(server: Server) -> str:
     return f"tpserver serves {' and '.join(what)} at {server.url} (Ctrl-C stops it)"
 
 
-def _configure_logging(level: str) -> None:
+def _configure_logging(level: str) -> LogWriter | None:
+    """The server's log on stderr, unless the program has a place for it; what writes it there."""
     _log.setLevel(level.upper())
-    if not _log.handlers and not logging.getLogger().handlers and sys.stderr is not None:
-        handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-        _log.addHandler(handler)
+    if _log.handlers or logging.getLogger().handlers or sys.stderr is None:
+        return None
+    writer = LogWriter(sys.stderr)
+    writer.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    _log.addHandler(writer)
+    _log.propagate = False  # it does that itself
+    return writer
+
+
+def _finish(log: LogWriter) -> bool:
+    """Ends what `_configure_logging` has begun; whether all has been written."""
+    _log.removeHandler(log)
+    _log.propagate = True
+    return log.finish()
