@@ -28,6 +28,7 @@ MAY_IMPORT = {
         "errors",
         "handler",
         "http",
+        "log",
         "log_writer",
         "process",
         "responders",

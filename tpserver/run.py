@@ -23,6 +23,7 @@ from tpserver.errors import StartError, UsageError
 from tpserver.handler import HTTPProtocol, HTTPRequestHandler, TimedRequestHandler
 from tpserver.http.codings import quick_coders
 from tpserver.http.head import Limits
+from tpserver.log import kept_loggers, own_loggers
 from tpserver.log_writer import LogWriter
 from tpserver.responders.background import BackgroundCoder
 from tpserver.responders.site import Site
@@ -262,7 +263,8 @@ def load_application(name: str, app_dir: str) -> Application:
     if sys.path[:1] != [os.path.abspath(app_dir)]:
         sys.path.insert(0, os.path.abspath(app_dir))
     try:
-        found: Any = importlib.import_module(module_name)
+        with kept_loggers():
+            found: Any = importlib.import_module(module_name)
     except BaseException as error:
         raise _import_failed(module_name, app_dir, error) from error
     for part in attribute.split("."):
@@ -314,6 +316,8 @@ def _greeting(server: Server) -> str:
 def _configure_logging(level: str) -> LogWriter | None:
     """The server's log on stderr, unless the program has a place for it; what writes it there."""
     _log.setLevel(level.upper())
+    for logger in own_loggers():  # the program may have configured its own, and meant no harm
+        logger.disabled = False
     if _log.handlers or logging.getLogger().handlers or sys.stderr is None:
         return None
     writer = LogWriter(sys.stderr)
