@@ -1,4 +1,4 @@
-"""Signal handlers of the application that raise, as one that gives a request so many seconds: they run in the watcher."""
+"""Signal handlers of the application that raise, as one that limits a request's time: they run in the watcher."""
 
 from __future__ import annotations
 
