@@ -222,7 +222,7 @@ def end_process_if_hung(server: Server) -> None:
         return
     for stream in () if server.log_stuck else (sys.stdout, sys.stderr):
         if stream is not None:  # as under pythonw
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, ValueError):
                 stream.flush()
     os._exit(0)
 
@@ -241,7 +241,7 @@ def _forget_broken_streams() -> None:
 def _say(text: str) -> None:
     try:
         print(text, flush=True)
-    except OSError:  # nobody reads it any more; nor shall the interpreter try again when it ends
+    except (OSError, ValueError):  # nobody reads it any more, or it was closed; the interpreter shall not try again
         sys.stdout = None
 
 
