@@ -14,6 +14,7 @@ from running import PATIENCE
 
 from tests.failures.limited import exchange, get, limited
 from tpserver import log_writer
+from tpserver.log_streams import LogStream
 from tpserver.log_writer import LogWriter
 
 
@@ -46,7 +47,7 @@ def test_what_waits_is_written_in_its_order_and_what_was_lost_is_said(
     stream: Stream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(log_writer, "_BACKLOG", 3)
-    log = LogWriter(stream)
+    log = LogWriter(LogStream(stream))
     log.handle(record("1"))
     assert stream.entered.wait(PATIENCE)
     for number in "234567":
@@ -60,7 +61,7 @@ def test_what_waits_is_written_in_its_order_and_what_was_lost_is_said(
 
 
 def test_a_log_that_stands_still_to_the_end_is_left_behind(stream: Stream) -> None:
-    log = LogWriter(stream)
+    log = LogWriter(LogStream(stream))
     log.handle(record("1"))
     assert not log.finish(timeout=0.01)
 
@@ -69,7 +70,7 @@ def test_a_log_goes_on_when_its_thread_can_be_started_at_last(stream: Stream, mo
     stream.open.set()
     with monkeypatch.context() as none:
         none.setattr(threading.Thread, "start", refuse)
-        log = LogWriter(stream)
+        log = LogWriter(LogStream(stream))
         log.handle(record("1"))
     log.handle(record("2"))
     assert log.finish(PATIENCE)

@@ -12,7 +12,9 @@ import logging
 import threading
 from collections.abc import Iterator
 from queue import SimpleQueue
-from typing import IO, Final
+from typing import Final
+
+from tpserver.log_streams import LogStream
 
 # Records that wait; what comes beyond them is lost.
 _BACKLOG: Final = 5000
@@ -27,9 +29,9 @@ class LogWriter(logging.Handler):
     still as well. Its logger must not propagate, therefore.
     """
 
-    def __init__(self, stream: IO[str]) -> None:
+    def __init__(self, stream: LogStream) -> None:
         super().__init__()
-        self._stream = stream
+        self.stream = stream
         # What is written, and what the root logger's handlers get. No lock of ours, for signal handlers. None: the end.
         self._waiting: SimpleQueue[tuple[str, logging.LogRecord | None] | None] = SimpleQueue()
         self._lost = 0  # lines, since this was last said; under the handler's lock
@@ -86,8 +88,8 @@ class LogWriter(logging.Handler):
     def _write(self, batch: list[tuple[str, logging.LogRecord | None]]) -> None:
         # A closed pipe or stream, a full disk, a handler that fails: the log goes on.
         with contextlib.suppress(Exception):
-            self._stream.write("".join([text for text, _ in batch]))
-            self._stream.flush()
+            self.stream.write("".join([text for text, _ in batch]))
+            self.stream.flush()
         for _, record in batch:
             if record is not None:
                 with contextlib.suppress(BaseException):  # a handler of the application's may raise SystemExit
