@@ -13,6 +13,9 @@ from tpserver import make_server
 ALARMED = """
 import os
 import signal
+import threading
+
+released = threading.Event()
 
 def too_late(*_):
     print("alarm", flush=True)
@@ -23,6 +26,10 @@ signal.signal(signal.SIGALRM, too_late)
 def app(environ, start_response):
     if environ["PATH_INFO"] == "/alarm":
         os.kill(os.getpid(), signal.SIGALRM)
+    if environ["PATH_INFO"] == "/hold":
+        released.wait()
+    if environ["PATH_INFO"] == "/release":
+        released.set()
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [b"hello"]
 """
@@ -31,7 +38,10 @@ def app(environ, start_response):
 @pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="there is no such signal here")
 def test_the_server_goes_on_and_says_so(tmp_path: Path) -> None:
     with limited("", ALARMED, tmp_path, "--access-log", "none") as console:
-        assert console.port
+        with console.connect() as held:  # from which the watcher relieves the leader: it watches by now
+            held.sendall(get("/hold"))
+            assert exchange(console, get("/release")).endswith(b"hello")
+            assert held.recv(65536).startswith(b"HTTP/1.1 200 ")
         for _ in range(5):
             assert exchange(console, get("/alarm")).endswith(b"hello")
             assert console.read_line() == "alarm\n"

@@ -60,8 +60,12 @@ class Watcher:
 
     def watch(self, enough: Callable[[], bool]) -> None:
         """Watches until `enough`. Raises what is no `Exception`: Ctrl-C, where no handler is set for it."""
-        while not self._watched(enough):
-            pass
+        while True:
+            try:
+                if self._watched(enough):
+                    return
+            except Exception:  # noqa: BLE001 - one more, while the one before was being logged
+                continue
 
     def _watched(self, enough: Callable[[], bool]) -> bool:
         """The same; whether it is enough, for a fault may have ended it before.
