@@ -8,10 +8,11 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from typing import IO, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from tpserver.http.head import Head
 from tpserver.log import Log
+from tpserver.log_streams import Lines
 
 _log = Log("tpserver")
 
@@ -40,7 +41,7 @@ class Record(NamedTuple):
 class AccessLog:
     """Lines in the combined format on a text stream. `append` by any thread."""
 
-    def __init__(self, stream: IO[str]) -> None:
+    def __init__(self, stream: Lines) -> None:
         self._stream = stream
         self._records: deque[Record] = deque(maxlen=_BACKLOG)
         self.append = self._records.append

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from collections.abc import Iterator
 from typing import Any
 
 
@@ -37,3 +38,34 @@ class Log:
         with contextlib.suppress(BaseException):
             # The place that is told is the caller's of `error` and the like.
             self._logger.log(level, message, *arguments, exc_info=exc_info, stacklevel=3)
+
+
+def own_loggers() -> list[logging.Logger]:
+    """The server's, as far as they are there."""
+    known = logging.getLogger().manager.loggerDict.copy()
+    return [
+        logger
+        for name, logger in known.items()
+        if (name + ".").startswith("tpserver.") and isinstance(logger, logging.Logger)
+    ]
+
+
+@contextlib.contextmanager
+def kept_loggers() -> Iterator[None]:
+    """Around the import of an application: `logging.config` disables all loggers there are, unless it is told not to.
+
+    What the application sets up for the server's loggers by their names stands. One thread.
+    """
+    enabled = [logger for logger in own_loggers() if not logger.disabled]
+    server = logging.getLogger("tpserver")
+    handlers, propagated = server.handlers.copy(), server.propagate
+    try:
+        yield
+    finally:
+        for logger in enabled:
+            logger.disabled = False
+        if handlers and not server.handlers:
+            for handler in handlers:
+                server.addHandler(handler)
+        elif not propagated and not set(handlers) & set(server.handlers):
+            server.propagate = True  # it was our handler that did that

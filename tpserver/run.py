@@ -12,7 +12,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterator
-from typing import IO, Any, Final
+from typing import Any, Final
 
 from tpserver import process
 from tpserver.access_log import AccessLog
@@ -23,6 +23,9 @@ from tpserver.errors import StartError, UsageError
 from tpserver.handler import HTTPProtocol, HTTPRequestHandler, TimedRequestHandler
 from tpserver.http.codings import quick_coders
 from tpserver.http.head import Limits
+from tpserver.log import kept_loggers, own_loggers
+from tpserver.log_streams import LogFile, LogStream
+from tpserver.log_writer import LogWriter
 from tpserver.responders.background import BackgroundCoder
 from tpserver.responders.site import Site
 from tpserver.responders.wsgi import Application
@@ -44,14 +47,14 @@ class Server(engine.Server):
 
     def __init__(self, config: Config | None = None, application: Application | None = None) -> None:
         self.config = config = config or Config()
-        self.log_stuck = False  # the access log cannot be written to its end: nobody reads it
+        self.log_stuck = False  # a log cannot be written to its end: nobody reads it
         if application is None and config.app is not None:
             application = load_application(config.app, config.app_dir)
         _check_application(application)
         self._coder = BackgroundCoder(quick_coders()) if config.compress == "auto" else None
         self._sites = Sites(config, self._coder, load_application)
         self._application: Application | None = None
-        self._log_stream: IO[str] | None = None
+        self._log_file: LogFile | None = None
         self.access_log = self._open_access_log(config.access_log)
         protocol = HTTPProtocol(
             Site(None, None),  # until the address is known
@@ -138,19 +141,19 @@ class Server(engine.Server):
         if where == "none" or (where == "-" and sys.stdout is None):
             return None
         if where == "-":
-            return AccessLog(sys.stdout)
+            return AccessLog(LogStream(sys.stdout))
         try:
-            self._log_stream = open(where, "a", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115 (the server's)
-        except OSError as error:
-            raise StartError(f"cannot write the access log {where}: {error.strerror}") from error
-        return AccessLog(self._log_stream)
+            self._log_file = LogFile(where)
+        except (OSError, ValueError) as error:
+            raise StartError(f"cannot write the access log {where}: {getattr(error, 'strerror', error)}") from error
+        return AccessLog(self._log_file)
 
     def _close_access_log(self) -> None:
         if self.access_log is not None and not self.access_log.close():
             self.log_stuck = True
-        elif self._log_stream is not None:
+        elif self._log_file is not None:
             with contextlib.suppress(OSError):  # the access log has said so
-                self._log_stream.close()
+                self._log_file.close()
 
 
 def _check_application(application: Any) -> None:
@@ -186,7 +189,19 @@ def serve(app: Application | str | None = None, root: str | os.PathLike[str] | N
 
 def run(config: Config, application: Application | None = None) -> Server:
     """As `serve`, for a `Config`; returns the server, which has stopped."""
-    _configure_logging(config.log_level)
+    log = _configure_logging(config.log_level)
+    try:
+        server, stdout = _run(config, application, log)
+    finally:
+        stuck = log is not None and not _finish(log)
+    server.log_stuck = server.log_stuck or stuck
+    if not server.log_stuck:
+        _say(stdout, "stopped")
+    return server
+
+
+def _run(config: Config, application: Application | None, log: LogWriter | None) -> tuple[Server, LogStream | None]:
+    """The server, which has stopped, and stdout as it was when the application had been imported."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     process.raise_file_limit()
@@ -194,14 +209,15 @@ def run(config: Config, application: Application | None = None) -> Server:
     if config.root is None and config.app is None and application is None and not config.vhost:
         config = Config(**{**vars(config), "root": "."})
     with Server(config, application) as server, _stopped_by_signals(server):
-        _say(_greeting(server))
+        if log is not None:
+            log.stream.renew()
+        stdout = None if sys.stdout is None else LogStream(sys.stdout)
+        _say(stdout, _greeting(server))
         if config.switch_interval:
             sys.setswitchinterval(config.switch_interval)
             server.watcher.switch_interval = config.switch_interval
         server.serve_forever()
-    if not server.log_stuck:
-        _say("stopped")
-    return server
+    return server, stdout
 
 
 def end_process_if_hung(server: Server) -> None:
@@ -209,9 +225,9 @@ def end_process_if_hung(server: Server) -> None:
     if not server.left_behind and not server.log_stuck:
         _forget_broken_streams()
         return
-    for stream in (None if server.log_stuck else sys.stdout, sys.stderr):
+    for stream in () if server.log_stuck else (sys.stdout, sys.stderr):
         if stream is not None:  # as under pythonw
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, ValueError):
                 stream.flush()
     os._exit(0)
 
@@ -227,11 +243,15 @@ def _forget_broken_streams() -> None:
                 setattr(sys, name, None)
 
 
-def _say(text: str) -> None:
+def _say(stdout: LogStream | None, text: str) -> None:
+    if stdout is None:
+        return
     try:
-        print(text, flush=True)
-    except OSError:  # nobody reads it any more; nor shall the interpreter try again when it ends
-        sys.stdout = None
+        stdout.write(text + "\n")
+        stdout.flush()
+    except (OSError, ValueError):  # nobody reads it any more, or it was closed; the interpreter shall not try again
+        if sys.stdout is stdout.stream:
+            sys.stdout = None
 
 
 def _config(**options: Any) -> Config:
@@ -252,7 +272,8 @@ def load_application(name: str, app_dir: str) -> Application:
     if sys.path[:1] != [os.path.abspath(app_dir)]:
         sys.path.insert(0, os.path.abspath(app_dir))
     try:
-        found: Any = importlib.import_module(module_name)
+        with kept_loggers():
+            found: Any = importlib.import_module(module_name)
     except BaseException as error:
         raise _import_failed(module_name, app_dir, error) from error
     for part in attribute.split("."):
@@ -301,9 +322,22 @@ def _greeting(server: Server) -> str:
     return f"tpserver serves {' and '.join(what)} at {server.url} (Ctrl-C stops it)"
 
 
-def _configure_logging(level: str) -> None:
+def _configure_logging(level: str) -> LogWriter | None:
+    """The server's log on stderr, unless the program has a place for it; what writes it there."""
     _log.setLevel(level.upper())
-    if not _log.handlers and not logging.getLogger().handlers and sys.stderr is not None:
-        handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-        _log.addHandler(handler)
+    for logger in own_loggers():  # the program may have configured its own, and meant no harm
+        logger.disabled = False
+    if _log.handlers or logging.getLogger().handlers or sys.stderr is None:
+        return None
+    writer = LogWriter(LogStream(sys.stderr))
+    writer.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    _log.addHandler(writer)
+    _log.propagate = False  # it does that itself
+    return writer
+
+
+def _finish(log: LogWriter) -> bool:
+    """Ends what `_configure_logging` has begun; whether all has been written."""
+    _log.removeHandler(log)
+    _log.propagate = True
+    return log.finish()

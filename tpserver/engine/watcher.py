@@ -31,6 +31,7 @@ _ALERT: Final = 0.5
 # Ctrl-C.
 _QUIET_TICKS: Final = 50
 _REST: Final = 0.5
+_FAULT: Final = "tpserver has a fault in its watcher, which goes on"
 # Seconds between two looks at what takes very long.
 _LOOK: Final = 0.1
 
@@ -58,24 +59,42 @@ class Watcher:
         self._alert_until = perf_counter() + _ALERT
 
     def watch(self, enough: Callable[[], bool]) -> None:
-        """Watches until `enough`."""
+        """Watches until `enough`. Raises what is no `Exception`: Ctrl-C, where no handler is set for it."""
+        while True:
+            try:
+                if self._watched(enough):
+                    return
+            except Exception:  # noqa: BLE001 - one more, while the one before was being logged
+                continue
+
+    def _watched(self, enough: Callable[[], bool]) -> bool:
+        """The same; whether it is enough, for a fault may have ended it before.
+
+        All of the loop is guarded: signal handlers of the application's run here, at any point, and may raise.
+        """
         server = self._server
         leader, leadership = server.leader, server.leadership
         seen = seen_turns = -1
         quiet = 0
-        while not enough():
-            self._rest(quiet, seen_turns)
-            mark, turns = leadership.mark, leader.turns
-            attending = leadership.attending is not None
-            if attending and mark == seen:
-                server.promote(mark)
-            quiet = 0 if attending or turns != seen_turns or server.admission.waiting else quiet + 1
-            seen, seen_turns = mark, turns
-            try:
-                self._look_after_lines()
-                server.service_actions()
-            except Exception:  # noqa: BLE001 - no memory, for example: somebody has to watch
-                _log.exception("tpserver has a fault in its watcher, which goes on")
+        try:
+            while not enough():
+                self._rest(quiet, seen_turns)
+                mark, turns = leadership.mark, leader.turns
+                attending = leadership.attending is not None
+                if attending and mark == seen:
+                    server.promote(mark)
+                quiet = 0 if attending or turns != seen_turns or server.admission.waiting else quiet + 1
+                seen, seen_turns = mark, turns
+                try:  # by itself: what always fails here shall not hide a leader that is held up
+                    self._look_after_lines()
+                    server.service_actions()
+                except Exception:  # noqa: BLE001 - no memory, for example: somebody has to watch
+                    _log.exception(_FAULT)
+        except Exception:  # noqa: BLE001 - as above
+            self.sleeps = False
+            _log.exception(_FAULT)
+            return False
+        return True
 
     def _look_after_lines(self) -> None:
         server = self._server

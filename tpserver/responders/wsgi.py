@@ -13,6 +13,7 @@ from tpserver.http.hosts import host_name
 from tpserver.http.message import Message
 from tpserver.http.response import ResponseMemory
 from tpserver.log import Log
+from tpserver.responders import forked
 from tpserver.responders.file_wrapper import FileWrapper
 from tpserver.responders.reply import Reply
 from tpserver.responders.wsgi_response import WSGIResponse
@@ -64,8 +65,11 @@ class WSGIResponder:
         environ["tpserver.client_gone"] = reply.wfile.client_gone
         response = self.response_class(head, reply, self._memory)
         environ["wsgi.early_hints"] = response.early_hints
+        births = forked.births
         try:
             result = self.application(environ, response.start_response)
+            if forked.births != births:
+                forked.end_child()
             try:
                 if type(result) is list and len(result) == 1:
                     response.send_whole(result[0])
@@ -75,7 +79,12 @@ class WSGIResponder:
                 if hasattr(result, "close"):
                     _close(head, result)
         except BaseException as error:  # noqa: BLE001 - SystemExit too: a request must not end the server
+            if forked.births != births:
+                forked.end_child()
             self._failed(head, reply, response, error)
+        else:
+            if forked.births != births:  # while its iterable was asked for pieces, or closed
+                forked.end_child()
 
     def _environ(self, head: Head) -> Environ:
         """What every request with this head is told. Kept with a head that comes a second time."""
