@@ -98,6 +98,14 @@ class Variants:
         variant = chosen.file if isinstance(chosen, Made) else self._open(file, chosen)
         return variant or self._decide(file, self._look(file, stamp), accepted)
 
+    def takes_plain(self, head: Head) -> bool:
+        """Whether a client has not refused the plain file."""
+        value = head.fields.get("HTTP_ACCEPT_ENCODING")
+        if value is None:
+            return True
+        accepted = self._accepted.get(value) or self._read(value)
+        return any(IDENTITY in tier for tier in accepted.tiers)
+
     def _read(self, value: str) -> Accepted:
         tiers = accepted_codings(value)
         accepted = self._known.setdefault(tiers, Accepted(tiers))
