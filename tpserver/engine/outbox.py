@@ -30,7 +30,8 @@ Version = tuple[int, int]
 
 def _read_at(file: int, offset: int, length: int) -> bytes:
     if hasattr(os, "pread"):
-        return os.pread(file, length, offset)
+        data: bytes = os.pread(file, length, offset)
+        return data
     os.lseek(file, offset, os.SEEK_SET)
     return os.read(file, length)
 
