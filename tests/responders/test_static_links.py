@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from static_client import Start, ask, link
@@ -266,6 +267,24 @@ def test_a_path_that_leads_elsewhere_at_each_look_is_404_in_the_end(start: Start
     assert names == ["d.txt"]
     race.change = None
     assert ask(running, "/a.txt").content == b"text"
+
+
+def test_a_link_that_takes_the_place_of_a_folder_just_when_it_is_listed_lists_nothing_outside(
+    start: Start, root: Path, race: Race, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root / "sub" / "index.html").rename(root / "sub" / "page.html")
+    (root.parent / "outside" / "index.html").unlink()
+    running = start(root=str(root), listing=True)
+    assert b"page.html" in ask(running, "/sub/").content
+    scans = Folder.scan
+
+    def scan(folder: Folder, real: str) -> Any:
+        put(root / "sub", "../outside")
+        return scans(folder, real)
+
+    monkeypatch.setattr(Folder, "scan", scan)
+    answer = ask(running, "/sub/")
+    assert (answer.status, b"secret" in answer.content) == (404, False)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="folders have no such permissions there")

@@ -6,6 +6,7 @@ request of that turn was sent before, so an edit shows at once.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import itertools
 import os
@@ -13,7 +14,7 @@ import stat
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from time import monotonic
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote
@@ -23,7 +24,7 @@ from tpserver.http.file_rules import FileRules
 from tpserver.http.paths import allowed, is_code, os_text, segments, url_name
 from tpserver.log import Log
 from tpserver.responders.file import File, signature
-from tpserver.responders.opening import CAREFUL, open_below, open_file
+from tpserver.responders.opening import CAREFUL, FOLDER, open_below, open_file
 
 _log = Log("tpserver")
 
@@ -174,6 +175,23 @@ class Folder:
         if CAREFUL and not self._follow_links:
             return open_below(self._real_root, real)
         return open_file(real)
+
+    @contextlib.contextmanager
+    def scan(self, real: str) -> Iterator[Iterator[os.DirEntry[str]]]:
+        """What is in a folder that `real_path` has told; the entries have names, but not all have a path.
+
+        Raises OSError, also where a link has come into it since. Any thread.
+        """
+        if not CAREFUL or self._follow_links or os.scandir not in os.supports_fd:
+            with os.scandir(real) as found:
+                yield found
+            return
+        descriptor = open_below(self._real_root, real, FOLDER)
+        try:
+            with os.scandir(descriptor) as there:
+                yield there
+        finally:
+            os.close(descriptor)
 
     def _look(self, path: str, turn: int) -> File | Listing | Redirect | None:
         names = segments(path, windows=self.windows)

@@ -16,10 +16,10 @@ _OPEN: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINAR
 _NO_LINK: Final[int] = getattr(os, "O_NOFOLLOW", 0)
 # Whether this system can; Windows cannot.
 CAREFUL: Final = bool(_NO_LINK) and hasattr(os, "O_DIRECTORY") and os.open in os.supports_dir_fd
+# Opens nothing but a folder.
+FOLDER: Final[int] = getattr(os, "O_DIRECTORY", 0)
 # A folder on the way, which may be one that can be entered and not read.
-_ENTER: Final[int] = (
-    getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_PATH", getattr(os, "O_SEARCH", 0)) | getattr(os, "O_CLOEXEC", 0)
-)
+_ENTER: Final[int] = FOLDER | getattr(os, "O_PATH", getattr(os, "O_SEARCH", 0)) | getattr(os, "O_CLOEXEC", 0)
 
 
 def open_file(real: str) -> int:
@@ -27,12 +27,16 @@ def open_file(real: str) -> int:
     return os.open(real, _OPEN)
 
 
-def open_below(root: str, real: str) -> int:
+def open_below(root: str, real: str, kind: int = 0) -> int:
     """A descriptor of the file `real`, a path that has to begin with the folder `root`. Any thread.
+
+    `kind` is more of `os.open`'s flags: FOLDER for a folder, which may be the root.
 
     Raises OSError: ELOOP or ENOTDIR where a part below `root` is a link now (EMLINK on some systems), or where
     it does not lie there.
     """
+    if real == root and kind:
+        return os.open(root, _OPEN | kind)
     below = root if root.endswith(os.sep) else root + os.sep
     if not real.startswith(below):
         raise OSError(errno.ELOOP, "it lies elsewhere now", real)
@@ -43,6 +47,6 @@ def open_below(root: str, real: str) -> int:
             inner = os.open(folder, _ENTER | _NO_LINK, dir_fd=place)
             os.close(place)
             place = inner
-        return os.open(name, _OPEN | _NO_LINK, dir_fd=place)
+        return os.open(name, _OPEN | _NO_LINK | kind, dir_fd=place)
     finally:
         os.close(place)
