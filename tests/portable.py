@@ -10,7 +10,7 @@ import signal
 import socket
 
 _HIDDEN = {
-    os: ("fork", "forkpty", "sendfile", "memfd_create", "pread", "preadv", "O_NONBLOCK", "O_CLOEXEC"),
+    os: ("fork", "forkpty", "sendfile", "memfd_create", "pread", "preadv", "O_NONBLOCK", "O_CLOEXEC", "O_NOFOLLOW"),
     select: ("epoll", "poll", "kqueue", "devpoll"),
     selectors: ("EpollSelector", "PollSelector", "KqueueSelector", "DevpollSelector"),
     socket: ("AF_UNIX", "MSG_MORE", "MSG_DONTWAIT", "SO_REUSEPORT", "send_fds", "recv_fds"),

@@ -151,22 +151,90 @@ def test_what_is_up_to_date_is_not_written_again(tmp_path: Path, only_gzip: None
     assert "a.txt.gz:" not in said
 
 
-def test_what_somebody_else_has_written_since_is_kept(tmp_path: Path, only_gzip: None) -> None:
-    (tmp_path / "a.txt").write_bytes(TEXT)
-    (tmp_path / "a.txt.gz").write_bytes(b"made by another program")
-    run(tmp_path)
-    assert (tmp_path / "a.txt.gz").read_bytes() == b"made by another program"
+@pytest.mark.parametrize("seconds", [-1000, 1000])
+def test_an_archive_that_somebody_else_has_written_is_left_alone_and_told_of(
+    tmp_path: Path, only_gzip: None, seconds: int
+) -> None:
+    path, archive = tmp_path / "data.csv", tmp_path / "data.csv.gz"
+    path.write_bytes(TEXT)
+    (tmp_path / "other.csv").write_bytes(TEXT)
+    archive.write_bytes(gzip.compress(b"what is nowhere else"))
+    os.utime(archive, (path.stat().st_mtime + seconds,) * 2)
+    status, said = run(tmp_path)
+    assert gzip.decompress(archive.read_bytes()) == b"what is nowhere else"
+    told = f"{archive} is left alone: it was not written by this command; remove it to have it written"
+    assert (status, said.splitlines().count(told), said.count("left alone")) == (0, 1, 1)
+    assert coded_files(tmp_path) == ["data.csv.gz", "other.csv.gz"]
+    archive.unlink()
+    assert "left alone" not in run(tmp_path)[1]
+    assert gzip.decompress(archive.read_bytes()) == TEXT
 
 
-@pytest.mark.parametrize("damage", ["older", "empty"])
+@pytest.mark.parametrize("damage", ["older", "newer", "empty"])
 def test_what_is_not_up_to_date_is_written_again(tmp_path: Path, only_gzip: None, damage: str) -> None:
     path, coded = tmp_path / "a.txt", tmp_path / "a.txt.gz"
-    path.write_bytes(TEXT)
-    coded.write_bytes(b"" if damage == "empty" else b"of an earlier version")
-    if damage == "older":
-        os.utime(coded, ns=(0, path.stat().st_mtime_ns - 10**9))
+    path.write_bytes(TEXT * 2)
     run(tmp_path)
+    path.write_bytes(TEXT)
+    if damage == "empty":
+        coded.write_bytes(b"")
+    # Newer: an earlier version has been put back with its own time, as `cp -p` does.
+    seconds = {"older": -2, "newer": 2, "empty": 0}[damage]
+    os.utime(coded, ns=(0, path.stat().st_mtime_ns + seconds * 10**9))
+    assert run(tmp_path)[0] == 0
     assert gzip.decompress(coded.read_bytes()) == TEXT
+    assert coded.stat().st_mtime_ns == path.stat().st_mtime_ns
+
+
+@pytest.mark.parametrize(("plain", "coded"), [(10**18 + 5, 10**18), (10**18, 10**18 + 5)])
+def test_a_time_without_a_fraction_is_compared_by_seconds(
+    tmp_path: Path, only_gzip: None, plain: int, coded: int
+) -> None:
+    (tmp_path / "a.txt").write_bytes(TEXT)
+    run(tmp_path)
+    for name, time in (("a.txt", plain), ("a.txt.gz", coded)):
+        os.utime(tmp_path / name, ns=(time, time))
+    run(tmp_path)
+    assert (tmp_path / "a.txt.gz").stat().st_mtime_ns == coded
+
+
+@pytest.mark.parametrize(("beginning", "replaced"), [(b"\x28\xb5\x2f\xfd", True), (b"not zstd", False)])
+def test_what_is_no_zstd_is_not_replaced_by_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, beginning: bytes, replaced: bool
+) -> None:
+    monkeypatch.setattr(command, "thorough_coders", lambda: {"zstd": GZIP["gzip"], **GZIP})
+    (tmp_path / "a.txt").write_bytes(TEXT)
+    there = tmp_path / "a.txt.zst"
+    there.write_bytes(beginning)
+    os.utime(there, (1, 1))
+    assert ("left alone" in run(tmp_path)[1]) is not replaced
+    assert (there.read_bytes() == beginning) is not replaced
+
+
+def test_the_mark_of_the_command_is_a_comment_and_the_same_file_gives_the_same_bytes(
+    tmp_path: Path, only_gzip: None
+) -> None:
+    for name in ("a.txt", "b.txt"):
+        (tmp_path / name).write_bytes(TEXT)
+    run(tmp_path)
+    written = (tmp_path / "a.txt.gz").read_bytes()
+    assert written == (tmp_path / "b.txt.gz").read_bytes()
+    # RFC 1952 section 2.3: no field but a comment, and no time.
+    assert (written[3], written[4:8], written[10:19]) == (16, bytes(4), b"tpserver\0")
+
+
+@pytest.mark.parametrize("length", [252, 253, 255])
+def test_a_name_that_leaves_no_room_for_an_extension_is_left_alone(
+    tmp_path: Path, only_gzip: None, length: int
+) -> None:
+    name = "n" * (length - 4) + ".txt"
+    try:
+        (tmp_path / name).write_bytes(TEXT)
+    except OSError:
+        pytest.skip("this file system takes no such names")
+    status, said = run(tmp_path)
+    assert (status, "failed" in said) == (0, False)
+    assert bool(coded_files(tmp_path)) is (length == 252)
 
 
 # -- what it says

@@ -1,12 +1,14 @@
 """python -m tpserver compress DIR: writes coded files beside the plain ones, ahead of time and as small as can be.
 
 The server takes them from there (responders/variants.py). Each has its file's modification time,
-which says what is up to date; a temporary file takes the name when it is whole, so there is no half one.
+which says what is up to date, and gzip's a mark, so that nobody else's archive is overwritten; a
+temporary file takes the name when it is whole, so there is no half one.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import signal
@@ -21,18 +23,30 @@ from itertools import islice
 from typing import Final, NamedTuple, TextIO
 
 from tpserver.errors import UsageError
-from tpserver.http.codings import EXTENSIONS, Coder, NoSmaller, coded, compressible, is_coded, thorough_coders
+from tpserver.http.codings import (
+    EXTENSIONS,
+    MARK_LENGTH,
+    Coder,
+    NoSmaller,
+    coded,
+    compressible,
+    is_coded,
+    may_be_ours,
+    thorough_coders,
+)
 from tpserver.http.media import media_type
 from tpserver.http.paths import WELL_KNOWN, is_code
 from tpserver.responders.file import signature
-from tpserver.responders.variants import SMALLEST, is_current
+from tpserver.responders.variants import SMALLEST, is_of
 
 # Bytes compressed in one go; between two of them Ctrl-C is heeded.
 _PIECE: Final = 256 * 1024
 _MOST_JOBS: Final = 256
+_LONGEST: Final = 255  # characters of a name; many systems count bytes
 _BAR: Final = 30
 _WIDTH: Final = 78  # of a line, on the narrowest terminal
 _INTERRUPTED: Final = 130  # as a shell tells it
+_OTHERS: Final = "is left alone: it was not written by this command; remove it to have it written"
 _MISSING: Final = {
     "br": "the package brotli is not installed (pip install tpserver[compress] brings it)",
     "zstd": "it takes Python 3.14, or the package backports.zstd",
@@ -71,6 +85,7 @@ class Tree:
     files: int = 0  # looked at
     other: int = 0  # of a kind that does not get smaller
     small: int = 0
+    others: list[str] = field(default_factory=list)  # names of coded files that somebody else has written
     failures: list[str] = field(default_factory=list)
 
 
@@ -154,21 +169,47 @@ def _plan(tree: Tree, path: str, status: os.stat_result) -> None:
     else:
         for coding, total in tree.sums.items():
             task = Task(path, status.st_size, coding)
-            there = _size_if_current(task.target, status)
+            there = _there(task.target)
             if there is None:
-                tree.tasks.append(task)
-            else:
+                if not _too_long(task.target):
+                    tree.tasks.append(task)
+            elif is_of(signature(status), signature(there)) and there.st_size:
                 total.up_to_date += 1
                 total.before += task.size
-                total.after += there
+                total.after += there.st_size
+            elif there.st_size and not _is_ours(task):
+                tree.others.append(task.target)
+            else:
+                tree.tasks.append(task)
 
 
-def _size_if_current(target: str, plain: os.stat_result) -> int | None:
+def _there(target: str) -> os.stat_result | None:
+    """What lies where a coded file shall; None where there is nothing, or what is no file."""
     with contextlib.suppress(OSError):
         status = os.stat(target)
-        if stat.S_ISREG(status.st_mode) and status.st_size and is_current(signature(plain), signature(status)):
-            return status.st_size
+        if stat.S_ISREG(status.st_mode):
+            return status
     return None
+
+
+def _too_long(target: str) -> bool:
+    """Whether no file can have that name."""
+    if len(os.path.basename(target)) > _LONGEST:
+        return True
+    try:
+        os.lstat(target)
+    except OSError as error:
+        return error.errno == errno.ENAMETOOLONG
+    return False
+
+
+def _is_ours(task: Task) -> bool:
+    """Whether the coded file that is there may be replaced. Raises nothing: what cannot be read is not ours."""
+    try:
+        with open(task.target, "rb", buffering=0) as stream:
+            return may_be_ours(task.coding, stream.read(MARK_LENGTH))
+    except OSError:
+        return False
 
 
 def _run(tree: Tree, coders: dict[str, Callable[[], Coder]], jobs: int, out: _Output) -> None:
@@ -312,6 +353,7 @@ def report(tree: Tree, codings: tuple[str, ...]) -> list[str]:
     lines.append(
         f"{tree.files} files: {tree.other} of kinds that do not get smaller, {tree.small} smaller than {SMALLEST} bytes"
     )
+    lines += [f"{printable(name)} {_OTHERS}" for name in tree.others]
     lines += [f"{coding} is not written: {_MISSING[coding]}" for coding in EXTENSIONS if coding not in codings]
     return lines
 

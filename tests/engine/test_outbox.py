@@ -249,6 +249,31 @@ def test_a_file_that_changes_while_it_waits_behind_another_is_not_sent(use, vers
     outbox.clear()
 
 
+@pytest.mark.parametrize("length", [10, 100_000])
+@pytest.mark.parametrize("first", [0, 7])
+@pytest.mark.parametrize("changed", ["all of it", "the beginning", "the middle", "the end"])
+def test_a_file_that_is_written_anew_and_longer_is_never_sent_to_its_end(use, tmp_path, first, length, changed):
+    sock = use(PlainSocket(length // 4))
+    path = tmp_path / "versioned"
+    path.write_bytes(b"o" * (first + length + 5))
+    os.utime(path, (1, 1))
+    file = os.open(path, os.O_RDONLY | O_BINARY)
+    outbox = Outbox()
+    outbox.append_file(file, first, length, version=(os.fstat(file).st_mtime_ns, first + length + 5))
+    outbox.send(sock)
+    again = bytearray(b"o" * (first + length + 100))
+    places = {"the beginning": first, "the middle": first + length // 2, "the end": first + length - 1}
+    if changed in places:
+        again[places[changed]] = ord("n")
+    else:
+        again = again.replace(b"o", b"n")
+    path.write_bytes(again)
+    with pytest.raises(EOFError, match="changed"):
+        send_all(outbox, sock)
+    assert len(sock.taken) < length
+    outbox.clear()
+
+
 @pytest.mark.parametrize("change", ["grow", "same", "replace"])
 def test_a_file_that_grows_or_is_replaced_is_sent_as_it_was(use, versioned, change):
     sock = use(PlainSocket(4))

@@ -93,8 +93,20 @@ def test_no_name_becomes_markup_or_another_address(view: View) -> None:
 )
 def test_a_name_is_linked_by_its_bytes_and_shown_as_text(name: str, address: str, text: str) -> None:
     assert Page(written((), [(name, False, 1, 0)], View())).links[address] == text
+
+
+@pytest.mark.parametrize(
+    ("name", "address", "told"),
+    [
+        ("a b.txt", "./a%20b.txt", "a b.txt"),
+        ("caf\udce9.bin", "./caf%E9.bin", "caf\ufffd.bin"),
+        ("a\nb\tc\x01\x7f\x85", "./a%0Ab%09c%01%7F%C2%85", "a\nb\tc\x01\x7f\x85"),
+        ('"\\', "./%22%5C", '"\\'),
+    ],
+)
+def test_a_program_is_told_the_name_itself_as_far_as_it_is_text(name: str, address: str, told: str) -> None:
     (found,) = json.loads(b"".join(json_list([(name, False, 1, 0)], View())))
-    assert (found["url"], found["name"]) == (address, text)
+    assert (found["url"], found["name"]) == (address, told)
 
 
 def test_the_order_and_the_view_go_along_into_folders_and_up_again() -> None:

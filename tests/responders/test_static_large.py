@@ -84,7 +84,7 @@ def test_a_file_that_is_truncated_meanwhile_ends_the_connection_too_early(start:
 
 
 @pytest.mark.parametrize("asked", ["", "bytes=0-", "bytes=0-999999,2000000-"])
-@pytest.mark.parametrize("length", [SIZE, 1000], ids=["as long", "shorter"])
+@pytest.mark.parametrize("length", [SIZE, 1000, SIZE + 1000], ids=["as long", "shorter", "longer"])
 def test_a_file_that_is_written_anew_meanwhile_never_comes_as_a_whole(
     start: Start, large: Path, asked: str, length: int
 ) -> None:

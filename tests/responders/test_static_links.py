@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from static_client import Start, ask, link
+
+from tpserver.responders.folder import Folder
+from tpserver.responders.opening import CAREFUL
 
 
 @pytest.fixture
@@ -180,3 +185,117 @@ def test_following_links_is_all_that_it_opens(start: Start, root: Path, name: st
 def test_a_followed_link_to_a_device_is_404(start: Start, root: Path, to: str) -> None:
     link(root / "link.txt", to)
     assert ask(start(root=str(root), follow_links=True), "/link.txt").status == 404
+
+
+class Race:
+    """Does `change` once, when a path has been looked at and is going to be opened."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.change: Callable[[], object] | None = None
+        opened = Folder._open_real
+
+        def open_real(folder: Folder, real: str) -> int:
+            change, self.change = self.change, None
+            if change is not None:
+                change()
+            return opened(folder, real)
+
+        monkeypatch.setattr(Folder, "_open_real", open_real)
+
+
+@pytest.fixture
+def race(monkeypatch: pytest.MonkeyPatch) -> Race:
+    if not CAREFUL:
+        pytest.skip("this system opens a path as a whole")
+    return Race(monkeypatch)
+
+
+def put(path: Path, to: str) -> None:
+    """A link takes the place of what is there, at once."""
+    if path.is_dir() and not path.is_symlink():
+        path.rename(path.with_name("old"))
+    os.replace(link(path.with_name("next"), to), path)
+
+
+@pytest.mark.parametrize("size", [20, 200_000])
+@pytest.mark.parametrize("asked_before", [False, True])
+@pytest.mark.parametrize(
+    ("name", "to", "target"),
+    [
+        ("a.txt", "../outside/secret.txt", "/a.txt"),
+        ("sub", "../outside", "/sub/secret.txt"),
+        ("sub", "../outside", "/sub/"),
+    ],
+)
+def test_a_link_that_is_put_between_the_look_and_the_opening_gives_no_secret(
+    start: Start, root: Path, race: Race, name: str, to: str, target: str, size: int, asked_before: bool
+) -> None:
+    for path in ("a.txt", "sub/secret.txt", "sub/index.html"):
+        (root / path).write_bytes(b"g" * size)
+    for path in ("secret.txt", "index.html"):
+        (root.parent / "outside" / path).write_bytes(b"s" * size)
+    running = start(root=str(root))
+    if asked_before:
+        assert ask(running, target).content == b"g" * size
+    race.change = lambda: put(root / name, to)
+    answer = ask(running, target)
+    assert (answer.status, b"sss" in answer.content) in ((404, False), (200, False))
+    assert asked_before or answer.status == 404
+
+
+def test_a_link_within_the_root_that_is_put_meanwhile_is_followed_to_where_it_leads(
+    start: Start, root: Path, race: Race
+) -> None:
+    running = start(root=str(root))
+    race.change = lambda: put(root / "a.txt", "sub/index.html")
+    assert ask(running, "/a.txt").content == b"html/sub/index.html"
+
+
+def test_a_path_that_leads_elsewhere_at_each_look_is_404_in_the_end(start: Start, root: Path, race: Race) -> None:
+    names = ["a.txt", "b.txt", "c.txt", "d.txt"]
+    for name in names:
+        (root / name).write_bytes(b"text")
+    running = start(root=str(root))
+
+    def change() -> None:
+        name = names.pop(0)
+        put(root / name, names[0])
+        race.change = change
+
+    race.change = change
+    assert ask(running, "/a.txt").status == 404
+    assert names == ["d.txt"]
+    race.change = None
+    assert ask(running, "/a.txt").content == b"text"
+
+
+def test_a_link_that_takes_the_place_of_a_folder_just_when_it_is_listed_lists_nothing_outside(
+    start: Start, root: Path, race: Race, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root / "sub" / "index.html").rename(root / "sub" / "page.html")
+    (root.parent / "outside" / "index.html").unlink()
+    running = start(root=str(root), listing=True)
+    assert b"page.html" in ask(running, "/sub/").content
+    scans = Folder.scan
+
+    def scan(folder: Folder, real: str) -> Any:
+        put(root / "sub", "../outside")
+        return scans(folder, real)
+
+    monkeypatch.setattr(Folder, "scan", scan)
+    answer = ask(running, "/sub/")
+    assert (answer.status, b"secret" in answer.content) == (404, False)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="folders have no such permissions there")
+def test_a_folder_that_may_be_entered_and_not_read_is_no_hindrance(start: Start, root: Path) -> None:
+    if not hasattr(os, "O_PATH") or os.geteuid() == 0:
+        pytest.skip("not to be seen here")
+    running = start(root=str(root))
+    for place in (root, root / "sub"):
+        place.chmod(0o111)
+    try:
+        assert ask(running, "/sub/index.html").content == b"html/sub/index.html"
+    finally:
+        for place in (root, root / "sub"):
+            place.chmod(0o755)

@@ -27,7 +27,7 @@ def running(start: Start, tmp_path: Path) -> Any:
     for name, content in (("a.txt", CONTENT), ("empty.txt", b"")):
         (tmp_path / name).write_bytes(content)
         os.utime(tmp_path / name, ns=(0, MODIFIED * 10**9 + 123))  # nanoseconds that no HTTP-date can say
-    return start(root=str(tmp_path))
+    return start(root=str(tmp_path), compress="off")  # where there are codings no date counts in If-Range
 
 
 ONE = "0123456789\n"

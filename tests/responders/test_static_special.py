@@ -93,10 +93,10 @@ def test_a_file_that_cannot_be_opened_for_want_of_descriptors_is_503_and_not_404
     opens = os.open
     exhausted = True
 
-    def no_more(name: str, *how: int) -> int:
+    def no_more(name: str, *how: int, **more: int) -> int:
         if exhausted and os.fspath(name).startswith(str(tmp_path)):
             raise OSError(errno.EMFILE, "Too many open files")
-        return opens(name, *how)
+        return opens(name, *how, **more)
 
     monkeypatch.setattr(os, "open", no_more)
     with connected(running) as (sock, stream):
@@ -123,10 +123,10 @@ def test_a_file_that_vanishes_between_two_looks_is_404(
     assert ask(running, "/a.bin").status == 200
     opens = os.open
 
-    def vanish(name: str, *how: int) -> int:
+    def vanish(name: str, *how: int, **more: int) -> int:
         if os.fspath(name).endswith("a.bin"):
             path.unlink()
-        return opens(name, *how)
+        return opens(name, *how, **more)
 
     monkeypatch.setattr(os, "open", vanish)
     assert ask(running, "/a.bin").status == 404
@@ -142,11 +142,11 @@ def test_a_file_that_becomes_a_folder_between_two_looks_is_404(
     assert ask(running, "/a.bin").status == 200
     opens = os.open
 
-    def change(name: str, *how: int) -> int:
+    def change(name: str, *how: int, **more: int) -> int:
         if os.fspath(name).endswith("a.bin") and path.is_file():
             path.unlink()
             path.mkdir()
-        return opens(name, *how)
+        return opens(name, *how, **more)
 
     monkeypatch.setattr(os, "open", change)
     assert ask(running, "/a.bin").status == 404

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 from pathlib import Path
 from typing import Any
@@ -50,19 +51,62 @@ def test_who_has_the_variant_is_told_that_it_is_unchanged(running: Any) -> None:
     assert get(running, f"If-None-Match: {tag}").status == 304
 
 
-@pytest.mark.parametrize("condition", ["", "If-Range: {modified}"])
 @pytest.mark.parametrize("asked", ["bytes=100-", "bytes=0-9", "bytes=-9"])
-def test_who_may_have_a_part_of_the_plain_file_gets_the_rest_of_it(
-    running: Any, tmp_path: Path, condition: str, asked: str
-) -> None:
+def test_who_may_have_a_part_of_the_plain_file_gets_the_rest_of_it(running: Any, asked: str) -> None:
     """As a download that goes on, by a program that always takes gzip: else the halves would not fit."""
-    os.utime(tmp_path / "a.txt", (1_000_000_000, 1_000_000_000))
-    eventually(lambda: "content-encoding" in get(running).fields, "no variant is made")
-    modified = get(running).fields["last-modified"]
-    answer = get(running, f"Range: {asked}", *([condition.format(modified=modified)] if condition else []))
+    answer = get(running, f"Range: {asked}")
     assert (answer.status, answer.fields["etag"]) == (206, plain_tag(running))
     assert "content-encoding" not in answer.fields
     assert answer.fields["content-range"].endswith(f"/{len(TEXT)}")
+
+
+# -- a date is that of all variants
+
+
+def whole(running: Any, *lines: str) -> bool:
+    """Whether a download that goes on by the date alone begins anew."""
+    modified = get(running).fields["last-modified"]
+    answer = ask(running, "/a.txt", CLOSE, "Range: bytes=5-", f"If-Range: {modified}", *lines)
+    assert "content-range" not in answer.fields
+    coded = answer.fields.get("content-encoding") == "gzip"
+    return answer.status == 200 and (gzip.decompress(answer.content) if coded else answer.content) == TEXT
+
+
+def test_a_download_of_what_the_server_made_is_not_taken_up_by_its_date(running: Any, tmp_path: Path) -> None:
+    os.utime(tmp_path / "a.txt", (1_000_000_000, 1_000_000_000))
+    eventually(lambda: "content-encoding" in get(running).fields, "no variant is made")
+    assert whole(running, GZIP)
+    assert whole(running)
+
+
+@pytest.mark.parametrize("mode", ["auto", "sidecars"])
+def test_a_download_is_not_taken_up_by_its_date_when_a_sidecar_has_come_or_gone(
+    start: Start, tmp_path: Path, mode: str
+) -> None:
+    plain, sidecar = tmp_path / "a.txt", tmp_path / "a.txt.gz"
+    plain.write_bytes(TEXT)
+    os.utime(plain, (1_000_000_000, 1_000_000_000))
+    running = start(root=tmp_path, compress=mode)
+    assert whole(running, GZIP)
+    sidecar.write_bytes(gzip.compress(TEXT))
+    os.utime(sidecar, (1_000_000_000, 1_000_000_000))
+    eventually(lambda: get(running).fields.get("content-encoding") == "gzip", "it is not seen")
+    assert whole(running, GZIP)
+    sidecar.unlink()
+    assert whole(running, GZIP)
+
+
+def test_a_download_is_taken_up_by_its_date_where_there_are_no_codings(start: Start, tmp_path: Path) -> None:
+    for name in ("a.txt", "a.png"):
+        (tmp_path / name).write_bytes(TEXT)
+        os.utime(tmp_path / name, (1_000_000_000, 1_000_000_000))
+    for target, mode in (("/a.txt", "off"), ("/a.png", "auto")):
+        running = start(root=tmp_path, compress=mode)
+        modified = ask(running, target, CLOSE).fields["last-modified"]
+        assert ask(running, target, CLOSE, "Range: bytes=5-", f"If-Range: {modified}").content == TEXT[5:]
+
+
+# -- a tag is that of one
 
 
 def test_who_has_a_part_of_the_variant_gets_the_rest_of_it(running: Any) -> None:
@@ -72,3 +116,40 @@ def test_who_has_a_part_of_the_variant_gets_the_rest_of_it(running: Any) -> None
     assert answer.fields["content-encoding"] == "gzip"
     several = get(running, "Range: bytes=0-1,5-6", f"If-Range: {whole.fields['etag']}")
     assert (several.status, several.content) == (200, whole.content)
+
+
+@pytest.mark.parametrize("target", ["made", "sidecar"])
+@pytest.mark.parametrize(
+    ("condition", "status"),
+    [
+        ("If-Match: {tag}", 206),
+        ('If-Match: "other", {tag}', 206),
+        ("If-None-Match: {tag}", 304),
+        ("If-None-Match: W/{tag}", 304),
+        ("If-None-Match: {plain}, {tag}", 304),
+        ("If-Range: {tag}", 206),
+    ],
+)
+def test_a_condition_with_the_variants_tag_is_about_the_variant(
+    running: Any, tmp_path: Path, target: str, condition: str, status: int
+) -> None:
+    if target == "sidecar":
+        made = get(running).fields["etag"]
+        (tmp_path / "a.txt.gz").write_bytes(gzip.compress(TEXT))
+        eventually(lambda: get(running).fields["etag"] != made, "it is not seen")
+    variant = get(running)
+    tags = {"tag": variant.fields["etag"], "plain": plain_tag(running)}
+    answer = get(running, condition.format(**tags), "Range: bytes=0-9")
+    assert (answer.status, answer.fields["etag"]) == (status, tags["tag"])
+    assert answer.content == (variant.content[:10] if status == 206 else b"")
+
+
+@pytest.mark.parametrize("refused", ["gzip, identity;q=0", "gzip, *;q=0"])
+def test_who_refuses_the_plain_file_is_not_told_that_it_is_unchanged(running: Any, refused: str) -> None:
+    condition = f"If-None-Match: {plain_tag(running)}"
+    answer = ask(running, "/a.txt", CLOSE, f"Accept-Encoding: {refused}", condition)
+    assert (answer.status, answer.fields["content-encoding"]) == (200, "gzip")
+    rest = ask(
+        running, "/a.txt", CLOSE, f"Accept-Encoding: {refused}", f"If-Range: {plain_tag(running)}", "Range: bytes=5-"
+    )
+    assert (rest.status, rest.content) == (200, answer.content)

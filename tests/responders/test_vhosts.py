@@ -225,9 +225,9 @@ def test_large_listings_are_few_whatever_their_number_of_hosts(
     assert len(counts) == 1
     (count,) = counts
     for _ in range(listing.AT_ONCE):
-        assert count.acquire(blocking=False)
+        assert count.enter()
     assert [get(running, host).status for host in ("a.example", "b.example")] == [503, 503]
-    count.release()
+    count.leave()
     assert [get(running, host).status for host in ("a.example", "b.example")] == [200, 200]
 
 

@@ -18,6 +18,9 @@ READ_STEP: Final = 256 * 1024
 # Buffers offered in one sendmsg; POSIX promises 16, every system of today takes 1024.
 _VECTOR: Final = 64
 
+# Of a piece of a file, so many bytes are remembered at its beginning, middle and end.
+_SAMPLE: Final = 64
+
 _MORE: Final = getattr(socket, "MSG_MORE", 0)
 
 
@@ -25,21 +28,43 @@ _MORE: Final = getattr(socket, "MSG_MORE", 0)
 Version = tuple[int, int]
 
 
+def _read_at(file: int, offset: int, length: int) -> bytes:
+    if hasattr(os, "pread"):
+        data: bytes = os.pread(file, length, offset)
+        return data
+    os.lseek(file, offset, os.SEEK_SET)
+    return os.read(file, length)
+
+
 class FilePiece:
     """A part of an open file, still to be sent. Owns `file`, a descriptor, and closes it, unless `more` of it follows.
 
     Where `version` is given the file has to be that still when the last of it is sent. One that has
-    grown since passes: a log is no other file for the line that has been added to it.
+    grown since passes, if a sample of the piece has stayed as it was: a log is no other file for the line that has
+    been added to it, but one that is written anew may become longer, too.
     """
 
-    __slots__ = ("_file", "_more", "_offset", "_version", "remaining")
+    __slots__ = ("_file", "_more", "_offset", "_piece", "_sample", "_version", "remaining")
 
     def __init__(self, file: int, offset: int, length: int, version: Version | None, more: bool) -> None:
         self._file = file
         self._offset = offset
         self._version = version
         self._more = more
+        self._piece = offset, length
+        self._sample = b"" if version is None else self._look()
         self.remaining = length
+
+    def _look(self) -> bytes:
+        """Some of what is in the piece now, at its beginning, middle and end; "" where it cannot be read."""
+        offset, length = self._piece
+        try:
+            if length <= 3 * _SAMPLE:
+                return _read_at(self._file, offset, length)
+            places = (offset, offset + length // 2, offset + length - _SAMPLE)
+            return b"".join([_read_at(self._file, place, _SAMPLE) for place in places])
+        except OSError:
+            return b""
 
     def send(self, sock: socket.socket, *, late: bool) -> int:
         """Sends what the socket takes; how many bytes that were. `late`: it was not made in this turn.
@@ -68,7 +93,7 @@ class FilePiece:
         if late and step == self.remaining and self._version is not None:
             status = os.fstat(self._file)
             modified, size = self._version
-            if status.st_mtime_ns != modified and status.st_size <= size:
+            if status.st_mtime_ns != modified and (status.st_size <= size or self._look() != self._sample):
                 raise EOFError("the file was changed while it was sent")
 
     def close(self) -> None:

@@ -9,6 +9,8 @@ from typing import Any, Final, Protocol
 
 # What a coded file's name ends in (RFC 7932, RFC 8878, RFC 1952); what makes the smallest ones first.
 EXTENSIONS: Final = {"br": ".br", "zstd": ".zst", "gzip": ".gz"}
+# What a zstd frame begins with (RFC 8878 section 3.1.1).
+ZSTD: Final = b"\x28\xb5\x2f\xfd"
 # A picture in gzip, without a plain one beside it.
 CODED_SVG: Final = ".svgz"
 
@@ -136,9 +138,44 @@ class _Brotli:
         return coded
 
 
-def _gzip(level: int) -> Coder:
+def _quick_gzip() -> Coder:
     # 16 + the window's 15 bits: with gzip's frame, whose time is 0 and whose name is empty.
-    return zlib.compressobj(level, zlib.DEFLATED, 16 + zlib.MAX_WBITS, 9)
+    return zlib.compressobj(6, zlib.DEFLATED, 16 + zlib.MAX_WBITS, 9)
+
+
+# gzip's frame (RFC 1952 section 2.3): deflate, with a comment, of no time, as small as can be, of no system.
+_MARK: Final = b"\x1f\x8b\x08\x10" + bytes(4) + b"\x02\xff" + b"tpserver\0"
+
+
+class _MarkedGzip:
+    """gzip at its highest level, with a comment that says who has written it. Its time is 0 and its name is empty."""
+
+    def __init__(self) -> None:
+        self._coder = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS, 9)
+        self._sum = zlib.crc32(b"")
+        self._size = 0
+        self._head = _MARK
+
+    def compress(self, data: bytes, /) -> bytes:
+        head, self._head = self._head, b""
+        self._sum = zlib.crc32(data, self._sum)
+        self._size += len(data)
+        return head + self._coder.compress(data)
+
+    def flush(self) -> bytes:
+        end = self._sum.to_bytes(4, "little") + (self._size % 2**32).to_bytes(4, "little")
+        return self._head + self._coder.flush() + end
+
+
+# So many bytes of a coded file tell `may_be_ours`.
+MARK_LENGTH: Final = len(_MARK)
+
+
+def may_be_ours(coding: str, beginning: bytes) -> bool:
+    """Whether `thorough_coders` can have made what begins so: gzip tells, zstd only what it is, Brotli nothing."""
+    if coding == "gzip":
+        return beginning.startswith(_MARK)
+    return coding != "zstd" or beginning.startswith(ZSTD)
 
 
 def _first(*modules: str) -> Any:
@@ -157,7 +194,7 @@ def quick_coders() -> dict[str, Callable[[], Coder]]:
     zstd = _first("compression.zstd")  # since Python 3.14
     if zstd is not None:
         coders["zstd"] = lambda: zstd.ZstdCompressor(level=3)
-    coders["gzip"] = lambda: _gzip(6)
+    coders["gzip"] = _quick_gzip
     return coders
 
 
@@ -171,7 +208,7 @@ def thorough_coders() -> dict[str, Callable[[], Coder]]:
     if zstd is not None:
         # Level 19 keeps to the window of 8 MiB that clients take (RFC 9659); the levels above do not.
         coders["zstd"] = lambda: zstd.ZstdCompressor(level=19)
-    coders["gzip"] = lambda: _gzip(9)
+    coders["gzip"] = _MarkedGzip
     return coders
 
 

@@ -20,6 +20,8 @@ PIECE: Final = 128
 
 # Control characters, and what is no character at all: undecodable bytes.
 _UNSHOWN: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+# JSON can say the former.
+_UNDECODABLE: Final = re.compile(r"[\ud800-\udfff]")
 
 _COLUMNS: Final = (("name", "Name"), ("size", "Size"), ("date", "Modified"))
 _VIEWS: Final = (("list", "List"), ("grid", "Grid"))
@@ -83,7 +85,7 @@ def _object(entry: Entry) -> str:
     name, is_folder, size, modified = entry
     return json.dumps(
         {
-            "name": shown(name),
+            "name": _UNDECODABLE.sub("\ufffd", name),
             "type": "directory" if is_folder else "file",
             "size": None if is_folder else size,
             "modified": format_timestamp(modified),
@@ -94,7 +96,7 @@ def _object(entry: Entry) -> str:
 
 
 def shown(name: str) -> str:
-    """A name as text that anything can show: what is no character of a text is U+FFFD."""
+    """A name as text that a page can show: what is no character of a text is U+FFFD."""
     return _UNSHOWN.sub("\ufffd", name)
 
 

@@ -6,6 +6,7 @@ request of that turn was sent before, so an edit shows at once.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import itertools
 import os
@@ -13,7 +14,7 @@ import stat
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from time import monotonic
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote
@@ -23,6 +24,7 @@ from tpserver.http.file_rules import FileRules
 from tpserver.http.paths import allowed, is_code, os_text, segments, url_name
 from tpserver.log import Log
 from tpserver.responders.file import File, signature
+from tpserver.responders.opening import CAREFUL, FOLDER, open_below, open_file
 
 _log = Log("tpserver")
 
@@ -35,11 +37,11 @@ MEMORY: Final = 32 * 1024 * 1024
 ENTRIES: Final = 4096
 LONGEST: Final = 1024
 
-# A FIFO must not make open() wait, and no file is inherited by what an application starts.
-_OPEN: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
-
 # The system cannot open one more file just now: that says nothing about the file.
 EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+# How often a path is looked at anew when a link is put into it between the look and the opening.
+_AGAIN: Final = 2
+_LINK: Final = frozenset({errno.ELOOP, errno.ENOTDIR, errno.EMLINK})
 
 
 # Numbers of turns that no leader has.
@@ -49,6 +51,10 @@ _LOOKS: Final = itertools.count(-2, -1)
 def fresh_look() -> int:
     """For `Folder.find`, where no turn of the leader is at hand: the file is looked at now. Any thread."""
     return next(_LOOKS)
+
+
+class _Moved(Exception):
+    """A path does not lead any more where it did when it was looked at."""
 
 
 class Redirect(NamedTuple):
@@ -107,6 +113,7 @@ class Folder:
         self.windows = windows  # names are judged by the rules of Windows
         self._listing = listing  # folders without an index are listed
         self._follow_links = follow_links  # links may lead out of the root
+        self._real_root = ""  # where the root lay when a path was last looked at
         self._files: dict[str, File] = {}
         self._memory = 0  # bytes of content kept
         # Guards what is added to and taken from `_files` and `_memory`; looking up needs none.
@@ -150,7 +157,7 @@ class Folder:
     def open(self, file: File) -> tuple[int, File]:
         """A descriptor of `file`, and what it is now: the version that was opened is sent. Raises OSError."""
         try:
-            descriptor = os.open(file.real, _OPEN)
+            descriptor = self._open_real(file.real)
         except OSError as error:
             if error.errno in EXHAUSTED:
                 raise no_room(error) from error
@@ -163,10 +170,44 @@ class Folder:
             return descriptor, file
         return descriptor, file.renewed(status)
 
+    def _open_real(self, real: str) -> int:
+        """A descriptor of what `real_path` has told. Raises OSError, also where a link has come into it since."""
+        if CAREFUL and not self._follow_links:
+            return open_below(self._real_root, real)
+        return open_file(real)
+
+    @contextlib.contextmanager
+    def scan(self, real: str) -> Iterator[Iterator[os.DirEntry[str]]]:
+        """What is in a folder that `real_path` has told; the entries have names, but not all have a path.
+
+        Raises OSError, also where a link has come into it since. Any thread.
+        """
+        if not CAREFUL or self._follow_links or os.scandir not in os.supports_fd:
+            with os.scandir(real) as found:
+                yield found
+            return
+        descriptor = open_below(self._real_root, real, FOLDER)
+        try:
+            with os.scandir(descriptor) as there:
+                yield there
+        finally:
+            os.close(descriptor)
+
     def _look(self, path: str, turn: int) -> File | Listing | Redirect | None:
         names = segments(path, windows=self.windows)
         if names is None:
             return None
+        for _ in range(_AGAIN):
+            try:
+                return self._look_once(path, names, turn)
+            except _Moved:
+                pass
+        try:
+            return self._look_once(path, names, turn)
+        except _Moved:
+            return None
+
+    def _look_once(self, path: str, names: tuple[str, ...], turn: int) -> File | Listing | Redirect | None:
         name = os.path.join(self.root, *names)
         real, mode = self._there(name)
         if stat.S_ISREG(mode):
@@ -218,7 +259,7 @@ class Folder:
         part of it may be hidden: a folder `.git` has a short name there, and that may be anything.
         """
         try:
-            root = os.path.realpath(self.root)
+            root = self._real_root = os.path.realpath(self.root)
             real = os.path.realpath(name, strict=True)
         except (OSError, ValueError):
             return None
@@ -231,10 +272,12 @@ class Folder:
 
     def _load(self, path: str, name: str, real: str, turn: int, *, earlier: tuple[str, ...] = ()) -> File | None:
         try:
-            descriptor = os.open(real, _OPEN)
+            descriptor = self._open_real(real)
         except OSError as error:
             if error.errno in EXHAUSTED:
                 raise no_room(error) from error
+            if CAREFUL and error.errno in _LINK:
+                raise _Moved from None
             return None
         with open(descriptor, "rb") as stream:
             status = os.fstat(descriptor)

@@ -107,12 +107,12 @@ class ListingResponder:
         entries: list[Entry] = []
         is_large = False
         try:
-            with os.scandir(listing.real) as found:
+            with self._folder.scan(listing.real) as found:
                 for number, one in enumerate(found):
                     if number == LARGE:
                         self._take_place(place)
                         is_large = True
-                    entry = self._entry(one)
+                    entry = self._entry(listing.real, one)
                     if entry is not None:
                         entries.append(entry)
         except OSError as error:
@@ -168,13 +168,13 @@ class ListingResponder:
             reply.keep_alive = False
             reply.wfile.reset()
 
-    def _entry(self, found: os.DirEntry[str]) -> Entry | None:
+    def _entry(self, folder: str, found: os.DirEntry[str]) -> Entry | None:
         """What a request for it would get; None where that is no file and no folder."""
         name = found.name
         if not allowed(name, windows=self._folder.windows):
             return None
         try:
-            real, status = found.path, found.stat(follow_symlinks=False)
+            real, status = f"{folder}{os.sep}{name}", found.stat(follow_symlinks=False)
             if stat.S_ISLNK(status.st_mode) or getattr(status, "st_file_attributes", 0) & _REPARSE_POINT:
                 there = self._folder.real_path(real)
                 if there is None:

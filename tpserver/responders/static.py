@@ -7,7 +7,7 @@ import time
 from typing import Final
 
 from tpserver.errors import RequestRefused
-from tpserver.http.conditional import evaluate, matches, range_holds
+from tpserver.http.conditional import Validators, evaluate, matches, range_holds
 from tpserver.http.grammar import CRLF, OWS_TEXT
 from tpserver.http.head import Head
 from tpserver.http.message import Message
@@ -48,9 +48,22 @@ class FileResponder:
         """Chooses among the content codings of `file`."""
         if self._variants is not None and file.negotiable and file.settled is not stamp:
             chosen = self._variants.choose(file, head, stamp)
-            if chosen is not file and not (head.conditional and _wants_plain(head, file, chosen)):
+            if chosen is not file and not (head.conditional and self._wants_plain(head, file, chosen)):
                 return chosen
         return file
+
+    def _wants_plain(self, head: Head, plain: File, chosen: File) -> bool:
+        """Whether the client has the plain file, or a part of it: it shall not get another variant made since.
+
+        Who names the chosen variant's tag has that, whatever else it has. A part of what the server has made is for
+        those alone: who asks for one without a tag may have begun before there was a variant.
+        """
+        if _names(head, chosen):
+            return False
+        if _names(head, plain):
+            assert self._variants is not None
+            return self._variants.takes_plain(head)
+        return "HTTP_RANGE" in head.fields and "HTTP_IF_RANGE" not in head.fields and chosen.name == plain.name
 
     def _answer(self, head: Head, reply: Reply, file: File) -> None:
         """Preconditions first, then ranges (RFC 9110 section 13.2.2), both by what is then sent."""
@@ -67,11 +80,21 @@ class FileResponder:
             if status == 304:
                 reply.status = 304
                 reply.wfile.write(file.unmodified + _rest_of_head(head, reply))
-            elif _send(head, reply, file, descriptor):
+            elif _send(head, reply, file, descriptor, self._conditions(file)):
                 descriptor = -1
         finally:
             if descriptor >= 0:
                 os.close(descriptor)
+
+    def _conditions(self, file: File) -> Validators:
+        """What If-Range is compared with.
+
+        All variants of a file may have one date, and there may be others tomorrow than today: it does not tell them
+        apart, and so is a weak validator (RFC 9110 sections 8.8.1 and 13.1.5).
+        """
+        if self._variants is not None and file.negotiable:
+            return file.validators._replace(last_modified=None)
+        return file.validators
 
     def _open(self, head: Head, file: File) -> tuple[int, File]:
         try:
@@ -88,12 +111,12 @@ class FileResponder:
         raise RequestRefused(404, "There is no such file any more.")
 
 
-def _send(head: Head, reply: Reply, file: File, descriptor: int) -> bool:
+def _send(head: Head, reply: Reply, file: File, descriptor: int, conditions: Validators) -> bool:
     """Sends the file, or the ranges of it that are asked for; whether `descriptor` has been passed on.
 
-    Raises `RequestRefused` (416). HEAD gets the head that GET would.
+    `conditions` is what If-Range is compared with. Raises `RequestRefused` (416). HEAD gets the head that GET would.
     """
-    ranges = _ranges(head, file)
+    ranges = _ranges(head, file, conditions)
     between: list[bytes] = []  # what frames the ranges, where they are several
     if ranges is None:
         reply.status, lines, length = 200, file.lines, file.size
@@ -139,13 +162,13 @@ def _write_pieces(wire: Wire, file: File, descriptor: int, ranges: list[Range], 
     return bool(ranges)
 
 
-def _ranges(head: Head, file: File) -> list[Range] | None:
+def _ranges(head: Head, file: File, conditions: Validators) -> list[Range] | None:
     """What is asked for of the file, None for all of it. Raises `RequestRefused` (416)."""
     wanted = head.fields.get("HTTP_RANGE") if head.conditional else None
     if wanted is None:
         return None
     condition = head.fields.get("HTTP_IF_RANGE")
-    if condition is not None and not range_holds(condition, file.validators, int(time.time())):
+    if condition is not None and not range_holds(condition, conditions, int(time.time())):
         return None
     ranges = select(wanted, file.size)
     if ranges is not None and not ranges:
@@ -160,21 +183,16 @@ def _rest_of_head(head: Head, reply: Reply) -> bytes:
     return reply.stamp + persistence_line(head.protocol, reply.keep_alive) + CRLF
 
 
-def _wants_plain(head: Head, plain: File, chosen: File) -> bool:
-    """Whether the client has the plain file, or a part of it: it shall not get another variant that was made since.
-
-    A part of what the server has made is for those who name its tag: all others may have begun before it was there,
-    and a date is the same for both.
-    """
-    etag = plain.validators.etag
-    same = head.fields.get("HTTP_IF_RANGE")
-    if same == etag:
+def _names(head: Head, file: File) -> bool:
+    """Whether a condition names the entity tag of `file`."""
+    etag = file.validators.etag
+    if head.fields.get("HTTP_IF_RANGE") == etag:
         return True
     for name, weak in (("HTTP_IF_NONE_MATCH", True), ("HTTP_IF_MATCH", False)):
         tags = head.fields.get(name)
         if tags is not None and tags.strip(OWS_TEXT) != "*" and matches(tags, etag, weak=weak):
             return True
-    return "HTTP_RANGE" in head.fields and same != chosen.validators.etag and chosen.name == plain.name
+    return False
 
 
 def refuse_method(method: str, *, known_path: bool) -> None:

@@ -12,7 +12,7 @@ import os
 from typing import Final, NamedTuple
 
 from tpserver.errors import RequestRefused
-from tpserver.http.codings import EXTENSIONS, compressible
+from tpserver.http.codings import EXTENSIONS, ZSTD, compressible
 from tpserver.http.conditional import Validators
 from tpserver.http.head import Head
 from tpserver.http.negotiation import IDENTITY, Tiers, accepted_codings, choose_coding, wanted_coding
@@ -97,6 +97,14 @@ class Variants:
             return file
         variant = chosen.file if isinstance(chosen, Made) else self._open(file, chosen)
         return variant or self._decide(file, self._look(file, stamp), accepted)
+
+    def takes_plain(self, head: Head) -> bool:
+        """Whether a client has not refused the plain file."""
+        value = head.fields.get("HTTP_ACCEPT_ENCODING")
+        if value is None:
+            return True
+        accepted = self._accepted.get(value) or self._read(value)
+        return any(IDENTITY in tier for tier in accepted.tiers)
 
     def _read(self, value: str) -> Accepted:
         tiers = accepted_codings(value)
@@ -207,12 +215,12 @@ class Variants:
 def may_hold(coding: str, first: bytes, last: bytes, size: int) -> bool:
     """Whether a file with these first and last four bytes can be one of `size` bytes in `coding`.
 
-    gzip tells the size, modulo 2**32 (RFC 1952 section 2.3.1), zstd only what it is (RFC 8878 section 3.1.1), Brotli
-    nothing at all.
+    gzip tells the size, modulo 2**32 (RFC 1952 section 2.3.1), Brotli nothing at all. zstd tells what it is (RFC 8878
+    section 3.1.1); its size stands in a field that may be left out (section 3.1.1.1.4), which is not looked at.
     """
     if coding == "gzip":
         return first[:2] == b"\x1f\x8b" and int.from_bytes(last, "little") == size % 2**32
-    return coding != "zstd" or first == b"\x28\xb5\x2f\xfd"
+    return coding != "zstd" or first == ZSTD
 
 
 def is_current(plain: Signature, sidecar: Signature) -> bool:
@@ -223,6 +231,13 @@ def is_current(plain: Signature, sidecar: Signature) -> bool:
     """
     fraction = sidecar[0] % _SECOND
     return sidecar[0] >= (plain[0] if fraction else plain[0] - plain[0] % _SECOND)
+
+
+def is_of(plain: Signature, sidecar: Signature) -> bool:
+    """Whether a sidecar has its file's time, as `compress` gives it; by whole seconds where one has no fraction."""
+    if sidecar[0] % _SECOND and plain[0] % _SECOND:
+        return sidecar[0] == plain[0]
+    return sidecar[0] // _SECOND == plain[0] // _SECOND
 
 
 def sidecar_file(plain: File, coding: str, source: File) -> File:
