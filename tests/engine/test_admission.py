@@ -157,8 +157,9 @@ def test_slow_ones_leave_a_thread_to_quick_ones_for_a_while():
     admission = Admission(threads=3, queue=9)
     admission.quick_until = 10.0
     assert [enter(admission, kind=WAITING, now=9.0) for _ in range(3)] == [True, True, False]
-    assert enter(admission, kind=QUICK, now=9.0) is True
-    assert leave(admission, 9.0) is None  # the thread that is kept
+    quick = Request(arrived=9.0)
+    assert enter(admission, quick, kind=QUICK, now=9.0) is True
+    assert admission.leave(quick, 9.0) is None  # the thread that is kept
     assert leave(admission, 9.0) is not None
     assert (admission.running, admission.waiting) == (2, 0)
 
@@ -259,3 +260,49 @@ def test_one_that_waits_can_be_taken_out_of_its_line_once():
     assert admission.take_out(request) is True
     assert admission.take_out(request) is False
     assert leave(admission) is None
+
+
+@pytest.mark.parametrize("kind", [WAITING, COMPUTING])
+@pytest.mark.parametrize("threads", [1, 2, 4])
+def test_a_slow_one_gets_a_thread_although_brief_ones_occupy_all_of_them(threads, kind):
+    admission = Admission(threads=threads, queue=99)
+    running = [Request("brief") for _ in range(threads)]
+    assert all(enter(admission, request, now=9.0) for request in running)
+    for _ in range(20):
+        enter(admission, Request("brief"), now=9.0)
+    enter(admission, Request("slow", arrived=9.0), kind=kind, now=9.0)
+    assert admission.leave(running.pop(), 9.05).name == "brief"
+    assert admission.leave(running.pop() if running else None, 9.2).name == "slow"
+
+
+def test_slow_ones_that_are_late_leave_a_thread_to_brief_ones():
+    admission = Admission(threads=4, queue=99)
+    running = [Request("brief", arrived=9.0) for _ in range(4)]
+    for request in running:
+        enter(admission, request, now=9.0)
+    for _ in range(20):
+        enter(admission, Request("brief", arrived=9.0), now=9.0)
+        enter(admission, Request("slow", arrived=9.0), kind=WAITING, now=9.0)
+    order = []
+    for _ in range(12):  # brief ones end, slow ones go on
+        ended = next(request for request in running if request.name == "brief")
+        running.remove(ended)
+        running.append(admission.leave(ended, 9.5))
+        order.append(running[-1].name)
+    assert order[:5] == ["slow", "brief", "slow", "brief", "slow"]
+    assert set(order[5:]) == {"brief"}
+    assert [request.name for request in running].count("slow") == 3
+
+
+def test_slow_ones_that_are_late_do_not_keep_quick_ones_from_an_only_thread():
+    admission = Admission(threads=1, queue=99)
+    request = Request()
+    enter(admission, request)
+    for _ in range(4):
+        enter(admission, Request("slow"), kind=WAITING)
+        enter(admission, Request("quick"))
+    order = []
+    for _ in range(6):
+        request = admission.leave(request, NEVER_RESERVED + 9)
+        order.append(request.name)
+    assert order == ["slow", "quick"] * 3

@@ -1,9 +1,10 @@
 """How many requests of the application run and wait: `threads` at once, `queue` more in line, none beyond.
 
-Three kinds stand in three lines. *Quick* ones (and brief ones) go first, and while such come, one of the
-threads is kept for them (the leader's, as a rule): what waits for something else never occupies all, so it
-cannot make a quick page wait. *Computing* ones run one at a time as long as that keeps the interpreter busy: more of
-them at once would only take turns with it. *Waiting* ones are the rest.
+Three kinds stand in three lines. *Quick* ones (and brief ones) go first, until a slow one has waited for a
+while: then they take turns. While quick ones come, one of the threads is kept for them (the leader's, as a
+rule): what waits for something else never occupies all, so it cannot make a quick page wait. *Computing* ones
+run one at a time as long as that keeps the interpreter busy: more of them at once would only take turns with
+it. *Waiting* ones are the rest.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ _WINDOW: Final = 0.02
 # Busy: so many seconds of computing in a second. Less: who runs waits for something. More: it computes without the
 # interpreter's lock. In both cases one more can run beside it.
 _BUSY: Final = (0.8, 1.5)
-# Seconds in line after which quick ones do not go before a slow one any more.
+# Seconds in line after which a slow one takes turns with quick ones.
 _PATIENCE: Final = 0.1
 # How much of the mean time of a request one request replaces.
 _WEIGHT: Final = 1 / 32
@@ -59,6 +60,8 @@ class Admission:
             one_computes = getattr(sys, "_is_gil_enabled", lambda: True)()
         self._one_computes = one_computes
         self._warm = False  # a slow one has come
+        self._quick_running = 0  # how many of those that run came from the quick line
+        self._passed = False  # the last place went to a slow one, before a quick one that stood in line too
         self._lines: tuple[deque[Request], ...] = (deque(), deque(), deque())
         self._computing: dict[Request, float] = {}  # those that others of their kind wait for, and since when
         self._open_until = 0.0  # until then more than one may compute
@@ -86,9 +89,7 @@ class Admission:
         """Whether one more could run. Without the lock: only a leader adds to what runs, and it is asking."""
         if kind == QUICK:
             return self.running < self.threads
-        if kind == COMPUTING and self._computing and now >= self._open_until:
-            return False
-        return self.running < self._for_slow(now)
+        return not self._must_wait(kind, now) and self.running < self._for_slow(now)
 
     def occupy(self, now: float) -> None:
         """Counts a thread that runs a request already: a leader that was relieved in the middle of it."""
@@ -126,6 +127,7 @@ class Admission:
         with self._lock:
             if request is not None:
                 self._computing.pop(request, None)
+                self._quick_running -= request.line == QUICK
                 if ran:
                     elapsed = now - request.begun
                     self.mean += (elapsed - self.mean) * _WEIGHT
@@ -196,24 +198,47 @@ class Admission:
         self.running += 1
         request.begun = now
         request.line = kind
+        self._quick_running += kind == QUICK
         if kind == COMPUTING and self._one_computes:
             self._computing[request] = now
 
     def _next(self, now: float) -> Request | None:
         """The first that may run, counted. Of those that are not quick the one that came first."""
-        kinds = [kind for kind in (WAITING, COMPUTING) if self._lines[kind] and self.room(kind=kind, now=now)]
+        kinds = [kind for kind in (WAITING, COMPUTING) if self._lines[kind] and self._slow_room(kind, now)]
         slow = min(kinds, key=lambda kind: self._lines[kind][0].arrived) if kinds else None
-        # A slow one that has waited for a while goes before quick ones: a thread is kept for these anyway.
-        late = slow is not None and now - self._lines[slow][0].arrived >= _PATIENCE
-        if self._lines[QUICK] and self.room(kind=QUICK, now=now) and not late:
+        quick = bool(self._lines[QUICK]) and self.running < self.threads
+        # A slow one that has waited for a while takes turns with quick ones.
+        late = slow is not None and self._late(slow, now) and not self._passed
+        if quick and not late:
             kind = QUICK
         elif slow is not None:
             kind = slow
         else:
             return None
+        self._passed = quick and kind != QUICK
         request = self._lines[kind].popleft()
         self._start(request, kind, now)
         return request
+
+    def _late(self, kind: int, now: float) -> bool:
+        """Whether the first of a line has waited for so long that quick ones do not go before it any more."""
+        return now - self._lines[kind][0].arrived >= _PATIENCE
+
+    def _slow_room(self, kind: int, now: float) -> bool:
+        """Whether the first of a line of slow ones may run.
+
+        No thread need be free beside it when it is late: brief ones may occupy those, and they never end. It is enough
+        that the slow ones leave a thread to them.
+        """
+        if self.room(kind=kind, now=now):
+            return True
+        if not self._late(kind, now) or self.running >= self.threads or self._must_wait(kind, now):
+            return False
+        return self.running - self._quick_running < self._for_slow(now)
+
+    def _must_wait(self, kind: int, now: float) -> bool:
+        """Whether one that computes goes on alone."""
+        return kind == COMPUTING and bool(self._computing) and now >= self._open_until
 
     def _share(self, now: float, computed: float) -> None:
         """Lets those that compute no longer keep the others waiting: after a while, or when the interpreter is idle."""
