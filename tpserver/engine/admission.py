@@ -228,13 +228,14 @@ class Admission:
         """Whether the first of a line of slow ones may run.
 
         No thread need be free beside it when it is late: brief ones may occupy those, and they never end. It is enough
-        that the slow ones leave a thread to them.
+        that the slow ones leave a thread to them; and half of the threads while brief ones wait too.
         """
         if self.room(kind=kind, now=now):
             return True
         if not self._late(kind, now) or self.running >= self.threads or self._must_wait(kind, now):
             return False
-        return self.running - self._quick_running < self._for_slow(now)
+        most = max(self.threads // 2, 1) if self._lines[QUICK] else self._for_slow(now)
+        return self.running - self._quick_running < most
 
     def _must_wait(self, kind: int, now: float) -> bool:
         """Whether one that computes goes on alone."""
