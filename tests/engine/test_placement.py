@@ -263,3 +263,15 @@ def test_a_family_that_has_become_quick_comes_back(run):
         run(where, f"/report/{number}", waits=2.0)
     ran = [run(where, f"/report/{number}", computes=20e-6) for number in range(1000, 4000)]
     assert set(ran[-100:]) == {"place"}
+
+
+def test_quick_pages_do_not_go_behind_slow_ones_because_the_first_of_them_were_held_up(run):
+    """While a server warms up, leaders are relieved of quick requests too."""
+    where = Placement()
+    for number in range(4):
+        request = SimpleNamespace(route=f"/user/{number}", wide_route=f"/user/{number}")
+        where.learn_relief(request)
+        where.learn_end(request, 0.03, 0.012)
+    assert where.route(SimpleNamespace(route="/user/9", wide_route="/user/9")).kind == QUICK_ONE
+    ran = [run(where, f"/user/{number}", computes=50e-6) for number in range(10, 300)]
+    assert set(ran[-100:]) == {"place"}

@@ -9,7 +9,7 @@ computes for long goes to the pool too, where `Admission` lets few of its kind r
 from __future__ import annotations
 
 import threading
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from tpserver.engine.admission import COMPUTING as COMPUTING_ONE
 from tpserver.engine.admission import QUICK as QUICK_ONE
@@ -49,6 +49,8 @@ _LONGEST: Final = 512
 # A family of routes is asked when so many of its members have taught it; and it holds back those that nothing is known
 # of when so many of them were slow.
 _SEVERAL: Final = 3
+# A member that takes longer (seconds) is a slow one without doubt.
+_LONG: Final = 0.05
 # One in so many members of a family that is well is remembered by itself, however quick.
 _SAMPLE: Final = 8
 
@@ -65,9 +67,7 @@ class Route:
         "computing",
         "elapsed",
         "pooled",
-        "slow",
         "suspect",
-        "taught",
         "wait",
     )
 
@@ -77,8 +77,6 @@ class Route:
         self.computing = 0.0  # running mean, of runs that were relieved or in the pool: on the processor
         self.elapsed = 0.0  # the same: from beginning to end
         self.pooled = 0  # how many of those there were
-        self.taught = 0  # of a family: how many runs of members that nothing was known of have taught it
-        self.slow = 0  # the same: how many of them were slow
         self._seen = 0  # how many runs the mean is of
         self._warm = False  # one of them has ended
         self._held = 0  # runs that a leader was relieved of before anything was known, and that go on
@@ -97,16 +95,6 @@ class Route:
         route._seen = min(route._seen, _FEW)
         route._countdown = _FIRST_TRIAL
         return route
-
-    @property
-    def holds_back(self) -> bool:
-        """Of a family: whether members that nothing is known of are likely to be slow."""
-        return self.slow >= _SEVERAL and not self.quick
-
-    def count_member(self, slow: bool) -> None:
-        """Of a family: one that nothing was known of has run."""
-        self.taught += 1
-        self.slow += slow
 
     @property
     def computes(self) -> bool:
@@ -189,6 +177,48 @@ class Route:
             self._countdown = 0
 
 
+_R = TypeVar("_R", bound=Route)
+
+
+class Family(Route):
+    """What members have cost of which nothing was known when they ran."""
+
+    __slots__ = ("long", "slow", "taught")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.taught = 0  # how many runs it has learnt from
+        self.slow = 0  # how many of them a leader was relieved of, or made others wait
+        self.long = 0  # how many of them were long from beginning to end
+
+    @property
+    def holds_back(self) -> bool:
+        """Whether members that nothing is known of are likely to be slow."""
+        return self.slow >= _SEVERAL and not self.quick
+
+    @property
+    def kind(self) -> int:
+        """As of a route; but while a server warms up, leaders are relieved of quick requests too.
+
+        These would stand behind all slow ones, and could not show that they are quick.
+        """
+        if self._held >= _SEVERAL:
+            return WAITING_ONE
+        if self.long < _SEVERAL or self.elapsed < _LONG:
+            return QUICK_ONE
+        return COMPUTING_ONE if self.computes else WAITING_ONE
+
+    def count_member(self, slow: bool) -> None:
+        """One that nothing was known of has run, or runs."""
+        self.taught += 1
+        self.slow += slow
+
+    def learn_long(self, elapsed: float, computing: float) -> None:
+        """As of a route."""
+        self.long += elapsed >= _LONG
+        super().learn_long(elapsed, computing)
+
+
 class Placement:
     """The routes that have been seen. Leaders and pool threads.
 
@@ -204,8 +234,8 @@ class Placement:
     def __init__(self) -> None:
         self.wide: dict[str, Route] = {}
         self.narrow: dict[str, Route] = {}
-        self.families: dict[str, Route] = {}  # by the path without its last segment
-        self.depths: dict[str, Route] = {}  # by the number of segments
+        self.families: dict[str, Family] = {}  # by the path without its last segment
+        self.depths: dict[str, Family] = {}  # by the number of segments
         self._unknown = Route()  # stands for all that nothing has been learnt about
         self._unknown.suspect = True  # so that it is learnt
         self._fine = Route()  # stands for the unknown members of families that are well
@@ -238,7 +268,7 @@ class Placement:
         # What is asked for often shall be known by itself, should its family turn slow.
         return self._fine if self._looks % _SAMPLE else self._unknown
 
-    def _family(self, name: str) -> Route | None:
+    def _family(self, name: str) -> Family | None:
         """The closest family of a wide route that can tell something about it."""
         beginning, depth = _families(name)
         for family in (self.families.get(beginning), self.depths.get(depth)):
@@ -277,11 +307,11 @@ class Placement:
         So that those of its route which come meanwhile do not take one thread after another in its place.
         """
         name = request.wide_route[:_LONGEST]
-        routes = []
+        routes: list[Route] = []
         if name not in self.wide:
             family = self._family(name)
             held_back = family is not None and family.holds_back
-            routes = self._relatives(name, True)
+            routes += self._relatives(name, True)
             if not held_back:
                 self._new(self.wide, name, Route())
         if name in self.wide:
@@ -303,7 +333,9 @@ class Placement:
             route = family.heir() if family is not None and family.holds_back else Route()
             route.learn_long(elapsed, computing)
             waits = route.computes or elapsed - computing > HAND_OVER
-            alike = family is not None and family.holds_back and waits and route.kind == family.kind
+            alike = family is not None and family.holds_back and waits
+            if family is not None and (elapsed >= _LONG) != (family.kind != QUICK_ONE):
+                alike = False
             for one in self._relatives(name, elapsed >= BRIEF):
                 one.learn_long(elapsed, computing)
             if not alike:
@@ -323,7 +355,7 @@ class Placement:
             narrow = self._new(self.narrow, request.route, wide.copy())
         return [wide] if narrow is None else [wide, narrow]
 
-    def _relatives(self, name: str, slow: bool) -> list[Route]:
+    def _relatives(self, name: str, slow: bool) -> list[Family]:
         """The families that learn from a run of a wide route of which nothing is known.
 
         Those with as many segments learn from the first of each beginning, so that one beginning does not tell for all.
@@ -332,20 +364,20 @@ class Placement:
         families = []
         family = self.families.get(beginning) if beginning else None
         if family is None:
-            families.append(self.depths.get(depth) or self._new(self.depths, depth, Route()))
+            families.append(self.depths.get(depth) or self._new(self.depths, depth, Family()))
         if beginning:
-            families.append(family or self._new(self.families, beginning, Route()))
+            families.append(family or self._new(self.families, beginning, Family()))
         for one in families:
             one.count_member(slow)
         return families
 
-    def _new(self, routes: dict[str, Route], name: str, route: Route) -> Route:
+    def _new(self, routes: dict[str, _R], name: str, route: _R) -> _R:
         with self._lock:
             if len(routes) >= MAX_ROUTES:
                 self._forget_one(routes)
             return routes.setdefault(name, route)
 
-    def _forget_one(self, routes: dict[str, Route]) -> None:
+    def _forget_one(self, routes: dict[str, _R]) -> None:
         """The oldest; but what is slow stays for longer, since others would wait when it is found out again.
 
         Else whoever asks for many paths that are not there makes room for that.
@@ -372,7 +404,7 @@ class Placement:
             for name, route in routes.copy().items()
         ]
 
-    def _holding_back(self) -> dict[str, Route]:
+    def _holding_back(self) -> dict[str, Family]:
         families = {**self.families.copy(), **self.depths.copy()}
         return {name: route for name, route in families.items() if route.holds_back}
 
