@@ -164,6 +164,24 @@ def test_slow_ones_leave_a_thread_to_quick_ones_for_a_while():
     assert (admission.running, admission.waiting) == (2, 0)
 
 
+def test_a_quick_page_finds_a_thread_although_none_has_been_asked_for_in_the_last_seconds():
+    admission = Admission(threads=3, queue=9)
+    quick = Request(arrived=9.0)
+    enter(admission, quick, now=9.0)
+    assert admission.leave(quick, 9.01) is None
+    assert [enter(admission, kind=WAITING, now=at) for at in (20.0, 40.0, 60.0)] == [True, True, False]
+    assert enter(admission, kind=QUICK, now=65.0) is True
+
+
+def test_slow_requests_have_all_threads_where_none_is_quick():
+    admission = Admission(threads=3, queue=9)
+    for at in (9.0, 10.0, 11.0):  # nobody knew that they were slow
+        slow = Request(arrived=at)
+        enter(admission, slow, now=at)
+        assert admission.leave(slow, at + 0.5) is None
+    assert [enter(admission, kind=WAITING, now=at) for at in (13.0, 15.0, 15.0)] == [True, True, True]
+
+
 def test_a_single_thread_is_for_all():
     admission = Admission(threads=1, queue=9)
     admission.quick_until = 10.0

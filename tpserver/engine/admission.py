@@ -23,11 +23,14 @@ QUICK: Final = 0
 WAITING: Final = 1
 COMPUTING: Final = 2
 
-# Seconds for which a thread stays reserved after a quick request, and after the very first slow one, when nobody knows
-# yet what comes with it.
+# Seconds for which a thread stays reserved after a quick request. They may be rare, and shall find it; where all are
+# slow, all threads are for these.
+KEPT_FOR: Final = 60.0
+# The same after one that is only taken for quick, and after the very first slow one, when nobody knows yet what comes
+# with it.
 RESERVED_FOR: Final = 1.0
 # A request that takes longer (seconds) in the pool is no quick one, whatever it was taken for.
-_QUICK_ENOUGH: Final = 0.05
+_QUICK_ENOUGH: Final = 0.025
 # Seconds after which a computing request does not keep the others of its kind waiting any more: a long report must not
 # hold up short ones.
 SHARE: Final = 0.5
@@ -132,7 +135,7 @@ class Admission:
                     elapsed = now - request.begun
                     self.mean += (elapsed - self.mean) * _WEIGHT
                     if request.line == QUICK and elapsed < _QUICK_ENOUGH:
-                        self.quick_until = max(self.quick_until, now + RESERVED_FOR)
+                        self.quick_until = now + KEPT_FOR
             self.running -= 1
             return self._next(now)
 
