@@ -145,6 +145,40 @@ def test_retry_after_grows_with_the_line_and_with_what_a_request_takes():
     assert admission.retry_after == 5  # 20 in line, half a second each, by two threads
 
 
+def fill(admission, kind, took, count=20):
+    """One request of that kind has taken so long; and so many stand in line behind others."""
+    request = Request(arrived=9.0)
+    enter(admission, request, kind=kind, now=9.0)
+    admission.leave(request, 9.0 + took)
+    while admission.lengths[kind] < count:
+        enter(admission, kind=kind, now=10.0)
+
+
+def test_retry_after_tells_what_one_request_has_shown_already():
+    admission = Admission(threads=2, queue=100)
+    fill(admission, QUICK, 0.5)
+    assert admission.retry_after == 5
+
+
+def test_retry_after_knows_that_requests_that_compute_go_one_after_the_other():
+    admission = Admission(threads=8, queue=100, one_computes=True)
+    fill(admission, COMPUTING, 0.5)
+    assert admission.retry_after == 10
+    admission = Admission(threads=2, queue=100, one_computes=False)
+    fill(admission, COMPUTING, 0.5)
+    assert admission.retry_after == 5
+
+
+def test_retry_after_of_a_slow_line_is_not_made_short_by_quick_requests():
+    admission = Admission(threads=2, queue=100)
+    for _ in range(1000):
+        quick = Request(arrived=8.0)
+        enter(admission, quick, now=8.0)
+        admission.leave(quick, 8.0)
+    fill(admission, WAITING, 1.0)
+    assert admission.retry_after == 10
+
+
 def test_what_never_ran_teaches_nothing():
     admission = Admission(threads=1, queue=9)
     request = Request()

@@ -41,8 +41,8 @@ _WINDOW: Final = 0.02
 _BUSY: Final = (0.8, 1.5)
 # Seconds in line after which a slow one takes turns with quick ones.
 _PATIENCE: Final = 0.1
-# How much of the mean time of a request one request replaces.
-_WEIGHT: Final = 1 / 32
+# A mean is that of all requests, until there are so many; then one replaces one in so many of it.
+_SPAN: Final = 32
 # The longest Retry-After, in seconds.
 _LONGEST_RETRY: Final = 60
 
@@ -59,6 +59,9 @@ class Admission:
         self.running = 0
         self.quick_until = 0.0  # of the perf_counter: until then a thread is reserved; set by leaders
         self.mean = 0.0  # seconds that a request occupies a thread; a running mean
+        self._ended = 0  # how many requests it is of
+        self._means = [0.0, 0.0, 0.0]  # the same by kind
+        self._ended_of = [0, 0, 0]
         if one_computes is None:
             one_computes = getattr(sys, "_is_gil_enabled", lambda: True)()
         self._one_computes = one_computes
@@ -86,7 +89,14 @@ class Admission:
     @property
     def retry_after(self) -> int:
         """In how many seconds there should be room again."""
-        return min(max(ceil(self.waiting * self.mean / self.threads), 1), _LONGEST_RETRY)
+        work = [
+            length * (mean if ended else self.mean)
+            for length, mean, ended in zip(self.lengths, self._means, self._ended_of, strict=True)
+        ]
+        seconds = sum(work) / self.threads
+        if self._one_computes:  # these go one after the other
+            seconds = max(seconds, work[COMPUTING])
+        return min(max(ceil(seconds), 1), _LONGEST_RETRY)
 
     def room(self, *, kind: int, now: float) -> bool:
         """Whether one more could run. Without the lock: only a leader adds to what runs, and it is asking."""
@@ -133,7 +143,7 @@ class Admission:
                 self._quick_running -= request.line == QUICK
                 if ran:
                     elapsed = now - request.begun
-                    self.mean += (elapsed - self.mean) * _WEIGHT
+                    self._count_end(request.line, elapsed)
                     if request.line == QUICK and elapsed < _QUICK_ENOUGH:
                         self.quick_until = now + KEPT_FOR
             self.running -= 1
@@ -190,6 +200,13 @@ class Admission:
             for line in self._lines:
                 line.clear()
             return left
+
+    def _count_end(self, kind: int, elapsed: float) -> None:
+        """A request of that kind has occupied a thread for so long (seconds)."""
+        self._ended = min(self._ended + 1, _SPAN)
+        self._ended_of[kind] = min(self._ended_of[kind] + 1, _SPAN)
+        self.mean += (elapsed - self.mean) / self._ended
+        self._means[kind] += (elapsed - self._means[kind]) / self._ended_of[kind]
 
     def _reserve(self, now: float) -> None:
         """The first slow one of all: a thread is kept for quick ones that may come with it."""
