@@ -133,5 +133,6 @@ def test_routes_are_learnt_by_two_threads_at_once_beyond_the_bound() -> None:
 def test_a_long_target_is_not_kept_for_good() -> None:
     placement = Placement()
     placement.learn(Asked("GET /" + "a" * 10_000), 1.0, 0.0)  # type: ignore[arg-type]
-    assert not placement.wide
-    assert not placement.narrow
+    placement.learn_relief(Asked("GET /" + "b" * 10_000 + "/c"))  # type: ignore[arg-type]
+    for routes in (placement.wide, placement.narrow, placement.families, placement.depths):
+        assert all(len(name) < 600 for name in routes)

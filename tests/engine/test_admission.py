@@ -145,6 +145,40 @@ def test_retry_after_grows_with_the_line_and_with_what_a_request_takes():
     assert admission.retry_after == 5  # 20 in line, half a second each, by two threads
 
 
+def fill(admission, kind, took, count=20):
+    """One request of that kind has taken so long; and so many stand in line behind others."""
+    request = Request(arrived=9.0)
+    enter(admission, request, kind=kind, now=9.0)
+    admission.leave(request, 9.0 + took)
+    while admission.lengths[kind] < count:
+        enter(admission, kind=kind, now=10.0)
+
+
+def test_retry_after_tells_what_one_request_has_shown_already():
+    admission = Admission(threads=2, queue=100)
+    fill(admission, QUICK, 0.5)
+    assert admission.retry_after == 5
+
+
+def test_retry_after_knows_that_requests_that_compute_go_one_after_the_other():
+    admission = Admission(threads=8, queue=100, one_computes=True)
+    fill(admission, COMPUTING, 0.5)
+    assert admission.retry_after == 10
+    admission = Admission(threads=2, queue=100, one_computes=False)
+    fill(admission, COMPUTING, 0.5)
+    assert admission.retry_after == 5
+
+
+def test_retry_after_of_a_slow_line_is_not_made_short_by_quick_requests():
+    admission = Admission(threads=2, queue=100)
+    for _ in range(1000):
+        quick = Request(arrived=8.0)
+        enter(admission, quick, now=8.0)
+        admission.leave(quick, 8.0)
+    fill(admission, WAITING, 1.0)
+    assert admission.retry_after == 10
+
+
 def test_what_never_ran_teaches_nothing():
     admission = Admission(threads=1, queue=9)
     request = Request()
@@ -157,10 +191,29 @@ def test_slow_ones_leave_a_thread_to_quick_ones_for_a_while():
     admission = Admission(threads=3, queue=9)
     admission.quick_until = 10.0
     assert [enter(admission, kind=WAITING, now=9.0) for _ in range(3)] == [True, True, False]
-    assert enter(admission, kind=QUICK, now=9.0) is True
-    assert leave(admission, 9.0) is None  # the thread that is kept
+    quick = Request(arrived=9.0)
+    assert enter(admission, quick, kind=QUICK, now=9.0) is True
+    assert admission.leave(quick, 9.0) is None  # the thread that is kept
     assert leave(admission, 9.0) is not None
     assert (admission.running, admission.waiting) == (2, 0)
+
+
+def test_a_quick_page_finds_a_thread_although_none_has_been_asked_for_in_the_last_seconds():
+    admission = Admission(threads=3, queue=9)
+    quick = Request(arrived=9.0)
+    enter(admission, quick, now=9.0)
+    assert admission.leave(quick, 9.01) is None
+    assert [enter(admission, kind=WAITING, now=at) for at in (20.0, 40.0, 60.0)] == [True, True, False]
+    assert enter(admission, kind=QUICK, now=65.0) is True
+
+
+def test_slow_requests_have_all_threads_where_none_is_quick():
+    admission = Admission(threads=3, queue=9)
+    for at in (9.0, 10.0, 11.0):  # nobody knew that they were slow
+        slow = Request(arrived=at)
+        enter(admission, slow, now=at)
+        assert admission.leave(slow, at + 0.5) is None
+    assert [enter(admission, kind=WAITING, now=at) for at in (13.0, 15.0, 15.0)] == [True, True, True]
 
 
 def test_a_single_thread_is_for_all():
@@ -259,3 +312,49 @@ def test_one_that_waits_can_be_taken_out_of_its_line_once():
     assert admission.take_out(request) is True
     assert admission.take_out(request) is False
     assert leave(admission) is None
+
+
+@pytest.mark.parametrize("kind", [WAITING, COMPUTING])
+@pytest.mark.parametrize("threads", [1, 2, 4])
+def test_a_slow_one_gets_a_thread_although_brief_ones_occupy_all_of_them(threads, kind):
+    admission = Admission(threads=threads, queue=99)
+    running = [Request("brief") for _ in range(threads)]
+    assert all(enter(admission, request, now=9.0) for request in running)
+    for _ in range(20):
+        enter(admission, Request("brief"), now=9.0)
+    enter(admission, Request("slow", arrived=9.0), kind=kind, now=9.0)
+    assert admission.leave(running.pop(), 9.05).name == "brief"
+    assert admission.leave(running.pop() if running else None, 9.2).name == "slow"
+
+
+def test_slow_ones_that_are_late_leave_half_of_the_threads_to_brief_ones():
+    admission = Admission(threads=4, queue=99)
+    running = [Request("brief", arrived=9.0) for _ in range(4)]
+    for request in running:
+        enter(admission, request, now=9.0)
+    for _ in range(20):
+        enter(admission, Request("brief", arrived=9.0), now=9.0)
+        enter(admission, Request("slow", arrived=9.0), kind=WAITING, now=9.0)
+    order = []
+    for _ in range(12):  # brief ones end, slow ones go on
+        ended = next(request for request in running if request.name == "brief")
+        running.remove(ended)
+        running.append(admission.leave(ended, 9.5))
+        order.append(running[-1].name)
+    assert order[:3] == ["slow", "brief", "slow"]
+    assert set(order[3:]) == {"brief"}
+    assert [request.name for request in running].count("slow") == 2
+
+
+def test_slow_ones_that_are_late_do_not_keep_quick_ones_from_an_only_thread():
+    admission = Admission(threads=1, queue=99)
+    request = Request()
+    enter(admission, request)
+    for _ in range(4):
+        enter(admission, Request("slow"), kind=WAITING)
+        enter(admission, Request("quick"))
+    order = []
+    for _ in range(6):
+        request = admission.leave(request, NEVER_RESERVED + 9)
+        order.append(request.name)
+    assert order == ["slow", "quick"] * 3

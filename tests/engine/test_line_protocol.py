@@ -7,7 +7,7 @@ import logging
 import pytest
 from line_server import LONGEST, Gate, LineServer, serving
 
-from tpserver.engine import table
+from tpserver.engine import admission, server, table
 from tpserver.engine.polling import SelectorPoller
 from tpserver.engine.timing import Timing
 
@@ -53,7 +53,9 @@ def test_interim_answers_are_sent_in_between(running):
         assert [client.answer() for _ in range(3)] == [b"go on", b"go on", b"sey"]
 
 
-def test_slow_lines_do_not_hold_up_quick_ones_and_too_many_are_told(running):
+def test_slow_lines_do_not_hold_up_quick_ones_and_too_many_are_told(running, monkeypatch):
+    for module in (admission, server):  # no thread is reserved for the next quick one
+        monkeypatch.setattr(module, "KEPT_FOR", 0.0)
     with Gate() as gate:
         running.actions[b"hold"] = gate
         with running.client() as a, running.client() as b, running.client() as c, running.client() as d:

@@ -89,7 +89,10 @@ def test_a_flood_of_slow_paths_is_bounded_too(run):
     where = Placement()
     for number in range(2 * MAX_ROUTES):
         run(where, f"/{number}", waits=0.01)
-    assert len(where.wide) == len(where.narrow) == MAX_ROUTES
+        run(where, f"/{number}/{number}", waits=0.01 * (number % 2))
+        run(where, f"/{number}/{number}?", computes=QUICK * 2)
+        run(where, f"/{number}?", computes=QUICK * 2)
+    assert max(map(len, (where.wide, where.narrow, where.families, where.depths))) == MAX_ROUTES
 
 
 def test_what_has_become_quick_comes_back(run):
@@ -119,6 +122,8 @@ def test_a_slow_address_does_not_take_its_quick_neighbours_along(run):
 def test_what_has_been_learnt_is_bounded(run):
     where = Placement()
     for number in range(MAX_ROUTES + 500):
+        for _ in range(10):
+            run(where, f"/{number}", computes=QUICK * 2)
         run(where, f"/{number}", waits=0.01)
         run(where, f"/{number}", waits=0.01)
     assert len(where.wide) == len(where.narrow) == MAX_ROUTES
@@ -183,3 +188,90 @@ def test_those_that_come_while_a_slow_one_runs_go_to_the_pool():
     assert where.route(request).quick
     where.learn_relief(request)
     assert not where.route(request).quick
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/report/{}", "/report{}", "/{0}/{0}", "/report/" + "a" * 600, "/report/{}/" + "a" * 600, "/" + "a" * 600 + "/{}"],
+    ids=["second segment", "first segment", "both", "long", "long and different", "long and different behind"],
+)
+@pytest.mark.parametrize(
+    "cost", [{"waits": 2.0}, {"computes": 0.6}, {"waits": BRIEF / 2}], ids=["waits", "computes", "brief"]
+)
+def test_a_slow_page_is_found_out_although_each_of_its_addresses_is_asked_for_once(run, path, cost):
+    where = Placement()
+    ran = [run(where, path.format(number), **cost) for number in range(1000)]
+    assert set(ran[:3]) | {"pool"} == {"place", "pool"}
+    assert ran[4:].count("place") <= 20  # now and then on trial
+    assert len(where.wide) + len(where.narrow) < 30, "what is like its family is not remembered by itself"
+
+
+def test_those_that_come_while_several_of_a_family_run_go_to_the_pool():
+    where = Placement()
+    held = [SimpleNamespace(route=f"/report/{number}", wide_route=f"/report/{number}") for number in range(4)]
+    for request in held[:3]:
+        assert where.route(request).quick
+        where.learn_relief(request)
+    assert where.route(held[3]).kind == WAITING_ONE
+    for request in held[:3]:
+        where.learn_end(request, 2.0, 0.0)
+    assert where.route(held[3]).kind == WAITING_ONE
+
+
+@pytest.mark.parametrize("path", ["/report/{}", "/report{}"])
+def test_what_is_quick_among_slow_ones_stays_in_place(run, path):
+    where = Placement()
+    run(where, path.format("list"))
+    for number in range(2000):
+        run(where, path.format(number), waits=2.0)
+        assert run(where, path.format("list")) == "place"
+
+
+@pytest.mark.parametrize("path", ["/report/{}", "/report{}"])
+def test_what_is_quick_among_slow_ones_is_found_out_when_it_has_run(run, path):
+    where = Placement()
+    for number in range(100):
+        run(where, path.format(number), waits=2.0)
+    assert run(where, path.format("list"), computes=50e-6) == "pool"
+    assert {run(where, path.format("list"), computes=50e-6) for _ in range(100)} == {"place"}
+    assert [run(where, path.format(number), waits=2.0) for number in range(100, 130)].count("place") <= 3
+
+
+def test_a_slow_family_tells_nothing_about_others(run):
+    where = Placement()
+    for number in range(100):
+        run(where, f"/report/{number}", waits=2.0)
+        assert run(where, f"/user/{number}") == run(where, f"/page{number}") == "place"
+    assert run(where, "/") == "place"
+    seen = {entry["route"]: entry["place"] for entry in where.figures()}
+    assert seen["/report/*"] == "pool"
+
+
+def test_a_few_slow_pages_do_not_hold_their_neighbours_back(run):
+    where = Placement()
+    for name in ("/", "/a", "/b"):
+        run(where, name)
+    for name in ("/export", "/import"):
+        for _ in range(100):
+            run(where, name, waits=2.0)
+    assert {run(where, f"/page{number}") for number in range(100)} == {"place"}
+
+
+def test_a_family_that_has_become_quick_comes_back(run):
+    where = Placement()
+    for number in range(1000):
+        run(where, f"/report/{number}", waits=2.0)
+    ran = [run(where, f"/report/{number}", computes=20e-6) for number in range(1000, 4000)]
+    assert set(ran[-100:]) == {"place"}
+
+
+def test_quick_pages_do_not_go_behind_slow_ones_because_the_first_of_them_were_held_up(run):
+    """While a server warms up, leaders are relieved of quick requests too."""
+    where = Placement()
+    for number in range(4):
+        request = SimpleNamespace(route=f"/user/{number}", wide_route=f"/user/{number}")
+        where.learn_relief(request)
+        where.learn_end(request, 0.03, 0.012)
+    assert where.route(SimpleNamespace(route="/user/9", wide_route="/user/9")).kind == QUICK_ONE
+    ran = [run(where, f"/user/{number}", computes=50e-6) for number in range(10, 300)]
+    assert set(ran[-100:]) == {"place"}

@@ -188,7 +188,7 @@ def known_as_slow(start, gates, hold, monkeypatch):
 
 
 def test_slow_requests_leave_a_thread_to_quick_ones(known_as_slow, gates, hold, line_up, monkeypatch):
-    monkeypatch.setattr(engine, "RESERVED_FOR", 1000)
+    monkeypatch.setattr(engine, "KEPT_FOR", 1000)
     running = known_as_slow
     with Client(running) as quick:
         assert quick.ask("/quick").status == 200
@@ -203,4 +203,5 @@ def test_slow_requests_leave_a_thread_to_quick_ones(known_as_slow, gates, hold, 
 
 
 def test_a_slow_request_gets_the_thread_that_no_quick_one_has_used_for_a_while(known_as_slow, hold):
+    known_as_slow.server.admission.quick_until = 0.0  # a minute later
     hold(known_as_slow, "slow/a", "slow/b")  # the second arrives while the first goes on

@@ -1,9 +1,10 @@
 """How many requests of the application run and wait: `threads` at once, `queue` more in line, none beyond.
 
-Three kinds stand in three lines. *Quick* ones (and brief ones) go first, and while such come, one of the
-threads is kept for them (the leader's, as a rule): what waits for something else never occupies all, so it
-cannot make a quick page wait. *Computing* ones run one at a time as long as that keeps the interpreter busy: more of
-them at once would only take turns with it. *Waiting* ones are the rest.
+Three kinds stand in three lines. *Quick* ones (and brief ones) go first, until a slow one has waited for a
+while: then they take turns. While quick ones come, one of the threads is kept for them (the leader's, as a
+rule): what waits for something else never occupies all, so it cannot make a quick page wait. *Computing* ones
+run one at a time as long as that keeps the interpreter busy: more of them at once would only take turns with
+it. *Waiting* ones are the rest.
 """
 
 from __future__ import annotations
@@ -22,11 +23,14 @@ QUICK: Final = 0
 WAITING: Final = 1
 COMPUTING: Final = 2
 
-# Seconds for which a thread stays reserved after a quick request, and after the very first slow one, when nobody knows
-# yet what comes with it.
+# Seconds for which a thread stays reserved after a quick request. They may be rare, and shall find it; where all are
+# slow, all threads are for these.
+KEPT_FOR: Final = 60.0
+# The same after one that is only taken for quick, and after the very first slow one, when nobody knows yet what comes
+# with it.
 RESERVED_FOR: Final = 1.0
 # A request that takes longer (seconds) in the pool is no quick one, whatever it was taken for.
-_QUICK_ENOUGH: Final = 0.05
+_QUICK_ENOUGH: Final = 0.025
 # Seconds after which a computing request does not keep the others of its kind waiting any more: a long report must not
 # hold up short ones.
 SHARE: Final = 0.5
@@ -35,10 +39,10 @@ _WINDOW: Final = 0.02
 # Busy: so many seconds of computing in a second. Less: who runs waits for something. More: it computes without the
 # interpreter's lock. In both cases one more can run beside it.
 _BUSY: Final = (0.8, 1.5)
-# Seconds in line after which quick ones do not go before a slow one any more.
+# Seconds in line after which a slow one takes turns with quick ones.
 _PATIENCE: Final = 0.1
-# How much of the mean time of a request one request replaces.
-_WEIGHT: Final = 1 / 32
+# A mean is that of all requests, until there are so many; then one replaces one in so many of it.
+_SPAN: Final = 32
 # The longest Retry-After, in seconds.
 _LONGEST_RETRY: Final = 60
 
@@ -55,10 +59,15 @@ class Admission:
         self.running = 0
         self.quick_until = 0.0  # of the perf_counter: until then a thread is reserved; set by leaders
         self.mean = 0.0  # seconds that a request occupies a thread; a running mean
+        self._ended = 0  # how many requests it is of
+        self._means = [0.0, 0.0, 0.0]  # the same by kind
+        self._ended_of = [0, 0, 0]
         if one_computes is None:
             one_computes = getattr(sys, "_is_gil_enabled", lambda: True)()
         self._one_computes = one_computes
         self._warm = False  # a slow one has come
+        self._quick_running = 0  # how many of those that run came from the quick line
+        self._passed = False  # the last place went to a slow one, before a quick one that stood in line too
         self._lines: tuple[deque[Request], ...] = (deque(), deque(), deque())
         self._computing: dict[Request, float] = {}  # those that others of their kind wait for, and since when
         self._open_until = 0.0  # until then more than one may compute
@@ -80,15 +89,20 @@ class Admission:
     @property
     def retry_after(self) -> int:
         """In how many seconds there should be room again."""
-        return min(max(ceil(self.waiting * self.mean / self.threads), 1), _LONGEST_RETRY)
+        work = [
+            length * (mean if ended else self.mean)
+            for length, mean, ended in zip(self.lengths, self._means, self._ended_of, strict=True)
+        ]
+        seconds = sum(work) / self.threads
+        if self._one_computes:  # these go one after the other
+            seconds = max(seconds, work[COMPUTING])
+        return min(max(ceil(seconds), 1), _LONGEST_RETRY)
 
     def room(self, *, kind: int, now: float) -> bool:
         """Whether one more could run. Without the lock: only a leader adds to what runs, and it is asking."""
         if kind == QUICK:
             return self.running < self.threads
-        if kind == COMPUTING and self._computing and now >= self._open_until:
-            return False
-        return self.running < self._for_slow(now)
+        return not self._must_wait(kind, now) and self.running < self._for_slow(now)
 
     def occupy(self, now: float) -> None:
         """Counts a thread that runs a request already: a leader that was relieved in the middle of it."""
@@ -126,11 +140,12 @@ class Admission:
         with self._lock:
             if request is not None:
                 self._computing.pop(request, None)
+                self._quick_running -= request.line == QUICK
                 if ran:
                     elapsed = now - request.begun
-                    self.mean += (elapsed - self.mean) * _WEIGHT
+                    self._count_end(request.line, elapsed)
                     if request.line == QUICK and elapsed < _QUICK_ENOUGH:
-                        self.quick_until = max(self.quick_until, now + RESERVED_FOR)
+                        self.quick_until = now + KEPT_FOR
             self.running -= 1
             return self._next(now)
 
@@ -186,6 +201,13 @@ class Admission:
                 line.clear()
             return left
 
+    def _count_end(self, kind: int, elapsed: float) -> None:
+        """A request of that kind has occupied a thread for so long (seconds)."""
+        self._ended = min(self._ended + 1, _SPAN)
+        self._ended_of[kind] = min(self._ended_of[kind] + 1, _SPAN)
+        self.mean += (elapsed - self.mean) / self._ended
+        self._means[kind] += (elapsed - self._means[kind]) / self._ended_of[kind]
+
     def _reserve(self, now: float) -> None:
         """The first slow one of all: a thread is kept for quick ones that may come with it."""
         if not self._warm:
@@ -196,24 +218,48 @@ class Admission:
         self.running += 1
         request.begun = now
         request.line = kind
+        self._quick_running += kind == QUICK
         if kind == COMPUTING and self._one_computes:
             self._computing[request] = now
 
     def _next(self, now: float) -> Request | None:
         """The first that may run, counted. Of those that are not quick the one that came first."""
-        kinds = [kind for kind in (WAITING, COMPUTING) if self._lines[kind] and self.room(kind=kind, now=now)]
+        kinds = [kind for kind in (WAITING, COMPUTING) if self._lines[kind] and self._slow_room(kind, now)]
         slow = min(kinds, key=lambda kind: self._lines[kind][0].arrived) if kinds else None
-        # A slow one that has waited for a while goes before quick ones: a thread is kept for these anyway.
-        late = slow is not None and now - self._lines[slow][0].arrived >= _PATIENCE
-        if self._lines[QUICK] and self.room(kind=QUICK, now=now) and not late:
+        quick = bool(self._lines[QUICK]) and self.running < self.threads
+        # A slow one that has waited for a while takes turns with quick ones.
+        late = slow is not None and self._late(slow, now) and not self._passed
+        if quick and not late:
             kind = QUICK
         elif slow is not None:
             kind = slow
         else:
             return None
+        self._passed = quick and kind != QUICK
         request = self._lines[kind].popleft()
         self._start(request, kind, now)
         return request
+
+    def _late(self, kind: int, now: float) -> bool:
+        """Whether the first of a line has waited for so long that quick ones do not go before it any more."""
+        return now - self._lines[kind][0].arrived >= _PATIENCE
+
+    def _slow_room(self, kind: int, now: float) -> bool:
+        """Whether the first of a line of slow ones may run.
+
+        No thread need be free beside it when it is late: brief ones may occupy those, and they never end. It is enough
+        that the slow ones leave a thread to them; and half of the threads while brief ones wait too.
+        """
+        if self.room(kind=kind, now=now):
+            return True
+        if not self._late(kind, now) or self.running >= self.threads or self._must_wait(kind, now):
+            return False
+        most = max(self.threads // 2, 1) if self._lines[QUICK] else self._for_slow(now)
+        return self.running - self._quick_running < most
+
+    def _must_wait(self, kind: int, now: float) -> bool:
+        """Whether one that computes goes on alone."""
+        return kind == COMPUTING and bool(self._computing) and now >= self._open_until
 
     def _share(self, now: float, computed: float) -> None:
         """Lets those that compute no longer keep the others waiting: after a while, or when the interpreter is idle."""

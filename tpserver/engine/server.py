@@ -14,7 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from time import monotonic, perf_counter, thread_time
 from typing import Any, Final
 
-from tpserver.engine.admission import RESERVED_FOR, Admission
+from tpserver.engine.admission import KEPT_FOR, Admission
 from tpserver.engine.connection import MAX_OUTBOX, Connection
 from tpserver.engine.figures import figures
 from tpserver.engine.leader import Leader
@@ -129,7 +129,7 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
         if number == self.leadership.number:
             self._here = None
         if elapsed < TICK:
-            admission.quick_until = now + RESERVED_FOR
+            admission.quick_until = now + KEPT_FOR
         if elapsed >= QUICK or route.suspect:
             self.took_long = elapsed >= QUICK
             self._learn(request, elapsed, computing, number)
