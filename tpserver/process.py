@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from typing import Final
+from typing import Any, Final
 
 # Heaps among which glibc divides the threads, where it would make one each. The interpreter's lock keeps most threads
 # from wanting memory at once; and every heap keeps its own spare pieces, which 100 000 connections had filled by
@@ -35,8 +35,24 @@ def share_heaps() -> bool:
     if "MALLOC_ARENA_MAX" in os.environ or "glibc.malloc" in os.environ.get("GLIBC_TUNABLES", ""):
         return False
     try:
-        import ctypes
-
-        return bool(ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _HEAPS))
+        return bool(_library().mallopt(_M_ARENA_MAX, _HEAPS))
     except (ImportError, OSError, TypeError, AttributeError):  # no ctypes, Windows, another C library
         return False
+
+
+def trim_heaps() -> bool:
+    """Gives the system back what is free in the heaps (malloc_trim(3), glibc only); whether something was.
+
+    Any thread; others go on meanwhile. The C library keeps free pages between pieces that are in use: 1500 uploads had
+    made 4 MiB of them, and the next 1500 as many again.
+    """
+    try:
+        return bool(_library().malloc_trim(0))
+    except (ImportError, OSError, TypeError, AttributeError):
+        return False
+
+
+def _library() -> Any:
+    import ctypes
+
+    return ctypes.CDLL(None)

@@ -216,6 +216,7 @@ def _run(config: Config, application: Application | None, log: LogWriter | None)
         if config.switch_interval:
             sys.setswitchinterval(config.switch_interval)
             server.watcher.switch_interval = config.switch_interval
+        server.watcher.tidy = process.trim_heaps
         server.serve_forever()
     return server, stdout
 
