@@ -2,56 +2,36 @@
 
 from __future__ import annotations
 
-import signal
-from pathlib import Path
+import threading
+from collections.abc import Callable
+from typing import Any
 
 import pytest
+from running import PATIENCE, Running
 
-from tests.failures.limited import exchange, get, limited
 from tpserver import make_server
 
-ALARMED = """
-import os
-import signal
-import threading
-
-released = threading.Event()
-
-def too_late(*_):
-    print("alarm", flush=True)
-    raise TimeoutError("too late")
-
-signal.signal(signal.SIGALRM, too_late)
-
-def app(environ, start_response):
-    if environ["PATH_INFO"] == "/alarm":
-        os.kill(os.getpid(), signal.SIGALRM)
-    if environ["PATH_INFO"] == "/hold":
-        released.wait()
-    if environ["PATH_INFO"] == "/release":
-        released.set()
-    start_response("200 OK", [("Content-Type", "text/plain")])
-    return [b"hello"]
-"""
+Start = Callable[..., Running]
 
 
-@pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="there is no such signal here")
-def test_the_server_goes_on_and_says_so(tmp_path: Path) -> None:
-    with limited("", ALARMED, tmp_path, "--access-log", "none") as console:
-        with console.connect() as held:  # from which the watcher relieves the leader: it watches by now
-            held.sendall(get("/hold"))
-            assert exchange(console, get("/release")).endswith(b"hello")
-            assert held.recv(65536).startswith(b"HTTP/1.1 200 ")
-        for _ in range(5):
-            assert exchange(console, get("/alarm")).endswith(b"hello")
-            assert console.read_line() == "alarm\n"
-            assert exchange(console, get("/")).endswith(b"hello")
-        ended = console.stop()
-    assert ended.status == 0
-    assert ended.stdout == "stopped\n"
-    # Perhaps not each time: what is raised while one is logged is lost.
-    assert 1 <= ended.stderr.count("tpserver has a fault in its watcher, which goes on") <= 5
-    assert "TimeoutError: too late" in ended.stderr
+def test_the_server_goes_on_and_says_so(start: Start, monkeypatch: pytest.MonkeyPatch, log: Any) -> None:
+    running = start()
+    raised = threading.Event()
+
+    def too_late() -> None:
+        monkeypatch.undo()
+        raised.set()
+        raise TimeoutError("too late")
+
+    # In the middle of a round, and where the loop itself looks whether it is to end.
+    for name, where in (("service_actions", running.server), ("_rest", running.server.watcher)):
+        raised.clear()
+        monkeypatch.setattr(where, name, lambda *_: too_late())
+        running.server.watcher.wake()
+        assert raised.wait(PATIENCE)
+        assert running.exchange(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n").startswith(b"HTTP/1.1 404 ")
+    running.stop()
+    assert log.text.count("tpserver has a fault in its watcher, which goes on") == 2
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
