@@ -135,15 +135,12 @@ needs_events = pytest.mark.skipif(
 )
 
 
-@needs_events
-@pytest.mark.parametrize("leave", [Client.close, Client.reset], ids=["closes", "resets"])
-@pytest.mark.parametrize("more", [request("/second"), b"x"], ids=["a request", "a byte"])
-def test_one_whose_client_has_left_with_something_unread_is_never_run(start, gates, leave, more, monkeypatch):
-    monkeypatch.setattr(server, "LEFT_AFTER", 0.0)
-    running, first = busy(start, gates)
+def never_run(occupied, gates, asks, more, leave):
+    """One stands in line behind the first with what it `asks`, sends `more`, and leaves: only the first is run."""
+    running, first = occupied
     with first:
         with Client(running) as leaves:
-            leaves.send(request("/left"))
+            leaves.send(asks)
             in_line(running)
             leaves.send(more)
             leave(leaves)
@@ -155,19 +152,18 @@ def test_one_whose_client_has_left_with_something_unread_is_never_run(start, gat
 
 
 @needs_events
+@pytest.mark.parametrize("leave", [Client.close, Client.reset], ids=["closes", "resets"])
+@pytest.mark.parametrize("more", [request("/second"), b"x"], ids=["a request", "a byte"])
+def test_one_whose_client_has_left_with_something_unread_is_never_run(start, gates, leave, more, monkeypatch):
+    monkeypatch.setattr(server, "LEFT_AFTER", 0.0)
+    never_run(busy(start, gates), gates, request("/left"), more, leave)
+
+
+@needs_events
 def test_one_who_has_left_in_the_middle_of_an_upload_is_never_run(start, gates, monkeypatch):
     monkeypatch.setattr(server, "LEFT_AFTER", 0.0)
-    running, first = busy(start, gates, stream_body=["/up"])
-    with first:
-        with Client(running) as leaves:
-            leaves.send(request("/up", "Content-Length: 1000", method="POST") + b"some")
-            in_line(running)
-            leaves.send(b"more")
-        in_line(running, 0)
-        gates.open("first")
-        assert first.response().status == 200
-        until_left(running, 1)
-    assert gates.seen == ["/hold/first"]
+    upload = request("/up", "Content-Length: 1000", method="POST") + b"some"
+    never_run(busy(start, gates, stream_body=["/up"]), gates, upload, b"more", Client.close)
 
 
 @needs_events

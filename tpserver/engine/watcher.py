@@ -48,9 +48,8 @@ class Watcher:
         self.switch_interval = 0.0  # seconds; 0: the interpreter's is left alone. For whoever owns the process.
         self._computing = 0  # how many requests the interval was set for
         self._alert_until = 0.0  # of the perf_counter: until then it looks more often
-        self.tidy: Callable[[], object] | None = (
-            None  # now and then, while there is traffic. For whoever owns the process.
-        )
+        # Called now and then, while there is traffic. For whoever owns the process.
+        self.tidy: Callable[[], object] | None = None
         self._tidied_at_turn = 0
         self._next_tidy = perf_counter() + TIDY
         self._next_look = 0.0
