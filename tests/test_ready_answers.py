@@ -115,7 +115,7 @@ def test_a_server_that_has_stopped_keeps_no_answer(start: Any, root: Path) -> No
         assert read_response(stream)[2] == b"content"
     running.stop()
     protocol = running.server.protocol
-    assert (protocol.found, protocol.ready, protocol._sheets._counted) == ({}, {}, {})
+    assert (protocol.found, protocol.ready, protocol.sheets._counted) == ({}, {}, {})
 
 
 @pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="this system has no files without a name")

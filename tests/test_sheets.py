@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from console import python
 from running import PATIENCE, Running, read_response
 
 from tpserver.sheets import COUNTED, LONGEST, OFTEN, SHEETS, SHORTEST, Sheet, Sheets
@@ -113,6 +114,48 @@ def test_a_descriptor_that_an_application_closed_is_not_sent_from(tmp_path: Path
         os.close(number)
 
 
+def test_what_lies_under_a_stolen_number_is_not_sent(tmp_path: Path) -> None:
+    sheet = Sheet(response())
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"s" * SHORTEST)
+    number = sheet._file
+    with secret.open("rb") as stolen:
+        os.dup2(stolen.fileno(), number)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        try:
+            assert sheet.send(ours, response()) == SHORTEST
+        finally:
+            os.close(number)
+        ours.close()
+        with theirs.makefile("rb") as stream:
+            assert stream.read() == response()
+
+
+LOOKS = """
+from tpserver import cli, run, serve
+run.Server.serve_forever = lambda server: print("looks" if server.protocol.sheets.guarded else "trusts")
+{start}
+"""
+
+
+@pytest.mark.parametrize(
+    ("start", "answer"),
+    [
+        ("cli.main(['--port', '0', '--root', '.'])", "trusts"),
+        ("cli.main(['--port', '0', '--root', '.', 'wsgiref.simple_server:demo_app'])", "looks"),
+        ("cli.main(['--port', '0', '--vhost', 'a=wsgiref.simple_server:demo_app'])", "looks"),
+        ("serve(root='.', port=0)", "looks"),
+    ],
+)
+def test_descriptors_are_trusted_only_where_nobody_else_runs(tmp_path: Path, start: str, answer: str) -> None:
+    (tmp_path / "script.py").write_text(LOOKS.format(start=start), "utf-8")
+    with python("script.py", cwd=tmp_path) as console:
+        ended = console.end()
+    assert ended.status == 0
+    assert answer in ended.stdout.split()
+
+
 def test_where_there_is_no_descriptor_left_it_is_sent_as_usual(monkeypatch: pytest.MonkeyPatch) -> None:
     def no_more(name: str) -> int:
         raise OSError(24, "Too many open files")
@@ -132,7 +175,7 @@ def test_a_file_that_is_asked_for_all_the_time_arrives_as_it_is(start: Start, tm
     (tmp_path / "file.bin").write_bytes(content)
     os.utime(tmp_path / "file.bin", (1e9, 1e9))
     running = start(root=str(tmp_path))
-    sheets = running.server.protocol._sheets
+    sheets = running.server.protocol.sheets
     used = 0
     with running.connect() as client, client.makefile("rb") as stream:
         for _ in range(10 * OFTEN):

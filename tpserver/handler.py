@@ -101,7 +101,7 @@ class HTTPProtocol:
         self.turn = 0
         self.found: dict[Head, Any] = {}  # who answers, of the heads that have come in this turn
         self.ready: dict[bytes, Answer] = {}  # the same for those that are answered already, by what came
-        self._sheets = Sheets()
+        self.sheets = Sheets()
         self._software = software
         self._second = -1
         self.stamp = b""
@@ -114,13 +114,13 @@ class HTTPProtocol:
         second = int(time.time())
         if second != self._second:
             self._second = second
-            self._sheets.begin_second()
+            self.sheets.begin_second()
             self.stamp = stamp(format_date(second), self._software)
 
     def end(self) -> None:
         """The server has stopped: what was kept for its turns is of no use any more."""
         self.found, self.ready = {}, {}
-        self._sheets.begin_second()
+        self.sheets.begin_second()
 
     def find(self, head: Head) -> Any:
         """Who answers a request with this head, as `Site.find` says; the refusal that it gets, being whole; or the
@@ -135,7 +135,7 @@ class HTTPProtocol:
         if isinstance(found, File) and head.simple and not self.draining:
             ready = self.site.ready(head, found, self.stamp)
             if ready is not None:
-                found = Answer(head, *ready, self._sheets.find(ready[0]))
+                found = Answer(head, *ready, self.sheets.find(ready[0]))
         kept[head] = found
         return found
 

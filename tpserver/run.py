@@ -98,10 +98,10 @@ class Server(engine.Server):
         Virtual hosts keep what they have.
         """
         _check_application(application)
-        self.protocol.site, reads = self._sites.build(application, self.server_name, self.server_port)
+        self.protocol.site, self.has_applications = self._sites.build(application, self.server_name, self.server_port)
         self._application = application
         # Where nobody reads a content, none is stored on disk.
-        max_body = self.config.max_body if reads else min(self.config.max_body, SPOOL)
+        max_body = self.config.max_body if self.has_applications else min(self.config.max_body, SPOOL)
         self.protocol.limits = self.protocol.limits._replace(max_body=max_body)
         # Remembered heads hold what the application before this one was told.
         self.protocol.memory.heads.clear()
@@ -187,11 +187,14 @@ def serve(app: Application | str | None = None, root: str | os.PathLike[str] | N
     end_process_if_hung(run(config, None if isinstance(app, str) else app))
 
 
-def run(config: Config, application: Application | None = None) -> Server:
-    """As `serve`, for a `Config`; returns the server, which has stopped."""
+def run(config: Config, application: Application | None = None, *, alone: bool = False) -> Server:
+    """As `serve`, for a `Config`; returns the server, which has stopped.
+
+    `alone`: nothing else runs in this process but this, and the application if there is one.
+    """
     log = _configure_logging(config.log_level)
     try:
-        server, stdout = _run(config, application, log)
+        server, stdout = _run(config, application, log, alone)
     finally:
         stuck = log is not None and not _finish(log)
     server.log_stuck = server.log_stuck or stuck
@@ -200,7 +203,9 @@ def run(config: Config, application: Application | None = None) -> Server:
     return server
 
 
-def _run(config: Config, application: Application | None, log: LogWriter | None) -> tuple[Server, LogStream | None]:
+def _run(
+    config: Config, application: Application | None, log: LogWriter | None, alone: bool
+) -> tuple[Server, LogStream | None]:
     """The server, which has stopped, and stdout as it was when the application had been imported."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -217,6 +222,7 @@ def _run(config: Config, application: Application | None, log: LogWriter | None)
             sys.setswitchinterval(config.switch_interval)
             server.watcher.switch_interval = config.switch_interval
         server.watcher.tidy = process.trim_heaps
+        server.protocol.sheets.guarded = server.has_applications or not alone
         server.serve_forever()
     return server, stdout
 

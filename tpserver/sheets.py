@@ -29,12 +29,16 @@ _memfd_create: Any = getattr(os, "memfd_create", None)
 
 
 class Sheet:
-    """`data` in a file without a name (memfd_create(2)), which nobody changes. Raises OSError where none can be had."""
+    """`data` in a file without a name (memfd_create(2)), which nobody changes. Raises OSError where none can be had.
 
-    __slots__ = ("_file", "_identity", "data")
+    `guarded`: others, an application, run in this process, and may close descriptors that are not theirs.
+    """
 
-    def __init__(self, data: bytes) -> None:
+    __slots__ = ("_file", "_guarded", "_identity", "data")
+
+    def __init__(self, data: bytes, guarded: bool = True) -> None:
         self.data = data
+        self._guarded = guarded
         self._file = -1
         self._file = _memfd_create("tpserver")
         self._identity = self._look()
@@ -47,7 +51,7 @@ class Sheet:
         An application that closes descriptors of others, and opens files, at the very moment between the look and the
         call could still put a file of its own in this place, as in that of any file which is being sent.
         """
-        if self.holds():
+        if not self._guarded or self.holds():
             try:
                 sent: int = _sendfile(sock.fileno(), self._file, 0, len(data))
             except BlockingIOError:
@@ -92,9 +96,14 @@ class Answer:
 
 
 class Sheets:
-    """Those of one server. The leader calls, and one that was relieved may still be at it: what both do is harmless."""
+    """Those of one server. The leader calls, and one that was relieved may still be at it: what both do is harmless.
+
+    `guarded` may be set to False where nothing but the server runs in this process. It spares a look at the descriptor
+    before each response, which costs a seventh (measured: 72 000 instead of 82 000 responses of 10 KiB in a second).
+    """
 
     def __init__(self) -> None:
+        self.guarded = True
         self._possible = _sendfile is not None and _memfd_create is not None
         self._sheets: dict[bytes, Sheet] = {}
         self._counted: dict[bytes, int] = {}
@@ -122,7 +131,7 @@ class Sheets:
 
     def _make(self, data: bytes) -> Sheet | None:
         try:
-            sheet = self._sheets[data] = Sheet(data)
+            sheet = self._sheets[data] = Sheet(data, self.guarded)
         except OSError:  # no descriptor, no memory, or the system forbids it: not again in this second
             self._counted[data] = -sys.maxsize
             return None
