@@ -9,7 +9,8 @@ import pytest
 
 from tpserver.engine.admission import QUICK as QUICK_ONE
 from tpserver.engine.admission import WAITING as WAITING_ONE
-from tpserver.engine.placement import BRIEF, COMPUTING, HAND_OVER, MAX_ROUTES, QUICK, Placement
+from tpserver.engine.placement import MAX_ROUTES, Placement
+from tpserver.engine.routes import BRIEF, COMPUTING, HAND_OVER, QUICK
 
 TICK = 0.001
 

@@ -13,7 +13,8 @@ from running import Running, read_response
 
 from tests.failures.limited import get
 from tests.live.raw_client import until_left
-from tpserver.engine.placement import Placement, Route
+from tpserver.engine.placement import Placement
+from tpserver.engine.routes import Route
 
 Start = Callable[..., Running]
 THREADS = 3

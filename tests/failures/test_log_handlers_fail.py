@@ -11,7 +11,8 @@ from running import PATIENCE, Running
 
 from tests.failures.limited import get
 from tests.live.raw_client import until
-from tpserver.engine.placement import Placement, Route
+from tpserver.engine.placement import Placement
+from tpserver.engine.routes import Route
 
 
 class Broken(logging.Handler):

@@ -9,7 +9,8 @@ import pytest
 from running import Running
 
 from tests.failures.limited import get
-from tpserver.engine.placement import Placement, Route
+from tpserver.engine.placement import Placement
+from tpserver.engine.routes import Route
 
 
 def test_a_thread_that_is_about_to_finish_is_not_left_behind(

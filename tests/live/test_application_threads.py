@@ -7,7 +7,7 @@ import contextlib
 import pytest
 from raw_client import Client, Gates, request, several, turns, until, until_left
 
-from tpserver.engine import placement
+from tpserver.engine import routes
 from tpserver.engine import server as engine
 
 
@@ -175,7 +175,7 @@ def test_requests_behind_one_that_waits_come_in_order(start, gates, hold):
 @pytest.fixture
 def known_as_slow(start, gates, hold, monkeypatch):
     """A server with two threads that has learnt that /hold/slow/... waits, and has just answered a quick request."""
-    monkeypatch.setattr(placement, "BRIEF", 0.0)  # those of this test are long, although they do not take long
+    monkeypatch.setattr(routes, "BRIEF", 0.0)  # those of this test are long, although they do not take long
     running = start(gates, threads=2)
     for number in range(20):
         (client,) = hold(running, f"slow/{number}")

@@ -20,8 +20,9 @@ from tpserver.engine.figures import figures
 from tpserver.engine.leader import Leader
 from tpserver.engine.leadership import Leadership
 from tpserver.engine.listeners import ListeningServer
-from tpserver.engine.placement import COMPUTING, HAND_OVER, QUICK, Placement
+from tpserver.engine.placement import Placement
 from tpserver.engine.protocol import ConnectionProtocol
+from tpserver.engine.routes import COMPUTING, HAND_OVER, QUICK
 from tpserver.engine.running import Running
 from tpserver.engine.table import SWEEP
 from tpserver.engine.tally import Tally
