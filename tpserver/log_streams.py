@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
 from typing import IO, Any, Final, Protocol
 
+from tpserver.descriptors import identity
 from tpserver.log import Log
 
 _log = Log("tpserver")
@@ -34,14 +34,14 @@ class LogStream:
             self._fd = stream.fileno()
         except (OSError, ValueError, AttributeError):  # it has none
             self._fd = -1
-        self._identity = _identity(self._fd)
+        self._identity = identity(self._fd)
 
     def renew(self) -> None:
         """What the descriptor is by now is as it should be: whoever owns the process may have redirected it."""
-        self._identity = _identity(self._fd)
+        self._identity = identity(self._fd)
 
     def write(self, text: str) -> None:
-        if _identity(self._fd) != self._identity:
+        if identity(self._fd) != self._identity:
             raise OSError(errno.EBADF, "its descriptor has been closed, and is somebody else's")
         self.stream.write(text)
 
@@ -80,18 +80,7 @@ class LogFile:
 
     def _open(self) -> None:
         self._fd = os.open(self._path, _FLAGS, 0o666)
-        self._identity = _identity(self._fd)
+        self._identity = identity(self._fd)
 
     def _ours(self) -> bool:
-        return self._identity is not None and _identity(self._fd) == self._identity
-
-
-def _identity(fd: int) -> tuple[int, ...] | None:
-    """What a descriptor leads to; None: to nothing."""
-    if fd < 0:
-        return None
-    try:
-        found = os.fstat(fd)
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino, getattr(found, "st_rdev", 0), stat.S_IFMT(found.st_mode)
+        return self._identity is not None and identity(self._fd) == self._identity

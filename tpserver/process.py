@@ -7,6 +7,8 @@ import os
 import sys
 from typing import Any, Final
 
+from tpserver.interpreter import has_lock
+
 # Heaps among which glibc divides the threads, where it would make one each. The interpreter's lock keeps most threads
 # from wanting memory at once; and every heap keeps its own spare pieces, which 100 000 connections had filled by
 # 300 to 800 KiB each.
@@ -30,7 +32,7 @@ def share_heaps() -> bool:
     Only glibc has that, and without the interpreter's lock they would wait for each other. What the environment says
     of it (MALLOC_ARENA_MAX, GLIBC_TUNABLES) stands.
     """
-    if not getattr(sys, "_is_gil_enabled", lambda: True)():
+    if not has_lock():
         return False
     if "MALLOC_ARENA_MAX" in os.environ or "glibc.malloc" in os.environ.get("GLIBC_TUNABLES", ""):
         return False

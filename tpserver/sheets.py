@@ -6,12 +6,12 @@ second); below, the copy is cheaper. A sheet lives for the second that the respo
 
 from __future__ import annotations
 
-import contextlib
 import os
 import socket
 import sys
 from typing import Any, Final
 
+from tpserver.descriptors import identity
 from tpserver.http.head import Head
 
 # Bytes of a response: shorter ones are sent as well, and longer ones cost so much that the copy matters little.
@@ -41,7 +41,7 @@ class Sheet:
         self._guarded = guarded
         self._file = -1
         self._file = _memfd_create("tpserver")
-        self._identity = self._look()
+        self._identity = identity(self._file)
         if os.write(self._file, data) != len(data):
             raise OSError("too little room")
 
@@ -64,15 +64,10 @@ class Sheet:
 
     def holds(self) -> bool:
         """Whether the descriptor is still ours: an application may have closed it, and another file have its number."""
-        with contextlib.suppress(OSError):
-            if self._look() == self._identity:
-                return True
+        if identity(self._file) == self._identity:
+            return True
         self._file = -1
         return False
-
-    def _look(self) -> tuple[int, int]:
-        status = os.fstat(self._file)
-        return status.st_dev, status.st_ino
 
     def __del__(self) -> None:
         if self._file >= 0 and self.holds():

@@ -9,7 +9,6 @@ it. *Waiting* ones are the rest.
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from math import ceil
 from typing import Final
 
 from tpserver.engine.protocol import Request
+from tpserver.interpreter import has_lock
 
 # Kinds of requests, and the numbers of their lines.
 QUICK: Final = 0
@@ -62,9 +62,7 @@ class Admission:
         self._ended = 0  # how many requests it is of
         self._means = [0.0, 0.0, 0.0]  # the same by kind
         self._ended_of = [0, 0, 0]
-        if one_computes is None:
-            one_computes = getattr(sys, "_is_gil_enabled", lambda: True)()
-        self._one_computes = one_computes
+        self._one_computes = has_lock() if one_computes is None else one_computes
         self._warm = False  # a slow one has come
         self._quick_running = 0  # how many of those that run came from the quick line
         self._passed = False  # the last place went to a slow one, before a quick one that stood in line too

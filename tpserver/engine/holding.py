@@ -16,6 +16,8 @@ from collections.abc import Callable
 from errno import EAGAIN, EINTR, EWOULDBLOCK
 from typing import Any, Final
 
+from tpserver.interpreter import has_lock
+
 # Bytes received in one go.
 RECEIVE: Final = 64 * 1024
 
@@ -39,7 +41,7 @@ def send(sock: socket.socket, data: bytes) -> int:
 
 def _holding_calls() -> tuple[Receive, Send]:
     """`receive` and `send` that keep the lock; the usual ones where there is nothing better."""
-    locked: bool = sys.implementation.name == "cpython" and getattr(sys, "_is_gil_enabled", lambda: True)()
+    locked = sys.implementation.name == "cpython" and has_lock()
     try:
         import ctypes
 
