@@ -342,12 +342,18 @@ class HTTPRequestHandler(socketserver.StreamRequestHandler):
         self._keep_alive = value
 
     def _fetch(self) -> bytes:
-        """The next bytes of a content that is still on its way. Raises OSError when none will come."""
+        """The next bytes of a content that is still on its way.
+
+        Raises OSError when none will come, `RequestRefused` (408) when they come too slowly.
+        """
         if self._asks_for_content:
             self._asks_for_content = False
             if not self.status:  # else the answer has begun, and tells the client as well
                 self.wfile.send(CONTINUE)
-        return self.wfile.receive()
+        try:
+            return self.wfile.receive()
+        except TimeoutError as error:
+            raise RequestRefused(408, "The content comes too slowly.", close=True) from error
 
     def page(self, status: int, detail: str, fields: tuple[tuple[str, str], ...] = ()) -> None:
         """Answers with a page of the site's for `status`, or a short one of the server's own."""

@@ -152,13 +152,14 @@ def test_a_client_that_leaves_in_the_middle_ends_the_request(running, log):
     assert "Traceback" not in log.text
 
 
-def test_a_client_that_is_too_slow_ends_the_request(start, app):
+def test_a_client_that_is_too_slow_is_told_and_the_log_does_not_blame_the_application(start, app, log):
     running = start(app, stream_body=["/up/"], send_timeout=0.1)
     with Client(running) as client:
         client.send(request("/up/all", "Content-Length: 10", method="POST") + b"half")
-        assert client.response().status == 500
+        assert client.response().status == 408
         assert client.ended()
     until_left(running, 0)
+    assert "Traceback" not in log.text
 
 
 def test_such_a_request_never_runs_in_the_thread_that_polls(running):

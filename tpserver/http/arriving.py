@@ -14,7 +14,7 @@ class ArrivingContent(io.BufferedIOBase):
 
     `feed` takes bytes of the body, writes their content here, and says whether that was the last of them; it
     may raise `RequestRefused`. `fetch` gives the next bytes and waits for them; it is set before the first
-    read, and raises OSError when none will come.
+    read, and raises OSError when none will come, or `RequestRefused`.
     """
 
     def __init__(self, feed: Callable[[bytes], bool]) -> None:
