@@ -21,6 +21,8 @@ TEXT = b"a line of text that comes again and again\n" * 3000
     [
         ("text/html; charset=utf-8", True, False),
         ("text/css", True, False),
+        ("Text/Plain ;charset=UTF-8", True, False),
+        ("Image/PNG", False, True),
         ("text/javascript; charset=utf-8", True, False),
         ("application/json", True, False),
         ("application/manifest+json", True, False),

@@ -82,6 +82,7 @@ def test_what_is_no_index(text: str) -> None:
         ("GET", "/api/users", "text/html;q=0, */*", False),
         ("GET", "/img/x", "image/*", False),
         ("GET", "/.git/config", BROWSER, False),
+        ("GET", "/.well-known/change-password", BROWSER, False),
         ("GET", "/../x", BROWSER, False),
         ("GET", "/a%5cb", BROWSER, False),
     ],

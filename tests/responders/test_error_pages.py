@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -142,3 +143,18 @@ def test_a_page_that_is_not_there_is_found_at_start(
 def test_without_a_folder_there_is_no_page(start: Start) -> None:
     with pytest.raises(UsageError, match=r"^--error-page 404=404\.html: there is no folder that it could be in"):
         start(plain_app, error_page=["404=404.html"])
+
+
+def test_a_page_that_is_written_anew_meanwhile_never_comes_as_a_whole(root: Path, start: Start) -> None:
+    page, size = root / "404.html", 16 * 1024 * 1024
+    page.write_bytes(b"o" * size)
+    with connected(start(root=root, error_page=["404=404.html"])) as (sock, stream):
+        sock.sendall(request("/nothing"))
+        assert read_head(stream).fields["content-length"] == str(size)
+        with page.open("r+b") as rewritten:
+            rewritten.write(b"n" * size)
+        received = 0
+        with contextlib.suppress(ConnectionResetError):
+            while data := stream.read(65536):
+                received += len(data)
+        assert received < size

@@ -166,6 +166,42 @@ def test_what_may_not_be_read_is_neither_shown_nor_served(
     (root / "sub").chmod(0o700)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no such permissions there")
+def test_a_folder_that_may_be_entered_but_not_listed_is_shown_for_its_index(
+    start: Start, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root / "sub").chmod(0o711)
+    real, closed = os.access, os.path.realpath(root / "sub")
+    monkeypatch.setattr(os, "access", lambda path, how: not (path == closed and how & os.R_OK) and real(path, how))
+    running = start(root=root, listing=True)
+    assert "sub" not in names(running)
+    assert ask(running, "/sub/", CLOSE).status == 404
+    (root / "sub" / "index.html").write_bytes(b"index")
+    assert "sub" in names(running)
+    assert ask(running, "/sub/", CLOSE).content == b"index"
+
+
+@pytest.mark.parametrize(
+    ("lines", "status"),
+    [
+        (["If-Match: *"], 200),
+        (['If-Match: "x"'], 412),
+        (["If-None-Match: *"], 304),
+        (['If-None-Match: "x"'], 200),
+        (["If-Modified-Since: Fri, 01 Jan 2100 00:00:00 GMT"], 200),
+        (["Range: bytes=0-1"], 200),
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_preconditions_of_a_listing_which_has_no_validators(
+    start: Start, root: Path, method: str, lines: list[str], status: int
+) -> None:
+    answer = ask(start(root=root, listing=True), "/", CLOSE, *lines, method=method)
+    assert answer.status == status
+    assert answer.fields["vary"] == "Accept"
+    assert bool(answer.content) == (method == "GET" and status != 304)
+
+
 def test_a_folder_outside_of_the_root_is_not_listed(start: Start, root: Path) -> None:
     link(root / "up", "..")
     running = start(root=root, listing=True)

@@ -108,6 +108,27 @@ def test_a_validator_of_a_coding_is_good_for_that_coding_alone(start: Start, sit
     assert (unmodified.status, unmodified.fields["vary"]) == (304, "Accept-Encoding")
 
 
+@pytest.mark.parametrize(
+    ("condition", "status", "content"),
+    [
+        ("If-None-Match: {tag}", 304, b""),
+        ('If-None-Match: "other", {tag}', 304, b""),
+        ("If-Match: {tag}", 200, GZIP),
+        ("Range: bytes=1-2|If-Range: {tag}", 206, GZIP[1:3]),
+    ],
+)
+def test_who_has_one_coding_goes_on_with_it_though_another_is_better(
+    start: Start, site: Path, condition: str, status: int, content: bytes
+) -> None:
+    running = start(root=site)
+    tag = ask(running, "/app.js", "Accept-Encoding: gzip").fields["etag"]
+    lines = condition.format(tag=tag).split("|")
+    answer = ask(running, "/app.js", "Accept-Encoding: gzip, br", *lines)
+    assert (answer.status, answer.content, answer.fields["etag"]) == (status, content, tag)
+    assert ask(running, "/app.js", "Accept-Encoding: gzip, br").content == b"br"
+    assert ask(running, "/app.js", "Accept-Encoding: gzip;q=0, br", *lines).fields.get("etag") != tag
+
+
 def test_head_tells_what_get_would(start: Start, site: Path) -> None:
     running = start(root=site)
     head = ask(running, "/app.js", "Accept-Encoding: gzip", method="HEAD")

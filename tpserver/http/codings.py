@@ -7,6 +7,8 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, Protocol
 
+from tpserver.http.grammar import OWS_TEXT
+
 # What a coded file's name ends in (RFC 7932, RFC 8878, RFC 1952); what makes the smallest ones first.
 EXTENSIONS: Final = {"br": ".br", "zstd": ".zst", "gzip": ".gz"}
 # What a zstd frame begins with (RFC 8878 section 3.1.1).
@@ -95,7 +97,7 @@ _PACKED_BEGINNINGS: Final = (
 
 def compressible(media_type: str) -> bool:
     """Whether content of this type (a Content-Type field's value) as a rule gets much smaller."""
-    name = media_type.partition(";")[0]
+    name = _name(media_type)
     return (
         name.startswith("text/")
         or name.endswith(("+json", "+xml", "+text", "+yaml"))
@@ -106,8 +108,13 @@ def compressible(media_type: str) -> bool:
 
 def packed(media_type: str) -> bool:
     """Whether content of this type (a Content-Type field's value) is compressed by itself."""
-    name = media_type.partition(";")[0]
+    name = _name(media_type)
     return name in _PACKED or name.endswith("+zip") or (name.startswith(_PACKED_BEGINNINGS) and not compressible(name))
+
+
+def _name(media_type: str) -> str:
+    """ "Text/Plain;charset=UTF-8" -> "text/plain" (RFC 9110 section 8.3.1)."""
+    return media_type.partition(";")[0].rstrip(OWS_TEXT).lower()
 
 
 def is_coded(name: str) -> bool:

@@ -54,11 +54,13 @@ def parse_index(text: str) -> str:
 def is_page(head: Head) -> bool:
     """Whether it asks for a page whose address only an application in the browser may know.
 
-    GET or HEAD, no extension, nothing hidden, and a client that takes HTML.
+    GET or HEAD, no extension, nothing hidden, and a client that takes HTML. What is well known is asked for by
+    programs, which take any answer for the thing itself (RFC 8615).
     """
     return (
         head.method in ("GET", "HEAD")
         and "." not in head.path.rpartition("/")[2]
+        and not head.path.startswith("/.well-known/")
         and accepts_html(head.fields.get("HTTP_ACCEPT"))
         and segments(head.path, windows=False) is not None
     )

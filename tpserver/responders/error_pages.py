@@ -53,7 +53,7 @@ class ErrorPages:
             return True
         reply.length = file.size
         if file.content is None:
-            reply.wfile.write_file(descriptor, 0, file.size)
+            reply.wfile.write_file(descriptor, 0, file.size, version=(file.modified, file.size))
         else:
             reply.wfile.write(file.content)
         return True

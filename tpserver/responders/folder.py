@@ -252,6 +252,10 @@ class Folder:
             return Redirect("/" + "".join(url_name(one) + "/" for one in names))
         return Listing(names, real)
 
+    def has_index(self, real: str) -> bool:
+        """Whether a folder that `real_path` has told is answered by a file of its own. Any thread."""
+        return any(stat.S_ISREG(self._there(os.path.join(real, name))[1]) for name in self._index_names)
+
     def real_path(self, name: str) -> str | None:
         """The real path of `name` when that may be served: links are judged by where they lead.
 

@@ -12,10 +12,12 @@ import os
 import stat
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from typing import IO, Final
 
 from tpserver.errors import RequestRefused
+from tpserver.http.conditional import Validators, evaluate
 from tpserver.http.head import Head
 from tpserver.http.listing import Entry, parse_view, wants_json
 from tpserver.http.listing_page import json_list, page
@@ -29,6 +31,9 @@ from tpserver.responders.reply import Reply, Wire
 from tpserver.responders.static import ALLOW, refuse_method
 
 _log = Log("tpserver")
+
+# A change in a file leaves its folder's date as it was.
+_NO_VALIDATORS: Final = Validators("", None)
 
 # A folder of more entries than this is a large one: some ten milliseconds of work.
 LARGE: Final = 1024
@@ -87,9 +92,14 @@ class ListingResponder:
             return
         refuse_method(head.method, known_path=True)
         as_json = wants_json(head.fields.get("HTTP_ACCEPT"))
-        lines = own_head(200, _fields(as_json))
-        if head.method == "HEAD":  # what it costs to know the length is not spent on it (RFC 9110 section 9.3.2)
-            reply.status = 200
+        fields = _fields(as_json)
+        status = evaluate(head.method, head.fields, _NO_VALIDATORS, int(time.time())) if head.conditional else 200
+        if status == 412:
+            raise RequestRefused(412, "A listing has no entity tag.")
+        lines = own_head(status, fields if status == 200 else _without_content(fields))
+        # For HEAD, what it costs to know the length is not spent on it (RFC 9110 section 9.3.2).
+        if head.method == "HEAD" or status == 304:
+            reply.status = status
             reply.wfile.write(lines + reply.stamp + persistence_line(head.protocol, reply.keep_alive) + b"\r\n")
             return
         with contextlib.ExitStack() as place:
@@ -181,12 +191,18 @@ class ListingResponder:
                     return None
                 real, status = there, os.stat(there)
             if stat.S_ISDIR(status.st_mode):
-                return (name, True, 0, _second(status)) if _may(real, status, os.X_OK) else None
+                return (name, True, 0, _second(status)) if self._leads_on(real, status) else None
             if not stat.S_ISREG(status.st_mode) or is_program(name) or is_code(real):
                 return None
             return (name, False, status.st_size, _second(status)) if _may(real, status, os.R_OK) else None
         except OSError:  # gone meanwhile
             return None
+
+    def _leads_on(self, real: str, status: os.stat_result) -> bool:
+        """Whether a folder may be listed, or else entered and has an index."""
+        if _may(real, status, os.R_OK | os.X_OK):
+            return True
+        return _may(real, status, os.X_OK) and self._folder.has_index(real)
 
 
 def _may(path: str, status: os.stat_result, wanted: int) -> bool:
@@ -199,8 +215,13 @@ def _second(status: os.stat_result) -> int:
     return status.st_mtime_ns // 1_000_000_000
 
 
+def _without_content(fields: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Those that a 304 needs (RFC 9110 section 15.4.5)."""
+    return [field for field in fields if field[0] in ("Vary", "Cache-Control")]
+
+
 def _fields(as_json: bool) -> list[tuple[str, str]]:
-    """Of both kinds; a listing has no validator, for a change in a file leaves its folder's date as it was."""
+    """Of both kinds."""
     return [
         ("Content-Type", "application/json" if as_json else "text/html; charset=utf-8"),
         ("Vary", "Accept"),

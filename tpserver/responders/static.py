@@ -48,22 +48,26 @@ class FileResponder:
         """Chooses among the content codings of `file`."""
         if self._variants is not None and file.negotiable and file.settled is not stamp:
             chosen = self._variants.choose(file, head, stamp)
-            if chosen is not file and not (head.conditional and self._wants_plain(head, file, chosen)):
-                return chosen
+            if chosen is not file:
+                return self._held(head, file, chosen) if head.conditional else chosen
         return file
 
-    def _wants_plain(self, head: Head, plain: File, chosen: File) -> bool:
-        """Whether the client has the plain file, or a part of it: it shall not get another variant made since.
+    def _held(self, head: Head, plain: File, chosen: File) -> File:
+        """The representation that the client has, or has a part of: it shall not get another one that came since.
 
         Who names the chosen variant's tag has that, whatever else it has. A part of what the server has made is for
         those alone: who asks for one without a tag may have begun before there was a variant.
         """
+        assert self._variants is not None
         if _names(head, chosen):
-            return False
+            return chosen
         if _names(head, plain):
-            assert self._variants is not None
-            return self._variants.takes_plain(head)
-        return "HTTP_RANGE" in head.fields and "HTTP_IF_RANGE" not in head.fields and chosen.name == plain.name
+            return plain if self._variants.takes_plain(head) else chosen
+        for other in self._variants.others(plain, head):
+            if _names(head, other):
+                return other
+        part = "HTTP_RANGE" in head.fields and "HTTP_IF_RANGE" not in head.fields
+        return plain if part and chosen.name == plain.name else chosen
 
     def _answer(self, head: Head, reply: Reply, file: File) -> None:
         """Preconditions first, then ranges (RFC 9110 section 13.2.2), both by what is then sent."""
@@ -80,19 +84,19 @@ class FileResponder:
             if status == 304:
                 reply.status = 304
                 reply.wfile.write(file.unmodified + _rest_of_head(head, reply))
-            elif _send(head, reply, file, descriptor, self._conditions(file)):
+            elif _send(head, reply, file, descriptor, self._conditions(head, file)):
                 descriptor = -1
         finally:
             if descriptor >= 0:
                 os.close(descriptor)
 
-    def _conditions(self, file: File) -> Validators:
+    def _conditions(self, head: Head, file: File) -> Validators:
         """What If-Range is compared with.
 
-        All variants of a file may have one date, and there may be others tomorrow than today: it does not tell them
-        apart, and so is a weak validator (RFC 9110 sections 8.8.1 and 13.1.5).
+        All variants of a file may have one date, which then does not tell them apart, and so is a weak validator (RFC
+        9110 sections 8.8.1 and 13.1.5): unless the client takes none but the plain file.
         """
-        if self._variants is not None and file.negotiable:
+        if self._variants is not None and file.varies and self._variants.takes_others(head):
             return file.validators._replace(last_modified=None)
         return file.validators
 

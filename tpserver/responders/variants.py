@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import os
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from tpserver.errors import RequestRefused
@@ -29,6 +30,8 @@ LARGEST: Final = 8 * 1024 * 1024
 # Accept-Encoding fields whose meaning is remembered, and how long one may be, in characters.
 _FIELDS: Final = 256
 _FIELD_LENGTH: Final = 256
+# Files that are remembered to have had sidecars.
+_HAD: Final = 10_000
 # Sidecars that are complained of, each once.
 _REFUSED: Final = 100
 
@@ -74,6 +77,7 @@ class Variants:
         self._coder = coder
         self._accepted: dict[str, Accepted] = {}  # by the field's value
         self._known: dict[Tiers, Accepted] = {}  # there are a few hundred at the most
+        self._had: set[str] = set()  # the names of files that have, or had, sidecars
         self._refused: set[str] = set()  # the names of sidecars that were complained of
 
     def choose(self, file: File, head: Head, stamp: bytes) -> File:
@@ -98,13 +102,31 @@ class Variants:
         variant = chosen.file if isinstance(chosen, Made) else self._open(file, chosen)
         return variant or self._decide(file, self._look(file, stamp), accepted)
 
+    def others(self, file: File, head: Head) -> Iterator[File]:
+        """Those of `file` in sidecars that a client takes, after `choose`: also what is not chosen for it."""
+        choices: Choices | None = file.choices
+        taken = self._takes(head)
+        for sidecar in () if choices is None else choices.sidecars:
+            if sidecar.coding in taken:
+                variant = self._open(file, sidecar)
+                if variant is not None:
+                    yield variant
+
     def takes_plain(self, head: Head) -> bool:
         """Whether a client has not refused the plain file."""
+        return IDENTITY in self._takes(head)
+
+    def takes_others(self, head: Head) -> bool:
+        """Whether a client may get anything but the plain file."""
+        return any(coding != IDENTITY for coding in self._takes(head))
+
+    def _takes(self, head: Head) -> tuple[str, ...]:
+        """The codings that a client takes, IDENTITY among them."""
         value = head.fields.get("HTTP_ACCEPT_ENCODING")
         if value is None:
-            return True
+            return (IDENTITY,)
         accepted = self._accepted.get(value) or self._read(value)
-        return any(IDENTITY in tier for tier in accepted.tiers)
+        return sum(accepted.tiers, ())
 
     def _read(self, value: str) -> Accepted:
         tiers = accepted_codings(value)
@@ -154,8 +176,12 @@ class Variants:
                 variant = self._open(file, sidecar)
                 if variant is not None:
                     sidecars[sidecar] = variant.size
+        if sidecars:
+            if len(self._had) >= _HAD:
+                self._had.clear()
+            self._had.add(file.name)
         choices = Choices(stamp, makeable, sidecars)
-        if (makeable or sidecars) and not file.varies:
+        if not file.varies and (makeable or file.name in self._had):
             # From now on for good: caches on the way may have kept a variant.
             file.varies = True
             file.write_lines()
