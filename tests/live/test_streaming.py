@@ -155,8 +155,12 @@ def test_a_client_of_http_1_0_gets_no_early_hints(start):
 
 @pytest.mark.parametrize(
     ("field", "said"),
-    [(("Link", "a\r\nX: b"), "control character"), (("Trailer", "X"), "sends no trailers|does not send")],
-    ids=["line end", "trailer"],
+    [
+        (("Link", "a\r\nX: b"), "control character"),
+        (("Trailer", "X"), "sends no trailers|does not send"),
+        (("content-length", "5"), "Content-Length, which no interim response may have"),
+    ],
+    ids=["line end", "trailer", "length"],
 )
 def test_early_hints_are_checked_like_other_fields(start, log, field, said):
     def app(environ, start_response):

@@ -21,7 +21,7 @@ from wsgi_client import Kept, Start, ask, errors, parse, request
 
 from tpserver.responders.file_wrapper import FileWrapper
 
-CONTENT = b"".join(b"line %d\n" % number for number in range(5000))
+CONTENT = b"".join(b"line %d\n" % number for number in range(8000))
 
 
 class Upper(io.FileIO):
@@ -100,8 +100,8 @@ KINDS: dict[str, tuple[Callable[[Path], Any], bytes, bool]] = {
     "at an offset": (lambda path: _at(open(path, "rb"), 777), CONTENT[777:], True),
     "unbuffered, at an offset": (lambda path: _at(open(path, "rb", buffering=0), 777), CONTENT[777:], True),
     "partly read": (lambda path: _after_reading(open(path, "rb"), 777), CONTENT[777:], True),
-    "at its end": (lambda path: _at(open(path, "rb"), len(CONTENT)), b"", True),
-    "beyond its end": (lambda path: _at(open(path, "rb"), len(CONTENT) + 10), b"", True),
+    "at its end": (lambda path: _at(open(path, "rb"), len(CONTENT)), b"", False),
+    "beyond its end": (lambda path: _at(open(path, "rb"), len(CONTENT) + 10), b"", False),
     "with a write still in its buffer": (lambda path: _overwritten(open(path, "r+b")), b"LINE" + CONTENT[4:], True),
     "temporary": (lambda path: _written(tempfile.TemporaryFile()), CONTENT, True),
     "named temporary": (lambda path: _written(tempfile.NamedTemporaryFile()), CONTENT, True),
@@ -168,6 +168,15 @@ def test_a_file_is_sent_as_it_reads(
     assert ask(running, version="1.0").content == content
     assert errors(log) == []
     assert all(getattr(file, "closed", True) for file in sender.files)
+
+
+@pytest.mark.parametrize("name", ["/proc/sys/kernel/ostype", "/sys/kernel/mm/transparent_hugepage/enabled"])
+def test_a_file_that_does_not_tell_its_size_is_sent_whole(start: Start, name: str) -> None:
+    if not os.path.exists(name):
+        pytest.skip("this system has no such file")
+    with Kept(start(Sender(lambda: open(name, "rb")))) as kept:
+        for _ in range(2):
+            assert kept.ask().content == Path(name).read_bytes()
 
 
 @EVERY_KIND
@@ -282,7 +291,7 @@ def test_a_file_may_be_wrapped_once_more(start: Start, path: Path) -> None:
 
 
 def test_the_block_size_is_the_applications_choice() -> None:
-    assert [len(block) for block in FileWrapper(io.BytesIO(CONTENT), 10_000)] == [10_000] * 4 + [len(CONTENT) - 40_000]
+    assert [len(block) for block in FileWrapper(io.BytesIO(CONTENT), 10_000)] == [10_000] * 7 + [len(CONTENT) - 70_000]
 
 
 def test_what_is_left_of_a_wrapper_that_was_begun_is_sent(start: Start, path: Path) -> None:

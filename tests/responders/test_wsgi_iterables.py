@@ -90,6 +90,17 @@ def test_a_status_without_content_has_neither_bytes_nor_framing(
         assert [kept.ask().status for _ in range(2)] == [int(status[:3])] * 2
 
 
+@pytest.mark.parametrize("result", [[], [b"content"], Pieces(b"con", b"tent")])
+@pytest.mark.parametrize("fields", [[], [("Content-Length", "7")]])
+def test_an_answer_that_resets_a_form_says_that_it_has_no_content(
+    start: Start, fields: list[tuple[str, str]], result: Any
+) -> None:
+    with Kept(start(answering(result, "205 Reset Content", fields))) as kept:
+        for _ in range(2):
+            answer = kept.ask()
+            assert (answer.status, answer.all("Content-Length"), answer.content) == (205, ["0"], b"")
+
+
 def test_head_tells_the_length_that_get_would_have(start: Start) -> None:
     def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
         start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "1234")])

@@ -178,8 +178,18 @@ class Connection:
     def send(self, data: bytes) -> None:
         """Writes and flushes; waits while more than `max_outbox` bytes are left over.
 
-        Raises ConnectionAbortedError when the client has gone, or takes less than its minimum rate.
+        Raises ConnectionAbortedError when the client has gone, or takes less than its minimum rate. Where it cannot
+        do it for another reason, nothing is sent any more: nobody knows what of `data` has left.
         """
+        try:
+            self._send(data)
+        except BaseException:  # no memory, no stack
+            if not self.broken:
+                self.broken, self.keep = True, False  # first, for calls may fail now
+                self.reset()
+            raise
+
+    def _send(self, data: bytes) -> None:
         self.write(data)
         self.flush()
         if self.outbox:

@@ -92,7 +92,10 @@ def application_head(status: str, fields: list[tuple[str, str]], memory: Respons
 
 def early_hints_head(fields: list[tuple[str, str]]) -> bytes:
     """103 (RFC 8297) with the application's fields, its empty line included. Raises as `application_head`."""
-    lines = [f"{name}: {value}\r\n".encode("latin-1") for name, value in map(_check_field, fields)]
+    checked = list(map(_check_field, fields))
+    if any(name.lower() == "content-length" for name, _ in checked):
+        raise ApplicationError("wsgi.early_hints() was given a Content-Length, which no interim response may have.")
+    lines = [f"{name}: {value}\r\n".encode("latin-1") for name, value in checked]
     return b"HTTP/1.1 103 Early Hints\r\n" + b"".join(lines) + b"\r\n"
 
 
@@ -114,6 +117,8 @@ def _check_head(status: str, fields: list[tuple[str, str]]) -> ResponseHead:
                 continue  # RFC 9110 section 8.6 forbids it with 204; a 304's would have to be exact
         names.add(lowered)
         lines.append(f"{name}: {value}\r\n".encode("latin-1"))
+    if code == 205:  # nor does its head tell that it has none (RFC 9112 section 6.3)
+        lines.append(b"Content-Length: 0\r\n")
     return ResponseHead(code, b"".join(lines), names, content_length)
 
 

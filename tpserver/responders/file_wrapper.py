@@ -6,7 +6,10 @@ import io
 import os
 import stat
 import tempfile
-from typing import Any
+from typing import Any, Final
+
+# The largest page of memory there is, in bytes.
+_PAGE: Final = 64 * 1024
 
 
 class FileWrapper:
@@ -31,7 +34,8 @@ class FileWrapper:
         """(descriptor, offset, length) of what is left of a regular file, or None where reading it is not just that.
 
         A GzipFile has a descriptor too, of other bytes than it reads, and a class derived from a file may read
-        others as well, so only what `open` makes is taken.
+        others as well, so only what `open` makes is taken. Nor does every file tell its size: one in /proc says 0,
+        one in /sys a page. So what is empty is read, and what is small and has no blocks.
         """
         file = self.filelike
         if isinstance(file, tempfile._TemporaryFileWrapper):
@@ -50,4 +54,6 @@ class FileWrapper:
             offset: int = file.tell()
         except (OSError, ValueError):  # closed, or it cannot tell
             return None
-        return descriptor, offset, max(0, status.st_size - offset)
+        if status.st_size <= offset or (status.st_size <= _PAGE and not getattr(status, "st_blocks", 1)):
+            return None
+        return descriptor, offset, status.st_size - offset

@@ -23,6 +23,8 @@ _log = Log("tpserver.application")
 Environ = dict[str, Any]
 Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
+# What may come in the middle of sending, which is given up then; else an error after the client has gone is its doing.
+_EXHAUSTED: Final = (MemoryError, RecursionError)
 _NO_PAGE: Final = "The application has failed. Its author finds the reason in the server's log."
 
 
@@ -106,7 +108,7 @@ class WSGIResponder:
 
     def _failed(self, head: Head, reply: Reply, response: WSGIResponse, error: BaseException) -> None:
         response.ended = True
-        if reply.wfile.broken:
+        if reply.wfile.broken and not isinstance(error, _EXHAUSTED):
             _log.debug("%s %s: the client has gone", head.method, head.target)
         elif isinstance(error, RequestRefused):
             # A content that was read while it arrived, and is malformed or too large: the client's doing.

@@ -131,6 +131,7 @@ class WSGIResponse:
     def _give_up(self) -> NoReturn:
         if not self.head_sent and self._head is not None:
             self._begin(None)  # nobody gets it, but the log says what the answer would have been
+            self.head_sent = True
         self._reply.wfile.abort()
         raise ConnectionAbortedError("the client has gone")
 
@@ -144,10 +145,7 @@ class WSGIResponse:
         data = _checked(data)
         if not data:
             return
-        if self.head_sent:
-            framed = self._frame(data)
-        else:
-            framed = self._begin(None) + self._frame(data)
+        framed = self._frame(data, b"" if self.head_sent else self._begin(None))
         if framed:
             self._reply.wfile.send(framed)
 
@@ -156,58 +154,76 @@ class WSGIResponse:
         if self.head_sent:  # by write()
             self.write(data)
         else:
-            self._reply.wfile.write(self._begin(len(data)))
+            head = self._begin(len(data))
             framed = self._frame(data)
+            self._reply.wfile.write(head)
+            self.head_sent = True
             if framed:
                 self._reply.wfile.write(framed)
         self._end()
 
     def _begin(self, length: int | None) -> bytes:
-        """The head's bytes; decides the framing (RFC 9112 section 6). `length` is the content's, in bytes, if known."""
+        """The head's bytes; decides the framing (RFC 9112 section 6). `length` is the content's, in bytes, if known.
+
+        Until `head_sent` is set another head may be begun.
+        """
         head = self._head
         if head is None:
             raise ApplicationError(
                 "The application has not called start_response(status, headers) before its first bytes."
             )
         request, reply = self._request, self._reply
-        self.head_sent = True
         reply.status = head.status
         self._silent = head.bodiless or request.method == "HEAD"
-        framing = b""
-        if head.content_length is not None:
-            self._remaining = head.content_length
-        elif length is not None:
-            if not head.bodiless and (length or request.method != "HEAD"):
-                framing = b"Content-Length: %d\r\n" % length
-        elif not self._silent:
-            if request.protocol == "HTTP/1.1":
-                self._chunked = True
-                framing = CHUNKED_LINE
-            else:
-                reply.keep_alive = False  # the end of the connection is the end of the content
+        self._remaining = head.content_length
+        self._chunked = False
+        framing = self._framing(head, length)
         stamp = missing_stamp(head, reply.stamp) if head.has_date or head.has_server else reply.stamp
         return head.lines + framing + stamp + persistence_line(request.protocol, reply.keep_alive) + b"\r\n"
 
-    def _frame(self, data: bytes) -> bytes:
-        """The bytes that carry `data`: cut off at what Content-Length has promised."""
+    def _framing(self, head: ResponseHead, length: int | None) -> bytes:
+        """What the server adds to the head so that the client sees where the content ends."""
+        request, reply = self._request, self._reply
+        if head.content_length is not None or head.bodiless:
+            return b""
+        if length is not None:
+            return b"Content-Length: %d\r\n" % length if length or request.method != "HEAD" else b""
+        if request.method == "HEAD":
+            return b""
+        if request.protocol == "HTTP/1.1":
+            self._chunked = True
+            return CHUNKED_LINE
+        reply.keep_alive = False  # the end of the connection is the end of the content
+        return b""
+
+    def _frame(self, data: bytes, head: bytes = b"") -> bytes:
+        """`head`, and the bytes that carry `data`: cut off at what Content-Length has promised.
+
+        They count as sent when they have been made, not before: an application may go on after a MemoryError.
+        """
         if self._silent:
-            return b""
-        if self._remaining is not None:
-            if len(data) > self._remaining:
-                self._reply.complain("The application sends more than its Content-Length says; the rest is cut off.")
-                data = data[: self._remaining]
-                self._silent = True
-            self._remaining -= len(data)
-        if not data:
-            return b""
+            data = b""
+        remaining = self._remaining
+        too_much = remaining is not None and len(data) > remaining
+        if too_much:
+            self._reply.complain("The application sends more than its Content-Length says; the rest is cut off.")
+            data = data[:remaining]
+        framed = head + (chunk(data) if self._chunked and data else data)
+        if head:
+            self.head_sent = True
+        if too_much:
+            self._silent = True
+        if remaining is not None:
+            self._remaining = remaining - len(data)
         self._reply.length += len(data)
-        return chunk(data) if self._chunked else data
+        return framed
 
     def _end(self) -> None:
         self.ended = True
         reply = self._reply
         if not self.head_sent:
             reply.wfile.write(self._begin(0))
+            self.head_sent = True
         if self._chunked:
             reply.wfile.write(LAST_CHUNK)
         elif self._remaining and not self._silent:
@@ -230,6 +246,7 @@ class WSGIResponse:
         except OSError:
             return False
         self._reply.wfile.write(self._begin(length))
+        self.head_sent = True
         if not self._silent and length:
             self._reply.length = length
             self._reply.wfile.write_file(descriptor, offset, length)
