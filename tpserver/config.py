@@ -208,7 +208,11 @@ class Config:
         256 * 1024**2, "SIZE", "bytes of a request's content; more get 413", parse=parse_size, least=0
     )
     max_spool: int = _option(
-        1024**3, "SIZE", "bytes of requests' contents that are on disk at once; more get 503", parse=parse_size, least=0
+        1024**3,
+        "SIZE",
+        "bytes of requests' contents that are on disk at once; more get 503, and one content of more 413",
+        parse=parse_size,
+        least=0,
     )
     stream_body: tuple[str, ...] = _option(
         (),

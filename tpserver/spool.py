@@ -19,8 +19,6 @@ _log = Log("tpserver")
 
 # Contents up to so many bytes are collected in memory, larger ones in a temporary file.
 SPOOL: Final = 64 * 1024
-# Room on disk is reserved in steps of so many bytes, as they come.
-_STEP: Final = 1024 * 1024
 
 
 class Spool:
@@ -36,14 +34,21 @@ class Spool:
         self._lock = threading.Lock()
 
     def new_content(self, length: int | None) -> BinaryIO:
-        """A file for a content of `length` bytes (None: not known yet). Raises `RequestRefused` (503)."""
+        """A file for a content of `length` bytes (None: not known yet). Raises `RequestRefused` (413, 503)."""
         if length is not None and length <= SPOOL:
             return io.BytesIO()
+        if length is not None:
+            self.check(length)
         if length is not None and self.taken + length > self.limit:
             self._refuse()
         # Nothing is reserved yet: a client that says much and sends nothing shall not take the room of others.
         content: Any = SpooledContent(self)  # a binary file by its methods
         return content  # type: ignore[no-any-return]
+
+    def check(self, length: int) -> None:
+        """Raises `RequestRefused` (413) for a content of so many bytes for which there never is room."""
+        if length > self.limit:
+            raise RequestRefused(413, f"The server takes {self.limit} bytes at most.", close=True)
 
     def take(self, length: int) -> None:
         """Reserves `length` bytes on disk. Raises `RequestRefused` where there is no room for them."""
@@ -88,12 +93,13 @@ class SpooledContent(io.BufferedIOBase):
         self.on_disk = False
 
     def write(self, data: Any, /) -> int:
-        """Bytes. Raises OSError, and `RequestRefused` (503)."""
+        """Bytes. Raises OSError, and `RequestRefused` (413, 503)."""
         self._written += len(data)
         if self._written > SPOOL:
-            while self._written > self._reserved:
-                self._spool.take(_STEP)
-                self._reserved += _STEP
+            self._spool.check(self._written)
+            more = self._written - self._reserved
+            self._spool.take(more)
+            self._reserved += more
             if not self.on_disk:
                 self._move()
         written: int = self._file.write(data)

@@ -57,6 +57,32 @@ def test_one_in_the_pool_is_logged_too(start, log):
     assert told(log)[0].startswith("GET /hold/it has run for ")
 
 
+def test_it_says_so_where_the_client_is_slow(start, log):
+    def app(environ, start_response):
+        start_response("200 OK", [])
+        yield b"x" * 50_000_000
+
+    running = start(app, slow_request=0.01)
+    with Client(running, receive_buffer=4096) as client:
+        client.send(request("/"))
+        until(running, lambda: told(log))
+    assert told(log)[0].endswith("\n  (it waits for its client to read what was sent)")
+
+
+def test_it_says_so_where_the_content_is_slow(start, log):
+    def app(environ, start_response):
+        environ["wsgi.input"].read()
+        raise AssertionError("not reached")
+
+    running = start(app, slow_request=0.01, stream_body=["/"])
+    with Client(running) as client:
+        client.send(request("/", "Content-Length: 10", method="POST"))
+        until(running, lambda: told(log))
+    line = told(log)[0]
+    assert "in app" in line
+    assert line.endswith("\n  (it waits for its client to send more of its content)")
+
+
 def test_quick_ones_are_not_and_nothing_is_where_it_is_off(start, log):
     with Gates() as gates:
         running = start(gates, slow_request=0)

@@ -15,11 +15,18 @@ import traceback
 from itertools import dropwhile
 from typing import Final
 
+from tpserver.engine import connection
 from tpserver.engine.protocol import Request
 from tpserver.log import Log
 
 _log = Log("tpserver")
 
+# Where a thread waits for its own client, and what is said of it: the stack alone would not tell an author.
+_CONNECTION: Final = connection.__file__
+_WAITS: Final = {
+    "_wait_for_room": "  (it waits for its client to read what was sent)\n",
+    "receive": "  (it waits for its client to send more of its content)\n",
+}
 # Whose frames stand at the bottom of each stack: of no interest to the author of an application.
 _OURS: Final = (
     os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
@@ -94,5 +101,10 @@ def _stack(thread: int) -> str:
     if frame is None:
         return "  (it has just ended)"
     frames = traceback.extract_stack(frame)
-    theirs = list(dropwhile(lambda one: os.path.abspath(one.filename).startswith(_OURS), frames))
-    return "".join(traceback.format_list(theirs or frames)).rstrip()
+    theirs = list(dropwhile(_is_ours, frames))
+    waiting = [_WAITS[one.name] for one in frames if one.filename == _CONNECTION and one.name in _WAITS]
+    return "".join(traceback.format_list(theirs or frames) + waiting[:1]).rstrip()
+
+
+def _is_ours(frame: traceback.FrameSummary) -> bool:
+    return os.path.abspath(frame.filename).startswith(_OURS)
