@@ -18,7 +18,9 @@ from console import WINDOWS, failing, python
 from running import Running
 
 from tpserver import compress as command
-from tpserver.compress import compress, percent, printable, readable
+from tpserver import compress_files as files
+from tpserver.compress import compress
+from tpserver.compress_output import percent, printable, readable
 from tpserver.errors import UsageError
 from tpserver.http.codings import Coder, thorough_coders
 
@@ -415,8 +417,8 @@ def test_what_is_told_to_stop_does_so_in_the_middle_of_a_file(tmp_path: Path) ->
     path.write_bytes(TEXT)
     stop = threading.Event()
     stop.set()
-    with pytest.raises(command._Stopped):
-        command.write(command.Task(str(path), len(TEXT), "gzip"), GZIP["gzip"], stop)
+    with pytest.raises(files.Stopped):
+        files.write(files.Task(str(path), len(TEXT), "gzip"), GZIP["gzip"], stop)
     assert os.listdir(tmp_path) == ["a.txt"]
 
 

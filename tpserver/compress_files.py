@@ -1,0 +1,98 @@
+"""One coded file beside its plain one: whether it is there, whose it is, and how it is written."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import os
+import stat
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from typing import Final, NamedTuple
+
+from tpserver.http.codings import EXTENSIONS, MARK_LENGTH, Coder, NoSmaller, coded, may_be_ours
+from tpserver.responders.file import signature
+
+# Bytes compressed in one go; between two of them Ctrl-C is heeded.
+_PIECE: Final = 256 * 1024
+_LONGEST: Final = 255  # characters of a name; many systems count bytes
+
+
+class Task(NamedTuple):
+    """One coded file to be written. `size` is the plain one's, in bytes."""
+
+    name: str
+    size: int
+    coding: str
+
+    @property
+    def target(self) -> str:
+        return self.name + EXTENSIONS[self.coding]
+
+
+class Stopped(Exception):
+    """Ctrl-C."""
+
+
+def status_of(target: str) -> os.stat_result | None:
+    """What lies where a coded file shall; None where there is nothing, or what is no file."""
+    with contextlib.suppress(OSError):
+        status = os.stat(target)
+        if stat.S_ISREG(status.st_mode):
+            return status
+    return None
+
+
+def too_long(target: str) -> bool:
+    """Whether no file can have that name."""
+    if len(os.path.basename(target)) > _LONGEST:
+        return True
+    try:
+        os.lstat(target)
+    except OSError as error:
+        return error.errno == errno.ENAMETOOLONG
+    return False
+
+
+def is_ours(task: Task) -> bool:
+    """Whether the coded file that is there may be replaced. Raises nothing: what cannot be read is not ours."""
+    try:
+        with open(task.target, "rb", buffering=0) as stream:
+            return may_be_ours(task.coding, stream.read(MARK_LENGTH))
+    except OSError:
+        return False
+
+
+def write(task: Task, coder: Callable[[], Coder], stop: threading.Event) -> int | None:
+    """Writes one coded file; its size in bytes, or None where it would be no smaller. Raises OSError."""
+    with open(task.name, "rb", buffering=0) as source:
+        status = os.fstat(source.fileno())
+        folder = os.path.dirname(task.name) or "."
+        # A name that begins with a dot is never served.
+        descriptor, temporary = tempfile.mkstemp(prefix=".tpserver-", suffix=".tmp", dir=folder)
+        try:
+            with open(descriptor, "wb") as target:
+                target.writelines(coded(_pieces(source, stop), coder(), status.st_size))
+                size = target.tell()
+            if signature(os.fstat(source.fileno())) != signature(status):
+                raise OSError("it was changed meanwhile")
+            os.chmod(temporary, stat.S_IMODE(status.st_mode))
+            os.utime(temporary, ns=(status.st_atime_ns, status.st_mtime_ns))
+            os.replace(temporary, task.target)
+        except NoSmaller:
+            os.unlink(temporary)
+            return None
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            raise
+    return size
+
+
+def _pieces(source: io.FileIO, stop: threading.Event) -> Iterator[bytes]:
+    while piece := source.read(_PIECE):
+        if stop.is_set():
+            raise Stopped
+        yield piece
