@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import random
 import re
 import shutil
 import stat
@@ -22,7 +23,7 @@ from tpserver import compress_files as files
 from tpserver.compress import compress
 from tpserver.compress_output import percent, printable, readable
 from tpserver.errors import UsageError
-from tpserver.http.codings import Coder, thorough_coders
+from tpserver.http.codings import Coder, coded, thorough_coders
 
 TEXT = b"a line of text that comes again and again\n" * 200
 GZIP = {"gzip": thorough_coders()["gzip"]}
@@ -186,6 +187,59 @@ def test_what_is_not_up_to_date_is_written_again(tmp_path: Path, only_gzip: None
     assert run(tmp_path)[0] == 0
     assert gzip.decompress(coded.read_bytes()) == TEXT
     assert coded.stat().st_mtime_ns == path.stat().st_mtime_ns
+
+
+def put_back(path: Path, content: bytes) -> None:
+    """An earlier version with its own time, as `cp -p`, rsync and tar put it back."""
+    path.write_bytes(content)
+    os.utime(path, ns=(0, 10**18))
+
+
+RANDOM = random.Random(7).randbytes(5000)
+
+
+@pytest.mark.parametrize("earlier", [b"a{color:red}\n" * 50, RANDOM], ids=["small", "no smaller"])
+def test_after_a_rollback_the_later_version_is_not_sent_to_who_takes_codings(
+    tmp_path: Path, start: Any, earlier: bytes
+) -> None:
+    path = tmp_path / "a.css"
+    path.write_bytes(TEXT)
+    run(tmp_path)
+    put_back(path, earlier)
+    status, said = run(tmp_path)
+    assert (status, coded_files(tmp_path)) == (0, [])
+    assert "a.css.gz: removed: it held another version of its file" in said
+    assert f"\n{len(thorough_coders())} coded files removed: " in said
+    running: Running = start(root=tmp_path, compress="sidecars")
+    answer = running.exchange(b"GET /a.css HTTP/1.1\r\nHost: h\r\nAccept-Encoding: br, zstd, gzip\r\n\r\n")
+    assert answer.partition(b"\r\n\r\n")[2] == earlier
+    assert "removed" not in run(tmp_path)[1]
+
+
+def test_a_small_file_keeps_the_coded_files_that_hold_it(tmp_path: Path) -> None:
+    path, small = tmp_path / "a.css", b"a{color:red}\n" * 50
+    path.write_bytes(TEXT[:1000] + small)
+    run(tmp_path)
+    written = coded_files(tmp_path)
+    for name in written:  # as if another tool had compressed so small a file
+        (tmp_path / name).unlink()
+    path.write_bytes(small)
+    for coding, coder in thorough_coders().items():
+        target = files.Task(str(path), len(small), coding).target
+        Path(target).write_bytes(b"".join(coded([small], coder(), len(small))))
+    status, said = run(tmp_path)
+    assert (status, coded_files(tmp_path)) == (0, written)
+    assert "a.css." not in said
+
+
+@pytest.mark.parametrize("earlier", [b"x" * 900, RANDOM], ids=["small", "no smaller"])
+def test_a_rollback_removes_nobody_elses_archive(tmp_path: Path, only_gzip: None, earlier: bytes) -> None:
+    path, archive = tmp_path / "a.csv", tmp_path / "a.csv.gz"
+    put_back(path, earlier)
+    archive.write_bytes(gzip.compress(b"y" * len(earlier)))
+    status, said = run(tmp_path)
+    assert (status, gzip.decompress(archive.read_bytes())) == (0, b"y" * len(earlier))
+    assert said.count(f"{archive} is left alone: it was not written by this command; remove it") == 1
 
 
 @pytest.mark.parametrize(("plain", "coded"), [(10**18 + 5, 10**18), (10**18, 10**18 + 5)])

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final, TextIO
 
-from tpserver.compress_files import Task, is_ours, status_of, too_long, write
+from tpserver.compress_files import Outcome, Task, is_ours, settle, status_of, too_long
 from tpserver.compress_output import Output, percent, printable, readable
 from tpserver.errors import UsageError
 from tpserver.http.codings import (
@@ -32,11 +32,14 @@ from tpserver.http.codings import (
 from tpserver.http.media import media_type
 from tpserver.http.paths import WELL_KNOWN, is_code
 from tpserver.responders.file import signature
-from tpserver.responders.variants import SMALLEST, is_of
+from tpserver.responders.variants import SMALLEST, is_current, is_of
 
 _MOST_JOBS: Final = 256
 _INTERRUPTED: Final = 130  # as a shell tells it
 _OTHERS: Final = "is left alone: it was not written by this command; remove it to have it written"
+_OTHERS_SMALL: Final = (
+    "is left alone: it was not written by this command; remove it, its content is not that of its file"
+)
 _MISSING: Final = {
     "br": "the package brotli is not installed (pip install tpserver[compress] brings it)",
     "zstd": "it takes Python 3.14, or the package backports.zstd",
@@ -63,7 +66,8 @@ class Tree:
     files: int = 0  # looked at
     other: int = 0  # of a kind that does not get smaller
     small: int = 0
-    others: list[str] = field(default_factory=list)  # names of coded files that somebody else has written
+    removed: int = 0  # coded files of another version
+    others: list[str] = field(default_factory=list)  # lines on coded files that somebody else has written
     failures: list[str] = field(default_factory=list)
 
 
@@ -140,6 +144,7 @@ def _plan(tree: Tree, path: str, status: os.stat_result) -> None:
         tree.other += 1
     elif status.st_size < SMALLEST:
         tree.small += 1
+        _plan_small(tree, path, status)
     else:
         for coding, total in tree.sums.items():
             task = Task(path, status.st_size, coding)
@@ -152,21 +157,30 @@ def _plan(tree: Tree, path: str, status: os.stat_result) -> None:
                 total.before += task.size
                 total.after += old.st_size
             elif old.st_size and not is_ours(task):
-                tree.others.append(task.target)
+                tree.others.append(f"{printable(task.target)} {_OTHERS}")
             else:
                 tree.tasks.append(task)
 
 
+def _plan_small(tree: Tree, path: str, status: os.stat_result) -> None:
+    """Coded files of another, larger version may have stayed, and be newer than what was put back."""
+    for coding in tree.sums:
+        task = Task(path, status.st_size, coding, is_small=True)
+        old = status_of(task.target)
+        if old is not None and old.st_size and is_current(signature(status), signature(old)):
+            tree.tasks.append(task)
+
+
 def _run(tree: Tree, coders: dict[str, Callable[[], Coder]], jobs: int, out: Output) -> None:
     """Runs the tasks, and notes what has come of each; no more of them are in the pool than keep it busy."""
-    waiting: dict[Future[int | None], Task] = {}
+    waiting: dict[Future[tuple[Outcome, int]], Task] = {}
     remaining = iter(tree.tasks)
     stop = threading.Event()
     with ThreadPoolExecutor(jobs, "compress") as pool:
         try:
             while True:
                 for task in islice(remaining, 2 * jobs - len(waiting)):
-                    waiting[pool.submit(write, task, coders[task.coding], stop)] = task
+                    waiting[pool.submit(settle, task, coders[task.coding], stop)] = task
                 if not waiting:
                     return
                 # Not for ever at a time: on Windows Ctrl-C does not end such a wait.
@@ -177,7 +191,7 @@ def _run(tree: Tree, coders: dict[str, Callable[[], Coder]], jobs: int, out: Out
             stop.set()  # nothing is left to be stopped, or Ctrl-C came
 
 
-def _note(tree: Tree, task: Task, future: Future[int | None], out: Output) -> None:
+def _note(tree: Tree, task: Task, future: Future[tuple[Outcome, int]], out: Output) -> None:
     """Counts what has come of a task, and tells of it."""
     total = tree.sums[task.coding]
     error = future.exception()
@@ -185,15 +199,20 @@ def _note(tree: Tree, task: Task, future: Future[int | None], out: Output) -> No
         tree.failures.append(f"cannot write {printable(task.target)}: {getattr(error, 'strerror', None) or error}")
         out.done(task.size, task.target, "failed")
         return
-    size = future.result()
-    if size is None:
-        total.no_smaller += 1
-        out.done(task.size, task.target, "no smaller, not written")
-        return
-    total.written += 1
-    total.before += task.size
-    total.after += size
-    out.done(task.size, task.target, f"{readable(task.size)} -> {readable(size)}, {percent(task.size, size)} saved")
+    outcome, size = future.result()
+    if outcome is Outcome.OTHERS:
+        tree.others.append(f"{printable(task.target)} {_OTHERS_SMALL if task.is_small else _OTHERS}")
+    tree.removed += outcome is Outcome.REMOVED
+    total.no_smaller += outcome in (Outcome.NO_SMALLER, Outcome.REMOVED) and not task.is_small
+    if outcome is Outcome.WRITTEN:
+        total.written += 1
+        total.before += task.size
+        total.after += size
+        what = f"{readable(task.size)} -> {readable(size)}, {percent(task.size, size)} saved"
+        out.done(task.size, task.target, what)
+    else:
+        told_below = outcome in (Outcome.OTHERS, Outcome.UP_TO_DATE)
+        out.done(task.size, task.target, None if told_below else outcome.value)
 
 
 def report(tree: Tree, codings: tuple[str, ...]) -> list[str]:
@@ -217,6 +236,8 @@ def report(tree: Tree, codings: tuple[str, ...]) -> list[str]:
     lines.append(
         f"{tree.files} files: {tree.other} of kinds that do not get smaller, {tree.small} smaller than {SMALLEST} bytes"
     )
-    lines += [f"{printable(name)} {_OTHERS}" for name in tree.others]
+    if tree.removed:
+        lines.append(f"{tree.removed} coded files removed: they held other versions, and these get no smaller")
+    lines += tree.others
     lines += [f"{coding} is not written: {_MISSING[coding]}" for coding in EXTENSIONS if coding not in codings]
     return lines

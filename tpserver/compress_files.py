@@ -1,4 +1,4 @@
-"""One coded file beside its plain one: whether it is there, whose it is, and how it is written."""
+"""One coded file beside its plain one: whether it is there, whose it is, what it holds, and how it is written."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import stat
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from enum import Enum
 from typing import Final, NamedTuple
 
-from tpserver.http.codings import EXTENSIONS, MARK_LENGTH, Coder, NoSmaller, coded, may_be_ours
+from tpserver.http.codings import EXTENSIONS, MARK_LENGTH, Coder, NoSmaller, coded, decoded, may_be_ours
 from tpserver.responders.file import signature
 
 # Bytes compressed in one go; between two of them Ctrl-C is heeded.
@@ -21,15 +22,26 @@ _LONGEST: Final = 255  # characters of a name; many systems count bytes
 
 
 class Task(NamedTuple):
-    """One coded file to be written. `size` is the plain one's, in bytes."""
+    """One coded file to be written, or to be looked into. `size` is the plain one's, in bytes."""
 
     name: str
     size: int
     coding: str
+    is_small: bool = False  # too small to be compressed, yet a coded file is there that is not older
 
     @property
     def target(self) -> str:
         return self.name + EXTENSIONS[self.coding]
+
+
+class Outcome(Enum):
+    """What has come of a task."""
+
+    WRITTEN = "written"
+    UP_TO_DATE = "up to date"
+    NO_SMALLER = "no smaller, not written"
+    REMOVED = "removed: it held another version of its file, and this one gets no smaller"
+    OTHERS = "left alone"
 
 
 class Stopped(Exception):
@@ -65,8 +77,50 @@ def is_ours(task: Task) -> bool:
         return False
 
 
+def holds(task: Task, stop: threading.Event) -> bool:
+    """Whether the very content of its file is in the coded file that is there. Raises nothing but `Stopped`."""
+    try:
+        with open(task.name, "rb") as plain, open(task.target, "rb", buffering=0) as source:
+            for part in decoded(task.coding, _pieces(source, stop)):
+                if stop.is_set():
+                    raise Stopped
+                if plain.read(len(part)) != part:
+                    return False
+            return not plain.read(1)
+    except (OSError, ValueError):
+        return False
+
+
+def settle(task: Task, coder: Callable[[], Coder], stop: threading.Event) -> tuple[Outcome, int]:
+    """Does what is to be done; what has come of it, and the coded file's size in bytes, 0 where there is none of it.
+
+    Raises OSError and `Stopped`.
+    """
+    if task.is_small:
+        return (Outcome.UP_TO_DATE if holds(task, stop) else _remove(task)), 0
+    size = write(task, coder, stop)
+    if size is not None:
+        return Outcome.WRITTEN, size
+    old = status_of(task.target)
+    if old is None or not old.st_size or holds(task, stop):
+        return Outcome.NO_SMALLER, 0
+    # It is of another version of the file, and the server may send it: it may well be newer than the file.
+    return _remove(task), 0
+
+
+def _remove(task: Task) -> Outcome:
+    """Removes a coded file of another version, where it is one that this command would replace. Raises OSError."""
+    if not is_ours(task):
+        return Outcome.OTHERS
+    try:
+        os.unlink(task.target)
+    except OSError as error:
+        raise OSError(f"remove it, it holds another version of its file ({error.strerror})") from error
+    return Outcome.REMOVED
+
+
 def write(task: Task, coder: Callable[[], Coder], stop: threading.Event) -> int | None:
-    """Writes one coded file; its size in bytes, or None where it would be no smaller. Raises OSError."""
+    """Writes one coded file; its size in bytes, or None where it would be no smaller. Raises OSError and `Stopped`."""
     with open(task.name, "rb", buffering=0) as source:
         status = os.fstat(source.fileno())
         folder = os.path.dirname(task.name) or "."

@@ -31,12 +31,13 @@ class Output:
         self.clear()
         self._write(text + "\n")
 
-    def done(self, size: int, name: str, what: str) -> None:
-        """`size` bytes, those of the file `name`, are done; `what` has come of it."""
+    def done(self, size: int, name: str, what: str | None) -> None:
+        """`size` bytes, those of the file `name`, are done; `what` has come of it, None: nothing to speak of."""
         self._done += size
         name = printable(os.path.relpath(name, self._folder))
         if not self._bar:
-            self.line(f"{name}: {what}")
+            if what is not None:
+                self.line(f"{name}: {what}")
             return
         self._shown = True
         filled = _BAR * self._done // self._all
