@@ -23,7 +23,7 @@ from tpserver import compress_files as files
 from tpserver.compress import compress
 from tpserver.compress_output import percent, printable, readable
 from tpserver.errors import UsageError
-from tpserver.http.codings import Coder, coded, thorough_coders
+from tpserver.http.codings import Coder, coded, decoded, thorough_coders
 
 TEXT = b"a line of text that comes again and again\n" * 200
 GZIP = {"gzip": thorough_coders()["gzip"]}
@@ -193,6 +193,59 @@ def put_back(path: Path, content: bytes) -> None:
     """An earlier version with its own time, as `cp -p`, rsync and tar put it back."""
     path.write_bytes(content)
     os.utime(path, ns=(0, 10**18))
+
+
+def test_a_changed_file_that_kept_its_time_is_compressed_again(tmp_path: Path, start: Any) -> None:
+    path = tmp_path / "a.css"
+    put_back(path, TEXT)
+    run(tmp_path)
+    put_back(path, TEXT.upper())  # another build, with the same SOURCE_DATE_EPOCH
+    assert run(tmp_path)[0] == 0
+    running: Running = start(root=tmp_path, compress="sidecars")
+    for coding in thorough_coders():
+        answer = running.exchange(f"GET /a.css HTTP/1.1\r\nHost: h\r\nAccept-Encoding: {coding}\r\n\r\n".encode())
+        head, _, content = answer.partition(b"\r\n\r\n")
+        assert f"\r\nContent-Encoding: {coding}\r\n".encode() in head
+        assert b"".join(decoded(coding, [content])) == TEXT.upper()
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["changed later", "not told"])
+def test_a_tree_that_was_copied_with_its_times_is_not_compressed_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: bool
+) -> None:
+    path = tmp_path / "a.css"
+    put_back(path, TEXT)
+    run(tmp_path)
+    before = {name: (tmp_path / name).stat().st_ino for name in coded_files(tmp_path)}
+    put_back(path, TEXT)
+    monkeypatch.setattr(files, "CHANGE_TIMES", told and files.CHANGE_TIMES)
+    status, said = run(tmp_path)
+    assert status == 0
+    assert {name: (tmp_path / name).stat().st_ino for name in coded_files(tmp_path)} == before
+    for row, coding in zip(said.splitlines()[1:], thorough_coders(), strict=False):
+        assert row.split()[:6] == [coding, "0", "1", "0", "8.2", "KiB"]
+
+
+def test_a_stale_pair_that_was_copied_is_found_out_by_its_size(tmp_path: Path, only_gzip: None) -> None:
+    path, target = tmp_path / "a.css", tmp_path / "a.css.gz"
+    put_back(path, TEXT)
+    run(tmp_path)
+    put_back(path, TEXT * 2)
+    put_back(target, target.read_bytes())
+    run(tmp_path)
+    assert gzip.decompress(target.read_bytes()) == TEXT * 2
+
+
+@pytest.mark.parametrize(("inside", "left"), [(TEXT, False), (TEXT.upper(), True)])
+def test_an_archive_of_somebody_elses_with_the_same_time_is_looked_into(
+    tmp_path: Path, only_gzip: None, inside: bytes, left: bool
+) -> None:
+    archive = tmp_path / "a.csv.gz"
+    put_back(archive, gzip.compress(inside))
+    put_back(tmp_path / "a.csv", TEXT)
+    status, said = run(tmp_path)
+    assert (status, gzip.decompress(archive.read_bytes())) == (0, inside)
+    assert ("is left alone: it was not written by this command" in said) is left
 
 
 RANDOM = random.Random(7).randbytes(5000)

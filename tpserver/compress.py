@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final, TextIO
 
-from tpserver.compress_files import Outcome, Task, is_ours, settle, status_of, too_long
+from tpserver.compress_files import Outcome, Task, is_ours, is_settled, settle, status_of, too_long
 from tpserver.compress_output import Output, percent, printable, readable
 from tpserver.errors import UsageError
 from tpserver.http.codings import (
@@ -153,6 +153,9 @@ def _plan(tree: Tree, path: str, status: os.stat_result) -> None:
                 if not too_long(task.target):
                     tree.tasks.append(task)
             elif is_of(signature(status), signature(old)) and old.st_size:
+                if not is_settled(task, status, old):
+                    tree.tasks.append(task._replace(in_doubt=True))
+                    continue
                 total.up_to_date += 1
                 total.before += task.size
                 total.after += old.st_size
@@ -204,10 +207,12 @@ def _note(tree: Tree, task: Task, future: Future[tuple[Outcome, int]], out: Outp
         tree.others.append(f"{printable(task.target)} {_OTHERS_SMALL if task.is_small else _OTHERS}")
     tree.removed += outcome is Outcome.REMOVED
     total.no_smaller += outcome in (Outcome.NO_SMALLER, Outcome.REMOVED) and not task.is_small
-    if outcome is Outcome.WRITTEN:
-        total.written += 1
+    if outcome in (Outcome.WRITTEN, Outcome.UP_TO_DATE) and not task.is_small:
         total.before += task.size
         total.after += size
+        total.up_to_date += outcome is Outcome.UP_TO_DATE
+    if outcome is Outcome.WRITTEN:
+        total.written += 1
         what = f"{readable(task.size)} -> {readable(size)}, {percent(task.size, size)} saved"
         out.done(task.size, task.target, what)
     else:

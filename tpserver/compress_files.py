@@ -15,9 +15,12 @@ from typing import Final, NamedTuple
 
 from tpserver.http.codings import EXTENSIONS, MARK_LENGTH, Coder, NoSmaller, coded, decoded, may_be_ours
 from tpserver.responders.file import signature
+from tpserver.responders.variants import may_hold
 
 # Bytes compressed in one go; between two of them Ctrl-C is heeded.
 _PIECE: Final = 256 * 1024
+# Whether the system tells when a file was last changed, by whatever means: Windows tells when it was made.
+CHANGE_TIMES: Final = os.name == "posix"
 _LONGEST: Final = 255  # characters of a name; many systems count bytes
 
 
@@ -27,6 +30,7 @@ class Task(NamedTuple):
     name: str
     size: int
     coding: str
+    in_doubt: bool = False  # a coded file with its file's time is there; whether it is up to date, its content tells
     is_small: bool = False  # too small to be compressed, yet a coded file is there that is not older
 
     @property
@@ -77,6 +81,24 @@ def is_ours(task: Task) -> bool:
         return False
 
 
+def is_settled(task: Task, plain: os.stat_result, old: os.stat_result) -> bool:
+    """Whether a coded file with its file's time is surely up to date.
+
+    Many builds and archives give each version of a file the same time. A file that was changed after its coded one was
+    written tells so (no program sets that time), though it may only have been moved or copied. Who copies both may hide
+    it, so the server's own look at the first and last bytes is taken, too.
+    """
+    if not (CHANGE_TIMES and old.st_ctime_ns > plain.st_ctime_ns):
+        return False
+    try:
+        with open(task.target, "rb", buffering=0) as stream:
+            first = stream.read(4)
+            stream.seek(max(0, old.st_size - 4))
+            return may_hold(task.coding, first, stream.read(4), plain.st_size)
+    except OSError:
+        return True  # what cannot be read cannot be told better by its content
+
+
 def holds(task: Task, stop: threading.Event) -> bool:
     """Whether the very content of its file is in the coded file that is there. Raises nothing but `Stopped`."""
     try:
@@ -92,12 +114,17 @@ def holds(task: Task, stop: threading.Event) -> bool:
 
 
 def settle(task: Task, coder: Callable[[], Coder], stop: threading.Event) -> tuple[Outcome, int]:
-    """Does what is to be done; what has come of it, and the coded file's size in bytes, 0 where there is none of it.
+    """Does what is to be done; what has come of it, and the size in bytes of the coded file that there is then, or 0.
 
     Raises OSError and `Stopped`.
     """
-    if task.is_small:
-        return (Outcome.UP_TO_DATE if holds(task, stop) else _remove(task)), 0
+    if task.in_doubt or task.is_small:
+        if holds(task, stop):
+            return Outcome.UP_TO_DATE, os.stat(task.target).st_size
+        if task.is_small:
+            return _remove(task), 0
+        if not is_ours(task):
+            return Outcome.OTHERS, 0
     size = write(task, coder, stop)
     if size is not None:
         return Outcome.WRITTEN, size
