@@ -450,23 +450,40 @@ def test_the_command_as_a_person_gives_it(tmp_path: Path) -> None:
     assert gzip.decompress((tmp_path / "a.txt.gz").read_bytes()) == TEXT
 
 
-def test_one_line_for_what_cannot_be_written_and_the_rest_is(
-    tmp_path: Path, only_gzip: None, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("screen", [io.StringIO, Terminal])
+def test_a_line_for_each_file_that_cannot_be_written_and_the_rest_is(
+    tmp_path: Path, only_gzip: None, capsys: pytest.CaptureFixture[str], screen: type[io.StringIO]
 ) -> None:
     for name in ("a.txt", "b.txt", "c.txt"):
         (tmp_path / name).write_bytes(TEXT)
     for name in ("a.txt.gz", "b.txt.gz"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "x").touch()
-    status, said = run(tmp_path, jobs=1)
-    assert status == 1
-    assert "a.txt.gz: failed\n" in said
-    error = capsys.readouterr().err
-    assert error.startswith(f"tpserver: error: cannot write {tmp_path / 'a.txt.gz'}: ")
-    assert error.endswith(" (and 1 more)\n")
-    assert error.count("\n") == 1
+    said = screen()
+    assert compress(str(tmp_path), jobs=1, output=said) == 1
+    assert ("a.txt.gz: failed\n" in said.getvalue()) is (screen is io.StringIO)
+    errors = capsys.readouterr().err.splitlines()
+    for error, name in zip(errors, ("a.txt.gz", "b.txt.gz"), strict=True):
+        assert error.startswith(f"tpserver: error: cannot write {tmp_path / name}: ")
     assert gzip.decompress((tmp_path / "c.txt.gz").read_bytes()) == TEXT
     assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize(("failures", "last"), [(20, "19.txt"), (21, "and 1 more like these"), (50, "and 30 more")])
+def test_a_thousand_failures_do_not_fill_the_screen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], failures: int, last: str
+) -> None:
+    def coder() -> Coder:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(command, "thorough_coders", lambda: {"gzip": coder})
+    for number in range(failures):
+        (tmp_path / f"{number:02}.txt").write_bytes(TEXT)
+    assert run(tmp_path, jobs=1)[0] == 1
+    errors = capsys.readouterr().err.splitlines()
+    assert len(errors) == min(failures, 21)
+    assert all(line.startswith("tpserver: error: ") for line in errors)
+    assert last in errors[-1]
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="nothing is forbidden to this user")

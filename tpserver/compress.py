@@ -35,6 +35,7 @@ from tpserver.responders.file import signature
 from tpserver.responders.variants import SMALLEST, is_current, is_of
 
 _MOST_JOBS: Final = 256
+_MOST_FAILURES: Final = 20  # that are told one by one
 _INTERRUPTED: Final = 130  # as a shell tells it
 _OTHERS: Final = "is left alone: it was not written by this command; remove it to have it written"
 _OTHERS_SMALL: Final = (
@@ -93,11 +94,12 @@ def compress(folder: str, *, jobs: int | None = None, output: TextIO | None = No
         return _INTERRUPTED
     for line in report(tree, tuple(coders)):
         out.line(line)
-    if tree.failures:
-        more = f" (and {len(tree.failures) - 1} more)" if len(tree.failures) > 1 else ""
-        print(f"tpserver: error: {tree.failures[0]}{more}", file=sys.stderr)
-        return 1
-    return 0
+    told = tree.failures[:_MOST_FAILURES]
+    if len(tree.failures) > len(told):
+        told.append(f"and {len(tree.failures) - len(told)} more like these")
+    for failure in told:
+        print(f"tpserver: error: {failure}", file=sys.stderr)
+    return 1 if told else 0
 
 
 @contextlib.contextmanager
