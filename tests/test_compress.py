@@ -11,6 +11,7 @@ import shutil
 import stat
 import sys
 import threading
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from running import Running
 from tpserver import compress as command
 from tpserver import compress_files as files
 from tpserver.compress import compress
-from tpserver.compress_output import percent, printable, readable
+from tpserver.compress_output import columns, end_of, percent, printable, readable
 from tpserver.errors import UsageError
 from tpserver.http.codings import Coder, coded, decoded, thorough_coders
 
@@ -371,7 +372,8 @@ def test_lines_for_a_file_and_a_table_for_a_program(tmp_path: Path, only_gzip: N
     assert again.splitlines()[1].split() == ["gzip", "0", "2", "0", "16.4", "KiB", f"{2 * size}", "B", "99", "%"]
 
 
-def test_a_bar_on_a_terminal(tmp_path: Path, only_gzip: None) -> None:
+def test_a_bar_on_a_terminal(tmp_path: Path, only_gzip: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "79")
     for name in ("a.txt", "b" * 100 + ".txt"):
         (tmp_path / name).write_bytes(TEXT)
     said = Terminal()
@@ -382,9 +384,70 @@ def test_a_bar_on_a_terminal(tmp_path: Path, only_gzip: None) -> None:
         "[" + "#" * 15 + "." * 15 + "]  50% ",
         "[" + "#" * 30 + "] 100% ",
     ]
-    assert {len(bar) for bar in bars} == {78}
+    assert [bar[38:] for bar in bars] == ["a.txt.gz", ("b" * 100 + ".txt.gz")[-40:]]
     assert shown.endswith("\r" + " " * 78)
     assert table.lstrip().startswith("coding")
+
+
+def columns_of(text: str) -> int:
+    return sum(columns(char) for char in text)
+
+
+@pytest.mark.parametrize("wide", [300, 80, 60, 40, 24, 10, 5, 2, 1])
+@pytest.mark.parametrize("name", ["n" * 60, "\u65e5\u672c\u8a9e" * 20, "\U0001f600e\u0301" * 20, "x"])
+def test_the_bar_never_takes_more_than_a_line(
+    tmp_path: Path, only_gzip: None, monkeypatch: pytest.MonkeyPatch, wide: int, name: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(wide))
+    try:
+        (tmp_path / f"{name}.txt").write_bytes(TEXT)
+    except OSError:
+        pytest.skip("this file system takes no such names")
+    said = Terminal()
+    compress(str(tmp_path), jobs=1, output=said)
+    shown, _, table = said.getvalue().rpartition("\r")
+    assert "%" in shown or wide < 10
+    assert max(columns_of(line) for line in shown.split("\r")) < wide
+    assert table.lstrip().startswith("coding")
+    if wide == 300:
+        assert unicodedata.normalize("NFC", f"{name}.txt.gz") in unicodedata.normalize("NFC", shown)
+
+
+def test_a_terminal_that_has_not_all_characters_gets_no_more_than_a_line(
+    tmp_path: Path, only_gzip: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Old(io.TextIOWrapper):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setenv("COLUMNS", "60")
+    (tmp_path / ("\u65e5\u672c\u8a9e" * 10 + ".txt")).write_bytes(TEXT)
+    written = io.BytesIO()
+    screen = Old(written, encoding="ascii", newline="")
+    compress(str(tmp_path), jobs=1, output=screen)
+    shown = written.getvalue().decode("ascii").rpartition("\r")[0]
+    assert "\\u65e5\\u672c\\u8a9e.txt.gz" in shown
+    assert max(map(len, shown.split("\r"))) < 60
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "end"),
+    [
+        ("abc", 5, "abc"),
+        ("abc", 3, "abc"),
+        ("abc", 2, "bc"),
+        ("abc", 0, ""),
+        ("abc", -1, ""),
+        ("", 3, ""),
+        ("\u65e5\u672c", 4, "\u65e5\u672c"),
+        ("\u65e5\u672c", 3, "\u672c"),
+        ("\u65e5\u672c", 1, ""),
+        ("abe\u0301", 2, "be\u0301"),
+        ("abe\u0301c", 1, "c"),
+    ],
+)
+def test_the_end_of_a_name_that_is_too_wide(text: str, width: int, end: str) -> None:
+    assert end_of(text, width) == end
 
 
 def test_a_folder_with_nothing_to_do(tmp_path: Path, only_gzip: None) -> None:

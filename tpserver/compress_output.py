@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import sys
+import unicodedata
 from typing import Final, TextIO
 
-_BAR: Final = 30
-_WIDTH: Final = 78  # of a line, on the narrowest terminal
+_BAR: Final = 30  # columns, where there is room
+_PERCENT: Final = 8  # columns of what stands around the bar and behind it
+_USUAL: Final = (80, 24)  # a terminal that does not tell its size
 
 
 class Output:
@@ -16,11 +19,12 @@ class Output:
 
     def __init__(self, stream: TextIO | None, folder: str) -> None:
         self._stream = stream
+        self._encoding = getattr(stream, "encoding", None) or "utf-8"
         self._folder = folder
         self._all = 1  # bytes there are, and were
         self._done = 0
         self._bar = stream is not None and stream.isatty()
-        self._shown = False
+        self._shown = 0  # columns to be cleared
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
@@ -39,16 +43,25 @@ class Output:
             if what is not None:
                 self.line(f"{name}: {what}")
             return
-        self._shown = True
-        filled = _BAR * self._done // self._all
-        bar = f"[{'#' * filled}{'.' * (_BAR - filled)}] {100 * self._done // self._all:3}% "
-        self._write("\r" + (bar + name[-(_WIDTH - len(bar)) :]).ljust(_WIDTH))
+        # As it will be written: what the terminal's encoding has not takes several columns.
+        name = name.encode(self._encoding, "backslashreplace").decode(self._encoding)
+        # A line that fills the last column is followed by another one on some terminals.
+        width = shutil.get_terminal_size(_USUAL).columns - 1
+        length = max(0, min(_BAR, width // 2 - _PERCENT))
+        filled = length * self._done // self._all
+        bar = f"[{'#' * filled}{'.' * (length - filled)}] " if length else ""
+        bar = f"{bar}{100 * self._done // self._all:3}% "[: max(0, width)]
+        before, self._shown = self._blank(), width
+        self._write(before + bar + end_of(name, width - len(bar)))
 
     def clear(self) -> None:
         """Takes the bar away."""
         if self._shown:
-            self._shown = False
-            self._write("\r" + " " * _WIDTH + "\r")
+            self._write(self._blank())
+            self._shown = 0
+
+    def _blank(self) -> str:
+        return "\r" + " " * self._shown + "\r"
 
     def _write(self, text: str) -> None:
         if self._stream is not None:
@@ -76,6 +89,24 @@ def readable(size: int) -> str:
 def percent(before: int, after: int) -> str:
     """What was saved of `before` bytes."""
     return f"{100 * (before - after) / before:.0f} %" if before else "-"
+
+
+def columns(char: str) -> int:
+    """How many columns of a terminal a character takes, or a few more: some are drawn into the one before."""
+    if unicodedata.combining(char):
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
+
+
+def end_of(text: str, width: int) -> str:
+    """As much of a text's end as goes into `width` columns."""
+    start = len(text)
+    while start and (width := width - columns(text[start - 1])) >= 0:
+        start -= 1
+    # What is drawn into the character before it goes with that.
+    while start < len(text) and not columns(text[start]):
+        start += 1
+    return text[start:]
 
 
 def printable(text: str) -> str:
