@@ -8,6 +8,7 @@ import os
 import random
 import re
 import shutil
+import signal
 import stat
 import sys
 import threading
@@ -619,13 +620,21 @@ def test_nobody_reads_what_it_says(tmp_path: Path, only_gzip: None) -> None:
     assert coded_files(tmp_path) == ["a.txt.gz"]
 
 
-def test_ctrl_c_leaves_no_half_files(tmp_path: Path) -> None:
+SIGNALS = [signal.SIGINT] if WINDOWS else [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+# Where these tests run under nohup, so does what they start.
+HUNG_UP = not WINDOWS and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
+
+
+@pytest.mark.parametrize("ending", SIGNALS, ids=lambda ending: signal.Signals(ending).name)
+def test_what_ends_a_run_leaves_no_half_files(tmp_path: Path, ending: int) -> None:
+    if ending not in (signal.SIGINT, signal.SIGTERM) and not HUNG_UP:
+        pytest.skip("SIGHUP is ignored here")
     content = os.urandom(150_000).hex().encode()
     for number in range(60):
         (tmp_path / f"{number:02}.txt").write_bytes(content)
     with python("-m", "tpserver", "compress", "--jobs", "2", ".", cwd=tmp_path) as console:
         console.read_line()
-        ended = console.stop()
+        ended = console.stop(ending)
     assert (ended.status, ended.stderr) == (130, "")
     assert ended.stdout.endswith("stopped; what was written is whole\n")
     names = coded_files(tmp_path)
@@ -634,6 +643,62 @@ def test_ctrl_c_leaves_no_half_files(tmp_path: Path) -> None:
         if name.endswith(".gz"):
             assert gzip.decompress((tmp_path / name).read_bytes()) == content
     assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.skipif(WINDOWS or shutil.which("nohup") is None, reason="there is no nohup")
+def test_a_run_under_nohup_goes_on_when_its_terminal_is_closed(tmp_path: Path) -> None:
+    content = os.urandom(150_000).hex().encode()
+    for number in range(6):
+        (tmp_path / f"{number:02}.txt").write_bytes(content)
+    arguments = ("-m", "tpserver", "compress", "--jobs", "2", ".")
+    with python(*arguments, cwd=tmp_path, command=("nohup",)) as console:
+        console.read_line()
+        ended = console.stop(signal.SIGHUP)
+    assert (ended.status, len(list(tmp_path.glob("*.gz")))) == (0, 6)
+
+
+@pytest.mark.skipif(not HUNG_UP, reason="there is no SIGHUP, or it is ignored")
+def test_the_second_sighup_of_a_closed_terminal_does_not_stop_the_tidying_up() -> None:
+    before = signal.getsignal(signal.SIGHUP)
+    tidied = []
+
+    def close_the_terminal() -> None:
+        with command._signals_interrupt():
+            try:
+                signal.raise_signal(signal.SIGHUP)
+            finally:
+                signal.raise_signal(signal.SIGHUP)
+                tidied.append(True)
+
+    with pytest.raises(KeyboardInterrupt):
+        close_the_terminal()
+    assert tidied
+    assert signal.getsignal(signal.SIGHUP) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "seconds", "removed"),
+    [
+        (".tpserver-ab_01xyz.tmp", -60.0, True),
+        (".tpserver-ab_01xyz.tmp", 60.0, False),
+        (".tpserver-ab_01xyz", -60.0, False),
+        (".tpserver-mine.tmp", -60.0, False),
+        ("tpserver-ab_01xyz.tmp", -60.0, False),
+    ],
+)
+def test_what_a_killed_run_left_is_removed_an_hour_later(
+    tmp_path: Path, only_gzip: None, monkeypatch: pytest.MonkeyPatch, name: str, seconds: float, removed: bool
+) -> None:
+    left = tmp_path / "folder" / name
+    left.parent.mkdir()
+    left.write_bytes(b"half")
+    assert "temporary" not in run(tmp_path)[1]
+    assert left.exists()
+    # So much younger than what is left behind, or older.
+    monkeypatch.setattr(files, "LEFT_BEHIND", seconds)
+    status, said = run(tmp_path)
+    assert (status, left.exists()) == (0, not removed)
+    assert ("1 temporary files removed" in said) is removed
 
 
 @pytest.mark.skipif(WINDOWS or shutil.which("sh") is None, reason="terminals of another kind")

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final, TextIO
 
-from tpserver.compress_files import Outcome, Task, is_ours, is_settled, settle, status_of, too_long
+from tpserver.compress_files import Outcome, Task, is_ours, is_settled, remove_leftover, settle, status_of, too_long
 from tpserver.compress_output import Output, percent, printable, readable
 from tpserver.errors import UsageError
 from tpserver.http.codings import (
@@ -68,6 +68,7 @@ class Tree:
     other: int = 0  # of a kind that does not get smaller
     small: int = 0
     removed: int = 0  # coded files of another version
+    leftovers: int = 0  # temporary files that were removed
     others: list[str] = field(default_factory=list)  # lines on coded files that somebody else has written
     failures: list[str] = field(default_factory=list)
 
@@ -104,21 +105,37 @@ def compress(folder: str, *, jobs: int | None = None, output: TextIO | None = No
 
 @contextlib.contextmanager
 def _signals_interrupt() -> Iterator[None]:
-    """SIGTERM, and Ctrl-Break on Windows, are taken for Ctrl-C, so that they leave no half file either."""
+    """SIGTERM, SIGHUP, and Ctrl-Break on Windows, are taken for Ctrl-C, so that they leave no half file either.
+
+    What is ignored (SIGHUP under nohup) stays so.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGBREAK") if hasattr(signal, name)]
-    before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]
+    before = {number: signal.getsignal(number) for number in numbers}
     try:
+        for number, handler in before.items():
+            if handler not in (signal.SIG_IGN, None):  # None: it is not Python's
+                signal.signal(number, _interrupt)
         yield
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            if handler is not None:
+                signal.signal(number, handler)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    # A terminal that is closed may send SIGHUP twice, the shell and the system: the second shall not end the tidying.
+    signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def look(folder: str, codings: tuple[str, ...]) -> Tree:
-    """Finds out what there is to do. Links are left alone: what they lead to is compressed where it lies."""
+    """Finds out what there is to do, and removes what a killed run has left.
+
+    Links are left alone: what they lead to is compressed where it lies.
+    """
     tree = Tree(sums={coding: Sum() for coding in codings})
 
     def failed(error: OSError) -> None:
@@ -127,6 +144,7 @@ def look(folder: str, codings: tuple[str, ...]) -> Tree:
     for place, folders, names in os.walk(folder, onerror=failed):
         folders[:] = sorted(name for name in folders if not name.startswith(".") or name == WELL_KNOWN)
         for name in sorted(names):
+            tree.leftovers += remove_leftover(os.path.join(place, name))
             if name.startswith(".") or is_coded(name) or is_code(name):
                 continue
             path = os.path.join(place, name)
@@ -245,6 +263,8 @@ def report(tree: Tree, codings: tuple[str, ...]) -> list[str]:
     )
     if tree.removed:
         lines.append(f"{tree.removed} coded files removed: they held other versions, and these get no smaller")
+    if tree.leftovers:
+        lines.append(f"{tree.leftovers} temporary files removed: a run that was killed had left them")
     lines += tree.others
     lines += [f"{coding} is not written: {_MISSING[coding]}" for coding in EXTENSIONS if coding not in codings]
     return lines

@@ -6,9 +6,11 @@ import contextlib
 import errno
 import io
 import os
+import re
 import stat
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from enum import Enum
 from typing import Final, NamedTuple
@@ -21,6 +23,12 @@ from tpserver.responders.variants import may_hold
 _PIECE: Final = 256 * 1024
 # Whether the system tells when a file was last changed, by whatever means: Windows tells when it was made.
 CHANGE_TIMES: Final = os.name == "posix"
+# Temporary files, as `mkstemp` names them. A name that begins with a dot is never served.
+_PREFIX: Final = ".tpserver-"
+_SUFFIX: Final = ".tmp"
+_TEMPORARY: Final = re.compile(re.escape(_PREFIX) + "[a-z0-9_]{8}" + re.escape(_SUFFIX))
+# Seconds after which nobody writes to one any more: a run does so with every piece.
+LEFT_BEHIND: Final = 3600.0
 _LONGEST: Final = 255  # characters of a name; many systems count bytes
 
 
@@ -151,8 +159,7 @@ def write(task: Task, coder: Callable[[], Coder], stop: threading.Event) -> int 
     with open(task.name, "rb", buffering=0) as source:
         status = os.fstat(source.fileno())
         folder = os.path.dirname(task.name) or "."
-        # A name that begins with a dot is never served.
-        descriptor, temporary = tempfile.mkstemp(prefix=".tpserver-", suffix=".tmp", dir=folder)
+        descriptor, temporary = tempfile.mkstemp(prefix=_PREFIX, suffix=_SUFFIX, dir=folder)
         try:
             with open(descriptor, "wb") as target:
                 target.writelines(coded(_pieces(source, stop), coder(), status.st_size))
@@ -170,6 +177,22 @@ def write(task: Task, coder: Callable[[], Coder], stop: threading.Event) -> int 
                 os.unlink(temporary)
             raise
     return size
+
+
+def remove_leftover(path: str) -> bool:
+    """Removes a temporary file that a killed run has left, and tells whether it was one. Raises nothing."""
+    if not _TEMPORARY.fullmatch(os.path.basename(path)):
+        return False
+    try:
+        status = os.lstat(path)
+        # It gets its file's time shortly before it takes its name.
+        age = time.time() - max(status.st_mtime, status.st_ctime)
+        if not stat.S_ISREG(status.st_mode) or age < LEFT_BEHIND:
+            return False
+        os.unlink(path)
+    except OSError:
+        return False
+    return True
 
 
 def _pieces(source: io.FileIO, stop: threading.Event) -> Iterator[bytes]:
