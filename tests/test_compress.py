@@ -620,9 +620,11 @@ def test_nobody_reads_what_it_says(tmp_path: Path, only_gzip: None) -> None:
     assert coded_files(tmp_path) == ["a.txt.gz"]
 
 
-SIGNALS = [signal.SIGINT] if WINDOWS else [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+# None where the system has none.
+SIGHUP: Any = getattr(signal, "SIGHUP", None)
+SIGNALS = [signal.SIGINT] if WINDOWS else [signal.SIGINT, signal.SIGTERM, *([SIGHUP] if SIGHUP else [])]
 # Where these tests run under nohup, so does what they start.
-HUNG_UP = not WINDOWS and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
+HUNG_UP = SIGHUP is not None and signal.getsignal(SIGHUP) is not signal.SIG_IGN
 
 
 @pytest.mark.parametrize("ending", SIGNALS, ids=lambda ending: signal.Signals(ending).name)
@@ -645,7 +647,7 @@ def test_what_ends_a_run_leaves_no_half_files(tmp_path: Path, ending: int) -> No
     assert not list(tmp_path.glob(".*"))
 
 
-@pytest.mark.skipif(WINDOWS or shutil.which("nohup") is None, reason="there is no nohup")
+@pytest.mark.skipif(SIGHUP is None or shutil.which("nohup") is None, reason="there is no nohup")
 def test_a_run_under_nohup_goes_on_when_its_terminal_is_closed(tmp_path: Path) -> None:
     content = os.urandom(150_000).hex().encode()
     for number in range(6):
@@ -653,27 +655,27 @@ def test_a_run_under_nohup_goes_on_when_its_terminal_is_closed(tmp_path: Path) -
     arguments = ("-m", "tpserver", "compress", "--jobs", "2", ".")
     with python(*arguments, cwd=tmp_path, command=("nohup",)) as console:
         console.read_line()
-        ended = console.stop(signal.SIGHUP)
+        ended = console.stop(SIGHUP)
     assert (ended.status, len(list(tmp_path.glob("*.gz")))) == (0, 6)
 
 
 @pytest.mark.skipif(not HUNG_UP, reason="there is no SIGHUP, or it is ignored")
 def test_the_second_sighup_of_a_closed_terminal_does_not_stop_the_tidying_up() -> None:
-    before = signal.getsignal(signal.SIGHUP)
+    before = signal.getsignal(SIGHUP)
     tidied = []
 
     def close_the_terminal() -> None:
         with command._signals_interrupt():
             try:
-                signal.raise_signal(signal.SIGHUP)
+                signal.raise_signal(SIGHUP)
             finally:
-                signal.raise_signal(signal.SIGHUP)
+                signal.raise_signal(SIGHUP)
                 tidied.append(True)
 
     with pytest.raises(KeyboardInterrupt):
         close_the_terminal()
     assert tidied
-    assert signal.getsignal(signal.SIGHUP) == before
+    assert signal.getsignal(SIGHUP) == before
 
 
 @pytest.mark.parametrize(
