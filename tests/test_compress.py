@@ -287,6 +287,16 @@ def test_a_small_file_keeps_the_coded_files_that_hold_it(tmp_path: Path) -> None
     assert "a.css." not in said
 
 
+def test_no_coded_file_is_removed_because_its_file_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").mkdir()  # opening it fails everywhere, and for everybody
+    target = tmp_path / "a.txt.br"
+    target.write_bytes(b"Brotli")
+    task = files.Task(str(tmp_path / "a.txt"), 900, "br", is_small=True)
+    with pytest.raises(OSError, match=r"a\.txt"):
+        files.settle(task, GZIP["gzip"], threading.Event())
+    assert target.exists()
+
+
 @pytest.mark.parametrize("earlier", [b"x" * 900, RANDOM], ids=["small", "no smaller"])
 def test_a_rollback_removes_nobody_elses_archive(tmp_path: Path, only_gzip: None, earlier: bytes) -> None:
     path, archive = tmp_path / "a.csv", tmp_path / "a.csv.gz"

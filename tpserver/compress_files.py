@@ -27,7 +27,7 @@ CHANGE_TIMES: Final = os.name == "posix"
 _PREFIX: Final = ".tpserver-"
 _SUFFIX: Final = ".tmp"
 _TEMPORARY: Final = re.compile(re.escape(_PREFIX) + "[a-z0-9_]{8}" + re.escape(_SUFFIX))
-# Seconds after which nobody writes to one any more: a run does so with every piece.
+# Seconds after which nobody writes to one any more: a run does so every few seconds.
 LEFT_BEHIND: Final = 3600.0
 _LONGEST: Final = 255  # characters of a name; many systems count bytes
 
@@ -108,17 +108,30 @@ def is_settled(task: Task, plain: os.stat_result, old: os.stat_result) -> bool:
 
 
 def holds(task: Task, stop: threading.Event) -> bool:
-    """Whether the very content of its file is in the coded file that is there. Raises nothing but `Stopped`."""
+    """Whether the very content of its file is in the coded file that is there.
+
+    Raises `Stopped`, and OSError where the plain file cannot be read: it says nothing of the coded one.
+    """
+    with open(task.name, "rb") as plain:
+        try:
+            for part in _content(task, stop):
+                if plain.read(len(part)) != part:
+                    return False
+        except ValueError:
+            return False
+        return not plain.read(1)
+
+
+def _content(task: Task, stop: threading.Event) -> Iterator[bytes]:
+    """The content of the coded file that is there, in pieces. Raises `Stopped`, and ValueError where it has none."""
     try:
-        with open(task.name, "rb") as plain, open(task.target, "rb", buffering=0) as source:
+        with open(task.target, "rb", buffering=0) as source:
             for part in decoded(task.coding, _pieces(source, stop)):
                 if stop.is_set():
                     raise Stopped
-                if plain.read(len(part)) != part:
-                    return False
-            return not plain.read(1)
-    except (OSError, ValueError):
-        return False
+                yield part
+    except OSError as error:
+        raise ValueError("it cannot be read") from error
 
 
 def settle(task: Task, coder: Callable[[], Coder], stop: threading.Event) -> tuple[Outcome, int]:
