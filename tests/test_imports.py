@@ -20,7 +20,9 @@ MAY_IMPORT = {
     "__init__": {"config", "run", "version"},
     "__main__": {"cli"},
     "cli": {"compress", "config", "errors", "run", "version"},
-    "compress": {"errors", "http", "responders"},
+    "compress": {"compress_files", "compress_output", "errors", "http", "responders"},
+    "compress_files": {"http", "responders"},
+    "compress_output": set(),
     "run": {
         "access_log",
         "config",

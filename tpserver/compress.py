@@ -8,61 +8,43 @@ temporary file takes the name when it is whole, so there is no half one.
 from __future__ import annotations
 
 import contextlib
-import errno
-import io
 import os
 import signal
 import stat
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Final, NamedTuple, TextIO
+from typing import Final, TextIO
 
+from tpserver.compress_files import Outcome, Task, is_ours, is_settled, remove_leftover, settle, status_of, too_long
+from tpserver.compress_output import Output, percent, printable, readable
 from tpserver.errors import UsageError
 from tpserver.http.codings import (
     EXTENSIONS,
-    MARK_LENGTH,
     Coder,
-    NoSmaller,
-    coded,
     compressible,
     is_coded,
-    may_be_ours,
     thorough_coders,
 )
 from tpserver.http.media import media_type
 from tpserver.http.paths import WELL_KNOWN, is_code
 from tpserver.responders.file import signature
-from tpserver.responders.variants import SMALLEST, is_of
+from tpserver.responders.variants import SMALLEST, is_current, is_of
 
-# Bytes compressed in one go; between two of them Ctrl-C is heeded.
-_PIECE: Final = 256 * 1024
 _MOST_JOBS: Final = 256
-_LONGEST: Final = 255  # characters of a name; many systems count bytes
-_BAR: Final = 30
-_WIDTH: Final = 78  # of a line, on the narrowest terminal
+_MOST_FAILURES: Final = 20  # that are told one by one
 _INTERRUPTED: Final = 130  # as a shell tells it
 _OTHERS: Final = "is left alone: it was not written by this command; remove it to have it written"
+_OTHERS_SMALL: Final = (
+    "is left alone: it was not written by this command; remove it, its content is not that of its file"
+)
 _MISSING: Final = {
     "br": "the package brotli is not installed (pip install tpserver[compress] brings it)",
     "zstd": "it takes Python 3.14, or the package backports.zstd",
 }
-
-
-class Task(NamedTuple):
-    """One coded file to be written. `size` is the plain one's, in bytes."""
-
-    name: str
-    size: int
-    coding: str
-
-    @property
-    def target(self) -> str:
-        return self.name + EXTENSIONS[self.coding]
 
 
 @dataclass
@@ -85,12 +67,10 @@ class Tree:
     files: int = 0  # looked at
     other: int = 0  # of a kind that does not get smaller
     small: int = 0
-    others: list[str] = field(default_factory=list)  # names of coded files that somebody else has written
+    removed: int = 0  # coded files of another version
+    leftovers: int = 0  # temporary files that were removed
+    others: list[str] = field(default_factory=list)  # lines on coded files that somebody else has written
     failures: list[str] = field(default_factory=list)
-
-
-class _Stopped(Exception):
-    """Ctrl-C."""
 
 
 def compress(folder: str, *, jobs: int | None = None, output: TextIO | None = None) -> int:
@@ -104,7 +84,7 @@ def compress(folder: str, *, jobs: int | None = None, output: TextIO | None = No
         raise UsageError(f"--jobs takes 1 to {_MOST_JOBS}, not {jobs}")
     jobs = jobs or os.cpu_count() or 1
     coders = thorough_coders()
-    out = _Output(output or sys.stdout, folder)
+    out = Output(output or sys.stdout, folder)
     try:
         with _signals_interrupt():
             tree = look(folder, tuple(coders))
@@ -115,30 +95,47 @@ def compress(folder: str, *, jobs: int | None = None, output: TextIO | None = No
         return _INTERRUPTED
     for line in report(tree, tuple(coders)):
         out.line(line)
-    if tree.failures:
-        more = f" (and {len(tree.failures) - 1} more)" if len(tree.failures) > 1 else ""
-        print(f"tpserver: error: {tree.failures[0]}{more}", file=sys.stderr)
-        return 1
-    return 0
+    told = tree.failures[:_MOST_FAILURES]
+    if len(tree.failures) > len(told):
+        told.append(f"and {len(tree.failures) - len(told)} more like these")
+    for failure in told:
+        print(f"tpserver: error: {failure}", file=sys.stderr)
+    return 1 if told else 0
 
 
 @contextlib.contextmanager
 def _signals_interrupt() -> Iterator[None]:
-    """SIGTERM, and Ctrl-Break on Windows, are taken for Ctrl-C, so that they leave no half file either."""
+    """SIGTERM, SIGHUP, and Ctrl-Break on Windows, are taken for Ctrl-C, so that they leave no half file either.
+
+    What is ignored (SIGHUP under nohup) stays so.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGBREAK") if hasattr(signal, name)]
-    before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]
+    before = {number: signal.getsignal(number) for number in numbers}
     try:
+        for number, handler in before.items():
+            if handler not in (signal.SIG_IGN, None):  # None: it is not Python's
+                signal.signal(number, _interrupt)
         yield
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            if handler is not None:
+                signal.signal(number, handler)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    # A terminal that is closed may send SIGHUP twice, the shell and the system: the second shall not end the tidying.
+    signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def look(folder: str, codings: tuple[str, ...]) -> Tree:
-    """Finds out what there is to do. Links are left alone: what they lead to is compressed where it lies."""
+    """Finds out what there is to do, and removes what a killed run has left.
+
+    Links are left alone: what they lead to is compressed where it lies.
+    """
     tree = Tree(sums={coding: Sum() for coding in codings})
 
     def failed(error: OSError) -> None:
@@ -147,6 +144,7 @@ def look(folder: str, codings: tuple[str, ...]) -> Tree:
     for place, folders, names in os.walk(folder, onerror=failed):
         folders[:] = sorted(name for name in folders if not name.startswith(".") or name == WELL_KNOWN)
         for name in sorted(names):
+            tree.leftovers += remove_leftover(os.path.join(place, name))
             if name.startswith(".") or is_coded(name) or is_code(name):
                 continue
             path = os.path.join(place, name)
@@ -166,62 +164,46 @@ def _plan(tree: Tree, path: str, status: os.stat_result) -> None:
         tree.other += 1
     elif status.st_size < SMALLEST:
         tree.small += 1
+        _plan_small(tree, path, status)
     else:
         for coding, total in tree.sums.items():
             task = Task(path, status.st_size, coding)
-            there = _there(task.target)
-            if there is None:
-                if not _too_long(task.target):
+            old = status_of(task.target)
+            if old is None:
+                if not too_long(task.target):
                     tree.tasks.append(task)
-            elif is_of(signature(status), signature(there)) and there.st_size:
+            elif is_of(signature(status), signature(old)) and old.st_size:
+                if not is_settled(task, status, old):
+                    tree.tasks.append(task._replace(in_doubt=True))
+                    continue
                 total.up_to_date += 1
                 total.before += task.size
-                total.after += there.st_size
-            elif there.st_size and not _is_ours(task):
-                tree.others.append(task.target)
+                total.after += old.st_size
+            elif old.st_size and not is_ours(task):
+                tree.others.append(f"{printable(task.target)} {_OTHERS}")
             else:
                 tree.tasks.append(task)
 
 
-def _there(target: str) -> os.stat_result | None:
-    """What lies where a coded file shall; None where there is nothing, or what is no file."""
-    with contextlib.suppress(OSError):
-        status = os.stat(target)
-        if stat.S_ISREG(status.st_mode):
-            return status
-    return None
+def _plan_small(tree: Tree, path: str, status: os.stat_result) -> None:
+    """Coded files of another, larger version may have stayed, and be newer than what was put back."""
+    for coding in tree.sums:
+        task = Task(path, status.st_size, coding, is_small=True)
+        old = status_of(task.target)
+        if old is not None and old.st_size and is_current(signature(status), signature(old)):
+            tree.tasks.append(task)
 
 
-def _too_long(target: str) -> bool:
-    """Whether no file can have that name."""
-    if len(os.path.basename(target)) > _LONGEST:
-        return True
-    try:
-        os.lstat(target)
-    except OSError as error:
-        return error.errno == errno.ENAMETOOLONG
-    return False
-
-
-def _is_ours(task: Task) -> bool:
-    """Whether the coded file that is there may be replaced. Raises nothing: what cannot be read is not ours."""
-    try:
-        with open(task.target, "rb", buffering=0) as stream:
-            return may_be_ours(task.coding, stream.read(MARK_LENGTH))
-    except OSError:
-        return False
-
-
-def _run(tree: Tree, coders: dict[str, Callable[[], Coder]], jobs: int, out: _Output) -> None:
+def _run(tree: Tree, coders: dict[str, Callable[[], Coder]], jobs: int, out: Output) -> None:
     """Runs the tasks, and notes what has come of each; no more of them are in the pool than keep it busy."""
-    waiting: dict[Future[int | None], Task] = {}
+    waiting: dict[Future[tuple[Outcome, int]], Task] = {}
     remaining = iter(tree.tasks)
     stop = threading.Event()
     with ThreadPoolExecutor(jobs, "compress") as pool:
         try:
             while True:
                 for task in islice(remaining, 2 * jobs - len(waiting)):
-                    waiting[pool.submit(write, task, coders[task.coding], stop)] = task
+                    waiting[pool.submit(settle, task, coders[task.coding], stop)] = task
                 if not waiting:
                     return
                 # Not for ever at a time: on Windows Ctrl-C does not end such a wait.
@@ -232,104 +214,30 @@ def _run(tree: Tree, coders: dict[str, Callable[[], Coder]], jobs: int, out: _Ou
             stop.set()  # nothing is left to be stopped, or Ctrl-C came
 
 
-def write(task: Task, coder: Callable[[], Coder], stop: threading.Event) -> int | None:
-    """Writes one coded file; its size in bytes, or None where it would be no smaller. Raises OSError."""
-    with open(task.name, "rb", buffering=0) as source:
-        status = os.fstat(source.fileno())
-        folder = os.path.dirname(task.name) or "."
-        # A name that begins with a dot is never served.
-        descriptor, temporary = tempfile.mkstemp(prefix=".tpserver-", suffix=".tmp", dir=folder)
-        try:
-            with open(descriptor, "wb") as target:
-                target.writelines(coded(_pieces(source, stop), coder(), status.st_size))
-                size = target.tell()
-            if signature(os.fstat(source.fileno())) != signature(status):
-                raise OSError("it was changed meanwhile")
-            os.chmod(temporary, stat.S_IMODE(status.st_mode))
-            os.utime(temporary, ns=(status.st_atime_ns, status.st_mtime_ns))
-            os.replace(temporary, task.target)
-        except NoSmaller:
-            os.unlink(temporary)
-            return None
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-            raise
-    return size
-
-
-def _pieces(source: io.FileIO, stop: threading.Event) -> Iterator[bytes]:
-    while piece := source.read(_PIECE):
-        if stop.is_set():
-            raise _Stopped
-        yield piece
-
-
-def _note(tree: Tree, task: Task, future: Future[int | None], out: _Output) -> None:
+def _note(tree: Tree, task: Task, future: Future[tuple[Outcome, int]], out: Output) -> None:
     """Counts what has come of a task, and tells of it."""
     total = tree.sums[task.coding]
     error = future.exception()
     if error is not None:
         tree.failures.append(f"cannot write {printable(task.target)}: {getattr(error, 'strerror', None) or error}")
-        out.done(task, "failed")
+        out.done(task.size, task.target, "failed")
         return
-    size = future.result()
-    if size is None:
-        total.no_smaller += 1
-        out.done(task, "no smaller, not written")
-        return
-    total.written += 1
-    total.before += task.size
-    total.after += size
-    out.done(task, f"{readable(task.size)} -> {readable(size)}, {percent(task.size, size)} saved")
-
-
-class _Output:
-    """A bar on a terminal, plain lines elsewhere."""
-
-    def __init__(self, stream: TextIO | None, folder: str) -> None:
-        self._stream = stream
-        self._folder = folder
-        self._all = 1  # bytes there are, and were
-        self._done = 0
-        self._bar = stream is not None and stream.isatty()
-        self._shown = False
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-
-    def expect(self, size: int) -> None:
-        self._all = max(1, size)
-
-    def line(self, text: str) -> None:
-        self.clear()
-        self._write(text + "\n")
-
-    def done(self, task: Task, what: str) -> None:
-        self._done += task.size
-        name = printable(os.path.relpath(task.target, self._folder))
-        if not self._bar:
-            self.line(f"{name}: {what}")
-            return
-        self._shown = True
-        filled = _BAR * self._done // self._all
-        bar = f"[{'#' * filled}{'.' * (_BAR - filled)}] {100 * self._done // self._all:3}% "
-        self._write("\r" + (bar + name[-(_WIDTH - len(bar)) :]).ljust(_WIDTH))
-
-    def clear(self) -> None:
-        """Takes the bar away."""
-        if self._shown:
-            self._shown = False
-            self._write("\r" + " " * _WIDTH + "\r")
-
-    def _write(self, text: str) -> None:
-        if self._stream is not None:
-            try:
-                self._stream.write(text)
-                self._stream.flush()
-            except OSError:  # nobody reads it any more; nor shall the interpreter try again when it ends
-                if self._stream is sys.stdout:
-                    sys.stdout = None
-                self._stream = None
+    outcome, size = future.result()
+    if outcome is Outcome.OTHERS:
+        tree.others.append(f"{printable(task.target)} {_OTHERS_SMALL if task.is_small else _OTHERS}")
+    tree.removed += outcome is Outcome.REMOVED
+    total.no_smaller += outcome in (Outcome.NO_SMALLER, Outcome.REMOVED) and not task.is_small
+    if outcome in (Outcome.WRITTEN, Outcome.UP_TO_DATE) and not task.is_small:
+        total.before += task.size
+        total.after += size
+        total.up_to_date += outcome is Outcome.UP_TO_DATE
+    if outcome is Outcome.WRITTEN:
+        total.written += 1
+        what = f"{readable(task.size)} -> {readable(size)}, {percent(task.size, size)} saved"
+        out.done(task.size, task.target, what)
+    else:
+        told_below = outcome in (Outcome.OTHERS, Outcome.UP_TO_DATE)
+        out.done(task.size, task.target, None if told_below else outcome.value)
 
 
 def report(tree: Tree, codings: tuple[str, ...]) -> list[str]:
@@ -353,28 +261,10 @@ def report(tree: Tree, codings: tuple[str, ...]) -> list[str]:
     lines.append(
         f"{tree.files} files: {tree.other} of kinds that do not get smaller, {tree.small} smaller than {SMALLEST} bytes"
     )
-    lines += [f"{printable(name)} {_OTHERS}" for name in tree.others]
+    if tree.removed:
+        lines.append(f"{tree.removed} coded files removed: they held other versions, and these get no smaller")
+    if tree.leftovers:
+        lines.append(f"{tree.leftovers} temporary files removed: a run that was killed had left them")
+    lines += tree.others
     lines += [f"{coding} is not written: {_MISSING[coding]}" for coding in EXTENSIONS if coding not in codings]
     return lines
-
-
-def readable(size: int) -> str:
-    """A number of bytes, as a person reads it: 999 B, 1.2 KiB, 45.0 MiB."""
-    if size < 1024:
-        return f"{size} B"
-    amount = float(size)
-    for unit in ("KiB", "MiB"):
-        amount /= 1024
-        if amount < 1024:
-            return f"{amount:.1f} {unit}"
-    return f"{amount / 1024:.1f} GiB"
-
-
-def percent(before: int, after: int) -> str:
-    """What was saved of `before` bytes."""
-    return f"{100 * (before - after) / before:.0f} %" if before else "-"
-
-
-def printable(text: str) -> str:
-    """A file's name without what would move a terminal's cursor, or cannot be written at all."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)

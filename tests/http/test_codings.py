@@ -10,7 +10,15 @@ from typing import Any
 import pytest
 
 from tpserver.http import codings
-from tpserver.http.codings import NoSmaller, coded, compressible, is_coded, packed, quick_coders, thorough_coders
+from tpserver.http.codings import (
+    NoSmaller,
+    coded,
+    compressible,
+    is_coded,
+    packed,
+    quick_coders,
+    thorough_coders,
+)
 from tpserver.http.media import media_type
 
 TEXT = b"a line of text that comes again and again\n" * 3000
@@ -87,6 +95,30 @@ def test_what_is_coded_in_pieces_can_be_read_again(size: int) -> None:
             once = b"".join(coded(pieces(text, size), coder(), 10**9))
             assert decoded(coding, once) == text
             assert b"".join(coded(pieces(text, size), coder(), 10**9)) == once
+
+
+@pytest.mark.parametrize("coding", thorough_coders())
+@pytest.mark.parametrize("content", [b"", b"x", TEXT, bytes(3_000_000), os.urandom(70_000)], ids=len)
+@pytest.mark.parametrize("cut", [1000, 10**7])
+def test_what_was_coded_is_read_again_in_pieces(coding: str, content: bytes, cut: int) -> None:
+    whole = b"".join(coded([content], thorough_coders()[coding](), 10**7))
+    pieces = [whole[start : start + cut] for start in range(0, len(whole), cut)]
+    assert b"".join(codings.decoded(coding, pieces)) == content
+
+
+@pytest.mark.parametrize("coding", thorough_coders())
+@pytest.mark.parametrize("damage", ["empty", "cut", "longer", "twice", "other"])
+def test_what_is_not_one_whole_content_is_refused(coding: str, damage: str) -> None:
+    whole = b"".join(coded([TEXT], thorough_coders()[coding](), len(TEXT)))
+    pieces = {
+        "empty": [],
+        "cut": [whole[:-1]],
+        "longer": [whole, b"and more"],
+        "twice": [whole + whole],
+        "other": [TEXT],
+    }[damage]
+    with pytest.raises(ValueError, match="it is not"):
+        b"".join(codings.decoded(coding, pieces))
 
 
 def test_gzip_is_always_there_and_tells_no_time() -> None:

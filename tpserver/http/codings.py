@@ -219,6 +219,65 @@ def thorough_coders() -> dict[str, Callable[[], Coder]]:
     return coders
 
 
+# Bytes that `decoded` gives at once, at the most; coded bytes that Brotli gets at once: older packages set no bound to
+# what comes of them, and a few may stand for 16 MiB.
+_PART: Final = 256 * 1024
+_BROTLI_PIECE: Final = 64
+
+
+def decoded(coding: str, pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The content of coded bytes, in pieces; of a coding that `thorough_coders` has here.
+
+    Raises ValueError where that is not exactly one whole content, as this module's coders make it.
+    """
+    if coding == "gzip":
+        yield from _inflated(pieces)
+    elif coding == "zstd":
+        yield from _of_zstd(pieces, _first("compression.zstd", "backports.zstd"))
+    else:
+        yield from _of_brotli(pieces, _first("brotli", "brotlicffi"))
+
+
+def _inflated(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    decoder = zlib.decompressobj(16 + zlib.MAX_WBITS)
+    try:
+        for piece in pieces:
+            left = piece
+            while left:
+                yield decoder.decompress(left, _PART)
+                left = decoder.unconsumed_tail
+        yield decoder.flush()
+    except zlib.error as error:
+        raise ValueError("it is not gzip") from error
+    if not decoder.eof or decoder.unused_data:
+        raise ValueError("it is not one content in gzip")
+
+
+def _of_zstd(pieces: Iterable[bytes], zstd: Any) -> Iterator[bytes]:
+    decoder = zstd.ZstdDecompressor()
+    try:
+        for piece in pieces:
+            yield decoder.decompress(piece, _PART)
+            while not (decoder.eof or decoder.needs_input):
+                yield decoder.decompress(b"", _PART)
+    except (zstd.ZstdError, EOFError) as error:
+        raise ValueError("it is not zstd") from error
+    if not decoder.eof or decoder.unused_data:
+        raise ValueError("it is not one frame of zstd")
+
+
+def _of_brotli(pieces: Iterable[bytes], brotli: Any) -> Iterator[bytes]:
+    decoder = brotli.Decompressor()
+    try:
+        for piece in pieces:
+            for start in range(0, len(piece), _BROTLI_PIECE):
+                yield decoder.process(piece[start : start + _BROTLI_PIECE])
+    except brotli.error as error:
+        raise ValueError("it is not Brotli") from error
+    if not decoder.is_finished():
+        raise ValueError("it is not whole")
+
+
 class NoSmaller(Exception):
     """What was to be compressed would not get smaller."""
 
