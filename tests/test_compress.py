@@ -20,10 +20,9 @@ import pytest
 from console import WINDOWS, failing, python
 from running import Running
 
-from tpserver import compress as command
-from tpserver import compress_files as files
-from tpserver.compress import compress
-from tpserver.compress_output import columns, end_of, percent, printable, readable
+from tpserver.compress import command, files
+from tpserver.compress.command import compress
+from tpserver.compress.output import columns, end_of, percent, printable, readable
 from tpserver.errors import UsageError
 from tpserver.http.codings import Coder, coded, decoded, thorough_coders
 

@@ -20,9 +20,7 @@ MAY_IMPORT = {
     "__init__": {"config", "run", "version"},
     "__main__": {"cli"},
     "cli": {"compress", "config", "errors", "run", "version"},
-    "compress": {"compress_files", "compress_output", "errors", "http", "responders"},
-    "compress_files": {"http", "responders"},
-    "compress_output": set(),
+    "compress": {"errors", "http", "responders"},
     "run": {
         "access_log",
         "config",

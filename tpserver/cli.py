@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NoReturn
 
-from tpserver.compress import compress
+from tpserver.compress.command import compress
 from tpserver.config import Config, option_name, options, parse_count, shown_default
 from tpserver.errors import StartError, TpserverError, UsageError
 from tpserver.run import end_process_if_hung, run

@@ -19,8 +19,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final, TextIO
 
-from tpserver.compress_files import Outcome, Task, is_ours, is_settled, remove_leftover, settle, status_of, too_long
-from tpserver.compress_output import Output, percent, printable, readable
+from tpserver.compress.files import Outcome, Task, is_ours, is_settled, remove_leftover, settle, status_of, too_long
+from tpserver.compress.output import Output, percent, printable, readable
 from tpserver.errors import UsageError
 from tpserver.http.codings import (
     EXTENSIONS,

@@ -1,0 +1,1 @@
+"""python -m tpserver compress DIR: coded files beside the plain ones, ahead of time."""
