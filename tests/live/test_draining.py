@@ -179,6 +179,22 @@ def test_a_server_that_has_stopped_can_serve_again(start, gates):
         assert client.ask("/b").body == b"/b "
 
 
+def test_who_connects_while_it_drains_is_answered_when_it_serves_again(start, gates):
+    running = start(gates)
+    with Client(running) as client:
+        client.send(request("/hold/it"))
+        gates.arrived()
+        stop(running)
+        with Client(running) as waiting:
+            waiting.send(request("/late"))
+            gates.open("it")
+            assert stopped(running)
+            assert gates.seen == ["/hold/it"]
+            running.thread = threading.Thread(target=running.server.serve_forever)
+            running.thread.start()
+            assert waiting.response().body == b"/late "
+
+
 def test_one_server_stops_while_another_in_the_process_goes_on(start, gates):
     running, other = start(gates), start(gates)
     with Client(running) as client, Client(other) as held, Client(other) as quick:

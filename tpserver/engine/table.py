@@ -6,6 +6,7 @@ Everything here is the current leader's, and done between two connections.
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from tpserver.engine.connection import ANSWERED, LINGERING, NEVER, READY, RECEIVING, SENDING, Connection
@@ -106,6 +107,15 @@ class Table:
         connection.state = LINGERING
         connection.deadline = now + _LINGER
         self.watch(connection, READ)
+
+    def admit_all(self, accepted: Iterable[tuple[socket.socket, Any]], now: float) -> None:
+        """What a listener accepts."""
+        for sock, client_address in accepted:
+            try:
+                self.admit(sock, client_address, now)
+            except Exception:  # noqa: BLE001 - no memory, for example: the others shall not suffer
+                _log.exception("a connection cannot be taken")
+                sock.close()
 
     def admit(self, sock: socket.socket, client_address: Any, now: float) -> None:
         receiver = self._protocol.receiver(client_address)
@@ -221,8 +231,8 @@ class Table:
         self.next_sweep = now + SWEEP
         self._check_listener()
         draining = self._server.draining
-        if draining:
-            self.listener.close()
+        if draining and not self.listener.closed:
+            self._end_listening(now)
         for connection in list(self.connections.values()):
             if connection.away:
                 continue
@@ -230,6 +240,21 @@ class Table:
                 self._expire(connection, now)
             elif draining and connection.state == RECEIVING and connection.receiver.part == "nothing":
                 self.drop(connection)
+
+    def _end_listening(self, now: float) -> None:
+        """The drain begins. Whom the system has accepted already is let in, where nobody else would do so later."""
+        server = self._server
+        refuses = server.refuses_when_draining and not server.closed
+        if refuses:
+            self.admit_all(self.listener.accept(now, server.request_queue_size), now)
+        self.listener.close()
+        if refuses:
+            server.stop_listening()
+
+    @property
+    def drained(self) -> bool:
+        """Whether nothing new is taken, and nobody is left. Any thread."""
+        return self.listener.closed and not self.connections
 
     def _expire(self, connection: Connection, now: float) -> None:
         last_words = connection.receiver.expire() if connection.state == RECEIVING else b""
