@@ -247,6 +247,38 @@ def test_idle_clients_that_keep_their_side_open_do_not_hold_it_up(start, gates, 
         assert all(client.ended() for client in clients)
 
 
+def test_who_has_waited_too_long_is_told_that_its_connection_ends(start, gates):
+    running = start(gates, threads=1)
+    with Client(running) as first, Client(running) as client:
+        first.send(request("/hold/first"))
+        gates.arrived()
+        client.send(request("/late"))
+        until(running, lambda: running.server.admission.waiting == 1)
+        stop(running)
+        running.server.queue_timeout = 1e-9  # has been over for long
+        assert last_of(client).status == 503
+        gates.open("first")
+        assert first.response().status == 200
+    assert stopped(running)
+
+
+def test_who_finds_the_queue_full_is_told_that_its_connection_ends(start, gates):
+    running = start(gates, threads=1, queue=1)
+    with several(running, 3) as (first, second, client):
+        first.send(request("/hold/first"))
+        gates.arrived()
+        second.send(request("/second"))
+        until(running, lambda: running.server.admission.waiting == 1)
+        client.send(request("/third")[:-2])
+        turns(running)
+        stop(running)
+        client.send(b"\r\n")
+        assert last_of(client).status == 503
+        gates.open("first")
+        assert first.response().status == second.response().status == 200
+    assert stopped(running)
+
+
 def test_what_hangs_is_left_behind_after_a_time(start, gates, log):
     running = start(gates, drain_timeout=0.2)
     with Client(running) as client:
