@@ -388,6 +388,8 @@ def test_a_signal_finishes_what_runs_and_takes_nothing_new(site: Path, name: str
         assert console.read_line() == "inside\n"
         console.send(getattr(signal, name))
         until_it_drains()
+        with pytest.raises(ConnectionRefusedError):
+            console.connect()
         console.process.stdin.write("done\n")
         console.process.stdin.flush()
         answer = b""

@@ -144,10 +144,10 @@ class HTTPProtocol:
         return Receiver(self, client_address)
 
     def overload(self, request: HTTPRequest, retry_after: int) -> bytes:
-        """503 for a request that finds the queue full. The connection stays: its message was complete."""
+        """503 for a request that finds no place. The connection stays, for its message was complete: but in a drain."""
         head = request.head
         # A content that is still on its way would be taken for the next request.
-        keep_alive = head.keep_alive and not request.arrives_yet
+        keep_alive = head.keep_alive and not request.arrives_yet and not self.draining
         if not keep_alive:
             request.connection.keep = False
         data = pages.response(

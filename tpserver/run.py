@@ -175,7 +175,9 @@ def make_server(
 
 
 def serve(app: Application | str | None = None, root: str | os.PathLike[str] | None = None, **options: Any) -> None:
-    """Serves until Ctrl-C or SIGTERM, then drains; a second one does not wait. For whoever owns the process.
+    """Serves until Ctrl-C or SIGTERM, then drains, while new clients are refused; a second one does not wait.
+
+    For whoever owns the process.
 
     `options` are the fields of `Config`. Without an application and a root it serves the current
     folder. Call it in the main thread. It returns when everything has ended; where a request never
@@ -222,6 +224,7 @@ def _run(
             sys.setswitchinterval(config.switch_interval)
             server.watcher.switch_interval = config.switch_interval
         server.watcher.tidy = process.trim_heaps
+        server.refuses_when_draining = True  # clients shall go elsewhere at once
         server.protocol.sheets.guarded = server.has_applications or not alone
         server.serve_forever()
     return server, stdout

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import socket
+import sys
 
 import pytest
 
@@ -149,6 +151,18 @@ def test_a_client_that_leaves_while_it_is_accepted_leaves_nothing_open(monkeypat
         left = made[0].fileno()
         made[0].close()
         assert left == -1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a socket listens until all who hold it have closed it")
+def test_clients_are_refused_though_a_child_of_the_application_holds_the_socket():
+    with engine.Server(("127.0.0.1", 0), None, None) as server:
+        held = os.dup(server.fileno())
+        try:
+            server.stop_listening()
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection(server.server_address, timeout=20).close()
+        finally:
+            os.close(held)
 
 
 @pytest.mark.parametrize(

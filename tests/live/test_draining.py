@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 import pytest
-from raw_client import Client, Gates, request, turns, until
+from raw_client import PATIENCE, Client, Clock, Gates, request, several, turns, until, until_settled
 
 from tpserver import make_server
 
@@ -27,6 +27,46 @@ def stop(running):
 def stopped(running):
     running.thread.join(20)
     return not running.thread.is_alive()
+
+
+class HeldPoller:
+    """In place of a server's poller: keeps the leader from looking at its sockets until the server drains.
+
+    The turn in which it finds that out brings it nothing else.
+    """
+
+    def __init__(self, running, monkeypatch):
+        leader = running.server.leader
+        self._poller = leader.table.poller
+        self._held, self._drains = threading.Event(), threading.Event()
+        sweep_soon = leader.sweep_soon
+
+        def told_of_the_drain():
+            sweep_soon()
+            self._drains.set()
+
+        monkeypatch.setattr(leader, "sweep_soon", told_of_the_drain)
+        leader.table.poller = self
+        leader.wake()
+        assert self._held.wait(PATIENCE)
+
+    def poll(self, timeout):
+        if self._drains.is_set():
+            return self._poller.poll(timeout)
+        self._held.set()
+        self._drains.wait(PATIENCE)
+        return []
+
+    def __getattr__(self, name):
+        return getattr(self._poller, name)
+
+
+def last_of(client):
+    """The next answer, which must be the last one and told to be."""
+    response = client.response()
+    assert response.fields.get("connection") == "close"
+    assert client.ended()
+    return response
 
 
 def test_what_runs_is_finished_and_its_client_told_that_it_was_the_last(start, gates):
@@ -130,6 +170,115 @@ def test_new_connections_are_not_served_any_more(start, gates):
         running.connect()
 
 
+def test_requests_that_have_come_when_it_begins_are_answered(start, gates, monkeypatch):
+    running = start(gates)
+    with several(running, 5) as clients, Client(running) as new:
+        for client in clients:
+            assert client.ask("/before").status == 200
+        turns(running)  # the new one has been accepted
+        HeldPoller(running, monkeypatch)
+        for client in [*clients, new]:
+            client.send(request("/it"))
+        running.server.begin_shutdown()
+        assert [last_of(client).body for client in [*clients, new]] == [b"/it "] * 6
+    assert stopped(running)
+
+
+def test_a_request_behind_an_answer_that_is_still_being_read_is_answered(start):
+    length = 16 * 1024 * 1024
+
+    def large(environ, start_response):
+        start_response("200 OK", [])
+        return [b"x" * (length if environ["PATH_INFO"] == "/large" else 1)]
+
+    running = start(large)
+    with Client(running) as client:
+        client.send(request("/large"))
+        assert client.head()[0] == 200
+        stop(running)
+        client.send(request("/next"))
+        assert client.stream.read(length) == b"x" * length
+        assert last_of(client).body == b"x"
+    assert stopped(running)
+
+
+def test_who_has_connected_when_it_begins_is_let_in_where_nobody_comes_after(start, gates, monkeypatch):
+    running = start(gates)
+    running.server.refuses_when_draining = True
+    turns(running)
+    HeldPoller(running, monkeypatch)
+    with several(running, 100) as clients, Client(running) as silent:
+        for client in clients:
+            client.send(request("/it"))
+        running.server.begin_shutdown()
+        assert [last_of(client).body for client in clients] == [b"/it "] * 100
+        assert silent.ended()
+        with pytest.raises(ConnectionRefusedError):
+            running.connect()
+    assert stopped(running)
+
+
+def test_a_request_that_crosses_the_end_of_its_connection_meets_no_reset(start, gates, monkeypatch):
+    Clock(monkeypatch)
+    running = start(gates)
+    with Client(running) as client, Client(running) as late:
+        client.send(request("/hold/it"))
+        gates.arrived()
+        assert late.ask("/before").status == 200
+        stop(running)
+        for _ in range(3):
+            late.send(request("/late"))
+            assert late.sock.recv(1) == b""
+        gates.open("it")
+        assert client.response().status == 200
+    assert stopped(running)
+    assert "/late" not in gates.seen
+
+
+def test_idle_clients_that_keep_their_side_open_do_not_hold_it_up(start, gates, monkeypatch):
+    Clock(monkeypatch)  # nobody is closed for having lingered
+    running = start(gates, drain_timeout=1000)
+    with several(running, 3) as clients:
+        for client in clients:
+            assert client.ask("/").status == 200
+        until_settled(running)
+        running.server.begin_shutdown()
+        assert stopped(running)
+        assert all(client.ended() for client in clients)
+
+
+def test_who_has_waited_too_long_is_told_that_its_connection_ends(start, gates):
+    running = start(gates, threads=1)
+    with Client(running) as first, Client(running) as client:
+        first.send(request("/hold/first"))
+        gates.arrived()
+        client.send(request("/late"))
+        until(running, lambda: running.server.admission.waiting == 1)
+        stop(running)
+        running.server.queue_timeout = 1e-9  # has been over for long
+        assert last_of(client).status == 503
+        gates.open("first")
+        assert first.response().status == 200
+    assert stopped(running)
+
+
+def test_who_finds_the_queue_full_is_told_that_its_connection_ends(start, gates):
+    running = start(gates, threads=1, queue=1)
+    with several(running, 3) as (first, second, client):
+        first.send(request("/hold/first"))
+        gates.arrived()
+        second.send(request("/second"))
+        until(running, lambda: running.server.admission.waiting == 1)
+        client.send(request("/third")[:-2])
+        turns(running)
+        stop(running)
+        client.send(b"\r\n")
+        assert last_of(client).status == 503
+        gates.open("first")
+        assert first.response().status == second.response().status == 200
+    assert stopped(running)
+
+
 def test_what_hangs_is_left_behind_after_a_time(start, gates, log):
     running = start(gates, drain_timeout=0.2)
     with Client(running) as client:
@@ -177,6 +326,22 @@ def test_a_server_that_has_stopped_can_serve_again(start, gates):
     running.thread.start()
     with Client(running) as client:
         assert client.ask("/b").body == b"/b "
+
+
+def test_who_connects_while_it_drains_is_answered_when_it_serves_again(start, gates):
+    running = start(gates)
+    with Client(running) as client:
+        client.send(request("/hold/it"))
+        gates.arrived()
+        stop(running)
+        with Client(running) as waiting:
+            waiting.send(request("/late"))
+            gates.open("it")
+            assert stopped(running)
+            assert gates.seen == ["/hold/it"]
+            running.thread = threading.Thread(target=running.server.serve_forever)
+            running.thread.start()
+            assert waiting.response().body == b"/late "
 
 
 def test_one_server_stops_while_another_in_the_process_goes_on(start, gates):

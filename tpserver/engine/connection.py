@@ -234,6 +234,13 @@ class Connection:
         self.credit = self.pace.progress(deadline, len(data), now) - now
         return data
 
+    def has_come(self) -> bool:
+        """Whether there are bytes that have not been received. The leader."""
+        try:
+            return bool(self.sock.recv(1, socket.MSG_PEEK))
+        except OSError:  # nothing yet, or never again
+            return False
+
     def client_gone(self) -> bool:
         """Whether the client has closed its side. Any thread that runs a request of this connection may ask.
 

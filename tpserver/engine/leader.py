@@ -203,12 +203,7 @@ class Leader:
         if fd == self.table.wakeup.fd:
             self.table.wakeup.silence()
         elif fd == self.table.listener.fd:
-            for sock, client_address in self.table.listener.accept(now):
-                try:
-                    self.table.admit(sock, client_address, now)
-                except Exception:  # noqa: BLE001 - no memory, for example: the others shall not suffer
-                    _log.exception("a connection cannot be taken")
-                    sock.close()
+            self.table.admit_all(self.table.listener.accept(now), now)
 
     def _leave(self, connection: Connection, mine: bool) -> None:
         """A relieved leader has finished what it was at, and becomes a pool thread like any other."""

@@ -33,6 +33,7 @@ class ListeningServer(socketserver.TCPServer):
     allow_reuse_address = sys.platform != "win32"  # there it would share the port with a stranger
     request_queue_size = 4096  # the system takes as many of them as it allows
     closed = False  # by `server_close`: nobody listens anew
+    refuses_when_draining = False  # the socket is closed when the drain begins. For whoever serves with it only once.
 
     def server_bind(self) -> None:
         """Binds to the address; on Windows for this server alone. Raises OSError."""
@@ -78,6 +79,14 @@ class ListeningServer(socketserver.TCPServer):
         self.closed = True  # first: see `listen_anew`
         super().server_close()
 
+    def stop_listening(self) -> None:
+        """The leader: closes the listening socket for good, and nothing else; new clients are refused from here on."""
+        self.closed = True
+        if self.listens():  # else its number may be somebody else's
+            with contextlib.suppress(OSError):  # not every system can
+                self.socket.shutdown(socket.SHUT_RD)  # also where a child of the application's still holds it
+        self.socket.close()
+
     def get_request(self) -> tuple[socket.socket, Any]:
         """The leader: accepts one connection, non-blocking. Raises OSError, BlockingIOError among them."""
         sock, client_address = self.socket.accept()
@@ -108,23 +117,23 @@ class Listener:
         self._poller = poller
         self.fd = server.socket.fileno()
         self.watched = False  # by the poller
-        self._closed = False
+        self.closed = False
         self._rests_until = 0.0
         self._complained = False
 
     def refresh(self, now: float) -> None:
         """Before each poll: after a rest the socket is watched again."""
-        if not self.watched and not self._closed and now >= self._rests_until:
+        if not self.watched and not self.closed and now >= self._rests_until:
             self._poller.watch(self.fd, NOTHING, READ)
             self.watched = True
 
     def rest_left(self, now: float) -> float:
         """Seconds until the rest is over; infinite where there is none."""
-        return float("inf") if self.watched or self._closed else max(0.0, self._rests_until - now)
+        return float("inf") if self.watched or self.closed else max(0.0, self._rests_until - now)
 
-    def accept(self, now: float) -> Iterator[tuple[socket.socket, Any]]:
-        """The connections that wait, non-blocking, some dozens at the most."""
-        for _ in range(_TURN):
+    def accept(self, now: float, count: int = _TURN) -> Iterator[tuple[socket.socket, Any]]:
+        """The connections that wait, non-blocking, `count` at the most."""
+        for _ in range(count):
             try:
                 sock, client_address = self._server.get_request()
             except BlockingIOError:
@@ -149,7 +158,7 @@ class Listener:
 
     def close(self) -> None:
         """No more connections; the socket itself is the server's."""
-        self._closed = True
+        self.closed = True
         self._unwatch()
 
     def _unwatch(self) -> None:

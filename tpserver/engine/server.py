@@ -281,7 +281,7 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
 
     def _all_done(self) -> bool:
         # A thread gives its connection back first, and leaves then.
-        return not (self.leader.open or self.admission.running or self.admission.waiting)
+        return self.leader.table.drained and not (self.admission.running or self.admission.waiting)
 
     def _stop(self) -> None:
         self.stopped = True

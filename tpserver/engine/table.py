@@ -6,6 +6,7 @@ Everything here is the current leader's, and done between two connections.
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from tpserver.engine.connection import ANSWERED, LINGERING, NEVER, READY, RECEIVING, SENDING, Connection
@@ -47,6 +48,7 @@ class Table:
         self.listener = Listener(server, self.poller)
         self._crowds = Crowds(server.max_connections_per_ip)
         self._turned_away: set[Connection] = set()  # which linger: they take no place from anybody
+        self._leaving: set[Connection] = set()  # which linger, and were idle when the drain began
         self._stolen: list[Poller] = []
         self.next_sweep = 0.0
         self.capacity = capacity(server.max_connections, self.poller.capacity, file_limit())
@@ -78,7 +80,7 @@ class Table:
             connection.phase = "nothing"
             connection.deadline = NEVER
             self.ready[connection] = None
-        elif self._server.draining:
+        elif self._server.draining and not connection.has_come():
             self._linger(connection, now)
         else:
             connection.state = RECEIVING
@@ -106,6 +108,15 @@ class Table:
         connection.state = LINGERING
         connection.deadline = now + _LINGER
         self.watch(connection, READ)
+
+    def admit_all(self, accepted: Iterable[tuple[socket.socket, Any]], now: float) -> None:
+        """What a listener accepts."""
+        for sock, client_address in accepted:
+            try:
+                self.admit(sock, client_address, now)
+            except Exception:  # noqa: BLE001 - no memory, for example: the others shall not suffer
+                _log.exception("a connection cannot be taken")
+                sock.close()
 
     def admit(self, sock: socket.socket, client_address: Any, now: float) -> None:
         receiver = self._protocol.receiver(client_address)
@@ -152,6 +163,7 @@ class Table:
 
     def _take_off(self, connection: Connection) -> None:
         """Out of everything that is kept here, but the poller."""
+        self._leaving.discard(connection)  # first: see `drained`
         del self.connections[connection.fd]
         self.ready.pop(connection, None)
         self._turned_away.discard(connection)
@@ -221,15 +233,43 @@ class Table:
         self.next_sweep = now + SWEEP
         self._check_listener()
         draining = self._server.draining
-        if draining:
-            self.listener.close()
+        if draining and not self.listener.closed:
+            self._end_listening(now)
         for connection in list(self.connections.values()):
             if connection.away:
                 continue
             if connection.deadline <= now:
                 self._expire(connection, now)
             elif draining and connection.state == RECEIVING and connection.receiver.part == "nothing":
-                self.drop(connection)
+                self._see_off(connection, now)
+
+    def _end_listening(self, now: float) -> None:
+        """The drain begins. Whom the system has accepted already is let in, where nobody else would do so later."""
+        server = self._server
+        refuses = server.refuses_when_draining and not server.closed
+        if refuses:
+            self.admit_all(self.listener.accept(now, server.request_queue_size), now)
+        self.listener.close()
+        if refuses:
+            server.stop_listening()
+
+    def _see_off(self, connection: Connection, now: float) -> None:
+        """The drain finds a connection between two requests: it is closed, but for a request that has come already."""
+        if connection.has_come():
+            return  # and is received in the next turn
+        # Not just closed: a request that is on its way shall find the end there, not a reset.
+        self._linger(connection, now)
+        if connection.state == LINGERING:
+            self._leaving.add(connection)
+
+    @property
+    def drained(self) -> bool:
+        """Whether nothing new is taken, and all that are left were idle then. Any thread.
+
+        While the server drains there come no more connections, and the leaving ones are always among them. So when
+        these, counted last, are as many as those were, there are no others.
+        """
+        return self.listener.closed and len(self.connections) <= len(self._leaving)
 
     def _expire(self, connection: Connection, now: float) -> None:
         last_words = connection.receiver.expire() if connection.state == RECEIVING else b""
