@@ -11,6 +11,7 @@ import socketserver
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from functools import partial
 from time import monotonic, perf_counter, thread_time
 from typing import Any, Final
 
@@ -23,6 +24,7 @@ from tpserver.engine.listeners import ListeningServer
 from tpserver.engine.placement import COMPUTING, HAND_OVER, QUICK, Placement
 from tpserver.engine.protocol import ConnectionProtocol
 from tpserver.engine.running import Running
+from tpserver.engine.shield import Shielded
 from tpserver.engine.table import SWEEP
 from tpserver.engine.tally import Tally
 from tpserver.engine.timing import Timing
@@ -227,7 +229,7 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
     # -- socketserver: the life of the server
 
     def serve_forever(self, poll_interval: float = 0.5) -> None:
-        """Serves until `shutdown` is called, then drains. The calling thread becomes the watcher.
+        """Serves until `shutdown` is called, then drains. The calling thread becomes the watcher, or waits for it.
 
         `poll_interval` is there for socketserver's sake; nothing here polls by it.
         """
@@ -252,6 +254,15 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
         self.watcher.wake()
 
     def _serve(self, enough: Callable[[], bool]) -> None:
+        if threading.current_thread() is threading.main_thread():  # where signal handlers run, which may raise
+            try:
+                Shielded(partial(self._serve_here, enough), self.watcher.interrupted).run()
+            finally:
+                self.watcher.tell_late()
+        else:
+            self._serve_here(enough)
+
+    def _serve_here(self, enough: Callable[[], bool]) -> None:
         self._leading = None
         self._pool = ThreadPoolExecutor(self.admission.threads + _SPARE_THREADS, thread_name_prefix="tpserver")
         self.leader = Leader(self, self.timing)
