@@ -148,6 +148,7 @@ class Watcher:
             if admission.waiting:
                 server.drop_left()
             server.running.look(now)
+            server.rescue.look(now)
             if self.tidy is not None and now >= self._next_tidy and server.leader.turns != self._tidied_at_turn:
                 self._tidy_up(self.tidy, now)
 
