@@ -22,6 +22,11 @@ class Leadership:
         self.turn: Turn | None = None  # of that thread
         self.mark = 0  # grows with each connection attended to: how the watcher tells two of them apart
 
+    @property
+    def thread(self) -> int:
+        """The identity of the thread that leads, or did last. A moment's answer."""
+        return 0 if self.turn is None else self.turn.thread
+
     def relieve(self, mark: int, count: Callable[[Connection], None] = lambda _: None) -> int | None:
         """The watcher: takes leadership from a leader that still attends to what `mark` stands for.
 
