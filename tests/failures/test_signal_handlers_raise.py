@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from running import PATIENCE, Running
+from running import PATIENCE, Running, read_all
 
 from tpserver import make_server
 
@@ -46,3 +47,74 @@ def test_what_is_to_end_the_program_ends_the_server(
         monkeypatch.setattr(server, "service_actions", interrupt)
         with pytest.raises(error):
             server.serve_forever()
+
+
+def test_one_that_raises_while_another_leader_is_made_does_not_leave_the_server_without(
+    monkeypatch: pytest.MonkeyPatch, log: Any
+) -> None:
+    gate = threading.Event()
+
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        if environ["PATH_INFO"] == "/slow":
+            gate.wait(PATIENCE)
+        start_response("200 OK", [])
+        return [b"here"]
+
+    def raise_it(*_: object) -> None:
+        raise TimeoutError("too late")
+
+    with make_server("127.0.0.1", 0, app) as server:
+        promoted = threading.Event()
+        submit = server._submit
+
+        def interrupted(work: Any, argument: Any) -> Any:
+            if server.leadership.number > 1 and not promoted.is_set():
+                promoted.set()
+                signal.raise_signal(signal.SIGINT)
+            return submit(work, argument)
+
+        monkeypatch.setattr(server, "_submit", interrupted)
+        running = Running(server, threading.current_thread())
+        answers = []
+
+        def ask() -> None:
+            try:
+                with running.connect() as slow:
+                    slow.sendall(b"GET /slow HTTP/1.0\r\n\r\n")
+                    assert promoted.wait(PATIENCE)
+                    answers.append(running.exchange(b"GET / HTTP/1.0\r\n\r\n"))
+                    gate.set()
+                    answers.append(read_all(slow))
+            finally:
+                gate.set()
+                server.shutdown()
+
+        before = signal.signal(signal.SIGINT, raise_it)
+        client = threading.Thread(target=ask)
+        try:
+            client.start()
+            server.serve_forever()
+        finally:
+            signal.signal(signal.SIGINT, before)
+            client.join(PATIENCE)
+    assert [answer[-4:] for answer in answers] == [b"here", b"here"]
+    assert log.text.count("a signal handler has raised; the server goes on") == 1
+
+
+def test_ctrl_c_ends_a_server_that_has_no_handler_for_it() -> None:
+    with make_server("127.0.0.1", 0) as server:
+
+        def interrupt() -> None:
+            Running(server, client).exchange(b"GET / HTTP/1.0\r\n\r\n")
+            signal.raise_signal(signal.SIGINT)
+
+        client = threading.Thread(target=interrupt)
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            client.start()
+            with pytest.raises(KeyboardInterrupt):
+                server.serve_forever()
+        finally:
+            signal.signal(signal.SIGINT, before)
+            client.join(PATIENCE)
+        assert server.stopped

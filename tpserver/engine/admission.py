@@ -13,9 +13,10 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from math import ceil
-from typing import Final
+from typing import Any, Final
 
 from tpserver.engine.protocol import Request
+from tpserver.engine.rescue import Turn
 from tpserver.interpreter import has_lock
 
 # Kinds of requests, and the numbers of their lines.
@@ -70,6 +71,8 @@ class Admission:
         self._computing: dict[Request, float] = {}  # those that others of their kind wait for, and since when
         self._open_until = 0.0  # until then more than one may compute
         self._measured = (0.0, 0.0)  # when it was last looked how busy the interpreter is: (clock, computed until then)
+        # All that `running` counts, and in which turn of a thread it is; None: on its way to one.
+        self.held: dict[Any, Turn | None] = {}
         # Guards all of the above together: a request is either counted or in line.
         self._lock = threading.Lock()
 
@@ -102,10 +105,11 @@ class Admission:
             return self.running < self.threads
         return not self._must_wait(kind, now) and self.running < self._for_slow(now)
 
-    def occupy(self, now: float) -> None:
-        """Counts a thread that runs a request already: a leader that was relieved in the middle of it."""
+    def occupy(self, now: float, request: Request | None = None, turn: Turn | None = None) -> None:
+        """Counts a thread that runs `request` already: a leader that was relieved in the middle of it."""
         with self._lock:
             self._reserve(now)
+            self.held[request] = turn
             self.running += 1
 
     def enter(self, request: Request, *, kind: int, now: float) -> bool | None:
@@ -121,21 +125,38 @@ class Admission:
             room = self.room(kind=kind, now=now)
             if not room and self.waiting + self.running >= self.queue + self.threads:
                 return None
-            request.handed_over = True
-            request.connection.away = True
             if room:
                 self._start(request, kind, now)
             else:
                 request.waited = True
                 self._lines[kind].append(request)
+            request.handed_over = True
+            request.connection.away = True  # when it is here: what is away is somebody's, see `Leader.check_soon`
             return room
 
-    def leave(self, request: Request | None, now: float, *, ran: bool = True) -> Request | None:
+    def claim(self, request: Request, turn: Turn) -> bool:
+        """A pool thread: whether it is the first to come for `request`, which it runs then."""
+        with self._lock:
+            if self.held.get(request, turn) is not None:
+                return False
+            self.held[request] = turn
+            return True
+
+    def leave(
+        self,
+        request: Request | None,
+        now: float,
+        *,
+        ran: bool = True,
+        relieved: Request | None = None,
+        turn: Turn | None = None,
+    ) -> Request | None:
         """The caller has finished `request`: the next one for this thread; None: it is not counted any more.
 
-        Without a request: a leader that was relieved has finished its own.
+        Without a request: a leader that was relieved has finished its own, `relieved`.
         """
         with self._lock:
+            self.held.pop(relieved if request is None else request, None)
             if request is not None:
                 self._computing.pop(request, None)
                 self._quick_running -= request.line == QUICK
@@ -145,7 +166,7 @@ class Admission:
                     if request.line == QUICK and elapsed < _QUICK_ENOUGH:
                         self.quick_until = now + KEPT_FOR
             self.running -= 1
-            return self._next(now)
+            return self._next(now, turn)
 
     def due(self, now: float, computed: float) -> Request | None:
         """The watcher: one that waits although it could run now; counted, for the pool.
@@ -158,14 +179,37 @@ class Admission:
             self._share(now, computed)
             return self._next(now)
 
+    def drop(self, request: Request, turn: Turn) -> bool:
+        """The watcher: `turn` has ended without leaving; whether `request` was still in it. It is not counted now."""
+        with self._lock:
+            if self.held.get(request) is not turn:
+                return False
+            del self.held[request]
+            self._computing.pop(request, None)
+            for line in self._lines:
+                if request in line:
+                    line.remove(request)
+            self._count()
+            return True
+
+    def recount(self) -> None:
+        """The watcher: a thread may have been interrupted between two figures."""
+        if self.running != len(self.held):
+            with self._lock:
+                self._count()
+
+    def _count(self) -> None:
+        self.running = len(self.held)
+        self._quick_running = sum(getattr(request, "line", None) == QUICK for request in self.held)
+
     def sort(self, kind_of: Callable[[Request], int]) -> None:
         """Something has been learnt: lets each stand in the line of its kind as it is seen now."""
         with self._lock:
             waiting = sorted((request for line in self._lines for request in line), key=lambda one: one.arrived)
-            for line in self._lines:
-                line.clear()
+            lines: tuple[deque[Request], ...] = (deque(), deque(), deque())
             for request in waiting:
-                self._lines[kind_of(request)].append(request)
+                lines[kind_of(request)].append(request)
+            self._lines = lines  # all at once: who sorts may be interrupted
 
     def in_line(self) -> list[Request]:
         """Those that wait. A moment's answer."""
@@ -212,15 +256,16 @@ class Admission:
             self._warm = True
             self.quick_until = max(self.quick_until, now + RESERVED_FOR)
 
-    def _start(self, request: Request, kind: int, now: float) -> None:
-        self.running += 1
+    def _start(self, request: Request, kind: int, now: float, turn: Turn | None = None) -> None:
         request.begun = now
         request.line = kind
+        self.held[request] = turn
+        self.running += 1
         self._quick_running += kind == QUICK
         if kind == COMPUTING and self._one_computes:
             self._computing[request] = now
 
-    def _next(self, now: float) -> Request | None:
+    def _next(self, now: float, turn: Turn | None = None) -> Request | None:
         """The first that may run, counted. Of those that are not quick the one that came first."""
         kinds = [kind for kind in (WAITING, COMPUTING) if self._lines[kind] and self._slow_room(kind, now)]
         slow = min(kinds, key=lambda kind: self._lines[kind][0].arrived) if kinds else None
@@ -234,8 +279,9 @@ class Admission:
         else:
             return None
         self._passed = quick and kind != QUICK
-        request = self._lines[kind].popleft()
-        self._start(request, kind, now)
+        request = self._lines[kind][0]
+        self._start(request, kind, now, turn)
+        self._lines[kind].popleft()  # when it is somebody's
         return request
 
     def _late(self, kind: int, now: float) -> bool:

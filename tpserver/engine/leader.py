@@ -52,6 +52,8 @@ class Leader:
         self.clock = threading.local()  # turn: what the thread had computed when its turn began
         self.turns = 0  # that brought something: the watcher looks whether it grows
         self.sleeping = False
+        self._check_wanted = False
+        self._suspects: list[Connection] = []  # that a leader was at when it failed
 
     # -- for any thread
 
@@ -98,6 +100,16 @@ class Leader:
         self.table.next_sweep = 0.0
         self.table.wakeup.ring()
 
+    def check_soon(self, suspect: Connection | None = None) -> None:
+        """The watcher: a thread was interrupted; what it had in hand is to be found, with `suspect`, and closed.
+
+        What is away stands in line, is held, or has been given back, in that order and without a gap.
+        """
+        if suspect is not None:
+            self._suspects.append(suspect)
+        self._check_wanted = True
+        self.sweep_soon()
+
     # -- the leader's turn
 
     def lead(self, number: int) -> None:
@@ -106,7 +118,6 @@ class Leader:
         lock = leadership.lock
         connections = self.table.connections
         admission = self._server.admission
-        leadership.thread = threading.get_ident()
         self.clock.number = number
         unsent = self._unsent
         self._send_unsent(monotonic())  # what the leader before was relieved of
@@ -153,6 +164,8 @@ class Leader:
                     self._send_unsent(now)
             self._send_unsent(now)
             if now >= self.table.next_sweep:
+                if self._check_wanted:
+                    self._check(now)
                 self.table.sweep(now)
 
     def _send_unsent(self, now: float) -> None:
@@ -214,14 +227,39 @@ class Leader:
     def _take_back(self, now: float) -> None:
         returned = self._returned
         while returned:
-            connection = returned.popleft()
+            connection = returned[0]
             connection.away = False
+            returned.popleft()  # not before: who is interrupted in between has lost nothing
             connection.credit = None
             connection.lags = False
             if self.table.connections.get(connection.fd) is not connection:  # of an earlier serve_forever
                 connection.close()
                 continue
             self.table.settle(connection, now)
+
+    def _check(self, now: float) -> None:
+        """Ends what was lost with a thread that was interrupted. Between two turns nobody is being attended to."""
+        self._check_wanted = False
+        owned = self._server.owned() | set(self._returned.copy())
+        while self._suspects:
+            suspect = self._suspects.pop()
+            if suspect not in owned:
+                suspect.abort()
+        for connection in self.connections():
+            if connection.away:
+                if connection in owned:
+                    continue
+                connection.away = False
+                connection.abort()
+            elif connection.state == ANSWERED or (connection.state == READY and connection not in self.table.ready):
+                connection.abort()
+            try:
+                if connection.broken:
+                    self.table.drop(connection)
+                else:  # whoever was to watch it was interrupted, perhaps
+                    self.table.watch(connection, WRITE if connection.state == SENDING else READ)
+            except (OSError, KeyError, ValueError):  # or had done so, but not said so
+                self.table.drop(connection)
 
     def _watch_lagging(self) -> None:
         while self._lagging:
@@ -255,6 +293,8 @@ class Leader:
                 self._swallow(connection)
         except BaseException:  # noqa: BLE001 - one connection must not end the others
             _log.exception("tpserver has a fault; the connection that it happened on is closed")
+            if connection.away and self.clock.number == self._leadership.number:
+                return False  # handed over, or about to be
             connection.abort()
         return True
 

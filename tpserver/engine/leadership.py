@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 
 from tpserver.engine.connection import Connection
+from tpserver.engine.rescue import Turn
 
 
 class Leadership:
@@ -17,8 +18,14 @@ class Leadership:
         self.lock = threading.Lock()
         self.number = 0
         self.attending: Connection | None = None  # set by the leader alone, without the lock
-        self.thread = 0  # the leader's identity
+        self.led = 0  # the last number that a thread leads or has led by
+        self.turn: Turn | None = None  # of that thread
         self.mark = 0  # grows with each connection attended to: how the watcher tells two of them apart
+
+    @property
+    def thread(self) -> int:
+        """The identity of the thread that leads, or did last. A moment's answer."""
+        return 0 if self.turn is None else self.turn.thread
 
     def relieve(self, mark: int, count: Callable[[Connection], None] = lambda _: None) -> int | None:
         """The watcher: takes leadership from a leader that still attends to what `mark` stands for.
@@ -30,11 +37,21 @@ class Leadership:
             connection = self.attending
             if connection is None or self.mark != mark:
                 return None
+            number = self.number + 1
             count(connection)
             connection.away = True  # it belongs to the old leader until that one gives it back
+            self.number = number
             self.attending = None
-            self.number += 1
-            return self.number
+            return number
+
+    def take(self, number: int, turn: Turn) -> bool:
+        """A pool thread: whether it leads by `number`. No other does yet, and nobody has been appointed since."""
+        with self.lock:
+            if number != self.number or number == self.led:
+                return False
+            self.turn = turn
+            self.led = number
+            return True
 
     def appoint(self) -> int:
         """The watcher: a number for a leader where there is none."""

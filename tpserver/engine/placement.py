@@ -127,6 +127,11 @@ class Placement:
         for route in self._going.pop(id(request), None) or self._known(request, False):
             route.ended(elapsed, computing)
 
+    def forget(self, request: Request, now: float) -> None:
+        """The watcher: the thread that ran `request` was interrupted; what a leader was relieved of goes on no more."""
+        for route in self._going.pop(id(request), ()):
+            route.ended(now - request.arrived, 0.0)
+
     def learn_long(self, request: Request, elapsed: float, computing: float) -> None:
         """After a run in the pool. What it waited is not known: it may have been for the interpreter."""
         name = request.wide_route[:_LONGEST]

@@ -63,12 +63,18 @@ class Running:
         """
         self._entries[thread] = _Entry(request, now)
 
-    def end(self, now: float) -> bool:
-        """The calling thread has finished what it was at; whether that was a request of the application."""
+    def forget(self, thread: int, request: Request | None) -> None:
+        """The watcher: the thread of that identity has been driven from it."""
+        entry = self._entries.get(thread)
+        if entry is not None and entry.request is request:
+            self._entries.pop(thread, None)
+
+    def end(self, now: float) -> Request | None:
+        """The calling thread has finished what it was at: that request of the application, if it was one."""
         entry = self._entries.pop(threading.get_ident(), None)
         if entry is not None and entry.told:
             _log.warning("%s has ended after %.1f s", _name(entry), now - entry.begun)
-        return entry is not None and entry.request is not None
+        return None if entry is None else entry.request
 
     @property
     def strays(self) -> int:

@@ -11,6 +11,7 @@ import socketserver
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from functools import partial
 from time import monotonic, perf_counter, thread_time
 from typing import Any, Final
 
@@ -22,8 +23,10 @@ from tpserver.engine.leadership import Leadership
 from tpserver.engine.listeners import ListeningServer
 from tpserver.engine.placement import Placement
 from tpserver.engine.protocol import ConnectionProtocol
+from tpserver.engine.rescue import Rescue, Turn, Turns
 from tpserver.engine.routes import COMPUTING, HAND_OVER, QUICK
 from tpserver.engine.running import Running
+from tpserver.engine.shield import Shielded
 from tpserver.engine.table import SWEEP
 from tpserver.engine.tally import Tally
 from tpserver.engine.timing import Timing
@@ -35,8 +38,6 @@ _log = Log("tpserver")
 # Seconds in line after which a client that has closed its side is taken to have left. One that has only nothing more to
 # send looks the same, and shall not miss its answer where nothing is amiss.
 LEFT_AFTER: Final = 0.1
-# Seconds between two leaders of whom the first has failed.
-_PAUSE: Final = 0.1
 # Threads beyond those of the application, made when they are needed: one leads, others were relieved while they waited
 # for a disk. When all of them do, nobody leads.
 _SPARE_THREADS: Final = 64
@@ -98,6 +99,8 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
         self._down.set()
         self._shutdown_asked = 0
         self._leading: Future[None] | None = None  # the current leader's
+        self.turns = Turns(*(work.__code__ for work in (Server._work, Server._run_leader)))
+        self.rescue = Rescue(self, self.turns)
         super().__init__(server_address, RequestHandlerClass, bind_and_activate)
 
     # -- socketserver: a request's way
@@ -174,6 +177,9 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
         """A pool thread: as in socketserver, but what is no `Exception` does not end it either."""
         try:
             self._answer_here(request, client_address)
+        except BaseException:  # it came from outside, perhaps before there was an answer
+            request.connection.abort()
+            raise
         finally:
             self.shutdown_request(request)
 
@@ -183,17 +189,23 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
         request.connection.abort()
 
     def _work(self, request: Any) -> None:
-        """A pool thread: one request, and those that wait in line behind it."""
+        """A pool thread: one request, if nobody has come for it before, and those that wait in line behind it."""
+        turn = self.turns.begin()
+        try:
+            if self.admission.claim(request, turn):
+                self._run_all(request, turn)
+        except BaseException:  # noqa: BLE001 - a fault of ours; or an exception that was meant for the application
+            _log.exception("tpserver has a fault; what it happened on is closed")
+        finally:
+            self.turns.end(turn)  # what is still in it is found by `rescue`
+
+    def _run_all(self, request: Any, turn: Turn | None) -> None:
+        """A pool thread: one request that it has claimed, and those that wait in line behind it."""
         while request is not None:
-            wanted = False
-            try:
-                wanted = not request.waited or self._still_wanted(request)
-                if wanted:
-                    self._run(request)
-            except BaseException:  # noqa: BLE001 - a fault of ours, when the connection has been given back
-                _log.exception("tpserver has a fault; its thread goes on")
-            finally:  # the place is free again, whatever it was
-                request = self.admission.leave(request, perf_counter(), ran=wanted)
+            wanted = not request.waited or self._still_wanted(request)
+            if wanted:
+                self._run(request)
+            request = self.admission.leave(request, perf_counter(), ran=wanted, turn=turn)
 
     def _run(self, request: Any) -> None:
         """A pool thread: one request, and what it teaches."""
@@ -221,14 +233,17 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
 
     def serve_waiting(self) -> None:
         """A leader that was relieved and has finished: goes on as a pool thread."""
-        now = perf_counter()
-        if self.running.end(now):
-            self._work(self.admission.leave(None, now))
+        now, turn = perf_counter(), self.turns.mine()
+        request = self.running.end(now)
+        if turn is not None:
+            self.rescue.strays.pop(turn, None)
+        if request is not None:
+            self._run_all(self.admission.leave(None, now, relieved=request, turn=turn), turn)
 
     # -- socketserver: the life of the server
 
     def serve_forever(self, poll_interval: float = 0.5) -> None:
-        """Serves until `shutdown` is called, then drains. The calling thread becomes the watcher.
+        """Serves until `shutdown` is called, then drains. The calling thread becomes the watcher, or waits for it.
 
         `poll_interval` is there for socketserver's sake; nothing here polls by it.
         """
@@ -253,6 +268,15 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
         self.watcher.wake()
 
     def _serve(self, enough: Callable[[], bool]) -> None:
+        if threading.current_thread() is threading.main_thread():  # where signal handlers run, which may raise
+            try:
+                Shielded(partial(self._serve_here, enough), self.watcher.interrupted).run()
+            finally:
+                self.watcher.tell_late()
+        else:
+            self._serve_here(enough)
+
+    def _serve_here(self, enough: Callable[[], bool]) -> None:
         self._leading = None
         self._pool = ThreadPoolExecutor(self.admission.threads + _SPARE_THREADS, thread_name_prefix="tpserver")
         self.leader = Leader(self, self.timing)
@@ -261,7 +285,7 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
         if self.leader.table.capacity < self.max_connections:
             _log.warning("only %d connections at once: more are not to be had here", self.leader.table.capacity)
         try:
-            if not self._lead(self.leadership.appoint()):
+            if not self.start_leader(self.leadership.appoint()):
                 raise RuntimeError("cannot start a single thread: nobody would serve")
             self.watcher.watch(enough)
             self._drain()
@@ -288,6 +312,9 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
         self.leader.wake()
         # Longer than the longest poll: the descriptor that wakes the leader may have been closed behind our back.
         unfinished = self._leading is not None and wait([self._leading], timeout=2 * SWEEP).not_done
+        leading = self.leadership.turn if self.leadership.led == self.leadership.number else None
+        if unfinished and leading is not None and self.turns.dead([leading]):
+            unfinished = False  # it was driven from the pool itself
         for request in self.admission.clear():
             request.close()
         self.left_behind = bool(unfinished or self.admission.running or self.running.strays)
@@ -320,21 +347,36 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
 
     def promote(self, mark: int) -> None:
         """The watcher: relieves a leader that is still at what `mark` stands for."""
-        leadership = self.leadership
-        number = leadership.relieve(mark, self._count_relieved)
+        number = self.leadership.relieve(mark, self._count_relieved)
         if number is not None:
-            self._lead(number)
+            self.start_leader(number)
+
+    def replace_leader(self) -> None:
+        """The watcher: nobody leads any more. Another one begins with a look at what the one before has left."""
+        suspect = self.leadership.attending
+        number = self.leadership.appoint()
+        self.leader.check_soon(suspect)
+        self.start_leader(number)
+
+    def owned(self) -> set[Connection]:
+        """The connections of all requests that wait and run, and of relieved leaders. A moment's answer."""
+        # In the order in which they go from one to the next.
+        waiting = [request.connection for request in self.admission.in_line()]
+        running = [request.connection for request in self.admission.held.copy()]
+        return {*waiting, *running, *self.rescue.strays.copy().values()}
 
     def _count_relieved(self, connection: Connection) -> None:
         """The watcher, while the leader that it relieves cannot end what it is at."""
-        request, thread, now = self._here, self.leadership.thread, perf_counter()
+        request, turn, now = self._here, self.leadership.turn, perf_counter()
+        assert turn is not None  # it attends to something
         if request is not None and request.connection is connection:
             self.watcher.alert()  # the next one is likely to come soon
-            self.admission.occupy(now)
+            self.running.begin(request, now, turn.thread)
+            self.admission.occupy(now, request, turn)
             self.placement.learn_relief(request)
-            self.running.begin(request, now, thread)
         else:  # it receives, or sends a file: from or to a slow disk
-            self.running.begin(None, now, thread)
+            self.running.begin(None, now, turn.thread)
+            self.rescue.strays[turn] = connection
 
     def start(self, request: Any) -> None:
         """The watcher: `request`, which has been counted, runs in the pool."""
@@ -358,14 +400,17 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
     def refuse_expired(self, request: Any) -> None:
         """Whoever took `request` out of its line: it has waited for too long, and is answered unrun."""
         self.tally.add("queue timeout")
-        self._refuse(request)
-        self.shutdown_request(request)
+        try:
+            self._refuse(request)
+        finally:
+            self.shutdown_request(request)
 
     def _refuse(self, request: Any) -> None:
         request.connection.write(self.protocol.overload(request, self.admission.retry_after))
         request.close()
 
-    def _lead(self, number: int) -> bool:
+    def start_leader(self, number: int) -> bool:
+        """The watcher: a thread of the pool shall lead by `number`. False: there is none, perhaps not yet."""
         leading = self._submit(self._run_leader, number)
         if leading is None:
             return False
@@ -373,14 +418,16 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
         return True
 
     def _run_leader(self, number: int) -> None:
-        """A pool thread: leads; should that fail, another one takes over."""
+        """A pool thread: leads; should that fail, the watcher makes another one, at its next look."""
+        turn = self.turns.begin()
         try:
-            self.leader.lead(number)
+            if self.leadership.take(number, turn):
+                self.leader.lead(number)
         except BaseException:  # noqa: BLE001 - whatever it is, somebody has to lead
             _log.exception("tpserver has a fault in its leader; another one takes over")
-            self._down.wait(_PAUSE)  # it may fail again at once: not a thousand times a second
-            if number == self.leadership.number and not self.stopped:
-                self._lead(self.leadership.appoint())
+            self.watcher.wake()
+        finally:
+            self.turns.end(turn)
 
     def _submit(self, work: Callable[..., None], argument: Any) -> Future[None] | None:
         try:

@@ -114,9 +114,9 @@ class Table:
         for sock, client_address in accepted:
             try:
                 self.admit(sock, client_address, now)
-            except Exception:  # noqa: BLE001 - no memory, for example: the others shall not suffer
+            except BaseException:  # noqa: BLE001 - no memory, for example: the others shall not suffer
                 _log.exception("a connection cannot be taken")
-                sock.close()
+                self.give_up(sock)
 
     def admit(self, sock: socket.socket, client_address: Any, now: float) -> None:
         receiver = self._protocol.receiver(client_address)
@@ -157,17 +157,27 @@ class Table:
             try:
                 self.poller.watch(connection.fd, connection.polled, NOTHING)
             except (OSError, KeyError, ValueError):
-                connection.detach()  # the number is not this socket's any more: an application has closed it
+                # The number is not this socket's any more: an application has closed it. Or it is, and the leader
+                # before this one was interrupted in the middle of this.
+                if not _same(connection):
+                    connection.detach()
             connection.polled = NOTHING
         connection.close()
+
+    def give_up(self, sock: socket.socket) -> None:
+        """Closes one that could not be admitted, or not wholly."""
+        connection = self.connections.get(sock.fileno())
+        if connection is not None and connection.sock is sock:
+            self.drop(connection)
+        sock.close()
 
     def _take_off(self, connection: Connection) -> None:
         """Out of everything that is kept here, but the poller."""
         self._leaving.discard(connection)  # first: see `drained`
-        del self.connections[connection.fd]
         self.ready.pop(connection, None)
         self._turned_away.discard(connection)
         self._crowds.leave(connection)
+        del self.connections[connection.fd]  # last: what is interrupted before is found by it
 
     # -- what an application does that closes descriptors which are not its own
 
@@ -231,6 +241,7 @@ class Table:
     def sweep(self, now: float) -> None:
         """Once in a while: ends what has taken too long."""
         self.next_sweep = now + SWEEP
+        self.wakeup.silence()  # whoever rang it last may have been interrupted in that: it would stay silent for good
         self._check_listener()
         draining = self._server.draining
         if draining and not self.listener.closed:
@@ -299,3 +310,11 @@ class Table:
         self.connections.clear()
         self.poller.close()
         self.wakeup.close()
+
+
+def _same(connection: Connection) -> bool:
+    """Whether the descriptor is still that of this client, as far as can be told."""
+    try:
+        return bool(connection.client_address) and connection.sock.getpeername() == connection.client_address
+    except OSError:
+        return False

@@ -1,14 +1,15 @@
 """The watcher: looks every tick whether the leader is held up, and does what has to be done now and then.
 
-It is the thread that is in `serve_forever`. It never touches the poller; it relieves a leader that stays
-with one request for longer than a tick, starts what may run at last, ends what has waited for too long in
-line, and tells how evenly the interpreter is to be shared.
+It is the thread that is in `serve_forever`; where that is the main thread, one of its own (see `shield`). It never
+touches the poller; it relieves a leader that stays with one request for longer than a tick, starts what may run at
+last, ends what has waited for too long in line, and tells how evenly the interpreter is to be shared.
 """
 
 from __future__ import annotations
 
 import contextlib
 import sys
+from collections import deque
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from time import perf_counter, process_time
@@ -32,6 +33,7 @@ _ALERT: Final = 0.5
 _QUIET_TICKS: Final = 50
 _REST: Final = 0.5
 _FAULT: Final = "tpserver has a fault in its watcher, which goes on"
+_RAISED: Final = "a signal handler has raised; the server goes on"
 # Seconds between two looks at what takes very long.
 _LOOK: Final = 0.1
 # Seconds between two times of tidying up, and how many times as long as that has taken.
@@ -40,7 +42,7 @@ _TIDY_SHARE: Final = 2000
 
 
 class Watcher:
-    """Of one server. `watch` is for the thread in `serve_forever`; the rest says who may call."""
+    """Of one server. `watch` is for the thread that watches; the rest says who may call."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -55,11 +57,24 @@ class Watcher:
         self._next_look = 0.0
         # Wakes the watcher. A queue, for a signal handler may ring in the middle of anything: an Event has a lock.
         self._bell: SimpleQueue[None] = SimpleQueue()
+        self._raised: deque[BaseException] = deque()  # in the main thread, which waits; not yet dealt with
 
     def wake(self) -> None:
         """Any thread, and signal handlers: something has come, look again."""
         self.sleeps = False
         self._bell.put(None)
+
+    def interrupted(self, error: BaseException) -> None:
+        """The main thread, while the watcher is another one: a signal handler has raised."""
+        self._raised.append(error)
+        self.wake()
+
+    def tell_late(self) -> None:
+        """The main thread: the watcher has ended, and may have missed something. Raises nothing."""
+        while self._raised:
+            error = self._raised.popleft()
+            if isinstance(error, Exception):
+                _log.error(_RAISED, exc_info=error)
 
     def alert(self) -> None:
         """A leader, or the watcher itself: a run in place has taken a tick; look more often for a while."""
@@ -77,7 +92,7 @@ class Watcher:
     def _watched(self, enough: Callable[[], bool]) -> bool:
         """The same; whether it is enough, for a fault may have ended it before.
 
-        All of the loop is guarded: signal handlers of the application's run here, at any point, and may raise.
+        All of the loop is guarded: there may be no memory, at any point.
         """
         server = self._server
         leader, leadership = server.leader, server.leadership
@@ -86,6 +101,8 @@ class Watcher:
         try:
             while not enough():
                 self._rest(quiet, seen_turns)
+                if self._raised:
+                    self._tell_raised()
                 mark, turns = leadership.mark, leader.turns
                 attending = leadership.attending is not None
                 if attending and mark == seen:
@@ -102,6 +119,14 @@ class Watcher:
             _log.exception(_FAULT)
             return False
         return True
+
+    def _tell_raised(self) -> None:
+        """What came to the main thread: logged, or raised here when it is to end the program."""
+        while self._raised:
+            error = self._raised.popleft()
+            if not isinstance(error, Exception):
+                raise error
+            _log.error(_RAISED, exc_info=error)
 
     def _look_after_lines(self) -> None:
         server = self._server
@@ -123,6 +148,7 @@ class Watcher:
             if admission.waiting:
                 server.drop_left()
             server.running.look(now)
+            server.rescue.look(now)
             if self.tidy is not None and now >= self._next_tidy and server.leader.turns != self._tidied_at_turn:
                 self._tidy_up(self.tidy, now)
 
