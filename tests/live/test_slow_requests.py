@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import sys
 import threading
 
 from raw_client import PATIENCE, Client, Gates, request, until
@@ -94,3 +96,24 @@ def test_quick_ones_are_not_and_nothing_is_where_it_is_off(start, log):
             assert client.response().status == 200
     assert not told(log)
     assert not ended(log)
+
+
+def test_nothing_is_collected_while_the_stack_is_read(start, log, monkeypatch):
+    """The interpreter would stand still for good, now and then (CPython's issue 106883)."""
+    real = sys._current_frames
+    collecting = []
+
+    def frames():
+        collecting.append(gc.isenabled())
+        return real()
+
+    monkeypatch.setattr(sys, "_current_frames", frames)
+    with Gates() as gates:
+        running = start(gates, slow_request=0.01)
+        with Client(running) as client:
+            client.send(request("/hold/it"))
+            until(running, lambda: told(log))
+            gates.open("it")
+            assert client.response().status == 200
+    assert collecting == [False]
+    assert gc.isenabled()

@@ -49,7 +49,8 @@ class Leader:
         self._lagging: dict[Connection, None] = {}
         self._receive_call: Receive = receive
         self._send_call: Send = send
-        self.clock = threading.local()  # turn: what the thread had computed when its turn began
+        # turn: what the thread had computed when its turn began; mine: its stay in the server's work, see `rescue`.
+        self.clock = threading.local()
         self.turns = 0  # that brought something: the watcher looks whether it grows
         self.sleeping = False
         self._check_wanted = False

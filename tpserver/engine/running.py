@@ -7,12 +7,14 @@ can be done is to say once where a request hangs, and again when it has ended.
 from __future__ import annotations
 
 import concurrent.futures
+import gc
 import os
 import socketserver
 import sys
 import threading
 import traceback
 from itertools import dropwhile
+from types import FrameType
 from typing import Final
 
 from tpserver.engine import connection
@@ -103,13 +105,28 @@ def _name(entry: _Entry) -> str:
 
 def _stack(thread: int) -> str:
     """Where a thread is, without the frames that every request has."""
-    frame = sys._current_frames().get(thread)
+    frame = _frames().get(thread)
     if frame is None:
         return "  (it has just ended)"
     frames = traceback.extract_stack(frame)
     theirs = list(dropwhile(_is_ours, frames))
     waiting = [_WAITS[one.name] for one in frames if one.filename == _CONNECTION and one.name in _WAITS]
     return "".join(traceback.format_list(theirs or frames) + waiting[:1]).rstrip()
+
+
+def _frames() -> dict[int, FrameType]:
+    """The frame of each thread, by its identity. No garbage is collected in the meantime.
+
+    The interpreter makes these frames under a lock that a collection may want too: then it would stand
+    still for good (CPython's issue 106883).
+    """
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        return sys._current_frames()
+    finally:
+        if collects:
+            gc.enable()
 
 
 def _is_ours(frame: traceback.FrameSummary) -> bool:

@@ -23,7 +23,7 @@ from tpserver.engine.leadership import Leadership
 from tpserver.engine.listeners import ListeningServer
 from tpserver.engine.placement import Placement
 from tpserver.engine.protocol import ConnectionProtocol
-from tpserver.engine.rescue import Rescue, Turn, Turns
+from tpserver.engine.rescue import Rescue, Turn
 from tpserver.engine.routes import COMPUTING, HAND_OVER, QUICK
 from tpserver.engine.running import Running
 from tpserver.engine.shield import Shielded
@@ -99,8 +99,7 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
         self._down.set()
         self._shutdown_asked = 0
         self._leading: Future[None] | None = None  # the current leader's
-        self.turns = Turns(*(work.__code__ for work in (Server._work, Server._run_leader)))
-        self.rescue = Rescue(self, self.turns)
+        self.rescue = Rescue(self)
         super().__init__(server_address, RequestHandlerClass, bind_and_activate)
 
     # -- socketserver: a request's way
@@ -143,7 +142,7 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
         if elapsed >= TICK:
             self.watcher.alert()
         if number != self.leadership.number:
-            begun = self.leader.clock.turn if computing is None else computing
+            begun = self.leader.clock.mine if computing is None else computing
             self.placement.learn_end(request, elapsed, thread_time() - begun)
             self._sort_lines()
         else:
@@ -188,18 +187,17 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
         _log.exception("tpserver has a fault; the connection that it happened on is closed")
         request.connection.abort()
 
-    def _work(self, request: Any) -> None:
+    def _work(self, request: Any, turn: Turn) -> None:
         """A pool thread: one request, if nobody has come for it before, and those that wait in line behind it."""
-        turn = self.turns.begin()
+        turn.thread = threading.get_ident()
         try:
             if self.admission.claim(request, turn):
                 self._run_all(request, turn)
         except BaseException:  # noqa: BLE001 - a fault of ours; or an exception that was meant for the application
+            # What is still in this turn is found by `rescue`.
             _log.exception("tpserver has a fault; what it happened on is closed")
-        finally:
-            self.turns.end(turn)  # what is still in it is found by `rescue`
 
-    def _run_all(self, request: Any, turn: Turn | None) -> None:
+    def _run_all(self, request: Any, turn: Turn) -> None:
         """A pool thread: one request that it has claimed, and those that wait in line behind it."""
         while request is not None:
             wanted = not request.waited or self._still_wanted(request)
@@ -233,10 +231,9 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
 
     def serve_waiting(self) -> None:
         """A leader that was relieved and has finished: goes on as a pool thread."""
-        now, turn = perf_counter(), self.turns.mine()
+        now, turn = perf_counter(), self.leader.clock.mine
         request = self.running.end(now)
-        if turn is not None:
-            self.rescue.strays.pop(turn, None)
+        self.rescue.strays.pop(turn, None)
         if request is not None:
             self._run_all(self.admission.leave(None, now, relieved=request, turn=turn), turn)
 
@@ -312,9 +309,6 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
         self.leader.wake()
         # Longer than the longest poll: the descriptor that wakes the leader may have been closed behind our back.
         unfinished = self._leading is not None and wait([self._leading], timeout=2 * SWEEP).not_done
-        leading = self.leadership.turn if self.leadership.led == self.leadership.number else None
-        if unfinished and leading is not None and self.turns.dead([leading]):
-            unfinished = False  # it was driven from the pool itself
         for request in self.admission.clear():
             request.close()
         self.left_behind = bool(unfinished or self.admission.running or self.running.strays)
@@ -417,21 +411,22 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
         self._leading = leading
         return True
 
-    def _run_leader(self, number: int) -> None:
+    def _run_leader(self, number: int, turn: Turn) -> None:
         """A pool thread: leads; should that fail, the watcher makes another one, at its next look."""
-        turn = self.turns.begin()
+        turn.thread = threading.get_ident()
         try:
+            self.leader.clock.mine = turn
             if self.leadership.take(number, turn):
                 self.leader.lead(number)
         except BaseException:  # noqa: BLE001 - whatever it is, somebody has to lead
             _log.exception("tpserver has a fault in its leader; another one takes over")
             self.watcher.wake()
-        finally:
-            self.turns.end(turn)
 
     def _submit(self, work: Callable[..., None], argument: Any) -> Future[None] | None:
+        turn = Turn()
         try:
-            return self._pool.submit(work, argument)
+            turn.future = self._pool.submit(work, argument, turn)
+            return turn.future
         except RuntimeError as error:
             if self.stopped:
                 return None
