@@ -119,7 +119,7 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
             here = admission.running < admission.threads
         else:
             here = admission.room(kind=route.kind, now=now) and route.on_trial()
-        number = self.leader.clock.number
+        number = self.leader.mine.number
         # A leader that was relieved while it received runs nothing: nobody would count it.
         if not (here and self._in_place) or request.arrives_yet or number != self.leadership.number:
             self._hand_over(request, route.kind, now)
@@ -142,7 +142,7 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
         if elapsed >= TICK:
             self.watcher.alert()
         if number != self.leadership.number:
-            begun = self.leader.clock.mine if computing is None else computing
+            begun = self.leader.mine.began if computing is None else computing
             self.placement.learn_end(request, elapsed, thread_time() - begun)
             self._sort_lines()
         else:
@@ -231,7 +231,7 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
 
     def serve_waiting(self) -> None:
         """A leader that was relieved and has finished: goes on as a pool thread."""
-        now, turn = perf_counter(), self.leader.clock.mine
+        now, turn = perf_counter(), self.leader.mine.turn
         request = self.running.end(now)
         self.rescue.strays.pop(turn, None)
         if request is not None:
@@ -415,7 +415,7 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
         """A pool thread: leads; should that fail, the watcher makes another one, at its next look."""
         turn.thread = threading.get_ident()
         try:
-            self.leader.clock.mine = turn
+            self.leader.mine.turn = turn
             if self.leadership.take(number, turn):
                 self.leader.lead(number)
         except BaseException:  # noqa: BLE001 - whatever it is, somebody has to lead
