@@ -49,8 +49,8 @@ class Leader:
         self._lagging: dict[Connection, None] = {}
         self._receive_call: Receive = receive
         self._send_call: Send = send
-        # Of the calling thread: the `number` that it led by last, its `turn` (see `rescue`), and what it had computed when
-        # it `began` to attend to what the last poll brought.
+        # Of the calling thread: the `number` that it led by last, its `turn` (see `rescue`), and what it had computed
+        # when it `began` to attend to what the last poll brought.
         self.mine = threading.local()
         self.turns = 0  # that brought something: the watcher looks whether it grows
         self.sleeping = False
