@@ -130,7 +130,7 @@ class Crowd:
                 if server.leader.open == 1 and not busy:
                     break
                 assert monotonic() < deadline, f"{server.leader.open - 1} connections, {busy} requests are left over"
-            return Held(server.leader.open - 1, descriptors(), len(server._pool._threads))
+            return Held(server.leader.open - 1, descriptors(), server._pool.size)
 
 
 def ask(sock: socket.socket) -> bytes:

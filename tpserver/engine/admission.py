@@ -15,8 +15,8 @@ from collections.abc import Callable
 from math import ceil
 from typing import Any, Final
 
+from tpserver.engine.pool import Turn
 from tpserver.engine.protocol import Request
-from tpserver.engine.rescue import Turn
 from tpserver.interpreter import has_lock
 
 # Kinds of requests, and the numbers of their lines.

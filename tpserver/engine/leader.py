@@ -8,7 +8,6 @@ touches the `Table` is done by the current leader only.
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections import deque
 from time import monotonic, thread_time
 from typing import TYPE_CHECKING, Final
@@ -49,9 +48,6 @@ class Leader:
         self._lagging: dict[Connection, None] = {}
         self._receive_call: Receive = receive
         self._send_call: Send = send
-        # Of the calling thread: the `number` that it led by last, its `turn` (see `rescue`), and what it had computed
-        # when it `began` to attend to what the last poll brought.
-        self.mine = threading.local()
         self.turns = 0  # that brought something: the watcher looks whether it grows
         self.sleeping = False
         self._check_wanted = False
@@ -120,13 +116,13 @@ class Leader:
         lock = leadership.lock
         connections = self.table.connections
         admission = self._server.admission
-        self.mine.number = number
+        self._server.mine.number = number
         unsent = self._unsent
         self._send_unsent(monotonic())  # what the leader before was relieved of
         while not self._server.stopped:
             events = self._poll()
             now = monotonic()
-            self.mine.began = thread_time()
+            self._server.mine.began = thread_time()
             # Others that run may compute: they shall not get the interpreter at each system call.
             self._receive_call, self._send_call = _HOLDING if admission.running else _LETTING_GO
             self._protocol.begin_turn()
@@ -295,7 +291,7 @@ class Leader:
                 self._swallow(connection)
         except BaseException:  # noqa: BLE001 - one connection must not end the others
             _log.exception("tpserver has a fault; the connection that it happened on is closed")
-            if connection.away and self.mine.number == self._leadership.number:
+            if connection.away and self._server.mine.number == self._leadership.number:
                 return False  # handed over, or about to be
             connection.abort()
         return True

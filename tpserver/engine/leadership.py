@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 
 from tpserver.engine.connection import Connection
-from tpserver.engine.rescue import Turn
+from tpserver.engine.pool import Turn
 
 
 class Leadership:
@@ -52,6 +52,14 @@ class Leadership:
             self.turn = turn
             self.led = number
             return True
+
+    def close(self) -> Turn | None:
+        """The watcher, when it stops: the turn of who leads. Where nobody does, nobody will by this number."""
+        with self.lock:
+            if self.led == self.number:
+                return self.turn
+            self.number += 1
+            return None
 
     def appoint(self) -> int:
         """The watcher: a number for a leader where there is none."""

@@ -9,9 +9,9 @@ back; and the watcher looks now and then whether those who have something are st
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Final
 
+from tpserver.engine.pool import Turn
 from tpserver.log import Log
 
 if TYPE_CHECKING:
@@ -22,21 +22,6 @@ _log = Log("tpserver")
 
 # Seconds after which what is on its way to a thread is sent once more: the first time; then twice as many, and so on.
 _AGAIN: Final = 0.25
-
-
-class Turn:
-    """One stay of a pool thread in the server's work. `future` is the pool's: it has ended, whatever ended it."""
-
-    __slots__ = ("future", "thread")
-
-    def __init__(self) -> None:
-        self.thread = 0  # its identity, from when it has begun
-        self.future: Future[None] | None = None  # none where no thread could be started, or not yet
-
-    @property
-    def over(self) -> bool:
-        """Any thread: whether that thread is elsewhere by now."""
-        return self.future is not None and self.future.done()
 
 
 class Rescue:
@@ -62,6 +47,8 @@ class Rescue:
             # Who leads has nothing but its turn: the watcher itself failed when it was about to relieve it.
             elif (turn.over or turn is leading) and server.admission.drop(request, turn):
                 self._lost(request, turn, now)
+                if turn.over:  # else it is read by the leader
+                    request.close()
         for turn in strays:
             if (turn.over or turn is leading) and self.strays.pop(turn, None) is not None:
                 self._lost(None, turn, now)
@@ -77,7 +64,6 @@ class Rescue:
         server.running.forget(turn.thread, request)
         if request is not None:
             server.placement.forget(request, now)
-            request.close()
         server.leader.check_soon()
 
     def _send_again(self, coming: dict[Any, Callable[[Any], object]], now: float) -> None:

@@ -10,7 +10,6 @@ import socket
 import socketserver
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
 from time import monotonic, perf_counter, thread_time
 from typing import Any, Final
@@ -22,8 +21,9 @@ from tpserver.engine.leader import Leader
 from tpserver.engine.leadership import Leadership
 from tpserver.engine.listeners import ListeningServer
 from tpserver.engine.placement import Placement
+from tpserver.engine.pool import Pool, Turn
 from tpserver.engine.protocol import ConnectionProtocol
-from tpserver.engine.rescue import Rescue, Turn
+from tpserver.engine.rescue import Rescue
 from tpserver.engine.routes import COMPUTING, HAND_OVER, QUICK
 from tpserver.engine.running import Running
 from tpserver.engine.shield import Shielded
@@ -98,8 +98,10 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
         self._down = threading.Event()  # set while serve_forever does not run
         self._down.set()
         self._shutdown_asked = 0
-        self._leading: Future[None] | None = None  # the current leader's
         self.rescue = Rescue(self)
+        # Of the calling thread: the `number` that it led by last, its `turn` (see `rescue`), and what it had computed
+        # when it `began` to attend to what the last poll brought.
+        self.mine = threading.local()
         super().__init__(server_address, RequestHandlerClass, bind_and_activate)
 
     # -- socketserver: a request's way
@@ -119,7 +121,7 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
             here = admission.running < admission.threads
         else:
             here = admission.room(kind=route.kind, now=now) and route.on_trial()
-        number = self.leader.mine.number
+        number = self.mine.number
         # A leader that was relieved while it received runs nothing: nobody would count it.
         if not (here and self._in_place) or request.arrives_yet or number != self.leadership.number:
             self._hand_over(request, route.kind, now)
@@ -142,7 +144,7 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
         if elapsed >= TICK:
             self.watcher.alert()
         if number != self.leadership.number:
-            begun = self.leader.mine.began if computing is None else computing
+            begun = self.mine.began if computing is None else computing
             self.placement.learn_end(request, elapsed, thread_time() - begun)
             self._sort_lines()
         else:
@@ -189,7 +191,6 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
 
     def _work(self, request: Any, turn: Turn) -> None:
         """A pool thread: one request, if nobody has come for it before, and those that wait in line behind it."""
-        turn.thread = threading.get_ident()
         try:
             if self.admission.claim(request, turn):
                 self._run_all(request, turn)
@@ -231,7 +232,7 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
 
     def serve_waiting(self) -> None:
         """A leader that was relieved and has finished: goes on as a pool thread."""
-        now, turn = perf_counter(), self.leader.mine.turn
+        now, turn = perf_counter(), self.mine.turn
         request = self.running.end(now)
         self.rescue.strays.pop(turn, None)
         if request is not None:
@@ -269,13 +270,16 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
             try:
                 Shielded(partial(self._serve_here, enough), self.watcher.interrupted).run()
             finally:
+                if not self.stopped:  # so many signals at once that it did not hold: nobody waits for it any more
+                    self._shutdown_asked += 2
+                    self.watcher.wake()
+                    self._down.wait()
                 self.watcher.tell_late()
         else:
             self._serve_here(enough)
 
     def _serve_here(self, enough: Callable[[], bool]) -> None:
-        self._leading = None
-        self._pool = ThreadPoolExecutor(self.admission.threads + _SPARE_THREADS, thread_name_prefix="tpserver")
+        self._pool = Pool(self.admission.threads + _SPARE_THREADS)
         self.leader = Leader(self, self.timing)
         self._down.clear()
         self.stopped = self.draining = self.protocol.draining = False
@@ -308,7 +312,8 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
         self.stopped = True
         self.leader.wake()
         # Longer than the longest poll: the descriptor that wakes the leader may have been closed behind our back.
-        unfinished = self._leading is not None and wait([self._leading], timeout=2 * SWEEP).not_done
+        leading = self.leadership.close()
+        unfinished = leading is not None and not self._pool.wait_for(leading, 2 * SWEEP)
         for request in self.admission.clear():
             request.close()
         self.left_behind = bool(unfinished or self.admission.running or self.running.strays)
@@ -355,9 +360,10 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
     def owned(self) -> set[Connection]:
         """The connections of all requests that wait and run, and of relieved leaders. A moment's answer."""
         # In the order in which they go from one to the next.
+        strays = self.rescue.strays.copy().values()
         waiting = [request.connection for request in self.admission.in_line()]
         running = [request.connection for request in self.admission.held.copy()]
-        return {*waiting, *running, *self.rescue.strays.copy().values()}
+        return {*strays, *waiting, *running}
 
     def _count_relieved(self, connection: Connection) -> None:
         """The watcher, while the leader that it relieves cannot end what it is at."""
@@ -405,31 +411,24 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
 
     def start_leader(self, number: int) -> bool:
         """The watcher: a thread of the pool shall lead by `number`. False: there is none, perhaps not yet."""
-        leading = self._submit(self._run_leader, number)
-        if leading is None:
-            return False
-        self._leading = leading
-        return True
+        return self._submit(self._run_leader, number)
 
     def _run_leader(self, number: int, turn: Turn) -> None:
         """A pool thread: leads; should that fail, the watcher makes another one, at its next look."""
-        turn.thread = threading.get_ident()
         try:
-            self.leader.mine.turn = turn
+            self.mine.turn = turn
             if self.leadership.take(number, turn):
                 self.leader.lead(number)
         except BaseException:  # noqa: BLE001 - whatever it is, somebody has to lead
             _log.exception("tpserver has a fault in its leader; another one takes over")
             self.watcher.wake()
 
-    def _submit(self, work: Callable[..., None], argument: Any) -> Future[None] | None:
-        turn = Turn()
+    def _submit(self, work: Callable[[Any, Turn], None], argument: Any) -> bool:
+        """Whether there is a thread for it, as far as is known."""
         try:
-            turn.future = self._pool.submit(work, argument, turn)
-            return turn.future
+            self._pool.submit(work, argument)
         except RuntimeError as error:
-            if self.stopped:
-                return None
-            # The pool keeps what it was given: a thread that is free takes it.
-            _log.error("cannot start a thread (%s); going on with those that there are", error)
-            return None
+            if not self.stopped:
+                _log.error("cannot start a thread (%s); going on with those that there are", error)
+            return False
+        return True

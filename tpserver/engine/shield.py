@@ -37,11 +37,17 @@ class Shielded:
         try:
             threading.Thread(target=self._run, name="tpserver-watcher", daemon=True).start()
         except BaseException as error:  # noqa: BLE001 - no thread to be had; or a signal handler has raised
+            if not isinstance(error, (RuntimeError, MemoryError)):
+                self._interrupted(error)
             if self._claim.acquire(blocking=False):
                 self._work()
                 return
-            self._interrupted(error)
-        last = self._wait()
+        last: BaseException | None = None
+        while not self._done:  # several signals at once may get through what `_wait` has against them
+            try:
+                last = self._wait() or last
+            except BaseException as error:  # noqa: BLE001
+                self._interrupted(error)
         error_of_work, self._error = self._error, None
         if error_of_work is not None:
             raise error_of_work
