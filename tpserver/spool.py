@@ -35,12 +35,12 @@ class Spool:
 
     def new_content(self, length: int | None) -> BinaryIO:
         """A file for a content of `length` bytes (None: not known yet). Raises `RequestRefused` (413, 503)."""
-        if length is not None and length <= SPOOL:
-            return io.BytesIO()
         if length is not None:
+            if length <= SPOOL:
+                return io.BytesIO()
             self.check(length)
-        if length is not None and self.taken + length > self.limit:
-            self._refuse()
+            if self.taken + length > self.limit:
+                self._refuse()
         # Nothing is reserved yet: a client that says much and sends nothing shall not take the room of others.
         content: Any = SpooledContent(self)  # a binary file by its methods
         return content  # type: ignore[no-any-return]

@@ -163,7 +163,7 @@ class Leader:
             self._send_unsent(now)
             if now >= self.table.next_sweep:
                 if self._check_wanted:
-                    self._check(now)
+                    self._check()
                 self.table.sweep(now)
 
     def _send_unsent(self, now: float) -> None:
@@ -235,7 +235,7 @@ class Leader:
                 continue
             self.table.settle(connection, now)
 
-    def _check(self, now: float) -> None:
+    def _check(self) -> None:
         """Ends what was lost with a thread that was interrupted. Between two turns nobody is being attended to."""
         self._check_wanted = False
         owned = self._server.owned() | set(self._returned.copy())

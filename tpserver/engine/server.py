@@ -311,8 +311,8 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
     def _stop(self) -> None:
         self.stopped = True
         self.leader.wake()
-        # Longer than the longest poll: the descriptor that wakes the leader may have been closed behind our back.
         leading = self.leadership.close()
+        # Longer than the longest poll: the descriptor that wakes the leader may have been closed behind our back.
         unfinished = leading is not None and not self._pool.wait_for(leading, 2 * SWEEP)
         for request in self.admission.clear():
             request.close()

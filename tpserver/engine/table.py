@@ -268,7 +268,7 @@ class Table:
         """The drain finds a connection between two requests: it is closed, but for a request that has come already."""
         if connection.has_come():
             return  # and is received in the next turn
-        # Not just closed: a request that is on its way shall find the end there, not a reset.
+        # Not just closed: as long as the drain lasts, a request that is on its way finds the end there, not a reset.
         self._linger(connection, now)
         if connection.state == LINGERING:
             self._leaving.add(connection)
