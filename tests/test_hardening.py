@@ -15,8 +15,8 @@ import requests
 from running import PATIENCE, Running, read_response
 
 from tpserver import make_server
-from tpserver.access_log import AccessLog, Record
 from tpserver.engine.placement import MAX_ROUTES, Placement
+from tpserver.logs.access_log import AccessLog, Record
 
 Start = Callable[..., Running]
 

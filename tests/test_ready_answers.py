@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from running import Running, read_response
 
-from tpserver.access_log import AccessLog
+from tpserver.files.folder import Folder
 from tpserver.handler import HTTPProtocol, Receiver
-from tpserver.responders.folder import Folder
-from tpserver.responders.site import Site
+from tpserver.logs.access_log import AccessLog
 from tpserver.sheets import OFTEN, Answer, Sheet
+from tpserver.site.site import Site
 
 GET = b"GET /file.txt HTTP/1.1\r\nHost: h\r\n\r\n"
 

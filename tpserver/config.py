@@ -12,9 +12,9 @@ from dataclasses import Field, dataclass, field, fields
 from typing import Any, Final
 
 from tpserver.errors import UsageError
-from tpserver.http.file_rules import FieldRule, MediaRule, parse_cache_control, parse_header, parse_mime
+from tpserver.files.named_pages import ErrorPage, parse_error_page, parse_index
+from tpserver.files.rules import FieldRule, MediaRule, parse_cache_control, parse_header, parse_mime
 from tpserver.http.hosts import VirtualHost, parse_virtual_host
-from tpserver.http.site_pages import ErrorPage, parse_error_page, parse_index
 
 _SIZE: Final = re.compile(r"([0-9]{1,15})([KMG]?)")
 _UNITS: Final = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}

@@ -12,8 +12,8 @@ from functools import partial
 from time import perf_counter
 from typing import Any, BinaryIO, Final
 
-from tpserver.access_log import AccessLog, Record
 from tpserver.errors import RequestRefused
+from tpserver.files.file import File
 from tpserver.http import pages
 from tpserver.http.arriving import ArrivingContent
 from tpserver.http.dates import format_date
@@ -22,15 +22,15 @@ from tpserver.http.message import CONTINUE, Interim, Memory, Message, MessageRea
 from tpserver.http.negotiation import accepts_html
 from tpserver.http.pages import Refusal
 from tpserver.http.response import server_timing, stamp
-from tpserver.log import Log
-from tpserver.responders.file import File
-from tpserver.responders.reply import Wire
-from tpserver.responders.site import Site
-from tpserver.responders.vhosts import VirtualHosts
-from tpserver.responders.wsgi import WSGIResponder
+from tpserver.logs.access_log import AccessLog, Record
+from tpserver.logs.log import Log
+from tpserver.reply import Wire
+from tpserver.response_counts import Answers
 from tpserver.sheets import Answer, Sheets
+from tpserver.site.site import Site
+from tpserver.site.vhosts import VirtualHosts
 from tpserver.spool import Spool
-from tpserver.tally import Answers
+from tpserver.wsgi.responder import WSGIResponder
 
 _log = Log("tpserver")
 _application_log = Log("tpserver.application")

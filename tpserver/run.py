@@ -14,24 +14,24 @@ import traceback
 from collections.abc import Iterator
 from typing import Any, Final
 
-from tpserver import process
-from tpserver.access_log import AccessLog
 from tpserver.config import Config
 from tpserver.engine import server as engine
 from tpserver.engine.timing import Timing
 from tpserver.errors import StartError, UsageError
+from tpserver.files.background import BackgroundCoder
+from tpserver.files.codings import quick_coders
 from tpserver.handler import HTTPProtocol, HTTPRequestHandler, TimedRequestHandler
-from tpserver.http.codings import quick_coders
 from tpserver.http.head import Limits
-from tpserver.log import kept_loggers, own_loggers
-from tpserver.log_streams import LogFile, LogStream
-from tpserver.log_writer import LogWriter
-from tpserver.responders.background import BackgroundCoder
-from tpserver.responders.site import Site
-from tpserver.responders.wsgi import Application
-from tpserver.sites import Sites
+from tpserver.logs.access_log import AccessLog
+from tpserver.logs.log import kept_loggers, own_loggers
+from tpserver.logs.streams import LogFile, LogStream
+from tpserver.logs.writer import LogWriter
+from tpserver.site.build import Sites
+from tpserver.site.site import Site
 from tpserver.spool import SPOOL, Spool
+from tpserver.system import process
 from tpserver.version import SOFTWARE
+from tpserver.wsgi.responder import Application
 
 _log = logging.getLogger("tpserver")
 

@@ -11,8 +11,8 @@ import socket
 import sys
 from typing import Any, Final
 
-from tpserver.descriptors import identity
 from tpserver.http.head import Head
+from tpserver.system.descriptors import identity
 
 # Bytes of a response: shorter ones are sent as well, and longer ones cost so much that the copy matters little.
 SHORTEST: Final = 8 * 1024

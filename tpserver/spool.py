@@ -13,7 +13,7 @@ import threading
 from typing import Any, BinaryIO, Final, NoReturn
 
 from tpserver.errors import RequestRefused
-from tpserver.log import Log
+from tpserver.logs.log import Log
 
 _log = Log("tpserver")
 

@@ -13,10 +13,11 @@ from running import Running, read_all
 
 from tests.failures.limited import get, post
 from tests.live.raw_client import until_left
-from tpserver import access_log, handler
+from tpserver import handler
 from tpserver.engine import table
 from tpserver.engine.connection import Connection
 from tpserver.engine.polling import new_poller
+from tpserver.logs import access_log
 from tpserver.spool import Spool
 
 Start = Callable[..., Running]

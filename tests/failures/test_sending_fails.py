@@ -10,7 +10,7 @@ import pytest
 from running import Running
 
 from tpserver.engine.connection import Connection
-from tpserver.responders import wsgi_response
+from tpserver.wsgi import response as wsgi_response
 
 Start = Callable[..., Running]
 

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tpserver.errors import ApplicationError, RequestRefused
-from tpserver.http import conditional, dates, media, negotiation, pages, paths, response, target
+from tpserver.files import media, paths
+from tpserver.http import conditional, dates, negotiation, pages, response, target
 
 few = settings(max_examples=200, deadline=None, derandomize=True, database=None)
 

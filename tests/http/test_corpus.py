@@ -14,7 +14,7 @@ from corpus import KINDS, Case, cases, feedings
 
 from tpserver.handler import HTTPProtocol
 from tpserver.http.head import Limits
-from tpserver.responders.site import Site
+from tpserver.site.site import Site
 
 
 @dataclass

@@ -85,7 +85,7 @@ def test_a_generator_that_only_waits_is_closed_when_its_client_has_left(start, l
 
 
 def test_a_client_that_has_nothing_more_to_send_gets_what_is_about_to_come(start, monkeypatch):
-    monkeypatch.setattr("tpserver.responders.wsgi_response._LOOK", 1000.0)
+    monkeypatch.setattr("tpserver.wsgi.response._LOOK", 1000.0)
 
     def app(environ, start_response):
         start_response("200 OK", [])

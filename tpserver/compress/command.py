@@ -22,17 +22,17 @@ from typing import Final, TextIO
 from tpserver.compress.files import Outcome, Task, is_ours, is_settled, remove_leftover, settle, status_of, too_long
 from tpserver.compress.output import Output, percent, printable, readable
 from tpserver.errors import UsageError
-from tpserver.http.codings import (
+from tpserver.files.codings import (
     EXTENSIONS,
     Coder,
     compressible,
     is_coded,
     thorough_coders,
 )
-from tpserver.http.media import media_type
-from tpserver.http.paths import WELL_KNOWN, is_code
-from tpserver.responders.file import signature
-from tpserver.responders.variants import SMALLEST, is_current, is_of
+from tpserver.files.file import signature
+from tpserver.files.media import media_type
+from tpserver.files.paths import WELL_KNOWN, is_code
+from tpserver.files.variants import SMALLEST, is_current, is_of
 
 _MOST_JOBS: Final = 256
 _MOST_FAILURES: Final = 20  # that are told one by one

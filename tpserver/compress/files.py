@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterator
 from enum import Enum
 from typing import Final, NamedTuple
 
-from tpserver.http.codings import EXTENSIONS, MARK_LENGTH, Coder, NoSmaller, coded, decoded, may_be_ours
-from tpserver.responders.file import signature
-from tpserver.responders.variants import may_hold
+from tpserver.files.codings import EXTENSIONS, MARK_LENGTH, Coder, NoSmaller, coded, decoded, may_be_ours
+from tpserver.files.file import signature
+from tpserver.files.variants import may_hold
 
 # Bytes compressed in one go; between two of them Ctrl-C is heeded.
 _PIECE: Final = 256 * 1024

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from tpserver.engine.pool import Turn
 from tpserver.engine.protocol import Request
-from tpserver.interpreter import has_lock
+from tpserver.system.interpreter import has_lock
 
 # Kinds of requests, and the numbers of their lines.
 QUICK: Final = 0

@@ -24,11 +24,11 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Any, Final
 
-from tpserver.engine.holding import RECEIVE, Send, send
 from tpserver.engine.outbox import Outbox, Version
 from tpserver.engine.polling import NOTHING
 from tpserver.engine.protocol import Part, Receiver, Sheet
 from tpserver.engine.timing import Pace
+from tpserver.system.gil_held_io import RECEIVE, Send, send
 
 # What a connection that the leader owns is waiting for.
 RECEIVING: Final = 0  # bytes of a request

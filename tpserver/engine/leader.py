@@ -13,11 +13,11 @@ from time import monotonic, thread_time
 from typing import TYPE_CHECKING, Final
 
 from tpserver.engine.connection import ANSWERED, LINGERING, READY, RECEIVING, SENDING, Connection
-from tpserver.engine.holding import RECEIVE, Receive, Send, receive, receive_holding, send, send_holding
 from tpserver.engine.polling import NOTHING, READ, WRITE
 from tpserver.engine.table import Table
 from tpserver.engine.timing import Timing
-from tpserver.log import Log
+from tpserver.logs.log import Log
+from tpserver.system.gil_held_io import RECEIVE, Receive, Send, receive, receive_holding, send, send_holding
 
 if TYPE_CHECKING:
     from tpserver.engine.server import Server

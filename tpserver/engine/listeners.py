@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any, Final, Protocol
 
 from tpserver.engine.polling import NOTHING, READ, Poller
-from tpserver.log import Log
+from tpserver.logs.log import Log
 
 _log = Log("tpserver")
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from tpserver.engine.pool import Turn
-from tpserver.log import Log
+from tpserver.logs.log import Log
 
 if TYPE_CHECKING:
     from tpserver.engine.connection import Connection

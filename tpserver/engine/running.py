@@ -19,7 +19,7 @@ from typing import Final
 
 from tpserver.engine import connection
 from tpserver.engine.protocol import Request
-from tpserver.log import Log
+from tpserver.logs.log import Log
 
 _log = Log("tpserver")
 

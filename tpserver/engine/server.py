@@ -31,7 +31,7 @@ from tpserver.engine.table import SWEEP
 from tpserver.engine.tally import Tally
 from tpserver.engine.timing import Timing
 from tpserver.engine.watcher import TICK, Watcher
-from tpserver.log import Log
+from tpserver.logs.log import Log
 
 _log = Log("tpserver")
 

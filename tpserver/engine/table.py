@@ -15,7 +15,7 @@ from tpserver.engine.listeners import Listener, capacity, file_limit
 from tpserver.engine.polling import NOTHING, READ, WRITE, Poller, new_poller
 from tpserver.engine.timing import Pace, Timing
 from tpserver.engine.wakeup import WakeUp
-from tpserver.log import Log
+from tpserver.logs.log import Log
 
 if TYPE_CHECKING:
     from tpserver.engine.server import Server

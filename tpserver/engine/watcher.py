@@ -15,7 +15,7 @@ from queue import Empty, SimpleQueue
 from time import perf_counter, process_time
 from typing import TYPE_CHECKING, Final
 
-from tpserver.log import Log
+from tpserver.logs.log import Log
 
 if TYPE_CHECKING:
     from tpserver.engine.server import Server

@@ -1,0 +1,155 @@
+"""The rules by which files get their fields and media types: how they are written, and which one decides."""
+
+from __future__ import annotations
+
+import pytest
+
+from tpserver.files.rules import FileRules, parse_cache_control, parse_header, parse_mime
+
+IMMUTABLE = ("Cache-Control", "public, max-age=31536000, immutable")
+
+
+def rules(*texts: str) -> FileRules:
+    """Each text is what --header takes, or --cache-control where it names no field."""
+    return FileRules([parse_header(text) if ":" in text else parse_cache_control(text) for text in texts])
+
+
+def test_without_rules_a_file_has_no_fields_of_its_own() -> None:
+    assert FileRules().fields("index.html") == []
+
+
+def test_a_name_with_a_hash_is_immutable() -> None:
+    assert FileRules().fields("assets/app.3f2a9c1b.js") == [IMMUTABLE]
+
+
+def test_a_hash_in_the_name_of_the_folder_says_nothing_about_its_files() -> None:
+    assert FileRules().fields("app.3f2a9c1b.js/readme.txt") == []
+
+
+@pytest.mark.parametrize("text", ["*.js=no-cache", "*.js=Cache-Control:no-cache"])
+def test_a_rule_wins_over_the_hash(text: str) -> None:
+    assert rules(text).fields("app.3f2a9c1b.js") == [("Cache-Control", "no-cache")]
+
+
+def test_the_last_rule_that_takes_the_path_decides() -> None:
+    both = rules("*=max-age=60", "assets/**=max-age=600", "*.txt=no-store")
+    assert both.fields("index.html") == [("Cache-Control", "max-age=60")]
+    assert both.fields("assets/app.js") == [("Cache-Control", "max-age=600")]
+    assert both.fields("assets/a.txt") == [("Cache-Control", "no-store")]
+
+
+def test_fields_of_different_names_come_together_and_names_know_no_case() -> None:
+    some = rules("*=X-One: 1", "*=X-Two:2", "*.css=x-one:3")
+    assert some.fields("a.html") == [("X-One", "1"), ("X-Two", "2")]
+    assert some.fields("a.css") == [("x-one", "3"), ("X-Two", "2")]
+
+
+@pytest.mark.parametrize("text", ["*.js=", "*.js=Cache-Control:", "*.js= \t "])
+def test_an_empty_value_sends_no_such_field(text: str) -> None:
+    assert rules("*=max-age=60", text).fields("app.3f2a9c1b.js") == []
+
+
+def test_the_first_equals_sign_ends_the_glob_and_the_first_colon_the_name() -> None:
+    assert rules("*.html=Link:<https://a.example/x?y=z>; rel=preload").fields("a.html") == [
+        ("Link", "<https://a.example/x?y=z>; rel=preload")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("no-cache", "is not GLOB=VALUE"),
+        ("=no-cache", "a glob is missing"),
+        ("***=no-cache", "is no glob"),
+        ("*=no\r\nX-Evil: 1", "no visible ASCII"),
+        ("*=no\0", "no visible ASCII"),
+        ("*=gr\u00fcn", "no visible ASCII"),
+        ("*=\x7f", "no visible ASCII"),
+    ],
+)
+def test_what_cache_control_does_not_take(text: str, complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        parse_cache_control(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("X-One:1", "is not GLOB=NAME:VALUE"),
+        ("*=X-One", "is not GLOB=NAME:VALUE"),
+        ("*=:1", "'' is no field name"),
+        ("*=X One:1", "is no field name"),
+        ("*=X-One :1", "is no field name"),
+        ("*=X\u00fc:1", "is no field name"),
+        ("*=X:a\nb", "no visible ASCII"),
+        ("=X:1", "a glob is missing"),
+        ("*=Connection:close", "between two neighbours"),
+        ("*=TRANSFER-ENCODING:chunked", "between two neighbours"),
+        ("*=Upgrade:h2c", "between two neighbours"),
+        ("*=Content-Length:5", "the server counts the bytes"),
+        ("*=content-type:text/plain", "use --mime"),
+        ("*=Content-Encoding:gzip", "has coded the file"),
+        ("*=ETag:x", "makes it of the file"),
+        ("*=Last-Modified:x", "reads it from the file"),
+        ("*=Date:x", "reads the clock"),
+        ("*=Server:x", "its own name"),
+    ],
+)
+def test_what_header_does_not_take(text: str, complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        parse_header(text)
+
+
+def types(*texts: str) -> FileRules:
+    return FileRules(media=[parse_mime(text) for text in texts])
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "expected"),
+    [
+        ("wat=text/wat", "a.wat", "text/wat; charset=utf-8"),
+        (".wat=text/wat", "a.wat", "text/wat; charset=utf-8"),
+        ("WAT=text/wat", "a.Wat", "text/wat; charset=utf-8"),
+        ("wat=TEXT/wat", "a.wat", "TEXT/wat; charset=utf-8"),
+        ("glb=model/gltf-binary", "x/y.glb", "model/gltf-binary"),
+        ("js=application/javascript", "a.js", "application/javascript"),
+        ("txt=text/plain; charset=iso-8859-1", "a.txt", "text/plain; charset=iso-8859-1"),
+        ('txt=text/plain;Charset="x y"', "a.txt", 'text/plain;Charset="x y"'),
+        ("html= text/html ", "a.html", "text/html; charset=utf-8"),
+        ("gz=application/x-gzip", "a.tar.gz", "application/x-gzip"),
+        ("wat=text/wat", "a.css", "text/css; charset=utf-8"),
+        ("wat=text/wat", "wat", "application/octet-stream"),
+        ("wat=text/wat", "a.wat/readme", "application/octet-stream"),
+    ],
+)
+def test_a_media_type_of_ones_own(text: str, path: str, expected: str) -> None:
+    assert types(text).media_type(path) == expected
+
+
+def test_the_last_media_type_of_an_extension_decides() -> None:
+    assert types("a=text/one", "a=text/two").media_type("x.a") == "text/two; charset=utf-8"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "wat",
+        "=text/plain",
+        ".=text/plain",
+        "wat=",
+        "wat=text",
+        "wat=text/",
+        "wat=/plain",
+        "wat=text/plain;",
+        "a b=x/y",
+        "wat=text/plain\r\nX: y",
+        "wat=text/pl ain",
+        "wat=text/plain; charset",
+        "wat=te\u00dft/plain",
+        "a.b=x/y",
+        "a/b=x/y",
+    ],
+)
+def test_what_mime_does_not_take(text: str) -> None:
+    with pytest.raises(ValueError, match=r"media type|EXT=TYPE"):
+        parse_mime(text)

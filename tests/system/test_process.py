@@ -1,0 +1,109 @@
+"""What a server asks of the system for its process."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+
+import pytest
+from running import PATIENCE, Running
+
+# Eight threads want memory at the same time; then the C library says how many heaps it has.
+_COUNT_HEAPS = """
+import ctypes, os, sys, threading
+from tpserver.system.process import share_heaps
+
+shared = share_heaps()
+together = threading.Barrier(8)
+libc = ctypes.CDLL(None)
+libc.malloc.restype = libc.open_memstream.restype = ctypes.c_void_p
+
+
+def want():
+    together.wait(20)
+    ctypes.c_void_p(libc.malloc(100_000))
+    together.wait(20)
+
+
+threads = [threading.Thread(target=want) for _ in range(8)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+text, size = ctypes.c_char_p(), ctypes.c_size_t()
+stream = ctypes.c_void_p(libc.open_memstream(ctypes.byref(text), ctypes.byref(size)))
+libc.malloc_info(0, stream)
+libc.fclose(stream)
+print(shared, text.value.count(b"<heap "))
+"""
+
+glibc = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has heaps for threads")
+
+
+def heaps(**environment: str) -> tuple[bool, int]:
+    """Whether they are shared, and how many there are."""
+    rest = {name: value for name, value in os.environ.items() if not name.startswith(("MALLOC_", "GLIBC_"))}
+    done = subprocess.run(
+        [sys.executable, "-c", _COUNT_HEAPS], capture_output=True, text=True, timeout=30, env={**rest, **environment}
+    )
+    assert done.returncode == 0, done.stderr
+    shared, number = done.stdout.split()
+    return shared == "True", int(number)
+
+
+@glibc
+def test_threads_share_two_heaps() -> None:
+    assert heaps() == (True, 2)
+
+
+@glibc
+def test_what_the_environment_says_of_heaps_stands() -> None:
+    shared, number = heaps(MALLOC_ARENA_MAX="4")
+    assert (shared, number > 2) == (False, True)
+
+
+@glibc
+def test_what_glibcs_tunables_say_of_heaps_stands() -> None:
+    shared, number = heaps(GLIBC_TUNABLES="glibc.malloc.arena_max=4")
+    assert (shared, number > 2) == (False, True)
+
+
+_FREE_PIECES = """
+import re
+from pathlib import Path
+from tpserver.system.process import trim_heaps
+
+
+def resident():
+    return int(re.search(r"VmRSS:\\s+([0-9]+) kB", Path("/proc/self/status").read_text("ascii"))[1])
+
+
+pieces = [bytes(60_000) for _ in range(1000)]
+kept = pieces[::50]
+del pieces
+before = resident()
+print(trim_heaps(), before - resident() > 20_000)
+"""
+
+
+@glibc
+def test_memory_that_is_free_between_pieces_in_use_goes_back_to_the_system() -> None:
+    done = subprocess.run([sys.executable, "-c", _FREE_PIECES], capture_output=True, text=True, timeout=30)
+    assert (done.stdout.split(), done.stderr) == (["True", "True"], "")
+
+
+def test_a_server_tidies_up_while_there_is_traffic(
+    start: Callable[..., Running], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tpserver.engine.watcher.TIDY", 0.0)
+    tidied = threading.Event()
+    running = start()
+    watcher = running.server.watcher
+    watcher.tidy = tidied.set
+    watcher._next_tidy = 0.0
+    assert running.exchange(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n").startswith(b"HTTP/1.1 404 ")
+    assert tidied.wait(PATIENCE)

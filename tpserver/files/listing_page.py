@@ -1,0 +1,242 @@
+"""A listing's bytes, in pieces: a page for a person, JSON for a program."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from html import escape
+from typing import Final
+
+from tpserver.files.listing import Entry, View, in_order
+from tpserver.files.listing_style import SPRITE, STYLE
+from tpserver.files.media import media_type
+from tpserver.files.paths import url_name
+from tpserver.http.dates import format_timestamp
+
+# So many entries make a piece: a few ten kilobytes, and less than a millisecond's work.
+PIECE: Final = 128
+
+# Control characters, and what is no character at all: undecodable bytes.
+_UNSHOWN: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+# JSON can say the former.
+_UNDECODABLE: Final = re.compile(r"[\ud800-\udfff]")
+
+_COLUMNS: Final = (("name", "Name"), ("size", "Size"), ("date", "Modified"))
+_VIEWS: Final = (("list", "List"), ("grid", "Grid"))
+
+# What browsers show in an <img>.
+_PICTURES: Final = frozenset({
+    "image/apng", "image/avif", "image/bmp", "image/gif", "image/jpeg", "image/png", "image/svg+xml",
+    "image/vnd.microsoft.icon", "image/webp", "image/x-icon", "image/x-ms-bmp",
+})  # fmt: skip
+_PACKED: Final = frozenset({
+    "application/gzip", "application/vnd.rar", "application/x-7z-compressed", "application/x-bzip2",
+    "application/x-tar", "application/x-xz", "application/zip", "application/zstd",
+})  # fmt: skip
+_CODE: Final = frozenset({
+    "application/javascript", "application/json", "application/toml", "application/wasm", "application/xml",
+    "application/x-sh", "application/yaml", "text/css", "text/html", "text/javascript", "text/xml",
+})  # fmt: skip
+_MAIN_TYPES: Final = {"audio": "sound", "text": "text", "video": "film"}
+
+
+def page(names: Sequence[str], entries: Sequence[Entry], view: View) -> Iterator[bytes]:
+    """The page of the folder `names` leads to from the root: UTF-8, a piece after the other."""
+    yield _top(names, entries, view).encode("utf-8")
+    write = _cell if view.view == "grid" else _row
+    begin, end = (
+        ('<ul class="grid">\n', "</ul>\n") if view.view == "grid" else (_table_head(view), "</tbody>\n</table>\n")
+    )
+    if entries:
+        yield begin.encode("utf-8")
+        for part in _parts(in_order(entries, view)):
+            yield "".join([write(entry, view.query) for entry in part]).encode("utf-8")
+        yield end.encode("utf-8")
+    yield b"</main>\n</body>\n</html>\n"
+
+
+def json_list(entries: Sequence[Entry], view: View) -> Iterator[bytes]:
+    """A JSON array with an object for each entry, a piece after the other.
+
+    `name`, `type` ("file" or "directory"), `size` in bytes (null for a directory), `modified` (RFC 3339), and
+    `url`, a relative reference: the way to a file whose name no text can give.
+    """
+    between = b"[\n"
+    for part in _parts(in_order(entries, view)):
+        yield between + ",\n".join([_object(entry) for entry in part]).encode("utf-8")
+        between = b",\n"
+    yield b"\n]\n" if entries else b"[]\n"
+
+
+def _parts(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
+    part: list[Entry] = []
+    for entry in entries:
+        part.append(entry)
+        if len(part) == PIECE:
+            yield part
+            part = []
+    if part:
+        yield part
+
+
+def _object(entry: Entry) -> str:
+    name, is_folder, size, modified = entry
+    return json.dumps(
+        {
+            "name": _UNDECODABLE.sub("\ufffd", name),
+            "type": "directory" if is_folder else "file",
+            "size": None if is_folder else size,
+            "modified": format_timestamp(modified),
+            "url": _address(name, is_folder),
+        },
+        ensure_ascii=False,
+    )
+
+
+def shown(name: str) -> str:
+    """A name as text that a page can show: what is no character of a text is U+FFFD."""
+    return _UNSHOWN.sub("\ufffd", name)
+
+
+def _address(name: str, is_folder: bool) -> str:
+    # "./": no name, whatever stands in it, becomes a scheme or a host.
+    return "./" + url_name(name) + ("/" if is_folder else "")
+
+
+def kind(name: str) -> str:
+    """A file's name -> which of the icons it gets."""
+    return _kind_of(name.rpartition(".")[2].lower() if "." in name else "")
+
+
+@lru_cache(maxsize=1024)
+def _kind_of(extension: str) -> str:
+    content_type = media_type("." + extension).partition(";")[0]
+    if content_type in _PICTURES:
+        return "picture"
+    if content_type in _PACKED:
+        return "packed"
+    if content_type in _CODE:
+        return "code"
+    if content_type == "application/pdf":
+        return "print"
+    return _MAIN_TYPES.get(content_type.partition("/")[0], "file")
+
+
+def _icon(of: str) -> str:
+    return f'<svg class="{of}" aria-hidden="true"><use href="#{of}"/></svg>'
+
+
+def _row(entry: Entry, query: str) -> str:
+    name, is_folder, size, modified = entry
+    link = _link_to(name, is_folder, query)
+    date = format_timestamp(modified)
+    when = f'<time datetime="{date}">{date[:10]} {date[11:16]}</time>'
+    return f"<tr><td>{link}</td><td>{'' if is_folder else size_text(size)}</td><td>{when}</td></tr>\n"
+
+
+def _cell(entry: Entry, query: str) -> str:
+    name, is_folder, _, _ = entry
+    if is_folder or kind(name) != "picture":
+        return f"<li>{_link_to(name, is_folder, query)}</li>\n"
+    address = _address(name, is_folder)
+    picture = f'<img src="{address}" alt="" loading="lazy" decoding="async">'
+    return f'<li><a href="{address}">{picture}{escape(shown(name))}</a></li>\n'
+
+
+def _link_to(name: str, is_folder: bool, query: str) -> str:
+    """To a folder with the query, so that it is shown alike; to a file without."""
+    text, address = escape(shown(name)), _address(name, is_folder)
+    if is_folder:
+        return f'<a href="{address}{escape(query)}">{_icon("folder")}{text}/</a>'
+    return f'<a href="{address}">{_icon(kind(name))}{text}</a>'
+
+
+def size_text(size: int) -> str:
+    """Bytes as a person reads them: "0 B", "1.5 KiB", "12 MiB"."""
+    if size < 1024:
+        return f"{size} B"
+    value, units = size / 1024, iter(("KiB", "MiB", "GiB", "TiB", "PiB"))
+    unit = next(units)
+    while value >= 1023.5 and unit != "PiB":
+        value /= 1024
+        unit = next(units)
+    return f"{value:.1f} {unit}" if value < 9.95 else f"{value:.0f} {unit}"
+
+
+def _top(names: Sequence[str], entries: Sequence[Entry], view: View) -> str:
+    title = escape(shown("/".join(["", *names, ""])))
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n{SPRITE}\n"
+        f'<nav aria-label="Folders"><h1>{_trail(names, view)}</h1></nav>\n<main>\n'
+        f'<div class="bar"><p>{_count(entries)}</p>{_sort_bar(view)}{_view_bar(view)}</div>\n'
+    )
+
+
+def _trail(names: Sequence[str], view: View) -> str:
+    """The breadcrumb: relative, so that it also fits behind a proxy that cuts the beginning of the path off."""
+    query = escape(view.query)
+    steps = []
+    for place, name in enumerate(["Home", *(escape(shown(name)) for name in names)]):
+        up = len(names) - place
+        steps.append(f'<a href="{"../" * up}{query}">{name}</a>' if up else f'<span aria-current="page">{name}</span>')
+    return "<i>/</i>".join(steps)
+
+
+def _count(entries: Sequence[Entry]) -> str:
+    if not entries:
+        return "This folder is empty."
+    folders = sum(entry[1] for entry in entries)
+    files = len(entries) - folders
+    parts = []
+    if folders:
+        parts.append("1 folder" if folders == 1 else f"{folders:,} folders")
+    if files:
+        size = size_text(sum(entry[2] for entry in entries))
+        parts.append(("1 file" if files == 1 else f"{files:,} files") + f", {size}")
+    return ", ".join(parts)
+
+
+def _link(view: View) -> str:
+    # Always with sort and order: what a click leads to stands in the address.
+    return escape(f"?sort={view.sort}&order={view.order}" + ("" if view.view == "list" else f"&view={view.view}"))
+
+
+def _arrow(view: View) -> str:
+    return " ▲" if view.order == "asc" else " ▼"
+
+
+def _sort_bar(view: View) -> str:
+    """In the grid, which has no columns."""
+    if view.view == "list":
+        return ""
+    links = [
+        f'<a href="{_link(view.sorted_by(sort))}">{text}{_arrow(view) if sort == view.sort else ""}</a>'
+        for sort, text in _COLUMNS
+    ]
+    return f'<nav aria-label="Order">{"".join(links)}</nav>'
+
+
+def _view_bar(view: View) -> str:
+    links = [
+        f'<b aria-current="true">{text}</b>'
+        if name == view.view
+        else f'<a href="{_link(view._replace(view=name))}">{text}</a>'
+        for name, text in _VIEWS
+    ]
+    return f'<nav aria-label="View">{"".join(links)}</nav>'
+
+
+def _table_head(view: View) -> str:
+    heads = []
+    for sort, text in _COLUMNS:
+        sorted_so = ""
+        if sort == view.sort:
+            sorted_so = f' aria-sort="{"ascending" if view.order == "asc" else "descending"}"'
+            text += _arrow(view)
+        title = ' title="in UTC"' if sort == "date" else ""
+        heads.append(f'<th scope="col"{sorted_so}{title}><a href="{_link(view.sorted_by(sort))}">{text}</a></th>')
+    return f"<table>\n<thead><tr>{''.join(heads)}</tr></thead>\n<tbody>\n"

@@ -1,0 +1,124 @@
+"""What files are sent with: field lines by globs, and media types by extensions. Made once, asked once for each file.
+
+The texts that the rules are read from are `GLOB=VALUE`, `GLOB=NAME:VALUE` and `EXT=TYPE`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from tpserver.files.globs import Glob
+from tpserver.files.hashed_names import IMMUTABLE, is_hashed
+from tpserver.files.media import media_type
+from tpserver.http.grammar import OWS_TEXT, TOKEN_TEXT
+from tpserver.http.response import HOP_BY_HOP
+
+# RFC 9110 5.5     field-value, of visible ASCII, SP and HTAB: what every client reads alike
+_VALUE: Final = re.compile(r"[\t\x20-\x7e]*")
+# RFC 9110 8.3.1   media-type = type "/" subtype parameters
+#                  parameters = *( OWS ";" OWS parameter-name "=" parameter-value )
+_TOKEN: Final = TOKEN_TEXT.pattern
+_MEDIA_TYPE: Final = re.compile(
+    rf'{_TOKEN}/{_TOKEN}(?:[ \t]*;[ \t]*{_TOKEN}=(?:{_TOKEN}|"(?:[\t \x21\x23-\x5b\x5d-\x7e]|\\[\t\x20-\x7e])*"))*'
+)
+_EXTENSION: Final = re.compile(r"\.?([^./\\\x00-\x1f\x7f ]{1,32})")
+
+# Fields that say how the message is framed, or what the server itself knows about the file.
+_OWN: Final = {
+    "content-length": "the server counts the bytes",
+    "content-type": "use --mime",
+    "content-encoding": "the server says how it has coded the file",
+    "content-range": "the server says which part it sends",
+    "accept-ranges": "the server says what it can do",
+    "etag": "the server makes it of the file",
+    "last-modified": "the server reads it from the file",
+    "date": "the server reads the clock",
+    "server": "the server gives its own name",
+}
+
+Fields = list[tuple[str, str]]
+
+
+class FieldRule(NamedTuple):
+    """One field for the files whose paths `glob` takes; an empty value sends no such field."""
+
+    glob: Glob
+    name: str
+    value: str
+
+
+class MediaRule(NamedTuple):
+    """The media type of an extension (lower case, without its dot)."""
+
+    extension: str
+    media_type: str
+
+
+def parse_cache_control(text: str) -> FieldRule:
+    """ "assets/**=max-age=60" -> a rule. Raises ValueError."""
+    glob, equals, value = text.partition("=")
+    if not equals:
+        raise ValueError(f"{text!r} is not GLOB=VALUE, such as *.css=max-age=3600")
+    return FieldRule(Glob(glob), "Cache-Control", _value(value))
+
+
+def parse_header(text: str) -> FieldRule:
+    """ "*.html=X-Frame-Options: DENY" -> a rule. Raises ValueError, also for a field that is not a user's to set."""
+    glob, equals, field = text.partition("=")
+    name, colon, value = field.partition(":")
+    if not (equals and colon):
+        raise ValueError(f"{text!r} is not GLOB=NAME:VALUE, such as *.html=X-Frame-Options:DENY")
+    if TOKEN_TEXT.fullmatch(name) is None:
+        raise ValueError(f"{name!r} is no field name")
+    if name.lower() in HOP_BY_HOP:
+        raise ValueError(f"{name} is a field between two neighbours on the way, and not for a file to say")
+    if name.lower() in _OWN:
+        raise ValueError(f"{name} cannot be set: {_OWN[name.lower()]}")
+    return FieldRule(Glob(glob), name, _value(value))
+
+
+def parse_mime(text: str) -> MediaRule:
+    """ "wat=text/plain", ".wat=text/plain" -> a rule. Raises ValueError."""
+    extension, equals, value = text.partition("=")
+    match = _EXTENSION.fullmatch(extension)
+    if not equals or match is None:
+        raise ValueError(f"{text!r} is not EXT=TYPE, such as glb=model/gltf-binary")
+    value = value.strip(OWS_TEXT)
+    if _MEDIA_TYPE.fullmatch(value) is None:
+        raise ValueError(f"{value!r} is no media type, such as text/plain or model/gltf-binary")
+    return MediaRule(match[1].lower(), value)
+
+
+def _value(text: str) -> str:
+    value = text.strip(OWS_TEXT)
+    if _VALUE.fullmatch(value) is None:
+        raise ValueError(f"the value {value!r} has a character that is no visible ASCII")
+    return value
+
+
+class FileRules:
+    """The rules of one server. Any thread may call; nothing changes after it was made."""
+
+    def __init__(self, fields: Iterable[FieldRule] = (), media: Iterable[MediaRule] = ()) -> None:
+        self._fields = tuple(fields)
+        self._media = dict(media)
+
+    def fields(self, path: str) -> Fields:
+        """The field lines of the file at `path` ("assets/app.js", relative to its folder).
+
+        Of the rules for one field the last that takes the path decides. Without one, a name that carries a hash of
+        the content gets the Cache-Control that says so.
+        """
+        found: dict[str, tuple[str, str]] = {}
+        if is_hashed(path.rpartition("/")[2]):
+            found["cache-control"] = ("Cache-Control", IMMUTABLE)
+        for glob, name, value in self._fields:
+            if glob.takes(path):
+                found[name.lower()] = (name, value)
+        return [field for field in found.values() if field[1]]
+
+    def media_type(self, path: str) -> str:
+        """The value of the Content-Type field of the file at `path`."""
+        return media_type(path.rpartition("/")[2], self._media)

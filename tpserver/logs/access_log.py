@@ -1,0 +1,121 @@
+"""The access log: a request costs one append; a thread of its own formats and writes lines in batches.
+
+It is a thread of its own so that a full disk or a pipe that nobody reads holds up nothing else.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from typing import Any, Final, NamedTuple
+
+from tpserver.http.head import Head
+from tpserver.logs.log import Log
+from tpserver.logs.streams import Lines
+
+_log = Log("tpserver")
+
+# Records kept while the log cannot be written; the oldest go first.
+_BACKLOG: Final = 100_000
+# Lines written in one go.
+_BATCH: Final = 1000
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+# What could end a line or move a terminal's cursor, and bytes of an unknown coding, are written as escapes.
+_ESCAPES: Final = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0x100))} | {
+    ord('"'): '\\"',
+    ord("\\"): "\\\\",
+}
+
+
+class Record(NamedTuple):
+    """One answered request. `when` in seconds since the epoch; `head` is None where it could not be read."""
+
+    when: float
+    client_address: Any
+    head: Head | None
+    status: int
+    length: int
+
+
+class AccessLog:
+    """Lines in the combined format on a text stream. `append` by any thread."""
+
+    def __init__(self, stream: Lines) -> None:
+        self._stream = stream
+        self._records: deque[Record] = deque(maxlen=_BACKLOG)
+        self.append = self._records.append
+        self._bell = threading.Event()
+        self._ended = False
+        self._complained = False
+        self._thread: threading.Thread | None = None
+
+    def ring(self) -> None:
+        """The watcher, once a tick: there may be something to write."""
+        if self._records and not self._bell.is_set():
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._run, name="tpserver-access-log", daemon=True)
+                try:
+                    self._thread.start()
+                except RuntimeError:  # no thread is to be had now; perhaps in the next tick
+                    self._thread = None
+                    return
+            self._bell.set()
+
+    def close(self, timeout: float = 2.0) -> bool:
+        """Writes what is left, for `timeout` seconds at the most; whether that was done. The stream stays open."""
+        self._ended = True
+        self._bell.set()
+        thread, done = self._thread, True
+        if thread is not None:
+            thread.join(timeout)
+            done = not thread.is_alive()
+            self._thread = None
+        else:
+            self._write()
+        self._ended = False
+        return done
+
+    def _run(self) -> None:
+        while True:
+            self._bell.wait()
+            self._bell.clear()
+            self._write()
+            if (self._ended and not self._records) or self._thread is not threading.current_thread():
+                return  # the end, or it could not be waited for
+
+    def _write(self) -> None:
+        records = self._records
+        while records:  # in batches, for they may come as fast as they are written
+            self._write_batch([records.popleft() for _ in range(min(len(records), _BATCH))])
+
+    def _write_batch(self, records: list[Record]) -> None:
+        try:
+            self._stream.write("".join(map(combined, records)))
+            self._stream.flush()
+            self._complained = False
+        except Exception as error:  # noqa: BLE001 - a full disk, a closed pipe or stream, no memory: the log goes on
+            if not self._complained:
+                self._complained = True
+                _log.error("cannot write the access log: %s; lines are lost until it can be written", error)
+
+
+def combined(record: Record) -> str:
+    """A line of the "combined" format that every log reader knows."""
+    head = record.head
+    address = record.client_address
+    host = address[0] if isinstance(address, tuple) and address else "-"
+    if head is None:
+        request = referer = agent = "-"
+    else:
+        request = f"{head.method} {head.target} {head.protocol}".translate(_ESCAPES)
+        referer = head.fields.get("HTTP_REFERER", "-").translate(_ESCAPES)
+        agent = head.fields.get("HTTP_USER_AGENT", "-").translate(_ESCAPES)
+    return (
+        f'{host} - - [{_when(record.when)}] "{request}" {record.status} {record.length or "-"} "{referer}" "{agent}"\n'
+    )
+
+
+def _when(seconds: float) -> str:
+    year, month, day, hour, minute, second, *_ = time.gmtime(seconds)
+    return f"{day:02}/{_MONTHS[month - 1]}/{year}:{hour:02}:{minute:02}:{second:02} +0000"

@@ -1,0 +1,132 @@
+"""From a `Config` to who answers: the folders, the applications, and a site for each virtual host."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from typing import Final
+
+from tpserver.config import Config
+from tpserver.errors import UsageError
+from tpserver.files.background import BackgroundCoder
+from tpserver.files.file import File
+from tpserver.files.folder import INDEX, Folder, fresh_look
+from tpserver.files.listing_responder import LargeListings
+from tpserver.files.named_pages import page_path
+from tpserver.files.paths import os_text
+from tpserver.files.rules import FileRules
+from tpserver.files.variants import Variants
+from tpserver.site.site import Site
+from tpserver.site.vhosts import VirtualHosts
+from tpserver.version import SOFTWARE
+from tpserver.wsgi.responder import Application, WSGIResponder
+
+# MODULE:CALLABLE, names of Python; on Windows a folder may look like it, so what is a folder is taken for one first.
+_APPLICATION: Final = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*:[^\W\d]\w*(?:\.[^\W\d]\w*)*")
+
+Load = Callable[[str, str], Application]
+
+
+class Sites:
+    """The folders and applications of one server, made once. One thread at a time.
+
+    `load` imports an application by its name and folder. Raises `UsageError` for what cannot be served, and what
+    `load` raises.
+    """
+
+    def __init__(self, config: Config, coder: BackgroundCoder | None, load: Load) -> None:
+        self._config = config
+        self._coder = coder
+        self._rules = FileRules([*config.cache_control, *config.header], config.mime)
+        self._folders: dict[str, Folder] = {}
+        self._spa = None if config.spa is None else _path("--spa", config.spa)
+        self._error_pages = {page.status: page.path for page in config.error_page}
+        self._root = None if config.root is None else self._folder(config.root, f"--root {config.root}")
+        self._host_folders: dict[str, Folder] = {}
+        self._host_applications: dict[str, Application] = {}
+        for pattern, what in config.vhost:
+            self._add_host(pattern, what, load)
+        self._large_listings = LargeListings()
+        self._check_pages()
+
+    def build(
+        self, application: Application | None, server_name: str, server_port: int
+    ) -> tuple[Site | VirtualHosts, bool]:
+        """Who answers, with `application` for the hosts that have none of their own; and whether any one reads content.
+
+        With virtual hosts, and neither a root nor an application beside them, no other host is answered.
+        """
+        responder = None
+        if application is not None:
+            responder = WSGIResponder(application, server_name, server_port, software=SOFTWARE)
+        default = self._site(self._root, responder)
+        if not self._config.vhost:
+            return default, responder is not None
+        sites = {}
+        for pattern in {**self._host_folders, **self._host_applications}:
+            own = self._host_applications.get(pattern)
+            host_responder = None
+            if own is not None:
+                host_responder = WSGIResponder(own, server_name, server_port, software=SOFTWARE, by_host=True)
+            sites[pattern] = self._site(self._host_folders.get(pattern), host_responder)
+        wanted = self._root is not None or responder is not None
+        reads = responder is not None or bool(self._host_applications)
+        return VirtualHosts(sites, default if wanted else None), reads
+
+    def _site(self, folder: Folder | None, responder: WSGIResponder | None) -> Site:
+        return Site(
+            folder, responder, spa=self._spa, error_pages=self._error_pages, large_listings=self._large_listings
+        )
+
+    def _add_host(self, pattern: str, what: str, load: Load) -> None:
+        name = f"--vhost {pattern}={what}"
+        if os.path.isdir(what) or _APPLICATION.fullmatch(what) is None:
+            folder = self._folder(what, name)
+            if pattern in self._host_folders:
+                raise UsageError(f"{name}: the host has a folder already")
+            self._host_folders[pattern] = folder
+        elif pattern in self._host_applications:
+            raise UsageError(f"{name}: the host has an application already")
+        else:
+            self._host_applications[pattern] = load(what, self._config.app_dir)
+
+    def _folder(self, where: str, name: str) -> Folder:
+        """The folder at `where`; one and the same for all hosts that name it, so that it is remembered once."""
+        if not os.path.isdir(where):
+            raise UsageError(f"{name}: there is no such folder")
+        place = os.path.abspath(where)
+        if place not in self._folders:
+            config = self._config
+            folder = Folder(
+                where,
+                index=config.index or (INDEX,),
+                try_html=config.try_html,
+                rules=self._rules,
+                listing=config.listing,
+                follow_links=config.follow_links,
+            )
+            if config.compress != "off":
+                folder.variants = Variants(folder, self._coder)
+            self._folders[place] = folder
+        return self._folders[place]
+
+    def _check_pages(self) -> None:
+        """Raises `UsageError` for a page that is in no folder: better now than when the first reader asks for it."""
+        named = {f"--error-page {status}={os_text(path[1:])}": path for status, path in self._error_pages.items()}
+        if self._spa is not None:
+            named[f"--spa {self._config.spa}"] = self._spa
+        for option, path in named.items():
+            if not self._folders:
+                raise UsageError(f"{option}: there is no folder that it could be in; give one by --root")
+            found = [folder.find(path, fresh_look()) for folder in self._folders.values()]
+            if not any(isinstance(one, File) for one in found):
+                places = " or ".join(folder.root for folder in self._folders.values())
+                raise UsageError(f"{option}: there is no such file below {places}")
+
+
+def _path(name: str, text: str) -> str:
+    try:
+        return page_path(text)
+    except ValueError as error:
+        raise UsageError(f"{name}: {error}") from None

@@ -1,0 +1,1 @@
+"""What goes round the standard library: ctypes calls, descriptors, the interpreter, limits of the process."""

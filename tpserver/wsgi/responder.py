@@ -1,0 +1,137 @@
+"""PEP 3333: one request of a WSGI application."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from tpserver.errors import ApplicationError, RequestRefused
+from tpserver.http.head import Head
+from tpserver.http.hosts import host_name
+from tpserver.http.message import Message
+from tpserver.http.response import ResponseMemory
+from tpserver.logs.log import Log
+from tpserver.reply import Reply
+from tpserver.wsgi import forked
+from tpserver.wsgi.file_wrapper import FileWrapper
+from tpserver.wsgi.response import WSGIResponse
+
+_log = Log("tpserver.application")
+
+Environ = dict[str, Any]
+Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
+
+# What may come in the middle of sending, which is given up then; else an error after the client has gone is its doing.
+_EXHAUSTED: Final = (MemoryError, RecursionError)
+_NO_PAGE: Final = "The application has failed. Its author finds the reason in the server's log."
+
+
+class WSGIResponder:
+    """Runs `application`. Threads share it: `respond` may be called by many at once.
+
+    With `by_host` SERVER_NAME is the host that the request names, for that has chosen the application.
+    """
+
+    response_class = WSGIResponse
+
+    def __init__(
+        self, application: Application, server_name: str, server_port: int, *, software: str, by_host: bool = False
+    ) -> None:
+        self.application = application
+        self._by_host = by_host
+        self._memory: ResponseMemory = {}
+        self._base: Environ = {
+            "GATEWAY_INTERFACE": "CGI/1.1",
+            "SCRIPT_NAME": "",
+            "SERVER_NAME": server_name,
+            "SERVER_PORT": str(server_port),
+            "SERVER_SOFTWARE": software,
+            "wsgi.version": (1, 0),
+            "wsgi.url_scheme": "http",
+            "wsgi.errors": sys.stderr or io.StringIO(),  # pythonw on Windows has no stderr
+            "wsgi.multithread": True,
+            "wsgi.multiprocess": False,
+            "wsgi.run_once": False,
+            "wsgi.file_wrapper": FileWrapper,
+            "wsgi.input_terminated": True,
+        }
+
+    def respond(self, request: Message, reply: Reply) -> None:
+        """Never raises: what the application raises becomes a 500, or the end of the connection."""
+        head = request.head
+        environ = head.environ.copy() if head.environ is not None else self._environ(head)
+        environ["REMOTE_ADDR"], environ["REMOTE_PORT"] = reply.remote
+        environ["wsgi.input"] = request.content or io.BytesIO()
+        environ["tpserver.client_gone"] = reply.wfile.client_gone
+        response = self.response_class(head, reply, self._memory)
+        environ["wsgi.early_hints"] = response.early_hints
+        births = forked.births
+        try:
+            result = self.application(environ, response.start_response)
+            if forked.births != births:
+                forked.end_child()
+            try:
+                if type(result) is list and len(result) == 1:
+                    response.send_whole(result[0])
+                else:
+                    response.send_all(result)
+            finally:
+                if hasattr(result, "close"):
+                    _close(head, result)
+        except BaseException as error:  # noqa: BLE001 - SystemExit too: a request must not end the server
+            if forked.births != births:
+                forked.end_child()
+            self._failed(head, reply, response, error)
+        else:
+            if forked.births != births:  # while its iterable was asked for pieces, or closed
+                forked.end_child()
+
+    def _environ(self, head: Head) -> Environ:
+        """What every request with this head is told. Kept with a head that comes a second time."""
+        environ = {
+            **self._base,
+            **head.fields,
+            "PATH_INFO": head.path,
+            "QUERY_STRING": head.query,
+            "REQUEST_METHOD": head.method,
+            "REQUEST_URI": head.target,
+            "SERVER_PROTOCOL": head.protocol,
+        }
+        if self._by_host:
+            environ["SERVER_NAME"] = host_name(head.fields["HTTP_HOST"])
+        if head.repeated:
+            head.environ = environ.copy()
+        head.repeated = True
+        return environ
+
+    def _failed(self, head: Head, reply: Reply, response: WSGIResponse, error: BaseException) -> None:
+        response.ended = True
+        if reply.wfile.broken and not isinstance(error, _EXHAUSTED):
+            _log.debug("%s %s: the client has gone", head.method, head.target)
+        elif isinstance(error, RequestRefused):
+            # A content that was read while it arrived, and is malformed or too large: the client's doing.
+            _log.info("%s %s: %s", head.method, head.target, error.detail)
+        elif isinstance(error, ApplicationError):
+            _log.error("%s %s: %s", head.method, head.target, error)
+        else:
+            _log.error("%s %s: the application raised an exception", head.method, head.target, exc_info=error)
+        if response.head_sent:
+            reply.keep_alive = False
+            if response.self_delimited:
+                reply.wfile.abort()  # the client misses the rest
+            else:
+                reply.wfile.reset()  # else the end of the connection would pass for the end of the content
+        elif isinstance(error, RequestRefused):
+            reply.page(error.status, error.detail, error.fields)
+        else:
+            reply.page(500, _NO_PAGE)
+
+
+def _close(head: Head, result: Any) -> None:
+    """PEP 3333. An error in it comes too late for the answer, which is decided by then."""
+    try:
+        result.close()
+    except BaseException as error:  # noqa: BLE001 - as in `respond`
+        _log.error("%s %s: the application raised an exception in close()", head.method, head.target, exc_info=error)
