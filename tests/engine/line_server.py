@@ -13,26 +13,28 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from tpserver.engine import server as engine
+from tpserver.engine.protocol import Request
 
 PATIENCE = 20.0
 LONGEST = 100
 
 
-class Line:
-    """A request. `own` ones are answered by the leader; the first word is the wide route."""
+class Line(Request):
+    """A request. Lines that begin with "own" are answered by the leader; the first word is the route's group."""
 
-    kind = "request"
+    __slots__ = ("closed", "text")
 
     def __init__(self, text: bytes) -> None:
+        super().__init__(runs_inline=text.startswith(b"own"))
         self.text = text
-        self.handed_over = self.waited = self.arrives_yet = False
-        self.own = text.startswith(b"own")
-        self.route = text.decode("latin-1")
-        self.connection: Any = None
         self.closed = False
 
     @property
-    def wide_route(self) -> str:
+    def route(self) -> str:
+        return self.text.decode("latin-1")
+
+    @property
+    def route_group(self) -> str:
         return self.route.partition(" ")[0]
 
     def describe(self) -> str:
@@ -85,6 +87,8 @@ class LineReceiver:
 
 
 class LineProtocol:
+    draining = False
+
     def __init__(self) -> None:
         self.receivers: list[LineReceiver] = []
 
@@ -181,7 +185,11 @@ class Serving:
     def until_left(self, connections: int) -> None:
         """Waits until the server has so many connections, and no request that runs or waits."""
         server, admission = self.server, self.server.admission
-        self.until(lambda: server.leader.open == connections + 1 and admission.running == admission.waiting == 0)
+
+        def left() -> bool:
+            return len(server.connections.by_fd) == connections + 1 and admission.running == admission.waiting == 0
+
+        self.until(left)
 
 
 @contextlib.contextmanager

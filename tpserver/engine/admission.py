@@ -1,325 +1,193 @@
-"""How many requests of the application run and wait: `threads` at once, `queue` more in line, none beyond.
+"""How many requests of the application run at once, and which one is next.
 
-Three kinds stand in three lines. *Quick* ones (and brief ones) go first, until a slow one has waited for a
-while: then they take turns. While quick ones come, one of the threads is kept for them (the leader's, as a
-rule): what waits for something else never occupies all, so it cannot make a quick page wait. *Computing* ones
-run one at a time as long as that keeps the interpreter busy: more of them at once would only take turns with
-it. *Waiting* ones are the rest.
+`threads` run and `queue` wait; one more is refused. The leader runs quick requests in place, one at a time; while it
+does there may be one more than `threads`. So quick requests never wait for slow ones, and threads of the pool never
+take quick ones: whatever has filled the queue, the leader works it off at the price of no hand-over.
+
+Long requests leave a thread to brief ones. Computing ones run one at a time as long as that keeps the interpreter
+busy: more would only take it from each other.
 """
 
 from __future__ import annotations
 
-import threading
 from collections import deque
-from collections.abc import Callable
+from enum import Enum
 from math import ceil
-from typing import Any, Final
+from typing import Final
 
-from tpserver.engine.pool import Turn
-from tpserver.engine.protocol import Request
-from tpserver.system.interpreter import has_lock
+from tpserver.engine.costs import Costs, Kind
+from tpserver.engine.task import Place, Task, Tasks
 
-# Kinds of requests, and the numbers of their lines.
-QUICK: Final = 0
-WAITING: Final = 1
-COMPUTING: Final = 2
-
-# Seconds for which a thread stays reserved after a quick request. They may be rare, and shall find it; where all are
-# slow, all threads are for these.
-KEPT_FOR: Final = 60.0
-# The same after one that is only taken for quick, and after the very first slow one, when nobody knows yet what comes
-# with it.
-RESERVED_FOR: Final = 1.0
-# A request that takes longer (seconds) in the pool is no quick one, whatever it was taken for.
-_QUICK_ENOUGH: Final = 0.025
-# Seconds after which a computing request does not keep the others of its kind waiting any more: a long report must not
-# hold up short ones.
-SHARE: Final = 0.5
-# Seconds over which it is measured how busy the interpreter is.
-_WINDOW: Final = 0.02
-# Busy: so many seconds of computing in a second. Less: who runs waits for something. More: it computes without the
-# interpreter's lock. In both cases one more can run beside it.
+# Seconds for which a thread is kept from long requests after a brief one: these may be rare, and find one free.
+_KEPT_FOR: Final = 60.0
+# Seconds after which a computing request does not keep others of its kind waiting: a report does not hold up pages.
+_ALONE: Final = 0.5
+# Seconds of computing in a second between which the interpreter is busy. Less: what runs waits. More: it computes
+# without the interpreter's lock. In both cases one more runs beside it.
 _BUSY: Final = (0.8, 1.5)
-# Seconds in line after which a slow one takes turns with quick ones.
-_PATIENCE: Final = 0.1
-# A mean is that of all requests, until there are so many; then one replaces one in so many of it.
-_SPAN: Final = 32
 # The longest Retry-After, in seconds.
 _LONGEST_RETRY: Final = 60
 
 
+class Admitted(Enum):
+    """What has become of a task."""
+
+    STARTED = "started"
+    QUEUED = "queued"
+    REFUSED = "refused"
+
+
 class Admission:
-    """Counts the requests that occupy a thread, and keeps those that wait for one. Any thread may call.
+    """The rules on one server's registry. Any thread may call. Times are of perf_counter, in seconds."""
 
-    `one_computes`: whether threads share one interpreter lock.
-    """
-
-    def __init__(self, threads: int, queue: int, *, one_computes: bool | None = None) -> None:
+    def __init__(
+        self, tasks: Tasks, costs: Costs, threads: int, queue: int, *, in_place: bool, one_computes: bool
+    ) -> None:
+        """`in_place`: whether the leader runs quick requests. `one_computes`: threads share one interpreter lock."""
+        self._tasks = tasks
+        self._costs = costs
         self.threads = threads
         self.queue = queue
-        self.running = 0
-        self.quick_until = 0.0  # of the perf_counter: until then a thread is reserved; set by leaders
-        self.mean = 0.0  # seconds that a request occupies a thread; a running mean
-        self._ended = 0  # how many requests it is of
-        self._means = [0.0, 0.0, 0.0]  # the same by kind
-        self._ended_of = [0, 0, 0]
-        self._one_computes = has_lock() if one_computes is None else one_computes
-        self._warm = False  # a slow one has come
-        self._quick_running = 0  # how many of those that run came from the quick line
-        self._passed = False  # the last place went to a slow one, before a quick one that stood in line too
-        self._lines: tuple[deque[Request], ...] = (deque(), deque(), deque())
-        self._computing: dict[Request, float] = {}  # those that others of their kind wait for, and since when
+        self.in_place = in_place
+        self._one_computes = one_computes
+        self._brief_at = -_KEPT_FOR  # when the last brief request came
         self._open_until = 0.0  # until then more than one may compute
-        self._measured = (0.0, 0.0)  # when it was last looked how busy the interpreter is: (clock, computed until then)
-        # All that `running` counts, and in which turn of a thread it is; None: on its way to one.
-        self.held: dict[Any, Turn | None] = {}
-        # Guards all of the above together: a request is either counted or in line.
-        self._lock = threading.Lock()
+        self.on_trial = False  # the leader runs a trial, which takes a thread's place; set by it, and by the watcher
+        self.mean = 0.0  # seconds that a request occupies a thread; a running mean
+        self._ended_at = 0.0  # when the last one ended while others waited; 0: none did
+        self._every = 0.0  # seconds between two such ends; a running mean
+
+    @property
+    def running(self) -> int:
+        """How many occupy a thread. A moment's answer."""
+        return len(self._tasks.running)
 
     @property
     def waiting(self) -> int:
-        """How many are in line. A moment's answer."""
-        return sum(map(len, self._lines))
-
-    @property
-    def lengths(self) -> tuple[int, int, int]:
-        """How many are in the quick line, in the waiting and in the computing one. A moment's answer."""
-        quick, waiting, computing = self._lines
-        return len(quick), len(waiting), len(computing)
+        """How many wait. A moment's answer."""
+        return self._tasks.waiting
 
     @property
     def retry_after(self) -> int:
-        """In how many seconds there should be room again."""
-        work = [
-            length * (mean if ended else self.mean)
-            for length, mean, ended in zip(self.lengths, self._means, self._ended_of, strict=True)
-        ]
-        seconds = sum(work) / self.threads
-        if self._one_computes:  # these go one after the other
-            seconds = max(seconds, work[COMPUTING])
-        return min(max(ceil(seconds), 1), _LONGEST_RETRY)
+        """Seconds until there should be room again: what the queue takes at the pace at which requests end."""
+        return min(max(ceil(self.waiting * (self._every or self.mean / self.threads)), 1), _LONGEST_RETRY)
 
-    def room(self, *, kind: int, now: float) -> bool:
-        """Whether one more could run. Without the lock: only a leader adds to what runs, and it is asking."""
-        if kind == QUICK:
-            return self.running < self.threads
-        return not self._must_wait(kind, now) and self.running < self._for_slow(now)
+    def place_for_leader(self, kind: Kind = Kind.QUICK) -> bool:
+        """The leader: whether it may run one of `kind` in place. Only it adds to what runs so, so it needs no lock.
 
-    def occupy(self, now: float, request: Request | None = None, turn: Turn | None = None) -> None:
-        """Counts a thread that runs `request` already: a leader that was relieved in the middle of it."""
-        with self._lock:
-            self._reserve(now)
-            self.held[request] = turn
-            self.running += 1
-
-    def enter(self, request: Request, *, kind: int, now: float) -> bool | None:
-        """True: counted, run it in the pool. False: it waits in line. None: the line is full.
-
-        Unless it is None, the request and its connection are not the caller's any more.
+        A trial may be relieved, so it takes one of the `threads`: quick requests do not wait for it.
         """
-        with self._lock:
-            if kind == QUICK:
-                self.quick_until = max(self.quick_until, now + RESERVED_FOR)  # it has found none: the next one shall
-            else:
-                self._reserve(now)
-            room = self.room(kind=kind, now=now)
-            if not room and self.waiting + self.running >= self.queue + self.threads:
-                return None
-            if room:
-                self._start(request, kind, now)
-            else:
-                request.waited = True
-                self._lines[kind].append(request)
-            request.handed_over = True
-            request.connection.away = True  # when it is here: what is away is somebody's, see `Leader.check_soon`
-            return room
+        if kind is Kind.QUICK:
+            return self.in_place and len(self._tasks.running) <= self.threads
+        return self.in_place and kind is Kind.TRIAL and len(self._tasks.running) < self.threads
 
-    def claim(self, request: Request, turn: Turn) -> bool:
-        """A pool thread: whether it is the first to come for `request`, which it runs then."""
-        with self._lock:
-            if self.held.get(request, turn) is not None:
+    def admit(self, task: Task, now: float) -> Admitted:
+        """The leader: a new task. Unless it is refused it is not the caller's any more."""
+        tasks = self._tasks
+        with tasks.lock:
+            if task.kind in (Kind.QUICK, Kind.BRIEF):
+                self._brief_at = now
+            if self._may_start(task.kind, now):
+                self._start(task, now)
+                return Admitted.STARTED
+            if tasks.waiting + len(tasks.running) >= self.queue + self.threads:
+                return Admitted.REFUSED
+            task.place = Place.QUEUED
+            (tasks.for_leader if self._is_for_leader(task.kind) else tasks.for_pool).append(task)
+            return Admitted.QUEUED
+
+    def begin_relieved(self, task: Task) -> None:
+        """The watcher: a leader was relieved of `task`, which occupies a thread from now on."""
+        with self._tasks.lock:
+            self._tasks.running[task] = None
+            self.on_trial = False
+
+    def release(self, task: Task, now: float, *, ran: bool = True) -> bool:
+        """Who has `task`: it occupies no thread any more. False where another one has released it already."""
+        tasks = self._tasks
+        with tasks.lock:
+            if task not in tasks.running:
                 return False
-            self.held[request] = turn
+            del tasks.running[task]
+            if ran:
+                self._count_end(now - task.begun, now)
             return True
 
-    def leave(
-        self,
-        request: Request | None,
-        now: float,
-        *,
-        ran: bool = True,
-        relieved: Request | None = None,
-        turn: Turn | None = None,
-    ) -> Request | None:
-        """The caller has finished `request`: the next one for this thread; None: it is not counted any more.
-
-        Without a request: a leader that was relieved has finished its own, `relieved`.
-        """
-        with self._lock:
-            self.held.pop(relieved if request is None else request, None)
-            if request is not None:
-                self._computing.pop(request, None)
-                self._quick_running -= request.line == QUICK
-                if ran:
-                    elapsed = now - request.begun
-                    self._count_end(request.line, elapsed)
-                    if request.line == QUICK and elapsed < _QUICK_ENOUGH:
-                        self.quick_until = now + KEPT_FOR
-            self.running -= 1
-            return self._next(now, turn)
-
-    def due(self, now: float, computed: float) -> Request | None:
-        """The watcher: one that waits although it could run now; counted, for the pool.
-
-        `computed`: seconds that the process has computed so far.
-        """
-        if not any(self._lines):
+    def next_for_pool(self, now: float) -> Task | None:
+        """A thread of the pool, or the watcher: the first that may run, which has started then."""
+        if not self._tasks.for_pool:
             return None
-        with self._lock:
-            self._share(now, computed)
-            return self._next(now)
+        with self._tasks.lock:
+            return self._next_for_pool(now)
 
-    def drop(self, request: Request, turn: Turn) -> bool:
-        """The watcher: `turn` has ended without leaving; whether `request` was still in it. It is not counted now."""
-        with self._lock:
-            if self.held.get(request) is not turn:
-                return False
-            del self.held[request]
-            self._computing.pop(request, None)
-            for line in self._lines:
-                if request in line:
-                    line.remove(request)
-            self._count()
-            return True
+    def next_for_leader(self, now: float) -> Task | None:
+        """The leader: the first quick one that waits, to be run in place; it is the caller's."""
+        tasks = self._tasks
+        with tasks.lock:
+            while tasks.for_leader and self.place_for_leader():
+                task = tasks.for_leader.popleft()
+                if self.place_for_leader(self._kind(task, now)):
+                    return task
+                tasks.for_pool.append(task)  # it has turned out to be slow
+            return None
 
-    def recount(self) -> None:
-        """The watcher: a thread may have been interrupted between two figures."""
-        if self.running != len(self.held):
-            with self._lock:
-                self._count()
+    def share_interpreter(self, computed: float, over: float, now: float) -> None:
+        """The watcher: the process has computed `computed` seconds in the last `over`. May let one more compute."""
+        if not _BUSY[0] <= computed / over <= _BUSY[1]:
+            self._open_until = now + over
 
-    def _count(self) -> None:
-        self.running = len(self.held)
-        self._quick_running = sum(getattr(request, "line", None) == QUICK for request in self.held)
+    def _kind(self, task: Task, now: float) -> Kind:
+        if task.request is not None:
+            task.kind = self._costs.kind(task.request, now)
+        return task.kind
 
-    def sort(self, kind_of: Callable[[Request], int]) -> None:
-        """Something has been learnt: lets each stand in the line of its kind as it is seen now."""
-        with self._lock:
-            waiting = sorted((request for line in self._lines for request in line), key=lambda one: one.arrived)
-            lines: tuple[deque[Request], ...] = (deque(), deque(), deque())
-            for request in waiting:
-                lines[kind_of(request)].append(request)
-            self._lines = lines  # all at once: who sorts may be interrupted
+    def _is_for_leader(self, kind: Kind) -> bool:
+        return self.in_place and kind is Kind.QUICK
 
-    def in_line(self) -> list[Request]:
-        """Those that wait. A moment's answer."""
-        with self._lock:
-            return [request for line in self._lines for request in line]
+    def _next_for_pool(self, now: float) -> Task | None:
+        tasks = self._tasks
+        passed: deque[Task] = deque()
+        found = None
+        while tasks.for_pool and found is None:
+            task = tasks.for_pool.popleft()
+            if self._is_for_leader(self._kind(task, now)):
+                tasks.for_leader.append(task)  # it has turned out to be quick
+            elif self.in_place and task.kind is Kind.TRIAL and len(tasks.running) < self.threads:
+                tasks.for_leader.append(task)  # it takes this place; the others of its route wait for the verdict
+                break
+            elif self._may_start(task.kind, now):
+                self._start(task, now)
+                found = task
+            else:
+                passed.append(task)
+                if len(tasks.running) >= self.threads:
+                    break
+        tasks.for_pool.extendleft(reversed(passed))
+        return found
 
-    def take_out(self, request: Request) -> bool:
-        """Takes `request` out of its line; False where it is in none any more. True: it is the caller's."""
-        with self._lock:
-            for line in self._lines:
-                if request in line:
-                    line.remove(request)
-                    return True
+    def _start(self, task: Task, now: float) -> None:
+        task.place = Place.POOL
+        task.begun = now
+        self._tasks.running[task] = None
+
+    def _may_start(self, kind: Kind, now: float) -> bool:
+        """Whether one more of `kind` may run in the pool. Under the lock."""
+        running = len(self._tasks.running) + self.on_trial
+        if self.in_place and kind in (Kind.QUICK, Kind.TRIAL):
             return False
-
-    def expired(self, before: float) -> Request | None:
-        """One that has waited since `before` (of the perf_counter) or longer; it is in no line any more."""
-        if not any(self._lines):
-            return None
-        with self._lock:
-            for line in self._lines:
-                if line and line[0].arrived <= before:
-                    return line.popleft()
-            return None
-
-    def clear(self) -> list[Request]:
-        """Empties the lines, for a server that stops; what stood there."""
-        with self._lock:
-            left = [request for line in self._lines for request in line]
-            for line in self._lines:
-                line.clear()
-            return left
-
-    def _count_end(self, kind: int, elapsed: float) -> None:
-        """A request of that kind has occupied a thread for so long (seconds)."""
-        self._ended = min(self._ended + 1, _SPAN)
-        self._ended_of[kind] = min(self._ended_of[kind] + 1, _SPAN)
-        self.mean += (elapsed - self.mean) / self._ended
-        self._means[kind] += (elapsed - self._means[kind]) / self._ended_of[kind]
-
-    def _reserve(self, now: float) -> None:
-        """The first slow one of all: a thread is kept for quick ones that may come with it."""
-        if not self._warm:
-            self._warm = True
-            self.quick_until = max(self.quick_until, now + RESERVED_FOR)
-
-    def _start(self, request: Request, kind: int, now: float, turn: Turn | None = None) -> None:
-        request.begun = now
-        request.line = kind
-        self.held[request] = turn
-        self.running += 1
-        self._quick_running += kind == QUICK
-        if kind == COMPUTING and self._one_computes:
-            self._computing[request] = now
-
-    def _next(self, now: float, turn: Turn | None = None) -> Request | None:
-        """The first that may run, counted. Of those that are not quick the one that came first."""
-        kinds = [kind for kind in (WAITING, COMPUTING) if self._lines[kind] and self._slow_room(kind, now)]
-        slow = min(kinds, key=lambda kind: self._lines[kind][0].arrived) if kinds else None
-        quick = bool(self._lines[QUICK]) and self.running < self.threads
-        # A slow one that has waited for a while takes turns with quick ones.
-        late = slow is not None and self._late(slow, now) and not self._passed
-        if quick and not late:
-            kind = QUICK
-        elif slow is not None:
-            kind = slow
-        else:
-            return None
-        self._passed = quick and kind != QUICK
-        request = self._lines[kind][0]
-        self._start(request, kind, now, turn)
-        self._lines[kind].popleft()  # when it is somebody's
-        return request
-
-    def _late(self, kind: int, now: float) -> bool:
-        """Whether the first of a line has waited for so long that quick ones do not go before it any more."""
-        return now - self._lines[kind][0].arrived >= _PATIENCE
-
-    def _slow_room(self, kind: int, now: float) -> bool:
-        """Whether the first of a line of slow ones may run.
-
-        No thread need be free beside it when it is late: brief ones may occupy those, and they never end. It is enough
-        that the slow ones leave a thread to them; and half of the threads while brief ones wait too.
-        """
-        if self.room(kind=kind, now=now):
-            return True
-        if not self._late(kind, now) or self.running >= self.threads or self._must_wait(kind, now):
+        if kind in (Kind.QUICK, Kind.TRIAL, Kind.BRIEF):
+            return running < self.threads
+        kept = self.threads > 1 and now - self._brief_at < _KEPT_FOR
+        if running >= self.threads - kept:
             return False
-        most = max(self.threads // 2, 1) if self._lines[QUICK] else self._for_slow(now)
-        return self.running - self._quick_running < most
+        if kind is Kind.LONG or not self._one_computes or now < self._open_until:
+            return True
+        return not any(one.kind is Kind.COMPUTING and now - one.begun < _ALONE for one in self._tasks.running)
 
-    def _must_wait(self, kind: int, now: float) -> bool:
-        """Whether one that computes goes on alone."""
-        return kind == COMPUTING and bool(self._computing) and now >= self._open_until
-
-    def _share(self, now: float, computed: float) -> None:
-        """Lets those that compute no longer keep the others waiting: after a while, or when the interpreter is idle."""
-        at, before = self._measured
-        for request, since in list(self._computing.items()):
-            if now - since >= SHARE:
-                del self._computing[request]
-        if now - at < _WINDOW:
-            return
-        self._measured = now, computed
-        if now - at < 2 * _WINDOW and self._computing:
-            busy = (computed - before) / (now - at)
-            if not _BUSY[0] <= busy <= _BUSY[1]:
-                self._open_until = now + _WINDOW
-
-    def _for_slow(self, now: float) -> int:
-        """How many threads may run requests that are not quick."""
-        reserved = self.threads > 1 and (now < self.quick_until or self._lines[QUICK])
-        return self.threads - 1 if reserved else self.threads
+    def _count_end(self, elapsed: float, now: float) -> None:
+        """A request has occupied a thread for `elapsed` seconds. Under the lock."""
+        self.mean += (elapsed - self.mean) / 8 if self.mean else elapsed
+        if self._tasks.waiting and self._ended_at:
+            every = now - self._ended_at
+            self._every += (every - self._every) / 8 if self._every else every
+        self._ended_at = now if self._tasks.waiting else 0.0

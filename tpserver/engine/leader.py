@@ -1,297 +1,239 @@
-"""The leader's work: poll, receive, run or hand over, send what is left.
+"""The leader's work: poll, receive, answer or hand over, send what is left.
 
-Exactly one thread at a time leads (the Leader/Followers pattern). It attends to one connection after
-another; while it does, the watcher may relieve it: `Leadership` says how. Everything here that
-touches the `Table` is done by the current leader only.
+Exactly one thread at a time leads (the Leader/Followers pattern). It attends to one connection after another; while
+it does, the watcher may relieve it: `Leadership` says how. What touches `Connections` is done by the leader only.
 """
 
 from __future__ import annotations
 
-import contextlib
-from collections import deque
-from time import monotonic, thread_time
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import Final, Protocol
 
-from tpserver.engine.connection import ANSWERED, LINGERING, READY, RECEIVING, SENDING, Connection
+from tpserver.engine.connection import Connection
+from tpserver.engine.connections import Connections
+from tpserver.engine.counters import Counters
+from tpserver.engine.dispatch import Dispatch
+from tpserver.engine.leadership import Leadership
 from tpserver.engine.polling import NOTHING, READ, WRITE
-from tpserver.engine.table import Table
-from tpserver.engine.timing import Timing
+from tpserver.engine.protocol import Address, ConnectionProtocol, Request
+from tpserver.engine.states import BODY, LINGERING, READY, RUNNING, SENDING
+from tpserver.engine.task import Task, Tasks
 from tpserver.logs.log import Log
-from tpserver.system.gil_held_io import RECEIVE, Receive, Send, receive, receive_holding, send, send_holding
-
-if TYPE_CHECKING:
-    from tpserver.engine.server import Server
+from tpserver.system.clock import clock
+from tpserver.system.gil_held_io import (
+    RECEIVE,
+    Receive,
+    Send,
+    receive,
+    receive_holding,
+    send,
+    send_holding,
+)
 
 _log = Log("tpserver")
 
 _LETTING_GO: Final = (receive, send)
 _HOLDING: Final = (receive_holding, send_holding)
-# So often a connection is received from in one turn, at the most.
+# A connection is received from so often in one turn at the most, so that others get theirs.
 _STEPS: Final = 8
-# Responses that are held back for each other at the most.
+# Responses that are held back for each other, at the most.
 _BATCH: Final = 32
+INTERNAL_ERROR: Final = "internal error; connection closed"
+
+
+class Watching(Protocol):
+    """The watcher, as far as the leader sees it."""
+
+    sleeps: bool
+
+    def wake(self) -> None: ...
 
 
 class Leader:
-    """The sockets of one server and what is done with them. `lead` runs in one pool thread after another."""
+    """What leads one server. `lead` runs in one thread of the bench after another."""
 
-    def __init__(self, server: Server, timing: Timing) -> None:
-        self._server = server
-        self._leadership = server.leadership
-        self._protocol = server.protocol
-        self.table = Table(server, timing)
-        # Answered in this turn, and not yet offered to the socket. In front of the leader, so to speak: a new
-        # one goes on with them.
+    def __init__(
+        self,
+        connections: Connections,
+        leadership: Leadership,
+        dispatch: Dispatch,
+        tasks: Tasks,
+        protocol: ConnectionProtocol,
+        watcher: Watching,
+        *,
+        process_request: Callable[[Request, Address], bool],
+        stopped: Callable[[], bool],
+        refused: Counters,
+    ) -> None:
+        """`process_request` says whether the request was answered here. `stopped`: nobody leads any more."""
+        self.connections = connections
+        self._leadership = leadership
+        self._dispatch = dispatch
+        self._tasks = tasks
+        self._protocol = protocol
+        self._watcher = watcher
+        self._process_request = process_request
+        self._stopped = stopped
+        self._refused = refused
+        # Answered this turn, not yet sent; survives a change of leader.
         self._unsent: list[Connection] = []
-        self._returned: deque[Connection] = deque()  # given back by other threads; any thread appends
-        # Streams whose clients lag, each once: to be watched for room. Any thread adds; the leader takes them out.
-        self._lagging: dict[Connection, None] = {}
         self._receive_call: Receive = receive
         self._send_call: Send = send
         self.turns = 0  # that brought something: the watcher looks whether it grows
-        self.sleeping = False
-        self._check_wanted = False
-        self._suspects: list[Connection] = []  # that a leader was at when it failed
-
-    # -- for any thread
 
     def give_back(self, connection: Connection) -> None:
-        """Any thread that owns `connection`: its request has been answered, the leader has it again."""
-        self._returned.append(connection)
-        # One that only awaits its next request, and is watched, need not wake the leader: that request will,
-        # and what was given back is taken back before anything else. Asked when it has been given back: a leader
-        # that stops watching it later finds it before it sleeps.
-        if self.sleeping and not (connection.polled == READ and connection.idle):
-            self.table.wakeup.ring()
+        """Any thread that has `connection`: offers the client what there is to send; the leader has it again.
 
-    def give_back_flushed(self, connection: Connection) -> None:
-        """As `give_back`, with what there is to send offered to the socket before. Never raises."""
+        Raises nothing.
+        """
         try:
             connection.flush(send_holding)
         except BaseException:  # noqa: BLE001 - the connection is given back, whatever happens
-            _log.exception("tpserver has a fault; the connection that it happened on is closed")
+            _log.exception(INTERNAL_ERROR)
             connection.abort()
-        self.give_back(connection)
-
-    def borrow(self, connection: Connection) -> None:
-        """The thread that produces a stream, and owns `connection`: it is lent, so that what is left over is sent."""
-        self._lagging[connection] = None
-        # One that is watched for room need not wake the leader, as in `give_back`.
-        if self.sleeping and connection.polled != WRITE:
-            self.table.wakeup.ring()
-
-    def wake(self) -> None:
-        """Any thread: the leader shall look up from its poll."""
-        self.table.wakeup.ring()
-
-    def connections(self) -> list[Connection]:
-        """Those that there are, to be looked at. Any thread; the answer is a moment's."""
-        return list(self.table.connections.copy().values())
-
-    @property
-    def open(self) -> int:
-        """How many connections there are. Any thread may ask; the answer is a moment's."""
-        return len(self.table.connections)
-
-    def sweep_soon(self) -> None:
-        """Any thread: something has changed that a sweep sees."""
-        self.table.next_sweep = 0.0
-        self.table.wakeup.ring()
-
-    def check_soon(self, suspect: Connection | None = None) -> None:
-        """The watcher: a thread was interrupted; what it had in hand is to be found, with `suspect`, and closed.
-
-        What is away stands in line, is held, or has been given back, in that order and without a gap.
-        """
-        if suspect is not None:
-            self._suspects.append(suspect)
-        self._check_wanted = True
-        self.sweep_soon()
+        self.connections.give_back(connection)
 
     # -- the leader's turn
 
-    def lead(self, number: int) -> None:
-        """Leads until relieved or stopped. Runs in a pool thread."""
-        leadership = self._leadership
-        lock = leadership.lock
-        connections = self.table.connections
-        admission = self._server.admission
-        self._server.mine.number = number
-        unsent = self._unsent
-        self._send_unsent(monotonic())  # what the leader before was relieved of
-        while not self._server.stopped:
+    def lead(self, term: int) -> None:
+        """Leads until relieved or stopped. Raises `EngineBroken` where that is impossible."""
+        leadership, connections = self._leadership, self.connections
+        self._send_unsent(clock.monotonic())  # what the leader before was relieved of
+        while not self._stopped():
             events = self._poll()
-            now = monotonic()
-            self._server.mine.began = thread_time()
-            # Others that run may compute: they shall not get the interpreter at each system call.
-            self._receive_call, self._send_call = _HOLDING if admission.running else _LETTING_GO
+            now = clock.monotonic()
+            # Threads that run may compute, and take the interpreter at each system call that lets it go.
+            self._receive_call, self._send_call = _HOLDING if self._tasks.running else _LETTING_GO
             self._protocol.begin_turn()
-            self._take_back(now)
-            if self._lagging:
-                self._watch_lagging()
-            if self.table.ready:
+            connections.mailbox.deliver()
+            if connections.ready:
                 events = self._with_ready(events)
             for fd, _ in events:
-                connection = connections.get(fd)
+                connection = connections.by_fd.get(fd)
                 if connection is None:
                     self._attend_other(fd, now)
-                    continue
-                if connection.away:
-                    if not (connection.lent and self._send_lent(connection)):
-                        self.table.watch(connection, NOTHING)  # its owner is at work; what comes waits in the socket
-                    continue
-                if connection.state == READY:
-                    del self.table.ready[connection]
-                leadership.mark += 1
-                leadership.attending = connection
-                mine = self._attend(connection, now)
-                with lock:
-                    relieved = leadership.number != number
-                    if not relieved:
-                        leadership.attending = None
-                if relieved:
-                    self._leave(connection, mine)
+                elif connection.detached:
+                    connections.send_on(connection)
+                elif not self._attend_as_leader(connection, None, now, term):
                     return
-                if not mine:
-                    continue
-                if connection.whole is None:
-                    self.table.settle(connection, now)
-                    continue
-                unsent.append(connection)
-                if len(unsent) >= _BATCH or self._server.took_long:
-                    self._send_unsent(now)
+            if self._tasks.for_leader and not self._run_queued(now, term):
+                return
             self._send_unsent(now)
-            if now >= self.table.next_sweep:
-                if self._check_wanted:
-                    self._check()
-                self.table.sweep(now)
+            if now >= connections.next_sweep:
+                connections.sweep(now)
 
-    def _send_unsent(self, now: float) -> None:
-        """Sends the responses that were held back for each other.
+    def _attend_as_leader(self, connection: Connection, task: Task | None, now: float, term: int) -> bool:
+        """Moves one connection on, or runs `task` of it. False: relieved meanwhile, and leads no more."""
+        leadership = self._leadership
+        leadership.attention_id += 1
+        leadership.current = connection
+        owned = self._attend(connection, task, now)
+        if leadership.finish(term):
+            if owned:
+                self.give_back(connection)
+            self._dispatch.end_relieved()
+            return False
+        if owned:
+            if connection.unsent_response is None:
+                self.connections.settle(connection, now)
+            else:
+                self._unsent.append(connection)
+                if len(self._unsent) >= _BATCH or self._dispatch.took_long:
+                    self._send_unsent(now)
+        return True
 
-        One after the other they cost less than each behind its request: a client that serves many connections
-        is woken once. Measured: 60 000 instead of 52 000 requests/s.
-        """
-        while self._unsent:
-            connection = self._unsent.pop(0)  # before anything can fail: the next leader shall not fail with it too
-            try:
-                connection.flush(self._send_call)
-            except BaseException:  # noqa: BLE001 - one connection must not end the others
-                _log.exception("tpserver has a fault; the connection that it happened on is closed")
-                connection.abort()
-            self.table.settle(connection, now)
-        self._server.took_long = False
+    def _run_queued(self, now: float, term: int) -> bool:
+        """Runs quick requests that have waited, in place. False: relieved meanwhile."""
+        for _ in range(_BATCH):
+            task = self._dispatch.next_in_place(clock.perf_counter())
+            if task is None:
+                break
+            task.connection.detached = False
+            if not self._attend_as_leader(task.connection, task, now, term):
+                return False
+        return True
 
     def _poll(self) -> list[tuple[int, int]]:
-        now = monotonic()
-        if self._server.closed:
-            self.table.listener.close()
-        self.table.listener.refresh(now)
-        self.sleeping = True  # from here on whoever gives a connection back rings
-        if self.table.ready or self._returned or self._lagging:
-            timeout = 0.0
-        else:
-            timeout = max(0.0, min(self.table.next_sweep - now, self.table.listener.rest_left(now)))
-        try:
-            events = self.table.poller.poll(timeout)
-        except (OSError, ValueError) as error:
-            events = []
-            if not (self._server.closed and self.table.listener.watched):  # else that is it: it was closed just now
-                self.table.renew_poller(error)
-        self.sleeping = False
-        if events or self.table.ready:
+        connections = self.connections
+        events = connections.poll(wait=not self._dispatch.has_for_leader())
+        if events or connections.ready:
             self.turns += 1  # before the look at the watcher, which looks at this when it has lain down
-            if self._server.watcher.sleeps:
-                self._server.watcher.wake()
+            if self._watcher.sleeps:
+                self._watcher.wake()
         return events
 
     def _with_ready(self, events: list[tuple[int, int]]) -> list[tuple[int, int]]:
         """The turn's events, and behind them the connections whose next request is here already, each once."""
-        ready = {connection.fd: NOTHING for connection in self.table.ready}
+        ready = {connection.fd: NOTHING for connection in self.connections.ready}
         return [event for event in events if event[0] not in ready] + list(ready.items())
 
     def _attend_other(self, fd: int, now: float) -> None:
-        if fd == self.table.wakeup.fd:
-            self.table.wakeup.silence()
-        elif fd == self.table.listener.fd:
-            self.table.admit_all(self.table.listener.accept(now), now)
+        connections = self.connections
+        if fd == connections.mailbox.fd:
+            connections.mailbox.silence()
+        elif fd == connections.listener.fd:
+            connections.accept(now)
 
-    def _leave(self, connection: Connection, mine: bool) -> None:
-        """A relieved leader has finished what it was at, and becomes a pool thread like any other."""
-        if mine:
-            self.give_back_flushed(connection)
-        self._server.serve_waiting()
+    def _send_unsent(self, now: float) -> None:
+        """Sends the responses that were held back for each other.
 
-    def _take_back(self, now: float) -> None:
-        returned = self._returned
-        while returned:
-            connection = returned[0]
-            connection.away = False
-            returned.popleft()  # not before: who is interrupted in between has lost nothing
-            connection.credit = None
-            connection.lags = False
-            if self.table.connections.get(connection.fd) is not connection:  # of an earlier serve_forever
-                connection.close()
-                continue
-            self.table.settle(connection, now)
+        One after the other they cost less than each behind its request: a client that serves many connections is
+        woken once. Measured: 60 000 instead of 52 000 requests/s.
+        """
+        unsent = self._unsent
+        while unsent:
+            connection = unsent.pop(0)  # before anything can fail: the next leader does not fail with it too
+            try:
+                connection.flush(self._send_call)
+            except BaseException:  # noqa: BLE001 - one connection must not end the others
+                _log.exception(INTERNAL_ERROR)
+                connection.abort()
+            self.connections.settle(connection, now)
+        self._dispatch.took_long = False
 
-    def _check(self) -> None:
-        """Ends what was lost with a thread that was interrupted. Between two turns nobody is being attended to."""
-        self._check_wanted = False
-        owned = self._server.owned() | set(self._returned.copy())
-        while self._suspects:
-            suspect = self._suspects.pop()
-            if suspect not in owned:
-                suspect.abort()
-        for connection in self.connections():
-            if connection.away:
+    def recover(self, suspect: Connection | None) -> None:
+        """The leader, after one that was interrupted: ends what was lost with it; `suspect` is what that one was at.
+
+        Between two turns each connection is watched, or ready, or belongs to a task, or has been given back.
+        """
+        connections = self.connections
+        owned = {task.connection for task in self._tasks.everything()}.union(connections.mailbox.posted())
+        if suspect is not None and suspect not in owned:
+            suspect.abort()
+        for connection in list(connections.by_fd.values()):
+            if connection.detached:
                 if connection in owned:
                     continue
-                connection.away = False
+                connection.detached = False
                 connection.abort()
-            elif connection.state == ANSWERED or (connection.state == READY and connection not in self.table.ready):
+            elif connection.state is RUNNING or (connection.state is READY and connection not in connections.ready):
                 connection.abort()
-            try:
-                if connection.broken:
-                    self.table.drop(connection)
-                else:  # whoever was to watch it was interrupted, perhaps
-                    self.table.watch(connection, WRITE if connection.state == SENDING else READ)
-            except (OSError, KeyError, ValueError):  # or had done so, but not said so
-                self.table.drop(connection)
+            if connection.broken:
+                connections.drop(connection)
+            else:  # the interrupted leader may not have come to it
+                connections.watch(connection, WRITE if connection.state is SENDING else READ)
 
-    def _watch_lagging(self) -> None:
-        while self._lagging:
-            connection, _ = self._lagging.popitem()
-            # Else it has been given back, and is dealt with as all others are.
-            if connection.away and self.table.connections.get(connection.fd) is connection:
-                with contextlib.suppress(OSError, KeyError, ValueError):  # an application has closed its descriptor
-                    self.table.watch(connection, WRITE)
+    # -- one connection. Leadership may be lost meanwhile: nothing from here on touches the poller or the registry.
 
-    def _send_lent(self, connection: Connection) -> bool:
+    def _attend(self, connection: Connection, task: Task | None, now: float) -> bool:
+        """Moves one connection on; whether the caller still has it (it may have gone to the pool)."""
         try:
-            return connection.send_lent()
-        except BaseException:  # noqa: BLE001 - one connection must not end the others
-            _log.exception("tpserver has a fault; a stream waits until its next piece is sent")
-            return False
-
-    # -- one connection. While attending, leadership may be lost: nothing from here to `_swallow` touches the poller.
-
-    def _attend(self, connection: Connection, now: float) -> bool:
-        """Moves one connection on; whether the caller still owns it (it may have gone to the pool)."""
-        try:
+            if task is not None:
+                self._dispatch.run_queued(task, clock.perf_counter())
+                return True
             state = connection.state
-            if state == RECEIVING:
-                return self._receive(connection, now)
-            if state == READY:
-                return self._proceed(connection, b"")
-            if state == SENDING:
-                moved = connection.flush()
-                connection.deadline = connection.pace.progress(connection.deadline, moved, now)
-            elif state == LINGERING:
+            if state is SENDING:
+                connection.progress(connection.flush(), now)
+            elif state is LINGERING:
                 self._swallow(connection)
+            elif state is READY:
+                self.connections.ready.pop(connection, None)
+                return self._proceed(connection, b"")
+            else:
+                return self._receive(connection, now)
         except BaseException:  # noqa: BLE001 - one connection must not end the others
-            _log.exception("tpserver has a fault; the connection that it happened on is closed")
-            if connection.away and self._server.mine.number == self._leadership.number:
+            _log.exception(INTERNAL_ERROR)
+            if connection.detached and self._leadership.current is connection:
                 return False  # handed over, or about to be
             connection.abort()
         return True
@@ -309,41 +251,34 @@ class Leader:
                 return True
             if not self._proceed(connection, data):
                 return False
-            if connection.phase == "body":
-                connection.deadline = connection.pace.progress(connection.deadline, len(data), now)
-            if len(data) < RECEIVE or connection.state != RECEIVING:
+            if connection.state is RUNNING:
+                return True
+            if connection.state is BODY:
+                connection.progress(len(data), now)
+            if len(data) < RECEIVE:
                 return True
         return True
 
     def _proceed(self, connection: Connection, data: bytes) -> bool:
-        """Gives the receiver what has come, and does what it answers; whether the caller still owns the connection."""
-        receiver = connection.receiver
-        outcome = receiver.receive(data)
+        """Gives the receiver what has come, and does what it says; whether the caller still has the connection."""
+        outcome = connection.receiver.receive(data)
         while outcome is not None:
             if outcome.kind == "request":
-                connection.state = ANSWERED
+                connection.state = RUNNING
                 outcome.connection = connection
-                self._server.process_request(outcome, connection.client_address)
-                if outcome.handed_over:
+                if not self._process_request(outcome, connection.client_address):
                     return False
-                if connection.whole is None:
+                if connection.unsent_response is None:
                     connection.flush()
                 return True  # a response in one piece is sent with others, see `_send_unsent`
             connection.write(outcome.data)
-            if outcome.kind == "answer":
-                if outcome.sheet is not None:
-                    connection.sheet = outcome.sheet
-                connection.state = ANSWERED
-                self._server.handled += 1
-                return True
             connection.flush()
             if outcome.kind == "refusal":
-                self._server.tally.add(outcome.cause)
-                connection.state = ANSWERED
-                connection.keep = False
+                self._refused.add(outcome.cause)
+                connection.state = RUNNING
+                connection.keep_alive = False
                 return True
-            outcome = receiver.receive(b"")
-        connection.state = RECEIVING
+            outcome = connection.receiver.receive(b"")
         return True
 
     def _swallow(self, connection: Connection) -> None:

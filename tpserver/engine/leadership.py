@@ -1,4 +1,4 @@
-"""Who leads, and how a leader is relieved."""
+"""Who leads, what the leader is at, and how it is relieved."""
 
 from __future__ import annotations
 
@@ -6,64 +6,70 @@ import threading
 from collections.abc import Callable
 
 from tpserver.engine.connection import Connection
-from tpserver.engine.pool import Turn
+from tpserver.engine.protocol import Request
 
 
 class Leadership:
-    """Who leads, by number. Each promotion makes the number greater by one; an older number has been relieved."""
+    """Who leads, by term. Each promotion begins a new term; a thread whose term is over has been relieved."""
 
     def __init__(self) -> None:
-        # Guards `number` and `attending` together: only a leader that is attending can be relieved, and
-        # one that has ended attending as the leader is still the leader.
+        # Guards `term` and `current` together: only a leader that is at something can be relieved, and one that has
+        # ended it as the leader is still the leader.
         self.lock = threading.Lock()
-        self.number = 0
-        self.attending: Connection | None = None  # set by the leader alone, without the lock
-        self.led = 0  # the last number that a thread leads or has led by
-        self.turn: Turn | None = None  # of that thread
-        self.mark = 0  # grows with each connection attended to: how the watcher tells two of them apart
-
-    @property
-    def thread(self) -> int:
-        """The identity of the thread that leads, or did last. A moment's answer."""
-        return 0 if self.turn is None else self.turn.thread
-
-    def relieve(self, mark: int, count: Callable[[Connection], None] = lambda _: None) -> int | None:
-        """The watcher: takes leadership from a leader that still attends to what `mark` stands for.
-
-        `count` is told the connection before anybody else can know of it.
-        The new number; None where that leader has gone on meanwhile.
-        """
-        with self.lock:
-            connection = self.attending
-            if connection is None or self.mark != mark:
-                return None
-            number = self.number + 1
-            count(connection)
-            connection.away = True  # it belongs to the old leader until that one gives it back
-            self.number = number
-            self.attending = None
-            return number
-
-    def take(self, number: int, turn: Turn) -> bool:
-        """A pool thread: whether it leads by `number`. No other does yet, and nobody has been appointed since."""
-        with self.lock:
-            if number != self.number or number == self.led:
-                return False
-            self.turn = turn
-            self.led = number
-            return True
-
-    def close(self) -> Turn | None:
-        """The watcher, when it stops: the turn of who leads. Where nobody does, nobody will by this number."""
-        with self.lock:
-            if self.led == self.number:
-                return self.turn
-            self.number += 1
-            return None
+        self.term = 0
+        self.thread = 0  # identity of the thread that leads; 0: none does yet
+        self.current: Connection | None = None  # what the leader is at; set by it alone, without the lock
+        self.request: Request | None = None  # of the application, which it runs in place; as `current`
+        self.patience = 0.0  # seconds that this request may take before it is looked at; set before `request`
+        self.attention_id = 0  # grows with each connection attended to: how the watcher tells two of them apart
 
     def appoint(self) -> int:
-        """The watcher: a number for a leader where there is none."""
+        """The watcher: the term of a leader where there is none, or none that is well."""
         with self.lock:
-            self.attending = None
-            self.number += 1
-            return self.number
+            self.current = self.request = None
+            self.thread = 0
+            self.term += 1
+            return self.term
+
+    def take(self, term: int, thread: int) -> bool:
+        """A leader thread: whether it leads by `term`. False where another one was appointed since, or leads already."""
+        with self.lock:
+            if term != self.term or self.thread:
+                return False
+            self.thread = thread
+            return True
+
+    def relieve(self, attention_id: int, hand_on: Callable[[Connection, Request | None, int], None]) -> int | None:
+        """The watcher: ends the term of a leader that is still at what `attention_id` stands for.
+
+        `hand_on` is told the connection, its request if one runs in place, and the thread, before any other thread can
+        know of it. Returns the new term; None where that leader has gone on meanwhile.
+        """
+        with self.lock:
+            connection = self.current
+            if connection is None or self.attention_id != attention_id:
+                return None
+            request = self.request
+            if request is not None and request.connection is not connection:
+                request = None  # set by a leader that was relieved just before
+            hand_on(connection, request, self.thread)
+            connection.detached = True  # it belongs to the old leader until that one gives it back
+            self.current = self.request = None
+            self.thread = 0
+            self.term += 1
+            return self.term
+
+    def finish(self, term: int) -> bool:
+        """The leader of `term`, when it has ended what it was at: whether it has been relieved meanwhile."""
+        with self.lock:
+            if self.term != term:
+                return True
+            self.current = self.request = None
+            return False
+
+    def close(self) -> int:
+        """The watcher, when it stops: the identity of the thread that leads. Where none does, none will by this term."""
+        with self.lock:
+            if not self.thread:
+                self.term += 1
+            return self.thread

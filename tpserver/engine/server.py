@@ -1,7 +1,7 @@
-"""The server: starts, admits, chooses the thread, drains and stops. socketserver's words keep their meaning.
+"""The server: socketserver's face on the engine, and the life of a server.
 
-A *request* is one complete request of the protocol on its connection. `serve_forever` is the watcher:
-it relieves a leader that stays with one request for longer than a tick.
+`serve_forever` starts the watcher and a leader, and waits. socketserver's words keep their meaning; a hook that does
+something unusual says so first.
 """
 
 from __future__ import annotations
@@ -10,37 +10,51 @@ import socket
 import socketserver
 import threading
 from collections.abc import Callable
-from functools import partial
-from time import monotonic, perf_counter, thread_time
+from enum import IntEnum
 from typing import Any, Final
 
-from tpserver.engine.admission import KEPT_FOR, Admission
+from tpserver.engine.admission import Admission
 from tpserver.engine.connection import MAX_OUTBOX, Connection
-from tpserver.engine.figures import figures
-from tpserver.engine.leader import Leader
+from tpserver.engine.connections import STATES, ConnectionLimits, Connections
+from tpserver.engine.costs import Costs
+from tpserver.engine.counters import Counters
+from tpserver.engine.dispatch import Dispatch
+from tpserver.engine.errors import EngineBroken
+from tpserver.engine.leader import INTERNAL_ERROR, Leader
 from tpserver.engine.leadership import Leadership
-from tpserver.engine.listeners import ListeningServer
-from tpserver.engine.placement import Placement
-from tpserver.engine.pool import Pool, Turn
-from tpserver.engine.protocol import ConnectionProtocol
-from tpserver.engine.rescue import Rescue
-from tpserver.engine.routes import COMPUTING, HAND_OVER, QUICK
-from tpserver.engine.running import Running
-from tpserver.engine.shield import Shielded
-from tpserver.engine.table import SWEEP
-from tpserver.engine.tally import Tally
-from tpserver.engine.timing import Timing
-from tpserver.engine.watcher import TICK, Watcher
+from tpserver.engine.listener import ListeningServer, check_listening_socket
+from tpserver.engine.pace import Timing
+from tpserver.engine.pool import JOIN_TIMEOUT, Bench, Pool
+from tpserver.engine.protocol import Address, ConnectionProtocol, Request
+from tpserver.engine.slow_log import SlowLog
+from tpserver.engine.stats import Stats, collect
+from tpserver.engine.switch_interval import SwitchInterval
+from tpserver.engine.task import Tasks
+from tpserver.engine.watcher import Watcher, rarely
 from tpserver.logs.log import Log
+from tpserver.system.clock import clock
+from tpserver.system.interpreter import has_lock
 
 _log = Log("tpserver")
 
-# Seconds in line after which a client that has closed its side is taken to have left. One that has only nothing more to
-# send looks the same, and shall not miss its answer where nothing is amiss.
-LEFT_AFTER: Final = 0.1
-# Threads beyond those of the application, made when they are needed: one leads, others were relieved while they waited
-# for a disk. When all of them do, nobody leads.
-_SPARE_THREADS: Final = 64
+# Threads that lead, or were relieved of something and have not come back: of requests, or of slow disks. When all of
+# them are at something, nobody leads.
+_MOST_LEADERS: Final = 64
+# Seconds between two looks of the thread that has called `serve_forever`: on Windows no wait is interrupted by Ctrl-C,
+# and elsewhere a signal may come to a thread that is not this one.
+_LOOK: Final = 0.5
+# Seconds between two rounds of what need not be looked at in each.
+_RARELY: Final = 0.1
+
+
+class Life(IntEnum):
+    """The life of a server, in order. After STOPPED it may serve again."""
+
+    NEW = 0
+    SERVING = 1
+    DRAINING = 2  # nothing new is taken; what runs is finished
+    STOPPING = 3  # nobody leads any more
+    STOPPED = 4
 
 
 class Server(socketserver.ThreadingMixIn, ListeningServer):
@@ -67,190 +81,81 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
     ) -> None:
         """Binds and listens. Raises OSError.
 
-        `threads` requests of the application run at once, `queue` more wait, for `queue_timeout` seconds at the
-        most (0: for ever). `in_place` False: the leader runs none of them. `max_outbox`: bytes of a response
-        that wait in memory for their client, before the thread that makes them does. A request that has run for
-        `slow_request` seconds is logged (0: never). The other limits: 0 is none.
+        `threads` requests of the application run at once, and one quick one more in place; `queue` more wait, for
+        `queue_timeout` seconds at most (0: no limit). `in_place` False, or one thread: the leader runs none.
+        `max_outbox`: bytes of a stream that wait in memory for its client before its producer does. A request that
+        has run for `slow_request` seconds is logged (0: never). The other limits: 0 is none.
         """
         if ":" in server_address[0]:
             self.address_family = socket.AF_INET6
         self.protocol = protocol
-        self.max_connections = max_connections
-        self.max_connections_per_ip = max_connections_per_ip
-        self.max_outbox = max_outbox
-        self.queue_timeout = queue_timeout
-        self._in_place = in_place
+        self.limits = ConnectionLimits(max_connections, max_connections_per_ip, max_outbox)
         self.timing = timing or Timing()
-        self.admission = Admission(threads, queue)
-        self.leadership = Leadership()
-        self.draining = False  # nothing new is taken
-        self.stopped = True  # nobody leads
-        self.left_behind = False  # threads still run, although the server has stopped
+        self.life = Life.NEW
+        self.broken: EngineBroken | None = None  # why it has stopped, if that was not asked for
         self.handled = 0  # requests, so far
-        self.pooled = 0  # of these in the pool; threads that overlap may lose one
-        self._here: Any = None  # what the leader runs in place
-        self.took_long = False  # one that ran in place: no response shall wait for the next
-        self.running = Running(slow_request)
-        self.tally = Tally()  # of refusals
-        self.ended = Tally()  # of connections without an answer
-        self.watcher = Watcher(self)
-        self.placement = Placement()
-        self._down = threading.Event()  # set while serve_forever does not run
-        self._down.set()
-        self._shutdown_asked = 0
-        self.rescue = Rescue(self)
-        # Of the calling thread: the `number` that it led by last, its `turn` (see `rescue`), and what it had computed
-        # when it `began` to attend to what the last poll brought.
-        self.mine = threading.local()
+        self.refused = Counters()
+        self.ended = Counters()  # connections that ended without an answer
+        self.left_behind = False  # threads still run, although the server has stopped
+        self.tasks = Tasks()
+        self.costs = Costs(threads)
+        # With one thread the application runs in exactly one: that of the pool.
+        self.admission = Admission(
+            self.tasks, self.costs, threads, queue, in_place=in_place and threads > 1, one_computes=has_lock()
+        )
+        self.leadership = Leadership()
+        self.slow_log = SlowLog(self.tasks, slow_request)
+        self.switch_interval = SwitchInterval(self.tasks)
+        self._queue_timeout = queue_timeout
+        self._stop_requests = 0
+        self._stopped = threading.Lock()  # held while it serves; for `shutdown` to wait for
         super().__init__(server_address, RequestHandlerClass, bind_and_activate)
 
     # -- socketserver: a request's way
 
-    def process_request(self, request: Any, client_address: Any) -> None:
-        """The leader: chooses the thread. Here and now, in the pool, in line for it, or 503."""
+    def process_request(self, request: Request, client_address: Address) -> bool:  # type: ignore[override]
+        """Unusual: called by the leader, and says whether the request was answered here. Else it is the pool's."""
         self.handled += 1
-        if request.own:
-            self._here = None
-            self._answer_here(request, client_address)
-            return
-        route = self.placement.route(request)
-        admission = self.admission
-        now = request.arrived = perf_counter()
-        quick = route.wait <= HAND_OVER and route.computing < COMPUTING  # `route.quick`, without the call
-        if quick:
-            here = admission.running < admission.threads
-        else:
-            here = admission.room(kind=route.kind, now=now) and route.on_trial()
-        number = self.mine.number
-        # A leader that was relieved while it received runs nothing: nobody would count it.
-        if not (here and self._in_place) or request.arrives_yet or number != self.leadership.number:
-            self._hand_over(request, route.kind, now)
-            return
-        # The computing clock is a system call, so it is read only where it may be needed.
-        computing = thread_time() if route.suspect else None
-        self._here = request
-        self._answer_here(request, client_address)
-        elapsed = perf_counter() - now
-        if number == self.leadership.number:
-            self._here = None
-        if elapsed < TICK:
-            admission.quick_until = now + KEPT_FOR
-        if elapsed >= QUICK or route.suspect:
-            self.took_long = elapsed >= QUICK
-            self._learn(request, elapsed, computing, number)
+        now = request.arrived = clock.perf_counter()
+        connection: Any = request.connection
+        if request.runs_inline:
+            self._answer(request, connection)
+            return True
+        return self._dispatch.place(request, connection, now)
 
-    def _learn(self, request: Any, elapsed: float, computing: float | None, number: int) -> None:
-        """After a run in place by the leader `number`, who may have been relieved meanwhile."""
-        if elapsed >= TICK:
-            self.watcher.alert()
-        if number != self.leadership.number:
-            begun = self.mine.began if computing is None else computing
-            self.placement.learn_end(request, elapsed, thread_time() - begun)
-            self._sort_lines()
-        else:
-            self.placement.learn(request, elapsed, None if computing is None else thread_time() - computing)
-
-    def _sort_lines(self) -> None:
-        """Something has been learnt: those that wait may be of another kind than they were taken for."""
-        if self.admission.waiting:
-            self.admission.sort(lambda request: self.placement.route(request).kind)
-
-    def _answer_here(self, request: Any, client_address: Any) -> None:
-        """In this thread. Never raises; what is left to send is the caller's business."""
+    def _answer(self, request: Request, connection: Connection) -> None:
+        """The leader, or a thread of the pool: runs the request. What is left to send is the caller's business."""
         try:
-            self.finish_request(request, client_address)
+            self.finish_request(request, connection.client_address)  # type: ignore[arg-type]
         except BaseException:  # noqa: BLE001 - one request must not end the others
-            self.handle_error(request, client_address)
-
-    def _hand_over(self, request: Any, kind: int, now: float) -> None:
-        entered = self.admission.enter(request, kind=kind, now=now)
-        if entered is None:
-            self.tally.add("queue full")
-            self._refuse(request)
-        elif entered:
-            self._submit(self._work, request)
-
-    def shutdown_request(self, request: Any) -> None:
-        """The thread that ran `request`: gives its connection back to the leader."""
-        self.leader.give_back_flushed(request.connection)
-
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """A pool thread: as in socketserver, but what is no `Exception` does not end it either."""
-        try:
-            self._answer_here(request, client_address)
-        except BaseException:  # it came from outside, perhaps before there was an answer
-            request.connection.abort()
-            raise
-        finally:
-            self.shutdown_request(request)
+            self.handle_error(request, connection.client_address)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A fault of the handler's, not of the application's: logged, and the connection is closed."""
-        _log.exception("tpserver has a fault; the connection that it happened on is closed")
+        """The thread that ran `request`: a fault of the handler's, not of the application's, was raised."""
+        _log.exception(INTERNAL_ERROR)
         request.connection.abort()
 
-    def _work(self, request: Any, turn: Turn) -> None:
-        """A pool thread: one request, if nobody has come for it before, and those that wait in line behind it."""
-        try:
-            if self.admission.claim(request, turn):
-                self._run_all(request, turn)
-        except BaseException:  # noqa: BLE001 - a fault of ours; or an exception that was meant for the application
-            # What is still in this turn is found by `rescue`.
-            _log.exception("tpserver has a fault; what it happened on is closed")
-
-    def _run_all(self, request: Any, turn: Turn) -> None:
-        """A pool thread: one request that it has claimed, and those that wait in line behind it."""
-        while request is not None:
-            wanted = not request.waited or self._still_wanted(request)
-            if wanted:
-                self._run(request)
-            request = self.admission.leave(request, perf_counter(), ran=wanted, turn=turn)
-
-    def _run(self, request: Any) -> None:
-        """A pool thread: one request, and what it teaches."""
-        begun, computed = perf_counter(), thread_time()
-        self.running.begin(request, begun, threading.get_ident())
-        self.pooled += 1
-        self.process_request_thread(request, request.connection.client_address)
-        now = perf_counter()
-        self.running.end(now)
-        before = self.placement.route(request).kind
-        self.placement.learn_long(request, now - begun, thread_time() - computed)
-        if self.placement.route(request).kind != before:
-            self._sort_lines()
-
-    def _still_wanted(self, request: Any) -> bool:
-        """Whether one that has waited in line is to run; if not, it has been dealt with."""
-        waited = perf_counter() - request.arrived
-        if waited >= LEFT_AFTER and request.connection.client_gone():
-            self._drop(request)
-            return False
-        if self.queue_timeout and waited >= self.queue_timeout:
-            self.refuse_expired(request)
-            return False
-        return True
-
-    def serve_waiting(self) -> None:
-        """A leader that was relieved and has finished: goes on as a pool thread."""
-        now, turn = perf_counter(), self.mine.turn
-        request = self.running.end(now)
-        self.rescue.strays.pop(turn, None)
-        if request is not None:
-            self._run_all(self.admission.leave(None, now, relieved=request, turn=turn), turn)
+    def _refuse(self, request: Request, connection: Connection, cause: str) -> None:
+        """The thread that has `request`: 503."""
+        self.refused.add(cause)
+        connection.write(self.protocol.overload(request, self.admission.retry_after))
+        request.close()
 
     # -- socketserver: the life of the server
 
     def serve_forever(self, poll_interval: float = 0.5) -> None:
-        """Serves until `shutdown` is called, then drains. The calling thread becomes the watcher, or waits for it.
+        """Serves until `shutdown` is called, then drains.
 
-        `poll_interval` is there for socketserver's sake; nothing here polls by it.
+        `poll_interval` is for socketserver's sake; nothing here polls by it. Raises UnsuitableSocket where the
+        listening socket cannot be served, RuntimeError where no thread can be started, and EngineBroken, after the
+        drain, where code that does not own them has closed the server's sockets.
         """
-        self._serve(lambda: bool(self._shutdown_asked))
+        self._serve(lambda: False)
 
     def handle_request(self) -> None:
         """Serves one request, then drains and returns."""
         before = self.handled
-        self._serve(lambda: bool(self._shutdown_asked) or self.handled > before)
+        self._serve(lambda: self.handled > before)
 
     def shutdown(self) -> None:
         """Stops `serve_forever`: takes nothing new, finishes what runs, and blocks until that is done.
@@ -258,177 +163,265 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
         Must not be called by the thread that is in `serve_forever`, nor by an application.
         """
         self.begin_shutdown()
-        self._down.wait()
+        with self._stopped:
+            pass
 
     def begin_shutdown(self) -> None:
         """As `shutdown`, without waiting: for signal handlers. A second call does not wait for what runs."""
-        self._shutdown_asked += 1
-        self.watcher.wake()
-
-    def _serve(self, enough: Callable[[], bool]) -> None:
-        if threading.current_thread() is threading.main_thread():  # where signal handlers run, which may raise
-            try:
-                Shielded(partial(self._serve_here, enough), self.watcher.interrupted).run()
-            finally:
-                if not self.stopped:  # so many signals at once that it did not hold: nobody waits for it any more
-                    self._shutdown_asked += 2
-                    self.watcher.wake()
-                    self._down.wait()
-                self.watcher.tell_late()
-        else:
-            self._serve_here(enough)
-
-    def _serve_here(self, enough: Callable[[], bool]) -> None:
-        self._pool = Pool(self.admission.threads + _SPARE_THREADS)
-        self.leader = Leader(self, self.timing)
-        self._down.clear()
-        self.stopped = self.draining = self.protocol.draining = False
-        if self.leader.table.capacity < self.max_connections:
-            _log.warning("only %d connections at once: more are not to be had here", self.leader.table.capacity)
-        try:
-            if not self.start_leader(self.leadership.appoint()):
-                raise RuntimeError("cannot start a single thread: nobody would serve")
-            self.watcher.watch(enough)
-            self._drain()
-        finally:
-            try:
-                self._stop()
-                self.service_actions()
-            finally:
-                self._shutdown_asked = 0
-                self._down.set()
-
-    def _drain(self) -> None:
-        deadline = monotonic() + self.timing.drain_timeout
-        self.draining = self.protocol.draining = True
-        self.leader.sweep_soon()
-        self.watcher.watch(lambda: self._all_done() or monotonic() >= deadline or self._shutdown_asked > 1)
-
-    def _all_done(self) -> bool:
-        # A thread gives its connection back first, and leaves then.
-        return self.leader.table.drained and not (self.admission.running or self.admission.waiting)
-
-    def _stop(self) -> None:
-        self.stopped = True
-        self.leader.wake()
-        leading = self.leadership.close()
-        # Longer than the longest poll: the descriptor that wakes the leader may have been closed behind our back.
-        unfinished = leading is not None and not self._pool.wait_for(leading, 2 * SWEEP)
-        for request in self.admission.clear():
-            request.close()
-        self.left_behind = bool(unfinished or self.admission.running or self.running.strays)
-        if unfinished or self.running.strays:
-            _log.error("a thread hangs while it serves a file; it is left behind")
-        if not unfinished:
-            self.leader.table.close()
-        self.protocol.end()
-        if self.admission.running:
-            _log.error("%d requests still run; their threads are left behind", self.admission.running)
-        self._pool.shutdown(wait=not self.left_behind)
-
-    # -- figures
-
-    def stats(self) -> dict[str, Any]:
-        """The figures of this moment, see `figures`. Any thread may call, whether the server runs or not."""
-        return figures(self)
-
-    def connections(self) -> list[Connection]:
-        """Those that are open, to be looked at. Any thread; the answer is a moment's."""
-        return [] if self.stopped else self.leader.connections()
-
-    @property
-    def in_application(self) -> bool:
-        """Whether the leader runs the application just now. A moment's answer."""
-        here = self._here
-        return here is not None and here.connection is self.leadership.attending
-
-    # -- what the watcher does to the server
-
-    def promote(self, mark: int) -> None:
-        """The watcher: relieves a leader that is still at what `mark` stands for."""
-        number = self.leadership.relieve(mark, self._count_relieved)
-        if number is not None:
-            self.start_leader(number)
-
-    def replace_leader(self) -> None:
-        """The watcher: nobody leads any more. Another one begins with a look at what the one before has left."""
-        suspect = self.leadership.attending
-        number = self.leadership.appoint()
-        self.leader.check_soon(suspect)
-        self.start_leader(number)
-
-    def owned(self) -> set[Connection]:
-        """The connections of all requests that wait and run, and of relieved leaders. A moment's answer."""
-        # In the order in which they go from one to the next.
-        strays = self.rescue.strays.copy().values()
-        waiting = [request.connection for request in self.admission.in_line()]
-        running = [request.connection for request in self.admission.held.copy()]
-        return {*strays, *waiting, *running}
-
-    def _count_relieved(self, connection: Connection) -> None:
-        """The watcher, while the leader that it relieves cannot end what it is at."""
-        request, turn, now = self._here, self.leadership.turn, perf_counter()
-        assert turn is not None  # it attends to something
-        if request is not None and request.connection is connection:
-            self.watcher.alert()  # the next one is likely to come soon
-            self.running.begin(request, now, turn.thread)
-            self.admission.occupy(now, request, turn)
-            self.placement.learn_relief(request)
-        else:  # it receives, or sends a file: from or to a slow disk
-            self.running.begin(None, now, turn.thread)
-            self.rescue.strays[turn] = connection
-
-    def start(self, request: Any) -> None:
-        """The watcher: `request`, which has been counted, runs in the pool."""
-        self._submit(self._work, request)
-
-    def drop_left(self) -> None:
-        """The watcher: those in line whose clients have gone give their places to others."""
-        now = perf_counter()
-        for request in self.admission.in_line():
-            left = now - request.arrived >= LEFT_AFTER and request.connection.client_gone()
-            if left and self.admission.take_out(request):
-                self._drop(request)
-
-    def _drop(self, request: Any) -> None:
-        """Its owner: `request` will not be run, for nobody waits for it."""
-        self.ended.add("client gone")
-        request.connection.abort()
-        request.close()
-        self.shutdown_request(request)
-
-    def refuse_expired(self, request: Any) -> None:
-        """Whoever took `request` out of its line: it has waited for too long, and is answered unrun."""
-        self.tally.add("queue timeout")
-        try:
-            self._refuse(request)
-        finally:
-            self.shutdown_request(request)
-
-    def _refuse(self, request: Any) -> None:
-        request.connection.write(self.protocol.overload(request, self.admission.retry_after))
-        request.close()
-
-    def start_leader(self, number: int) -> bool:
-        """The watcher: a thread of the pool shall lead by `number`. False: there is none, perhaps not yet."""
-        return self._submit(self._run_leader, number)
-
-    def _run_leader(self, number: int, turn: Turn) -> None:
-        """A pool thread: leads; should that fail, the watcher makes another one, at its next look."""
-        try:
-            self.mine.turn = turn
-            if self.leadership.take(number, turn):
-                self.leader.lead(number)
-        except BaseException:  # noqa: BLE001 - whatever it is, somebody has to lead
-            _log.exception("tpserver has a fault in its leader; another one takes over")
+        self._stop_requests += 1
+        if Life.SERVING <= self.life < Life.STOPPED:
             self.watcher.wake()
 
-    def _submit(self, work: Callable[[Any, Turn], None], argument: Any) -> bool:
-        """Whether there is a thread for it, as far as is known."""
+    @property
+    def draining(self) -> bool:
+        """Whether nothing new is taken any more."""
+        return self.life >= Life.DRAINING
+
+    @property
+    def stopped(self) -> bool:
+        """Whether nobody leads."""
+        return self.life in (Life.NEW, Life.STOPPING, Life.STOPPED)
+
+    def _serve(self, enough: Callable[[], bool]) -> None:
+        check_listening_socket(self.socket)
+        self._stopped.acquire()
+        self.broken = None
         try:
-            self._pool.submit(work, argument)
-        except RuntimeError as error:
-            if not self.stopped:
-                _log.error("cannot start a thread (%s); going on with those that there are", error)
+            self._build()
+            self._enter(Life.SERVING)
+            self._bench.lead(self.leadership.appoint())
+            watched = threading.Lock()
+            watched.acquire()
+            run = _then(lambda: self._watch_life(enough), watched.release)
+            threading.Thread(target=run, name="tpserver-watcher", daemon=True).start()
+        except BaseException:
+            self._end()
+            raise
+        self._wait_for(watched)
+
+    def _wait_for(self, watched: threading.Lock) -> None:
+        """The caller of `serve_forever`: waits for the watcher to end.
+
+        Signal handlers run in the main thread, between any two instructions, and may raise: least of all the standard
+        library's conditions bear that. So it does nothing but take a lock. What is an `Exception` is logged; what is
+        not (KeyboardInterrupt, SystemExit) begins a shutdown, and is raised after it.
+        """
+        raised: BaseException | None = None
+        ended = False
+        while not ended:
+            try:
+                while not ended:
+                    ended = watched.acquire(timeout=_LOOK) or self.life is Life.STOPPED
+            except Exception:  # noqa: BLE001 - a fault of a handler does not end the server
+                _log.exception("a signal handler has raised; the server goes on")
+            except BaseException as error:  # noqa: BLE001 - raised below
+                raised = error
+                self.begin_shutdown()
+        if raised is not None:
+            raise raised
+        if self.broken is not None:
+            raise self.broken
+
+    def _build(self) -> None:
+        """What lives as long as one `serve_forever`."""
+        self.pool = Pool(self.admission.threads)
+        self._bench = Bench(_MOST_LEADERS, self._run_leader)
+        self.watcher = Watcher(self.leadership, self._relieve, lambda: self.leader.turns)
+        self.connections = Connections(
+            self.protocol,
+            self,
+            self,
+            timing=self.timing,
+            limits=self.limits,
+            refused=self.refused,
+            ended=self.ended,
+        )
+        self._dispatch = Dispatch(
+            self.tasks,
+            self.costs,
+            self.admission,
+            self.leadership,
+            self.pool,
+            self.slow_log,
+            answer=self._answer,
+            refuse=self._refuse,
+            give_back=lambda connection: self.leader.give_back(connection),
+            wake_leader=self.connections.mailbox.wake,
+            ended=self.ended,
+            queue_timeout=self._queue_timeout,
+        )
+        self.leader = Leader(
+            self.connections,
+            self.leadership,
+            self._dispatch,
+            self.tasks,
+            self.protocol,
+            self.watcher,
+            process_request=self.process_request,
+            stopped=lambda: self.life >= Life.STOPPING,
+            refused=self.refused,
+        )
+        dispatch = self._dispatch
+        self.watcher.busy = lambda: bool(self.tasks.running or self.tasks.waiting)
+        self.watcher.checks = [
+            lambda now: dispatch.promote_waiting(),
+            self.switch_interval.check,
+            self._share_interpreter(),
+            lambda now: self.service_actions(),
+            rarely(lambda now: dispatch.end_waiting(), _RARELY),
+            rarely(self.slow_log.check, _RARELY),
+            rarely(lambda now: dispatch.abandon_lost(), _RARELY),
+            rarely(lambda now: self._replace_lost_leader(), _RARELY),
+        ]
+        if self.connections.capacity < self.limits.connections:
+            _log.warning("max_connections reduced to %d by the open-files limit or select()", self.connections.capacity)
+
+    def _share_interpreter(self) -> Callable[[float], None]:
+        """The check that looks how busy the interpreter is, while something waits for it."""
+        seen, computed = clock.perf_counter(), clock.process_time()
+
+        def check(now: float) -> None:
+            nonlocal seen, computed
+            if self.tasks.for_pool:
+                before, computed = computed, clock.process_time()
+                self.admission.share_interpreter(computed - before, now - seen, now)
+                seen = now
+
+        return check
+
+    def _enter(self, life: Life) -> None:
+        """The only place that changes `life`. The watcher, and `_serve` before there is one."""
+        self.life = life
+        self.protocol.draining = life >= Life.DRAINING
+
+    def _watch_life(self, enough: Callable[[], bool]) -> None:
+        """The watcher: from SERVING to STOPPED."""
+        try:
+            self.watcher.watch(lambda: self._stop_requests > 0 or enough())
+            self._drain()
+        finally:
+            self._end()
+
+    def _drain(self) -> None:
+        deadline = clock.monotonic() + self.timing.drain_timeout
+        self._enter(Life.DRAINING)
+        self.connections.mailbox.post(self.connections.begin_drain, clock.monotonic())
+        self.watcher.watch(lambda: self._drained() or clock.monotonic() >= deadline or self._stop_requests > 1)
+
+    def _drained(self) -> bool:
+        # A thread gives its connection back first, and its task ends then.
+        if self.tasks.running or self.tasks.waiting:
             return False
+        return self.connections.drained
+
+    def _end(self) -> None:
+        """From whatever life to STOPPED. What still runs then is left behind, in daemon threads."""
+        try:
+            if self.life is not Life.NEW and hasattr(self, "leader"):
+                self._stop()
+            self.service_actions()
+        finally:
+            self._stop_requests = 0
+            self._enter(Life.STOPPED)
+            self._stopped.release()
+
+    def _stop(self) -> None:
+        self._enter(Life.STOPPING)
+        leading = self.leadership.close()
+        self.connections.mailbox.wake()
+        self._bench.close()
+        stuck = {task.thread for task in self.tasks.begun()}
+        if leading and leading not in stuck and not self._bench.wait_for(leading, JOIN_TIMEOUT):
+            stuck.add(leading)
+        self._dispatch.clear()
+        running, detours = len(self.tasks.running), len(self.tasks.detours)
+        self.left_behind = bool(stuck)
+        if detours or leading in stuck:
+            _log.error("a thread hangs while it serves a file; it is left behind")
+        else:
+            self.connections.close()
+        if running:
+            _log.error("%d requests still run; their threads are left behind", running)
+        self.protocol.end()
+        self.pool.shutdown(wait=False)
+        self._bench.join(JOIN_TIMEOUT, stuck)
+        self.pool.join(JOIN_TIMEOUT, stuck)
+
+    # -- leaders
+
+    def _relieve(self, attention_id: int) -> bool:
+        """The watcher: promotes another leader, in place of one that is still at what `attention_id` stands for."""
+        if not self._bench.available:
+            return False
+        term = self.leadership.relieve(attention_id, self._dispatch.hand_on)
+        if term is None:
+            return False
+        try:
+            self._bench.lead(term)
+        except RuntimeError as error:
+            _log.error("cannot start a thread that leads (%s); trying again", error)
         return True
+
+    def _replace_lost_leader(self) -> None:
+        """The watcher: where nobody leads (no thread could be started, or it was interrupted) another one is tried."""
+        leadership = self.leadership
+        if self.life >= Life.STOPPING or self._bench.is_at_work(leadership.thread):
+            return
+        suspect = leadership.current
+        term = leadership.appoint()
+        self.connections.mailbox.post(self.leader.recover, suspect)
+        try:
+            self._bench.lead(term)
+        except RuntimeError as error:
+            _log.debug("still no thread that leads: %s", error)
+
+    def _run_leader(self, term: int) -> None:
+        """A thread of the bench."""
+        if not self.leadership.take(term, threading.get_ident()):
+            return
+        try:
+            self.leader.lead(term)
+        except EngineBroken as error:
+            if self.broken is None:
+                _log.critical("%s; the server drains and stops", error)
+            self.broken = error
+            self.begin_shutdown()  # once more where it cannot even drain
+        except BaseException:  # noqa: BLE001 - the watcher has another one lead
+            _log.exception("internal error in the leader; another one takes over")
+            self.watcher.wake()
+
+    # -- for statistics
+
+    def stats(self) -> Stats:
+        """The statistics of this moment, see `Stats`. Any thread may call, whether the server runs or not."""
+        serving = Life.SERVING <= self.life <= Life.DRAINING
+        return collect(
+            self.tasks,
+            self.admission,
+            self.costs,
+            self.leadership,
+            connections={
+                "limit": self.limits.connections,
+                **(self.connections.states() if serving else dict.fromkeys(STATES, 0)),
+            },
+            requests={
+                "handled": self.handled,
+                "in_pool": self._dispatch.pooled if self.life is not Life.NEW else 0,
+                "promotions": max(self.leadership.term - 1, 0),
+                "slow": self.slow_log.count,
+            },
+            refused=self.refused.counts(),
+            ended=self.ended.counts(),
+        )
+
+
+def _then(work: Callable[[], None], end: Callable[[], None]) -> Callable[[], None]:
+    """`work`, and `end` whatever happens in it."""
+
+    def both() -> None:
+        try:
+            work()
+        finally:
+            end()
+
+    return both

@@ -1,175 +1,105 @@
-"""The watcher: looks every tick whether the leader is held up, and does what has to be done now and then.
+"""The watcher: relieves a leader that stays with one thing for longer than a tick, and makes the round of checks.
 
-It is the thread that is in `serve_forever`; where that is the main thread, one of its own (see `shield`). It never
-touches the poller; it relieves a leader that stays with one request for longer than a tick, starts what may run at
-last, ends what has waited for too long in line, and tells how evenly the interpreter is to be shared.
+It is a thread of its own. It never touches the poller, and blocks for nothing but its own rest.
 """
 
 from __future__ import annotations
 
 import contextlib
-import sys
-from collections import deque
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
-from time import perf_counter, process_time
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from tpserver.engine.leadership import Leadership
 from tpserver.logs.log import Log
-
-if TYPE_CHECKING:
-    from tpserver.engine.server import Server
+from tpserver.system.clock import clock
 
 _log = Log("tpserver")
 
-# Seconds that a leader may stay with one connection; the watcher looks twice before it relieves it.
+# Seconds that a leader may stay with one thing; the watcher looks twice before it relieves it.
 TICK: Final = 0.001
-# The same while no run in place has taken a tick for _ALERT seconds: each look takes the interpreter from the leader
-# (measured: 60 us), and finds nothing then.
+# The same while no leader was relieved for half a second. Each look takes the interpreter from the leader (measured:
+# 60 us), and finds nothing then.
 _CALM_TICK: Final = 0.004
-_ALERT: Final = 0.5
-# So many ticks without a turn, and the watcher goes to sleep; it looks up once in _REST seconds, on Windows also for
-# Ctrl-C.
-_QUIET_TICKS: Final = 50
+# Seconds between two rounds of the checks.
+_ROUND: Final = 0.02
+# Seconds between two looks of a watcher that sleeps, since nothing has come for two rounds.
 _REST: Final = 0.5
-_FAULT: Final = "tpserver has a fault in its watcher, which goes on"
-_RAISED: Final = "a signal handler has raised; the server goes on"
-# Seconds between two looks at what takes very long.
-_LOOK: Final = 0.1
-# Seconds between two times of tidying up, and how many times as long as that has taken.
-TIDY: Final = 30.0
-_TIDY_SHARE: Final = 2000
+_FAULT: Final = "internal error in the watcher; it goes on"
+
+# A check is told the time of perf_counter, in seconds.
+Check = Callable[[float], None]
 
 
 class Watcher:
     """Of one server. `watch` is for the thread that watches; the rest says who may call."""
 
-    def __init__(self, server: Server) -> None:
-        self._server = server
+    def __init__(self, leadership: Leadership, relieve: Callable[[int], bool], turns: Callable[[], int]) -> None:
+        """`relieve(attention_id)` promotes another leader, if it can. `turns`: how often the leader has had events."""
+        self._leadership = leadership
+        self._relieve = relieve
+        self._turns = turns
         self.sleeps = False
-        self.switch_interval = 0.0  # seconds; 0: the interpreter's is left alone. For whoever owns the process.
-        self._computing = 0  # how many requests the interval was set for
-        self._alert_until = 0.0  # of the perf_counter: until then it looks more often
-        # Called now and then, while there is traffic. For whoever owns the process.
-        self.tidy: Callable[[], object] | None = None
-        self._tidied_at_turn = 0
-        self._next_tidy = perf_counter() + TIDY
-        self._next_look = 0.0
+        self.busy: Callable[[], bool] = lambda: False  # whether anything waits or runs
+        self.checks: list[Check] = []  # of each round; one that fails does not keep the others from theirs
+        self._alert_until = 0.0
         # Wakes the watcher. A queue, for a signal handler may ring in the middle of anything: an Event has a lock.
         self._bell: SimpleQueue[None] = SimpleQueue()
-        self._raised: deque[BaseException] = deque()  # in the main thread, which waits; not yet dealt with
 
     def wake(self) -> None:
         """Any thread, and signal handlers: something has come, look again."""
         self.sleeps = False
         self._bell.put(None)
 
-    def interrupted(self, error: BaseException) -> None:
-        """The main thread, while the watcher is another one: a signal handler has raised."""
-        self._raised.append(error)
-        self.wake()
-
-    def tell_late(self) -> None:
-        """The main thread: the watcher has ended, and may have missed something. Raises nothing."""
-        while self._raised:
-            error = self._raised.popleft()
-            if isinstance(error, Exception):
-                _log.error(_RAISED, exc_info=error)
-
-    def alert(self) -> None:
-        """A leader, or the watcher itself: a run in place has taken a tick; look more often for a while."""
-        self._alert_until = perf_counter() + _ALERT
-
     def watch(self, enough: Callable[[], bool]) -> None:
-        """Watches until `enough`. Raises what is no `Exception`: Ctrl-C, where no handler is set for it."""
+        """Watches until `enough`. Raises nothing: there may be no memory, at any point."""
         while True:
             try:
-                if self._watched(enough):
-                    return
-            except Exception:  # noqa: BLE001 - one more, while the one before was being logged
-                continue
+                self._watch(enough)
+                return
+            except BaseException:  # noqa: BLE001 - as said
+                self.sleeps = False
+                _log.exception(_FAULT)
 
-    def _watched(self, enough: Callable[[], bool]) -> bool:
-        """The same; whether it is enough, for a fault may have ended it before.
-
-        All of the loop is guarded: there may be no memory, at any point.
-        """
-        server = self._server
-        leader, leadership = server.leader, server.leadership
+    def _watch(self, enough: Callable[[], bool]) -> None:
+        leadership = self._leadership
         seen = seen_turns = -1
-        quiet = 0
-        try:
-            while not enough():
-                self._rest(quiet, seen_turns)
-                if self._raised:
-                    self._tell_raised()
-                mark, turns = leadership.mark, leader.turns
-                attending = leadership.attending is not None
-                if attending and mark == seen:
-                    server.promote(mark)
-                quiet = 0 if attending or turns != seen_turns or server.admission.waiting else quiet + 1
-                seen, seen_turns = mark, turns
-                try:  # by itself: what always fails here shall not hide a leader that is held up
-                    self._look_after_lines()
-                    server.service_actions()
-                except Exception:  # noqa: BLE001 - no memory, for example: somebody has to watch
-                    _log.exception(_FAULT)
-        except Exception:  # noqa: BLE001 - as above
-            self.sleeps = False
-            _log.exception(_FAULT)
-            return False
-        return True
+        next_round = quiet_since = clock.perf_counter()
+        while not enough():
+            self._rest(quiet_since, seen_turns)
+            now = clock.perf_counter()
+            attention_id, turns = leadership.attention_id, self._turns()
+            attending = leadership.current is not None
+            if attending and attention_id == seen and not self._is_patient(now) and self._relieve(attention_id):
+                self._alert_until = now + _REST
+            if attending or turns != seen_turns or self.busy():
+                quiet_since = now
+            seen, seen_turns = attention_id, turns
+            if now >= next_round:
+                next_round = now + _ROUND
+                self.make_round(now)
 
-    def _tell_raised(self) -> None:
-        """What came to the main thread: logged, or raised here when it is to end the program."""
-        while self._raised:
-            error = self._raised.popleft()
-            if not isinstance(error, Exception):
-                raise error
-            _log.error(_RAISED, exc_info=error)
+    def _is_patient(self, now: float) -> bool:
+        """Whether the leader runs a request that is known to compute for so long."""
+        request = self._leadership.request
+        return request is not None and now - request.arrived < self._leadership.patience
 
-    def _look_after_lines(self) -> None:
-        server = self._server
-        admission = server.admission
-        now = perf_counter()
-        if admission.waiting:
-            due = admission.due(now, process_time())
-            if due is not None:
-                server.start(due)
-            if server.queue_timeout:
-                expired = admission.expired(now - server.queue_timeout)
-                while expired is not None:
-                    server.refuse_expired(expired)
-                    expired = admission.expired(now - server.queue_timeout)
-        if self.switch_interval and admission.running != self._computing:
-            self._share_interpreter(admission.running)
-        if now >= self._next_look:
-            self._next_look = now + _LOOK
-            if admission.waiting:
-                server.drop_left()
-            server.running.look(now)
-            server.rescue.look(now)
-            if self.tidy is not None and now >= self._next_tidy and server.leader.turns != self._tidied_at_turn:
-                self._tidy_up(self.tidy, now)
+    def make_round(self, now: float) -> None:
+        """All checks, once."""
+        for check in self.checks:
+            try:
+                check(now)
+            except Exception:  # noqa: BLE001 - no memory, for example: somebody has to watch
+                _log.exception(_FAULT)
 
-    def _tidy_up(self, tidy: Callable[[], object], now: float) -> None:
-        self._tidied_at_turn = self._server.leader.turns
-        tidy()
-        done = perf_counter()
-        self._next_tidy = done + max(TIDY, _TIDY_SHARE * (done - now))
-
-    def _share_interpreter(self, running: int) -> None:
-        """Few threads compute: short turns, so that the leader gets one soon. Many: longer ones, for each costs."""
-        self._computing = running
-        sys.setswitchinterval(self.switch_interval * max(1.0, running / 2))
-
-    def _rest(self, quiet: int, seen_turns: int) -> None:
-        """One tick; or, after so many quiet ones, until the leader has something or somebody calls."""
-        if quiet < _QUIET_TICKS:
-            self._wait_for_bell(TICK if perf_counter() < self._alert_until else _CALM_TICK)
+    def _rest(self, quiet_since: float, seen_turns: int) -> None:
+        """One tick; or, when it has been quiet, until the leader has something or a thread calls."""
+        now = clock.perf_counter()
+        if now - quiet_since < 2 * _ROUND:
+            self._wait_for_bell(TICK if now < self._alert_until else _CALM_TICK)
         else:
             self.sleeps = True
-            if self._server.leader.turns == seen_turns:  # else it began before it could see that the watcher sleeps
+            if self._turns() == seen_turns:  # else it began before it could see that the watcher sleeps
                 self._wait_for_bell(_REST)
             self.sleeps = False
 
@@ -178,3 +108,16 @@ class Watcher:
             self._bell.get(timeout=timeout)
             while True:  # however often it was rung
                 self._bell.get_nowait()
+
+
+def rarely(check: Check, every: float) -> Check:
+    """The same check, made in rounds that are `every` seconds apart at least."""
+    due = 0.0
+
+    def made(now: float) -> None:
+        nonlocal due
+        if now >= due:
+            due = now + every
+            check(now)
+
+    return made

@@ -1,0 +1,301 @@
+"""What requests of each route have cost so far, and which kind the next one is.
+
+A request that runs in place, in the leader, makes all others wait while it *waits* (for a database, a lock, a disk).
+In the pool it costs a hand-over between threads, and threads that compute at once slow each other. The cheaper place
+is taken. Time on the processor keeps the interpreter wherever it is spent, so it counts for neither, up to a bound.
+
+Only runs that tell something teach: see `Run.verdict`. Pure arithmetic: times are given, in seconds, and no clock is
+read. Leaders and pool threads call; two that overlap only blur a mean.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final, NamedTuple, TypedDict
+
+from tpserver.engine.protocol import Request
+
+# Seconds of waiting that a hand-over to the pool is worth. Measured: a request costs 60 us more in the pool.
+HAND_OVER: Final = 60e-6
+# The most that one run may count as waiting, in hand-overs. The watcher relieves a leader that waits, at the cost of
+# about one promotion: measured, 300 us. So a route leaves when more than one in five of its runs waits.
+_MOST_WAITING: Final = 5 * HAND_OVER
+# Seconds of computing from which a request goes to the pool, where one computes at a time. Measured: pages of up to
+# 3 ms are fastest in place, and nobody sees a page 5 ms later.
+COMPUTING: Final = 5e-3
+# A request that waits less is brief. Long ones leave a thread to it. A database query takes less, a report more.
+BRIEF: Final = 25e-3
+# Runs that a mean is of; then one run replaces one in so many.
+_SPAN: Final = 64
+# Runs that a record counts for which was copied from its group: two that wait tell that it is of another kind.
+_FEW: Final = 4
+# Seconds until a route that left is tried in place again: the first time, doubled up to the longest. A trial ends with
+# the first run that waits, and costs a waiting application less than 1 % at the longest.
+_FIRST_TRIAL: Final = 0.1
+_LONGEST_TRIAL: Final = 10.0
+# Records kept. One takes 200 bytes, and the oldest is forgotten.
+_MAX_RECORDS: Final = 512
+
+
+class Kind(Enum):
+    """What a request is taken for. QUICK ones run in place, and those on TRIAL; the others go to the pool."""
+
+    QUICK = "quick"
+    TRIAL = "trial"  # its route has left, and is tried in place again
+    BRIEF = "brief"  # waits, but not for long
+    LONG = "long"  # waits
+    COMPUTING = "computing"  # keeps the interpreter for long
+
+
+class Run(NamedTuple):
+    """One run of a request, in seconds."""
+
+    elapsed: float
+    computed: float  # on the processor, by the thread that ran it
+    computed_by_all: float  # on the processor, by the whole process meanwhile
+    at_once: int = 1  # requests that ran at the same time, this one included
+
+    def verdict(self) -> tuple[float, float] | None:
+        """Seconds that it waited, and that it computed; None where other threads blur what happened."""
+        others = self.computed_by_all - self.computed
+        if others <= self.elapsed / 8:
+            return max(self.elapsed - self.computed, 0.0), self.computed
+        if self.elapsed <= _MOST_WAITING:  # too short to have waited for more than the interpreter
+            return 0.0, self.computed
+        computed = self.computed / self.at_once  # threads that compute at once slow each other
+        if self.elapsed >= max(COMPUTING, 2 * self.computed * self.at_once):
+            return self.elapsed, computed  # it got less than half of its share: it cannot have wanted more
+        if computed >= COMPUTING:
+            return 0.0, computed
+        return None
+
+
+class RouteStats(TypedDict):
+    """One record, for the statistics; times in seconds."""
+
+    route: str
+    place: str
+    wait: float
+    computing: float
+    elapsed: float
+    runs: int
+
+
+class Trial:
+    """Runs of a route that has left, in place again."""
+
+    __slots__ = ("_unclear", "computing", "runs", "waiting")
+
+    def __init__(self) -> None:
+        self.runs = 0  # that told something
+        self.waiting = 0.0  # seconds, of all of these
+        self.computing = 0.0
+        self._unclear = 0  # runs that told nothing
+
+    def take(self, verdict: tuple[float, float] | None) -> None:
+        """Takes the verdict on one run."""
+        if verdict is None:
+            self._unclear += 1
+            return
+        waited, computed = verdict
+        self.runs += 1
+        self.waiting += min(waited, _MOST_WAITING + computed / 8)
+        self.computing += computed
+
+    @property
+    def passed(self) -> bool:
+        """Whether enough runs were quick."""
+        return self.runs >= 4 * _FEW and _is_quick(self.waiting / self.runs, self.computing / self.runs)
+
+    @property
+    def failed(self) -> bool:
+        """Whether some runs waited, or computed for too long, or too many told nothing."""
+        if self.computing >= COMPUTING * max(self.runs, 1):
+            return True
+        return self.waiting > 2 * _MOST_WAITING + self.computing / 8 or self._unclear >= _SPAN
+
+
+class Cost:
+    """The record of one route, or of a group of routes. Means, in seconds."""
+
+    __slots__ = ("_trial", "_trial_every", "computing", "elapsed", "relieved", "runs", "seen", "trial_at", "waiting")
+
+    def __init__(self, like: Cost | None = None) -> None:
+        """`like`: what it is taken to be until a few runs of its own tell better."""
+        self.elapsed = 0.0 if like is None else like.elapsed  # from beginning to end, of all runs
+        self.waiting = 0.0 if like is None else like.waiting  # of the runs that told something
+        self.computing = 0.0 if like is None else like.computing
+        self.seen = 0 if like is None else min(like.seen, _FEW)  # runs that `elapsed` is of
+        self.runs = 0 if like is None else min(like.runs, _FEW)  # runs that `waiting` and `computing` are of
+        self.relieved = 0  # runs that go on in a thread that was relieved of leading
+        self.trial_at = 0.0  # of perf_counter: when it is tried in place again, after it has left
+        self._trial_every = _FIRST_TRIAL
+        self._trial = Trial()
+
+    @property
+    def quick(self) -> bool:
+        """Whether its requests belong in place."""
+        return _is_quick(self.waiting, self.computing)
+
+    @property
+    def idle(self) -> bool:
+        """Whether it tells nothing that an unknown route would not."""
+        return self.quick and self.elapsed < HAND_OVER and self.seen >= _SPAN and not self.relieved
+
+    def kind(self, now: float, patience: int) -> Kind:
+        """What the next request is taken for. `patience`: runs that may wait in place at once before others leave."""
+        quick = self.quick
+        if self.relieved >= (patience if quick and self.runs else 1):
+            return Kind.LONG  # what goes on just now tells more than the past
+        if quick:
+            return Kind.QUICK
+        if now >= self.trial_at:
+            return Kind.TRIAL
+        if self.computing >= max(COMPUTING, self.waiting):
+            return Kind.COMPUTING
+        return Kind.BRIEF if self.elapsed < BRIEF else Kind.LONG
+
+    @property
+    def patience(self) -> float:
+        """Seconds that a run may take in place before the watcher relieves the leader: it is known to compute so long.
+
+        On trial it may be slowed by runs in the pool that have not ended yet.
+        """
+        return 2 * self.computing if self.quick else min(2 * self.elapsed, 2 * COMPUTING)
+
+    def learn(self, run: Run, now: float) -> None:
+        """Takes one run into the means."""
+        self.note_elapsed(run.elapsed)
+        verdict = run.verdict()
+        was_quick = self.quick
+        if not was_quick and now >= self.trial_at:
+            self._judge(verdict, now)
+            return
+        if verdict is None:
+            return
+        waited, computed = verdict
+        self.runs = min(self.runs + 1, _SPAN)
+        self.waiting += (min(waited, _MOST_WAITING + computed / 8) - self.waiting) / self.runs
+        self.computing += (min(computed, 4 * COMPUTING) - self.computing) / self.runs
+        if was_quick and not self.quick:
+            self.trial_at = now + self._trial_every
+
+    def _judge(self, verdict: tuple[float, float] | None, now: float) -> None:
+        """A run while the route is on trial: that decides by itself, whatever was known before."""
+        trial = self._trial
+        trial.take(verdict)
+        if trial.passed:
+            self.runs, self.waiting, self.computing = (
+                trial.runs,
+                trial.waiting / trial.runs,
+                trial.computing / trial.runs,
+            )
+            self._trial_every = _FIRST_TRIAL
+        elif trial.failed:
+            self._trial_every = min(2 * self._trial_every, _LONGEST_TRIAL)
+            self.trial_at = now + self._trial_every
+        else:
+            return
+        self._trial = Trial()
+
+    def note_elapsed(self, elapsed: float) -> None:
+        """Takes the seconds of one run into that mean."""
+        self.seen = min(self.seen + 1, _SPAN)
+        self.elapsed += (elapsed - self.elapsed) / self.seen
+
+
+def _is_quick(waited: float, computed: float) -> bool:
+    """Whether a request that waits and computes for so long (seconds) belongs in place."""
+    return computed < COMPUTING and waited <= HAND_OVER + computed / 8
+
+
+class Costs:
+    """The records of one server.
+
+    A route (all of the target) has a record of its own when it has turned out to be of another kind than its group.
+    Its group (the same but for an id or the query) has one when a run has taken long. What has none is quick.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self._patience = max(threads - 1, 1)
+        self.routes: dict[str, Cost] = {}
+        self.groups: dict[str, Cost] = {}
+
+    def find(self, request: Request) -> Cost | None:
+        """The record that decides about `request`; None: nothing is known."""
+        if not self.groups:
+            return None
+        cost = self.routes.get(request.route) if self.routes else None
+        return cost or self.groups.get(request.route_group)
+
+    def kind(self, request: Request, now: float) -> Kind:
+        """What `request` is taken for, at `now` of perf_counter."""
+        cost = self.find(request)
+        return Kind.QUICK if cost is None else cost.kind(now, self._patience)
+
+    def begin_relieved(self, request: Request) -> list[Cost]:
+        """The watcher: a leader was relieved of `request`. The records to give to `end_relieved`."""
+        costs = [self._group(request)]
+        own = self.routes.get(request.route)
+        if own is not None:
+            costs.append(own)
+        for cost in costs:
+            cost.relieved += 1
+        return costs
+
+    def end_relieved(self, costs: list[Cost]) -> None:
+        """The thread that ran it, or the watcher: that run has ended."""
+        while costs:
+            costs.pop().relieved -= 1
+
+    def learn(self, request: Request, run: Run, now: float) -> None:
+        """After a run that was measured. One that contradicts its group makes a record of the route's own."""
+        own = self.routes.get(request.route)
+        if own is not None:
+            own.learn(run, now)
+            return
+        group = self._group(request)
+        if group.runs and (verdict := run.verdict()) is not None:
+            if _is_quick(*verdict) != group.quick:
+                own = self.routes[request.route] = Cost(group if group.quick else None)
+                own.learn(run, now)
+                self._bound(self.routes)
+        group.learn(run, now)
+
+    def note_elapsed(self, request: Request, cost: Cost | None, elapsed: float) -> None:
+        """After a run in place whose processor time was not measured, since nothing had taken long so far."""
+        if cost is None:
+            cost = self._group(request)
+        cost.note_elapsed(elapsed)
+        if cost.idle:
+            for records in (self.routes, self.groups):
+                for name in [name for name, known in records.copy().items() if known is cost]:
+                    records.pop(name, None)
+
+    def _group(self, request: Request) -> Cost:
+        name = request.route_group
+        cost = self.groups.get(name)
+        if cost is None:
+            cost = self.groups.setdefault(name, Cost())
+            self._bound(self.groups)
+        return cost
+
+    def _bound(self, records: dict[str, Cost]) -> None:
+        while len(records) > _MAX_RECORDS:
+            records.pop(next(iter(records.copy())), None)
+
+    def stats(self, now: float) -> list[RouteStats]:
+        """Each record and what it decides. Any thread."""
+        return [
+            RouteStats(
+                route=name,
+                place="in place" if cost.quick else "computing" if kind is Kind.COMPUTING else "pool",
+                wait=cost.waiting,
+                computing=cost.computing,
+                elapsed=cost.elapsed,
+                runs=cost.seen,
+            )
+            for records in (self.groups, self.routes)
+            for name, cost in records.copy().items()
+            for kind in [cost.kind(now, self._patience)]
+        ]

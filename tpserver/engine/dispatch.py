@@ -1,0 +1,288 @@
+"""Where a request runs: in place, in the pool, in a queue for either, or nowhere (503); and what that teaches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import get_ident
+from typing import Final, cast
+
+from tpserver.engine.admission import Admission, Admitted
+from tpserver.engine.connection import Connection
+from tpserver.engine.costs import HAND_OVER, Cost, Costs, Kind, Run
+from tpserver.engine.counters import Counters
+from tpserver.engine.leadership import Leadership
+from tpserver.engine.pool import Pool
+from tpserver.engine.protocol import Request
+from tpserver.engine.slow_log import SlowLog
+from tpserver.engine.task import Place, Task, Tasks
+from tpserver.logs.log import Log
+from tpserver.system.clock import clock
+
+_log = Log("tpserver")
+
+# Seconds in a queue after which a client that has closed its side is taken to have left. One that only has nothing
+# more to send looks the same, and gets its answer where nothing is amiss.
+LEFT_AFTER: Final = 0.1
+
+
+class Dispatch:
+    """One server's. Each method says which thread calls it."""
+
+    def __init__(
+        self,
+        tasks: Tasks,
+        costs: Costs,
+        admission: Admission,
+        leadership: Leadership,
+        pool: Pool,
+        slow_log: SlowLog,
+        *,
+        answer: Callable[[Request, Connection], None],
+        refuse: Callable[[Request, Connection, str], None],
+        give_back: Callable[[Connection], None],
+        wake_leader: Callable[[], None],
+        ended: Counters,
+        queue_timeout: float,
+    ) -> None:
+        """`answer` runs a request in the calling thread and raises nothing; `refuse` writes 503, for a cause.
+
+        `give_back` hands a connection to the leader. `queue_timeout`: seconds, 0 is no limit.
+        """
+        self._tasks = tasks
+        self._costs = costs
+        self._admission = admission
+        self._leadership = leadership
+        self._pool = pool
+        self._slow_log = slow_log
+        self._answer = answer
+        self._refuse = refuse
+        self._give_back = give_back
+        self._wake_leader = wake_leader
+        self._ended = ended
+        self._queue_timeout = queue_timeout
+        self.pooled = 0  # requests that the pool has run; two threads that overlap may lose one
+        self.took_long = False  # the last one in place did: no response waits for the next to be sent with it
+        self._cannot_start = False  # a thread could not be started, which has been logged
+
+    # -- the leader
+
+    def place(self, request: Request, connection: Connection, now: float) -> bool:
+        """The leader: a new request of the application. True: it has run here. False: it is not the leader's any more.
+
+        `now` of perf_counter.
+        """
+        costs, leadership = self._costs, self._leadership
+        cost = costs.find(request) if costs.groups else None
+        kind = Kind.QUICK if cost is None else costs.kind(request, now)
+        # A leader that was relieved while it received the request runs nothing: it has no place.
+        if self._admission.place_for_leader(kind) and leadership.current is connection and not request.content_arriving:
+            self._admission.on_trial = kind is Kind.TRIAL
+            self._run_in_place(request, connection, cost, now)
+            return True
+        self._hand_over(Task(request, connection, kind, Place.QUEUED), now)
+        return False
+
+    def has_for_leader(self) -> bool:
+        """The leader: whether a quick request waits that it may run."""
+        return bool(self._tasks.for_leader) and self._admission.place_for_leader()
+
+    def next_in_place(self, now: float) -> Task | None:
+        """The leader: a quick request that has waited, and is its own now; one that is not wanted any more is passed."""
+        while (task := self._admission.next_for_leader(now)) is not None:
+            if self._still_wanted(task, now):
+                return task
+            self._give_back(task.connection)
+        return None
+
+    def run_queued(self, task: Task, now: float) -> None:
+        """The leader, which attends to the connection of `task`: runs it in place."""
+        request = cast(Request, task.request)
+        self._admission.on_trial = task.kind is Kind.TRIAL
+        self._run_in_place(request, task.connection, self._costs.find(request), now)
+
+    def _run_in_place(self, request: Request, connection: Connection, cost: Cost | None, now: float) -> None:
+        leadership = self._leadership
+        # The clocks of the processor are system calls, so they are read only where something has taken long.
+        measured = cost is not None and cost.elapsed >= HAND_OVER
+        leadership.patience = cost.patience if cost is not None else 0.0
+        if measured:
+            computed, computed_by_all = clock.thread_time(), clock.process_time()
+        leadership.request = request
+        self._answer(request, connection)
+        elapsed = clock.perf_counter() - now
+        if elapsed >= HAND_OVER or cost is not None:
+            if leadership.current is connection:
+                self._admission.on_trial = False
+            self.took_long = elapsed >= HAND_OVER
+            if measured:
+                by_all = clock.process_time() - computed_by_all
+                at_once = 1 + len(self._tasks.running)
+                run = Run(elapsed, clock.thread_time() - computed, by_all, at_once)
+                self._costs.learn(request, run, now + elapsed)
+            else:
+                self._costs.note_elapsed(request, cost, elapsed)
+
+    def _hand_over(self, task: Task, now: float) -> None:
+        connection = task.connection
+        connection.detached = True  # before it is in the registry: what is there is not the leader's
+        admitted = self._admission.admit(task, now)
+        if admitted is Admitted.STARTED:
+            self.start(task)
+        elif admitted is Admitted.REFUSED:
+            self._refuse(cast(Request, task.request), connection, "queue full")
+            self._give_back(connection)
+
+    # -- threads of the pool
+
+    def work(self, task: Task) -> None:
+        """A thread of the pool: `task`, and then what waits for a thread."""
+        following: Task | None = task
+        while following is not None:
+            following = self._work_on(following)
+
+    def _work_on(self, task: Task) -> Task | None:
+        try:
+            task.thread = get_ident()
+            wanted = self._still_wanted(task, task.begun)
+            if wanted:
+                self._run_in_pool(task)
+            self._give_back(task.connection)
+            now = clock.perf_counter()
+            self._release(task, now, ran=wanted)
+            return self._admission.next_for_pool(now)
+        finally:
+            task.over = True  # what is not released by now was lost: an exception came from outside
+
+    def _run_in_pool(self, task: Task) -> None:
+        request = cast(Request, task.request)
+        self.pooled += 1
+        at_once = len(self._tasks.running)
+        computed, computed_by_all, begun = clock.thread_time(), clock.process_time(), clock.perf_counter()
+        try:
+            self._answer(request, task.connection)
+        except BaseException:  # it came from outside, perhaps before there was an answer
+            task.connection.abort()
+            raise
+        now = clock.perf_counter()
+        by_all, at_once = clock.process_time() - computed_by_all, max(at_once, len(self._tasks.running))
+        self._costs.learn(request, Run(now - begun, clock.thread_time() - computed, by_all, at_once), now)
+
+    # -- any thread that has a task
+
+    def end_relieved(self) -> None:
+        """A leader that was relieved and has given its connection back: its task has ended."""
+        thread = get_ident()
+        for task in self._tasks.begun():
+            if task.thread == thread and task.place is Place.RELIEVED:
+                try:
+                    self._release(task, clock.perf_counter())
+                finally:
+                    task.over = True
+        following = self._admission.next_for_pool(clock.perf_counter())
+        if following is not None:
+            self.start(following)
+
+    def _release(self, task: Task, now: float, *, ran: bool = True) -> None:
+        self._costs.end_relieved(task.costs)
+        if task.logged:
+            self._slow_log.tell_end(task, now)
+        if self._admission.release(task, now, ran=ran):
+            if self._tasks.for_leader:
+                self._wake_leader()
+        else:
+            self._tasks.remove(task)
+
+    def _still_wanted(self, task: Task, now: float) -> bool:
+        """Whether a task that has waited is to run; if not, its answer is dropped or says so. It is the caller's."""
+        request = cast(Request, task.request)
+        waited = now - request.arrived
+        if waited >= LEFT_AFTER and task.connection.client_gone():
+            self._drop(request, task.connection)
+            return False
+        if self._queue_timeout and waited >= self._queue_timeout:
+            self._refuse(request, task.connection, "queue timeout")
+            return False
+        return True
+
+    def _drop(self, request: Request, connection: Connection) -> None:
+        self._ended.add("client gone")
+        connection.abort()
+        request.close()
+
+    # -- the watcher
+
+    def start(self, task: Task) -> None:
+        """The watcher, and whoever admits: `task`, which has started, goes to a thread of the pool."""
+        try:
+            self._pool.run(self.work, task)
+            self._cannot_start = False
+        except RuntimeError as error:
+            self._log_shortage(error)
+
+    def _log_shortage(self, error: RuntimeError) -> None:
+        if not self._cannot_start:
+            self._cannot_start = True
+            _log.error("cannot start a thread (%s); going on with those that run", error)
+
+    def hand_on(self, connection: Connection, request: Request | None, thread: int) -> None:
+        """The watcher, under the leadership's lock: the leader is relieved of what it is at, which becomes a task."""
+        now = clock.perf_counter()
+        task = Task(request, connection, Kind.LONG, Place.RELIEVED)
+        task.thread = thread
+        task.begun = now if request is None else request.arrived
+        if request is None:  # it receives, or sends a file: from or to a slow disk
+            self._tasks.add_detour(task)
+        else:
+            task.costs = self._costs.begin_relieved(request)
+            self._admission.begin_relieved(task)
+
+    def promote_waiting(self) -> None:
+        """The watcher: starts what waits although it may run by now, and what has lost its way to a thread."""
+        now = clock.perf_counter()
+        while (task := self._admission.next_for_pool(now)) is not None:
+            self.start(task)
+        if self.has_for_leader():
+            self._wake_leader()
+
+    def end_waiting(self) -> None:
+        """The watcher: refuses what has waited for too long, and drops what no client waits for any more."""
+        now = clock.perf_counter()
+
+        def unwanted(task: Task) -> bool:
+            waited = now - cast(Request, task.request).arrived
+            late = self._queue_timeout and waited >= self._queue_timeout
+            return bool(late) or (waited >= LEFT_AFTER and task.connection.client_gone())
+
+        for task in self._tasks.take_queued(unwanted):
+            self._still_wanted(task, now)
+            self._give_back(task.connection)
+
+    def abandon_lost(self) -> None:
+        """The watcher, now and then: ends what was lost with a thread in which an exception was raised from outside.
+
+        Such a task is over, and not released. So is one that has started, and that no thread has come for although
+        threads are idle.
+        """
+        now = clock.perf_counter()
+        if self._pool.backlog and not self._pool.idle:
+            try:
+                self._pool.start_missing()
+            except RuntimeError as error:
+                self._log_shortage(error)
+        unclaimed = self._pool.idle > 0 and self._pool.backlog == 0
+        for task in self._tasks.begun():
+            if task.over or (unclaimed and not task.thread and now - task.begun >= 1.0):
+                _log.debug("a thread was interrupted; its request is given up")
+                task.connection.abort()
+                if task.request is not None:
+                    task.request.close()
+                self._give_back(task.connection)
+                self._release(task, now, ran=False)
+
+    def clear(self) -> None:
+        """The watcher, when the server stops: drops what waits."""
+        for task in self._tasks.take_queued(lambda _: True):
+            if task.request is not None:
+                task.request.close()
+            task.connection.abort()
+            self._give_back(task.connection)

@@ -1,0 +1,101 @@
+"""The statistics of a server: counts and times of one moment."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TypedDict
+
+from tpserver.engine.admission import Admission
+from tpserver.engine.costs import Costs, Kind, RouteStats
+from tpserver.engine.leadership import Leadership
+from tpserver.engine.task import Tasks
+from tpserver.system.clock import clock
+
+
+class ThreadStats(TypedDict):
+    """Threads of the application: how many there may be, how many are busy, whether one more runs in place."""
+
+    limit: int
+    busy: int
+    in_place: int
+
+
+class QueueStats(TypedDict):
+    """Requests that wait, by kind. `mean_seconds`: how long a request occupies a thread."""
+
+    limit: int
+    waiting: int
+    quick: int
+    slow: int
+    computing: int
+    mean_seconds: float
+
+
+class RequestStats(TypedDict):
+    """Requests since the start: all, those that the pool has run, changes of leader, and those logged as slow."""
+
+    handled: int
+    in_pool: int
+    promotions: int
+    slow: int
+
+
+class Stats(TypedDict):
+    """Counts since the start unless they are of the moment; times in seconds.
+
+    Nothing stops while they are read, so two of them may be of two moments. By cause:
+
+    - `refused` has what was answered with a refusal, of the server's and not of the application's. 503:
+      "connection limit", "connection limit of one address" (both before anything was read), "queue full" and
+      "queue timeout". 408: "head timeout" and "slow body". And what the protocol cannot or will not read, in its
+      words; for HTTP those of the status: "bad request" (400), "content too large" (413), "uri too long" (414),
+      "request header fields too large" (431) and so on; "no room for content" is 503. A content that the application
+      reads while it arrives is the application's to answer for, and not in here.
+    - `ended` has what ended with nothing said: "idle timeout" (between two requests), "no request" (nothing came on
+      a new connection), "slow reader" (of what was left to send when its request had run), "client gone" (while that
+      was in a queue).
+    """
+
+    threads: ThreadStats
+    queue: QueueStats
+    connections: dict[str, int]
+    requests: RequestStats
+    refused: dict[str, int]
+    ended: dict[str, int]
+    routes: list[RouteStats]
+
+
+def collect(
+    tasks: Tasks,
+    admission: Admission,
+    costs: Costs,
+    leadership: Leadership,
+    *,
+    connections: dict[str, int],
+    requests: RequestStats,
+    refused: dict[str, int],
+    ended: dict[str, int],
+) -> Stats:
+    """The statistics of this moment. Any thread, whether the server runs or not."""
+    kinds = Counter(task.kind for task in tasks.queued())
+    leading = leadership.request
+    return Stats(
+        threads=ThreadStats(
+            limit=admission.threads,
+            busy=admission.running,
+            in_place=int(leading is not None and not leading.runs_inline),
+        ),
+        queue=QueueStats(
+            limit=admission.queue,
+            waiting=sum(kinds.values()),
+            quick=kinds[Kind.QUICK] + kinds[Kind.BRIEF],
+            slow=kinds[Kind.LONG],
+            computing=kinds[Kind.COMPUTING],
+            mean_seconds=admission.mean,
+        ),
+        connections=connections,
+        requests=requests,
+        refused=refused,
+        ended=ended,
+        routes=costs.stats(clock.perf_counter()),
+    )
