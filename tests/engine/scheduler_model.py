@@ -115,7 +115,7 @@ class Machine:
             self._compute(thread, left, self.interval)
 
     def _compute(self, thread: Thread, left: float, may: float) -> None:
-        """`thread` computes, `left` seconds or as long as it `may`; and goes on with its next step, if that computes."""
+        """`thread` computes `left` seconds, or as long as it `may`; a next step that computes follows at once."""
         slice_ = min(left, may)
 
         def done() -> None:

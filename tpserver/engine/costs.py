@@ -11,6 +11,7 @@ read. Leaders and pool threads call; two that overlap only blur a mean.
 from __future__ import annotations
 
 from enum import Enum
+from math import inf
 from typing import Final, NamedTuple, TypedDict
 
 from tpserver.engine.protocol import Request
@@ -81,40 +82,6 @@ class RouteStats(TypedDict):
     runs: int
 
 
-class Trial:
-    """Runs of a route that has left, in place again."""
-
-    __slots__ = ("_unclear", "computing", "runs", "waiting")
-
-    def __init__(self) -> None:
-        self.runs = 0  # that told something
-        self.waiting = 0.0  # seconds, of all of these
-        self.computing = 0.0
-        self._unclear = 0  # runs that told nothing
-
-    def take(self, verdict: tuple[float, float] | None) -> None:
-        """Takes the verdict on one run."""
-        if verdict is None:
-            self._unclear += 1
-            return
-        waited, computed = verdict
-        self.runs += 1
-        self.waiting += min(waited, _MOST_WAITING + computed / 8)
-        self.computing += computed
-
-    @property
-    def passed(self) -> bool:
-        """Whether enough runs were quick."""
-        return self.runs >= 4 * _FEW and _is_quick(self.waiting / self.runs, self.computing / self.runs)
-
-    @property
-    def failed(self) -> bool:
-        """Whether some runs waited, or computed for too long, or too many told nothing."""
-        if self.computing >= COMPUTING * max(self.runs, 1):
-            return True
-        return self.waiting > 2 * _MOST_WAITING + self.computing / 8 or self._unclear >= _SPAN
-
-
 class Cost:
     """The record of one route, or of a group of routes. Means, in seconds."""
 
@@ -122,15 +89,21 @@ class Cost:
 
     def __init__(self, like: Cost | None = None) -> None:
         """`like`: what it is taken to be until a few runs of its own tell better."""
-        self.elapsed = 0.0 if like is None else like.elapsed  # from beginning to end, of all runs
-        self.waiting = 0.0 if like is None else like.waiting  # of the runs that told something
-        self.computing = 0.0 if like is None else like.computing
-        self.seen = 0 if like is None else min(like.seen, _FEW)  # runs that `elapsed` is of
-        self.runs = 0 if like is None else min(like.runs, _FEW)  # runs that `waiting` and `computing` are of
+        self.elapsed = 0.0  # from beginning to end, of all runs
+        self.waiting = 0.0  # of the runs that told something
+        self.computing = 0.0
+        self.seen = 0  # runs that `elapsed` is of
+        self.runs = 0  # runs that `waiting` and `computing` are of
         self.relieved = 0  # runs that go on in a thread that was relieved of leading
         self.trial_at = 0.0  # of perf_counter: when it is tried in place again, after it has left
         self._trial_every = _FIRST_TRIAL
-        self._trial = Trial()
+        self._trial: Cost | None = None  # runs in place since then: they decide, whatever was known before
+        if like is not None:
+            self._copy(like)
+
+    def _copy(self, other: Cost) -> None:
+        self.elapsed, self.waiting, self.computing = other.elapsed, other.waiting, other.computing
+        self.seen, self.runs = min(other.seen, _FEW), min(other.runs, _FEW)
 
     @property
     def quick(self) -> bool:
@@ -141,6 +114,14 @@ class Cost:
     def idle(self) -> bool:
         """Whether it tells nothing that an unknown route would not."""
         return self.quick and self.elapsed < HAND_OVER and self.seen >= _SPAN and not self.relieved
+
+    @property
+    def patience(self) -> float:
+        """Seconds that a run may take in place before the watcher relieves the leader: it is known to compute so long.
+
+        On trial it may be slowed by runs in the pool that have not ended yet.
+        """
+        return 2 * self.computing if self.quick else min(2 * self.elapsed, 2 * COMPUTING)
 
     def kind(self, now: float, patience: int) -> Kind:
         """What the next request is taken for. `patience`: runs that may wait in place at once before others leave."""
@@ -155,48 +136,31 @@ class Cost:
             return Kind.COMPUTING
         return Kind.BRIEF if self.elapsed < BRIEF else Kind.LONG
 
-    @property
-    def patience(self) -> float:
-        """Seconds that a run may take in place before the watcher relieves the leader: it is known to compute so long.
-
-        On trial it may be slowed by runs in the pool that have not ended yet.
-        """
-        return 2 * self.computing if self.quick else min(2 * self.elapsed, 2 * COMPUTING)
-
     def learn(self, run: Run, now: float) -> None:
         """Takes one run into the means."""
         self.note_elapsed(run.elapsed)
-        verdict = run.verdict()
         was_quick = self.quick
         if not was_quick and now >= self.trial_at:
-            self._judge(verdict, now)
-            return
-        if verdict is None:
-            return
-        waited, computed = verdict
-        self.runs = min(self.runs + 1, _SPAN)
-        self.waiting += (min(waited, _MOST_WAITING + computed / 8) - self.waiting) / self.runs
-        self.computing += (min(computed, 4 * COMPUTING) - self.computing) / self.runs
-        if was_quick and not self.quick:
-            self.trial_at = now + self._trial_every
+            self._judge(run, now)
+        elif (verdict := run.verdict()) is not None:
+            waited, computed = verdict
+            self.runs = min(self.runs + 1, _SPAN)
+            self.waiting += (min(waited, _MOST_WAITING + computed / 8) - self.waiting) / self.runs
+            self.computing += (min(computed, 4 * COMPUTING) - self.computing) / self.runs
+            if was_quick and not self.quick:
+                self.trial_at = now + self._trial_every
 
-    def _judge(self, verdict: tuple[float, float] | None, now: float) -> None:
-        """A run while the route is on trial: that decides by itself, whatever was known before."""
-        trial = self._trial
-        trial.take(verdict)
-        if trial.passed:
-            self.runs, self.waiting, self.computing = (
-                trial.runs,
-                trial.waiting / trial.runs,
-                trial.computing / trial.runs,
-            )
-            self._trial_every = _FIRST_TRIAL
-        elif trial.failed:
+    def _judge(self, run: Run, now: float) -> None:
+        """A run while it is on trial."""
+        trial = self._trial = self._trial or Cost()
+        trial.trial_at = inf  # not within itself
+        trial.learn(run, now)
+        if trial.quick and trial.runs >= 4 * _FEW:
+            self._copy(trial)
+            self._trial, self._trial_every = None, _FIRST_TRIAL
+        elif (not trial.quick and trial.runs >= _FEW // 2) or trial.seen - trial.runs >= _SPAN // 2:
             self._trial_every = min(2 * self._trial_every, _LONGEST_TRIAL)
-            self.trial_at = now + self._trial_every
-        else:
-            return
-        self._trial = Trial()
+            self._trial, self.trial_at = None, now + self._trial_every
 
     def note_elapsed(self, elapsed: float) -> None:
         """Takes the seconds of one run into that mean."""
@@ -255,11 +219,11 @@ class Costs:
             own.learn(run, now)
             return
         group = self._group(request)
-        if group.runs and (verdict := run.verdict()) is not None:
-            if _is_quick(*verdict) != group.quick:
-                own = self.routes[request.route] = Cost(group if group.quick else None)
-                own.learn(run, now)
-                self._bound(self.routes)
+        verdict = run.verdict()
+        if group.runs and verdict is not None and _is_quick(*verdict) != group.quick:
+            own = self.routes[request.route] = Cost(group if group.quick else None)
+            own.learn(run, now)
+            self._bound(self.routes)
         group.learn(run, now)
 
     def note_elapsed(self, request: Request, cost: Cost | None, elapsed: float) -> None:

@@ -87,7 +87,7 @@ class Dispatch:
         return bool(self._tasks.for_leader) and self._admission.place_for_leader()
 
     def next_in_place(self, now: float) -> Task | None:
-        """The leader: a quick request that has waited, and is its own now; one that is not wanted any more is passed."""
+        """The leader: a quick request that has waited, and is its own now."""
         while (task := self._admission.next_for_leader(now)) is not None:
             if self._still_wanted(task, now):
                 return task

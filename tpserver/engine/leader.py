@@ -97,7 +97,7 @@ class Leader:
 
     def lead(self, term: int) -> None:
         """Leads until relieved or stopped. Raises `EngineBroken` where that is impossible."""
-        leadership, connections = self._leadership, self.connections
+        connections = self.connections
         self._send_unsent(clock.monotonic())  # what the leader before was relieved of
         while not self._stopped():
             events = self._poll()

@@ -32,7 +32,7 @@ class Leadership:
             return self.term
 
     def take(self, term: int, thread: int) -> bool:
-        """A leader thread: whether it leads by `term`. False where another one was appointed since, or leads already."""
+        """A leader thread: whether it leads by `term`: no other thread does, or was appointed since."""
         with self.lock:
             if term != self.term or self.thread:
                 return False
@@ -68,7 +68,7 @@ class Leadership:
             return False
 
     def close(self) -> int:
-        """The watcher, when it stops: the identity of the thread that leads. Where none does, none will by this term."""
+        """The watcher, when it stops: the identity of the thread that leads; 0: none does, and none will by this term."""
         with self.lock:
             if not self.thread:
                 self.term += 1

@@ -5,7 +5,7 @@ tpserver/protocol.py implements it for HTTP/1.1; tests/engine/line_server.py for
 
 from __future__ import annotations
 
-from typing import Final, Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 # What `socket.accept` says of a client: (host, port), with two more numbers for IPv6, or the path of a unix socket.
 Address: TypeAlias = tuple[str, int] | tuple[str, int, int, int] | str
@@ -34,7 +34,7 @@ class Request:
     """
 
     __slots__ = ("arrived", "connection", "content_arriving", "runs_inline")
-    kind: Final = "request"
+    kind: Literal["request"] = "request"
 
     connection: Wire
     arrived: float  # of perf_counter, in seconds: when it was complete
@@ -54,7 +54,7 @@ class Request:
 
     @property
     def route_group(self) -> str:
-        """Routes of one group, whose names differ by an id or a query, are expected to cost alike until known better."""
+        """Routes of one group differ by an id or a query. They are taken to cost alike until more is known."""
         raise NotImplementedError
 
     def describe(self) -> str:

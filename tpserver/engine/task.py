@@ -83,7 +83,7 @@ class Tasks:
             self.detours[task] = None
 
     def remove(self, task: Task) -> bool:
-        """Any thread: takes `task` out of wherever it is; False where it is nowhere any more. True: it is the caller's."""
+        """Any thread: takes `task` out, which is the caller's then. False: another thread has done so."""
         with self.lock:
             for running in (self.running, self.detours):
                 if task in running:

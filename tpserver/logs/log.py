@@ -34,6 +34,9 @@ class Log:
         """An error, with the traceback of the exception that is being handled."""
         self._say(logging.ERROR, message, arguments, True)
 
+    def critical(self, message: str, *arguments: Any) -> None:
+        self._say(logging.CRITICAL, message, arguments)
+
     def _say(self, level: int, message: str, arguments: tuple[Any, ...], exc_info: Any = None) -> None:
         with contextlib.suppress(BaseException):
             # The place that is told is the caller's of `error` and the like.
