@@ -7,7 +7,7 @@ import os
 
 if os.environ.get("TPSERVER_TEST_PORTABLE"):
     # Before anything imports tpserver: what Windows does not have.
-    import portable
+    from tests import portable
 
     if importlib.util.find_spec("hypothesis"):
         importlib.import_module("hypothesis")  # it brings others along that take what is hidden for granted
@@ -19,8 +19,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from running import PATIENCE, Running
 
+from tests.running import PATIENCE, Running
 from tpserver import make_server
 
 

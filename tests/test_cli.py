@@ -13,7 +13,8 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
-from console import (
+
+from tests.console import (
     HANGING,
     HELLO,
     PATIENCE,
@@ -27,7 +28,6 @@ from console import (
     tpserver,
     wait_until_it_serves,
 )
-
 from tpserver import __version__
 from tpserver.config import option_name, options
 

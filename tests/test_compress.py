@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from console import WINDOWS, failing, python
-from running import Running
 
+from tests.console import WINDOWS, failing, python
+from tests.running import Running
 from tpserver.compress import command, files
 from tpserver.compress.command import compress
 from tpserver.compress.output import columns, end_of, percent, printable, readable

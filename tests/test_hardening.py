@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 import requests
-from running import PATIENCE, Running, read_response
 
+from tests.running import PATIENCE, Running, read_response
 from tpserver import make_server
 from tpserver.engine.placement import MAX_ROUTES, Placement
 from tpserver.logs.access_log import AccessLog, Record

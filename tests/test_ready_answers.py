@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running import Running, read_response
 
+from tests.running import Running, read_response
 from tpserver.files.folder import Folder
 from tpserver.handler import HTTPProtocol, Receiver
 from tpserver.logs.access_log import AccessLog

@@ -15,9 +15,9 @@ from typing import Any
 from wsgiref import simple_server
 
 import pytest
-from console import HANGING, HELLO, draining, python
-from running import Running
 
+from tests.console import HANGING, HELLO, draining, python
+from tests.running import Running
 from tpserver import Config, Server, make_server
 from tpserver.errors import StartError, UsageError
 from tpserver.run import load_application

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from console import python
-from running import PATIENCE, Running, read_response
 
+from tests.console import python
+from tests.running import PATIENCE, Running, read_response
 from tpserver.sheets import COUNTED, LONGEST, OFTEN, SHEETS, SHORTEST, Sheet, Sheets
 
 Start = Callable[..., Running]

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running import PATIENCE, Running
+
+from tests.running import PATIENCE, Running
 
 ROOT = Path(__file__).resolve().parents[2]
 

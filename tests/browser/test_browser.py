@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running import PATIENCE, Running
+
+from tests.running import PATIENCE, Running
 
 pytestmark = pytest.mark.browser
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running import PATIENCE, Running
 
 from tests.console import HELLO, tpserver
 from tests.fuzz.mutation import garbage
 from tests.live.raw_client import Client, Gates, chunked, request, several, until_left
+from tests.running import PATIENCE, Running
 from tpserver.engine import admission, server
 
 Start = Callable[..., Running]

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running import Running
 
 from tests.live.raw_client import Client, Gates, request, several, turns
+from tests.running import Running
 
 Start = Callable[..., Running]
 LONG = 8 * 1024 * 1024

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from running import Running
 
 from tests.live.raw_client import Client, Gates, request, several, turns, until, until_left
+from tests.running import Running
 from tpserver.engine import server as engine
 
 Start = Callable[..., Running]

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running import PATIENCE, Running
 
 from tests.console import HELLO, WAITING, get, tpserver
 from tests.live.raw_client import Client, Gates, request, several, until
+from tests.running import PATIENCE, Running
 
 Start = Callable[..., Running]
 

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from running import Running, read_response
 
 from tests.failures.limited import get
 from tests.live.raw_client import until_left
+from tests.running import Running, read_response
 from tpserver.engine.placement import Placement
 from tpserver.engine.routes import Route
 

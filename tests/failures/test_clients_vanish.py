@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from running import PATIENCE, Running
 
 from tests.live.raw_client import Client, Gates, request, turns, until, until_left
+from tests.running import PATIENCE, Running
 
 Start = Callable[..., Running]
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from running import Running, read_response
 
 from tests.failures.limited import get
+from tests.running import Running, read_response
 
 Start = Callable[..., Running]
 

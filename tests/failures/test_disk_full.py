@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from running import Running
 
 from tests.failures.limited import exchange, get, limited, linux, posix, post, post_chunked
+from tests.running import Running
 
 LENGTH = """
 def app(environ, start_response):

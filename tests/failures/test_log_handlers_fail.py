@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from running import PATIENCE, Running
 
 from tests.failures.limited import get
 from tests.live.raw_client import until
+from tests.running import PATIENCE, Running
 from tpserver.engine.placement import Placement
 from tpserver.engine.routes import Route
 

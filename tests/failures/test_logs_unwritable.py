@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from running import Running
 
 from tests.failures.limited import exchange, get, limited
+from tests.running import Running
 
 HELLO = """
 def app(environ, start_response):

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running import Running, read_all
 
 from tests.failures.limited import get, post
 from tests.live.raw_client import until_left
+from tests.running import Running, read_all
 from tpserver import handler
 from tpserver.engine import table
 from tpserver.engine.connection import Connection

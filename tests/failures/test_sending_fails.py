@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from running import Running
 
+from tests.running import Running
 from tpserver.engine.connection import Connection
 from tpserver.wsgi import response as wsgi_response
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from running import PATIENCE, Running, read_all
 
+from tests.running import PATIENCE, Running, read_all
 from tpserver import make_server
 
 Start = Callable[..., Running]

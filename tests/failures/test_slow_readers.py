@@ -6,9 +6,9 @@ import socket
 from collections.abc import Callable
 
 import pytest
-from running import Running
 
 from tests.live.raw_client import Client, request, turns, until
+from tests.running import Running
 
 LONG = 8 * 1024 * 1024
 # What a client that reads nothing may have been sent: the system's least, and what this client's own buffer takes.

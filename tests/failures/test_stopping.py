@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from running import PATIENCE, Running
 
 from tests.failures.limited import get
+from tests.running import PATIENCE, Running
 from tpserver import Server, make_server
 from tpserver.engine.placement import Placement
 from tpserver.engine.routes import Route

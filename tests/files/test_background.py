@@ -8,9 +8,9 @@ import threading
 from pathlib import Path
 
 import pytest
-from static_client import Answer, Start, ask, eventually
-from variants_client import BROWSER, Chooser, SlowCoder, coders, idle, write
 
+from tests.files.static_client import Answer, Start, ask, eventually
+from tests.files.variants_client import BROWSER, Chooser, SlowCoder, coders, idle, write
 from tpserver.files import background, variants
 from tpserver.files.background import BackgroundCoder
 from tpserver.files.codings import Coder, quick_coders

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running import PATIENCE, Running, read_response
-from static_client import Start, ask, connected, eventually, request
 
+from tests.files.static_client import Start, ask, connected, eventually, request
+from tests.running import PATIENCE, Running, read_response
 from tpserver.files import listing_responder as listing
 
 JSON = "Accept: application/json"

@@ -8,9 +8,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from static_client import Start, ask, link
-from variants_client import BROWSER, Chooser, write
 
+from tests.files.static_client import Start, ask, link
+from tests.files.variants_client import BROWSER, Chooser, write
 from tpserver.files import file as file_module
 from tpserver.files import folder
 from tpserver.files.variants import is_current, may_hold

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from static_client import Start, ask, connected, eventually, link, plain_app, read_head, request
+
+from tests.files.static_client import Start, ask, connected, eventually, link, plain_app, read_head, request
 
 SMALL, LARGE = 100, 200_000
 SIZES = pytest.mark.parametrize("size", [SMALL, LARGE])

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from static_client import Start, ask, link, plain_app
 
+from tests.files.static_client import Start, ask, link, plain_app
 from tpserver.errors import UsageError
 from tpserver.files.file import File
 from tpserver.files.folder import Folder

@@ -10,8 +10,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from static_client import Start, ask, connected, plain_app, read_head, request
 
+from tests.files.static_client import Start, ask, connected, plain_app, read_head, request
 from tpserver.files import folder
 
 

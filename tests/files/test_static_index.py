@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from static_client import Start, ask, plain_app
+
+from tests.files.static_client import Start, ask, plain_app
 
 
 @pytest.fixture

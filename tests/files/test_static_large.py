@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from static_client import Start, ask, connected, eventually, read_head, request
+
+from tests.files.static_client import Start, ask, connected, eventually, read_head, request
 
 SIZE = 20 * 1024 * 1024
 STEP = 256 * 1024

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from static_client import Start, ask, link
 
+from tests.files.static_client import Start, ask, link
 from tpserver.files.folder import Folder
 from tpserver.files.opening import CAREFUL
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from console import Console, tpserver
-from static_client import link, read_head, request
 
+from tests.console import Console, tpserver
+from tests.files.static_client import link, read_head, request
 from tpserver.files.folder import ENTRIES
 
 MIB = 1024 * 1024

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from static_client import Answer, Start, ask, connected, read_head, request
+
+from tests.files.static_client import Answer, Start, ask, connected, read_head, request
 
 BROWSER = "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
 

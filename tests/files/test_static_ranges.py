@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from static_client import Answer, Start, ask, connected, eventually, read_head, request
 
+from tests.files.static_client import Answer, Start, ask, connected, eventually, read_head, request
 from tpserver.http.dates import format_date
 
 MODIFIED = 784111777

@@ -7,7 +7,8 @@ from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
 import pytest
-from static_client import Start, ask, connected, plain_app, read_head, request
+
+from tests.files.static_client import Start, ask, connected, plain_app, read_head, request
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 
 import pytest
-from static_client import Start, ask, link, plain_app
+
+from tests.files.static_client import Start, ask, link, plain_app
 
 SECRET = b"TOP SECRET"
 

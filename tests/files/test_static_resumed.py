@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from static_client import PATIENCE, Start
+
+from tests.files.static_client import PATIENCE, Start
 
 SIZE = 3_000_001
 PART = 700_000

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from static_client import Start, ask, connected, plain_app, read_head, request
 
+from tests.files.static_client import Start, ask, connected, plain_app, read_head, request
 from tpserver.files import folder
 
 METHODS = pytest.mark.parametrize("method", ["GET", "HEAD"])

@@ -8,8 +8,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from static_client import Start, ask, connected, read_head, request
 
+from tests.files.static_client import Start, ask, connected, read_head, request
 from tpserver.files import file as file_module
 from tpserver.files.file import File
 from tpserver.http.dates import format_date

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from static_client import Answer, Start, ask, eventually
+
+from tests.files.static_client import Answer, Start, ask, eventually
 
 GZIP = "Accept-Encoding: gzip"
 CLOSE = "Connection: close"

@@ -9,9 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urljoin
 
-import django_site
 import pytest
-from framework_client import Browser, complaints, judged
+
+from tests.frameworks import django_site
+from tests.frameworks.framework_client import Browser, complaints, judged
 
 MEGABYTES_20 = bytes(range(250)) * 80_000
 
@@ -122,7 +123,7 @@ def test_raw_content_with_its_length_and_in_chunks(browser: Browser) -> None:
 
 
 def test_a_stream_arrives_piece_by_piece(browser: Browser) -> None:
-    import django_pages  # once Django is set up
+    from tests.frameworks import django_pages  # once Django is set up
 
     django_pages.go_on.clear()
     with browser.get("/stream", stream=True) as answer:

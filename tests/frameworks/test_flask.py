@@ -8,9 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import flask_site
 import pytest
-from framework_client import PATIENCE, Browser, complaints, judged
+
+from tests.frameworks import flask_site
+from tests.frameworks.framework_client import PATIENCE, Browser, complaints, judged
 
 MEGABYTES_20 = bytes(range(250)) * 80_000
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from running import Running
 
 from tests.fuzz.__main__ import no_more
 from tests.fuzz.crowd import Crowd, Held, app, ask
+from tests.running import Running
 
 WARM = 200
 CONNECTIONS = 1000

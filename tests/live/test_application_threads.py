@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 
 import pytest
-from raw_client import Client, Gates, request, several, turns, until, until_left
 
+from tests.live.raw_client import Client, Gates, request, several, turns, until, until_left
 from tpserver.engine import routes
 from tpserver.engine import server as engine
 

@@ -6,8 +6,8 @@ import hashlib
 import queue
 
 import pytest
-from raw_client import PATIENCE, Client, Gates, chunked, request, turns, until_left
 
+from tests.live.raw_client import PATIENCE, Client, Gates, chunked, request, turns, until_left
 from tpserver import make_server
 from tpserver.errors import UsageError
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 
 import pytest
-from raw_client import Client, Gates, request, turns, until, until_left
+
+from tests.live.raw_client import Client, Gates, request, turns, until, until_left
 
 LARGE = 16 * 1024 * 1024  # more than the kernel keeps for a connection
 

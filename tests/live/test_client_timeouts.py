@@ -9,8 +9,8 @@ import functools
 import threading
 
 import pytest
-from raw_client import Client, Clock, Gates, request, until_left
 
+from tests.live.raw_client import Client, Clock, Gates, request, until_left
 from tpserver.engine.timing import Timing
 
 LARGE = 16 * 1024 * 1024  # more than the kernel keeps for a connection

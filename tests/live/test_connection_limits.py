@@ -11,8 +11,8 @@ import sys
 import threading
 
 import pytest
-from raw_client import PATIENCE, Client, Clock, Gates, request, several, turns, until, until_left
 
+from tests.live.raw_client import PATIENCE, Client, Clock, Gates, request, several, turns, until, until_left
 from tpserver.engine import crowds, table
 from tpserver.engine import server as engine
 from tpserver.engine.polling import SelectorPoller

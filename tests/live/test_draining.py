@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 
 import pytest
-from raw_client import PATIENCE, Client, Clock, Gates, request, several, turns, until, until_settled
 
+from tests.live.raw_client import PATIENCE, Client, Clock, Gates, request, several, turns, until, until_settled
 from tpserver import make_server
 
 

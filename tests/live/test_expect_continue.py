@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from raw_client import Client, Gates, request, turns
+from tests.live.raw_client import Client, Gates, request, turns
 
 EXPECT = "Expect: 100-continue"
 

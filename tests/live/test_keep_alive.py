@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from raw_client import Client, Gates, request
+
+from tests.live.raw_client import Client, Gates, request
 
 ANSWERERS = {"an application": "/page", "a file": "/file.txt", "the server itself": "/none/at/all"}
 

@@ -6,7 +6,8 @@ import queue
 import threading
 
 import pytest
-from raw_client import PATIENCE, Client, request, turns, until
+
+from tests.live.raw_client import PATIENCE, Client, request, turns, until
 
 LONG = 3_000_000
 ROOM = 8_000_000

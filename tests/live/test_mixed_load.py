@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 
-from raw_client import Client, chunked, request, until_left
+from tests.live.raw_client import Client, chunked, request, until_left
 
 CLIENTS = 16
 REQUESTS = 200

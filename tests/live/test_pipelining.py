@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from raw_client import Client, Gates, chunked, request, several, turns
+
+from tests.live.raw_client import Client, Gates, chunked, request, several, turns
 
 
 def test_two_requests_in_one_packet(start):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import socket
 
 import pytest
-from raw_client import Client, Clock, Gates, chunked, request, until_left
 
+from tests.live.raw_client import Client, Clock, Gates, chunked, request, until_left
 from tpserver.engine import table
 
 

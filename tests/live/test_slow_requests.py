@@ -6,7 +6,7 @@ import gc
 import sys
 import threading
 
-from raw_client import PATIENCE, Client, Gates, request, until
+from tests.live.raw_client import PATIENCE, Client, Gates, request, until
 
 
 def told(log):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from raw_client import Client, Gates, chunked, request, turns, until_left
 
+from tests.live.raw_client import Client, Gates, chunked, request, turns, until_left
 from tpserver.spool import SPOOL
 
 LIMIT = 100_000

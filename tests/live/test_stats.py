@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from raw_client import Client, Clock, Gates, request, several, until, until_left
+
+from tests.live.raw_client import Client, Clock, Gates, request, several, until, until_left
 
 
 def test_threads_line_and_connections_of_the_moment(start):

@@ -7,7 +7,8 @@ import re
 import threading
 
 import pytest
-from raw_client import PATIENCE, Client, request, until, until_left
+
+from tests.live.raw_client import PATIENCE, Client, request, until, until_left
 
 
 def test_events_arrive_as_they_are_sent(start):

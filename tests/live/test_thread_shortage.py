@@ -6,8 +6,8 @@ import os
 import threading
 
 import pytest
-from raw_client import Client, Gates, request, until
 
+from tests.live.raw_client import Client, Gates, request, until
 from tpserver import make_server
 
 

@@ -9,8 +9,8 @@ import tempfile
 from types import SimpleNamespace
 
 import pytest
-from raw_client import Client, Gates, chunked, request, several, turns, until, until_left
 
+from tests.live.raw_client import Client, Gates, chunked, request, several, turns, until, until_left
 from tpserver import spool
 from tpserver.spool import SPOOL
 

@@ -6,8 +6,8 @@ import select
 import threading
 
 import pytest
-from raw_client import PATIENCE, Client, Gates, request, several, turns, until, until_left
 
+from tests.live.raw_client import PATIENCE, Client, Gates, request, several, turns, until, until_left
 from tpserver.engine import admission, server
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running import Running
 
+from tests.running import Running
 from tpserver.http.head import Head
 from tpserver.logs.access_log import AccessLog, Record, combined
 

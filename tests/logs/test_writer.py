@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from running import PATIENCE
 
 from tests.failures.limited import exchange, get, limited
+from tests.running import PATIENCE
 from tpserver.logs import writer as log_writer
 from tpserver.logs.streams import LogStream
 from tpserver.logs.writer import LogWriter

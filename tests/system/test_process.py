@@ -10,7 +10,8 @@ import threading
 from collections.abc import Callable
 
 import pytest
-from running import PATIENCE, Running
+
+from tests.running import PATIENCE, Running
 
 # Eight threads want memory at the same time; then the C library says how many heaps it has.
 _COUNT_HEAPS = """

@@ -9,7 +9,8 @@ from typing import Any
 from wsgiref.validate import validator
 
 import pytest
-from wsgi_client import PATIENCE, Kept, Pieces, Start, answering, ask, errors, parse, request
+
+from tests.wsgi.wsgi_client import PATIENCE, Kept, Pieces, Start, answering, ask, errors, parse, request
 
 
 @pytest.mark.parametrize("version", ["1.0", "1.1"])

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from wsgi_client import Kept, Start, ask, request
 
+from tests.wsgi.wsgi_client import Kept, Start, ask, request
 from tpserver.version import SOFTWARE
 
 Told = Callable[..., dict[str, Any]]

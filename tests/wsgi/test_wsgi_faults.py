@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from wsgi_client import Answer, Kept, Pieces, Start, answering, ask, errors, request
+
+from tests.wsgi.wsgi_client import Answer, Kept, Pieces, Start, answering, ask, errors, request
 
 TEXT = ("Content-Type", "text/plain")
 OK = "200 OK"

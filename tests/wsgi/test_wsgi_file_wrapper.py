@@ -17,8 +17,8 @@ from typing import Any
 from wsgiref.validate import validator
 
 import pytest
-from wsgi_client import Kept, Start, ask, errors, parse, request
 
+from tests.wsgi.wsgi_client import Kept, Start, ask, errors, parse, request
 from tpserver.wsgi.file_wrapper import FileWrapper
 
 CONTENT = b"".join(b"line %d\n" % number for number in range(8000))

@@ -10,7 +10,8 @@ from typing import Any
 from wsgiref.validate import validator
 
 import pytest
-from wsgi_client import Kept, Start, answering, ask, parse, request
+
+from tests.wsgi.wsgi_client import Kept, Start, answering, ask, parse, request
 
 LINES = b"first line\nsecond line\n\nfourth, without an end"
 

@@ -9,8 +9,9 @@ from typing import Any
 from wsgiref.validate import validator
 
 import pytest
-from wsgi_apps import CONFORMING, HELLO, Case, generator, list_of_one
-from wsgi_client import PATIENCE, Kept, Pieces, Start, answering, ask, errors, parse, request
+
+from tests.wsgi.wsgi_apps import CONFORMING, HELLO, Case, generator, list_of_one
+from tests.wsgi.wsgi_client import PATIENCE, Kept, Pieces, Start, answering, ask, errors, parse, request
 
 ALL = pytest.mark.parametrize("case", CONFORMING.values(), ids=CONFORMING)
 

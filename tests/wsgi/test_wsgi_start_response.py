@@ -9,8 +9,8 @@ from typing import Any
 from wsgiref.validate import validator
 
 import pytest
-from wsgi_client import PATIENCE, Kept, Pieces, Start, answering, ask, errors, request
 
+from tests.wsgi.wsgi_client import PATIENCE, Kept, Pieces, Start, answering, ask, errors, request
 from tpserver.errors import ApplicationError
 
 Environ = dict[str, Any]

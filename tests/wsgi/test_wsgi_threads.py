@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from wsgi_client import PATIENCE, Start, errors, request
+
+from tests.wsgi.wsgi_client import PATIENCE, Start, errors, request
 
 Environ = dict[str, Any]
 

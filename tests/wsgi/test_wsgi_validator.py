@@ -8,10 +8,10 @@ from wsgiref.validate import validator
 
 import pytest
 import requests
-from wsgi_apps import CONFORMING, HELLO, Case
-from wsgi_client import PATIENCE, Start, ask, errors
 
 from examples import class_style, fixed_page, show_environ
+from tests.wsgi.wsgi_apps import CONFORMING, HELLO, Case
+from tests.wsgi.wsgi_client import PATIENCE, Start, ask, errors
 from wsgiPy import clock, demo
 
 PROGRAMS = {
