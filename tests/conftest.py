@@ -15,17 +15,18 @@ if os.environ.get("TPSERVER_TEST_PORTABLE"):
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.running import PATIENCE, Running
+from tests.client import PATIENCE
+from tests.running import Running, Start
 from tpserver import make_server
 
 
 @pytest.fixture
-def start() -> Iterator[Callable[..., Running]]:
+def start() -> Iterator[Start]:
     """Starts servers, by `make_server`'s arguments, on free ports; stops them after the test."""
     started: list[Running] = []
 

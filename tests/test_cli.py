@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.client import Client
 from tests.console import (
     HANGING,
     HELLO,
@@ -91,9 +92,8 @@ def test_an_application_within_a_package_and_an_object(tmp_path: Path) -> None:
 
 
 def test_options_reach_the_server(site: Path) -> None:
-    with tpserver("--max-head", "1K", "hello:app", cwd=site) as console, console.connect() as sock:
-        sock.sendall(b"GET / HTTP/1.1\r\nHost: h\r\nX: " + b"a" * 1024 + b"\r\n\r\n")
-        assert sock.recv(1000).startswith(b"HTTP/1.1 431 ")
+    with tpserver("--max-head", "1K", "hello:app", cwd=site) as console, Client(console) as client:
+        assert client.ask("/", "X: " + "a" * 1024).status == 431
 
 
 @pytest.mark.parametrize(
@@ -336,11 +336,9 @@ def test_a_reader_of_stdout_that_goes_away_is_missed_once(site: Path) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a pipe there holds more than is written here")
 def test_a_pipe_that_nobody_reads_holds_up_nothing_not_even_the_end(site: Path) -> None:
-    with tpserver(cwd=site) as console, console.connect() as client:
-        request = b"GET /%b HTTP/1.1\r\nHost: h\r\n\r\n" % (b"x" * 4000)
+    with tpserver(cwd=site) as console, Client(console) as client:
         for _ in range(100):
-            client.sendall(request)
-            assert client.recv(65536).startswith(b"HTTP/1.1 404 ")
+            assert client.ask("/" + "x" * 4000).status == 404
         console.send()
         assert console.process.wait(30) == 0
 
@@ -357,9 +355,8 @@ def test_a_console_that_cannot_show_the_folders_name(tmp_path: Path, name: str) 
 @pytest.mark.skipif(sys.platform == "win32", reason="names of files have no coding there")
 def test_a_locale_that_has_no_such_character(tmp_path: Path) -> None:
     with tpserver(cwd=tmp_path, env={"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}) as console:
-        with console.connect() as client:
-            client.sendall(b"GET /%C3%A4 HTTP/1.1\r\nHost: h\r\n\r\n")
-            assert client.recv(1000).startswith(b"HTTP/1.1 404 ")
+        with Client(console) as client:
+            assert client.ask("/%C3%A4").status == 404
         assert console.stop().stderr == ""
 
 
@@ -382,26 +379,23 @@ SIGNALS = [name for name in ("SIGINT", "SIGTERM") if sys.platform != "win32" or 
 
 @pytest.mark.parametrize("name", SIGNALS)
 def test_a_signal_finishes_what_runs_and_takes_nothing_new(site: Path, name: str) -> None:
-    with tpserver("--access-log", "none", "waiting:app", cwd=site) as console, console.connect() as client:
+    with tpserver("--access-log", "none", "waiting:app", cwd=site) as console, Client(console) as client:
         until_it_drains = draining(console)
-        client.sendall(GET)
+        client.send(GET)
         assert console.read_line() == "inside\n"
         console.send(getattr(signal, name))
         until_it_drains()
         with pytest.raises(ConnectionRefusedError):
-            console.connect()
+            Client(console)
         console.process.stdin.write("done\n")
         console.process.stdin.flush()
-        answer = b""
-        while data := client.recv(1000):
-            answer += data
-        assert answer.endswith(b"\r\n\r\ndone\n")
+        assert client.stream.read().endswith(b"\r\n\r\ndone\n")
         assert console.end() == (0, "stopped\n", "")
 
 
 def test_what_never_ends_is_left_behind_after_the_time_to_drain(site: Path) -> None:
-    with tpserver("--drain-timeout", "0.1", "hanging:app", cwd=site) as console, console.connect() as client:
-        client.sendall(GET)
+    with tpserver("--drain-timeout", "0.1", "hanging:app", cwd=site) as console, Client(console) as client:
+        client.send(GET)
         assert console.read_line() == "inside\n"
         ended = console.stop()
     assert ended.status == 0
@@ -411,9 +405,9 @@ def test_what_never_ends_is_left_behind_after_the_time_to_drain(site: Path) -> N
 
 @pytest.mark.parametrize("name", SIGNALS)
 def test_a_second_signal_does_not_wait(site: Path, name: str) -> None:
-    with tpserver("--drain-timeout", "10000", "hanging:app", cwd=site) as console, console.connect() as client:
+    with tpserver("--drain-timeout", "10000", "hanging:app", cwd=site) as console, Client(console) as client:
         until_it_drains = draining(console)
-        client.sendall(GET)
+        client.send(GET)
         while console.read_line() != "inside\n":
             pass
         console.send(getattr(signal, name))

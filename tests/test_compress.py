@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from tests.client import exchange
 from tests.console import WINDOWS, failing, python
 from tests.running import Running
 from tpserver.compress import command, files
@@ -138,7 +139,7 @@ def test_what_it_wrote_is_what_the_server_sends(tmp_path: Path, start: Any) -> N
     (tmp_path / "a.txt").write_bytes(TEXT)
     run(tmp_path)
     running: Running = start(root=tmp_path, compress="sidecars")
-    answer = running.exchange(b"GET /a.txt HTTP/1.1\r\nHost: h\r\nAccept-Encoding: gzip\r\n\r\n")
+    answer = exchange(running, b"GET /a.txt HTTP/1.1\r\nHost: h\r\nAccept-Encoding: gzip\r\n\r\n")
     assert b"\r\nContent-Encoding: gzip\r\n" in answer
     assert gzip.decompress(answer.partition(b"\r\n\r\n")[2]) == TEXT
 
@@ -204,7 +205,7 @@ def test_a_changed_file_that_kept_its_time_is_compressed_again(tmp_path: Path, s
     assert run(tmp_path)[0] == 0
     running: Running = start(root=tmp_path, compress="sidecars")
     for coding in thorough_coders():
-        answer = running.exchange(f"GET /a.css HTTP/1.1\r\nHost: h\r\nAccept-Encoding: {coding}\r\n\r\n".encode())
+        answer = exchange(running, f"GET /a.css HTTP/1.1\r\nHost: h\r\nAccept-Encoding: {coding}\r\n\r\n".encode())
         head, _, content = answer.partition(b"\r\n\r\n")
         assert f"\r\nContent-Encoding: {coding}\r\n".encode() in head
         assert b"".join(decoded(coding, [content])) == TEXT.upper()
@@ -265,7 +266,7 @@ def test_after_a_rollback_the_later_version_is_not_sent_to_who_takes_codings(
     assert "a.css.gz: removed: it held another version of its file" in said
     assert f"\n{len(thorough_coders())} coded files removed: " in said
     running: Running = start(root=tmp_path, compress="sidecars")
-    answer = running.exchange(b"GET /a.css HTTP/1.1\r\nHost: h\r\nAccept-Encoding: br, zstd, gzip\r\n\r\n")
+    answer = exchange(running, b"GET /a.css HTTP/1.1\r\nHost: h\r\nAccept-Encoding: br, zstd, gzip\r\n\r\n")
     assert answer.partition(b"\r\n\r\n")[2] == earlier
     assert "removed" not in run(tmp_path)[1]
 

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.files.static_client import Answer, Start, ask, eventually
-from tests.files.variants_client import BROWSER, Chooser, SlowCoder, coders, idle, write
+from tests.client import Response, ask
+from tests.files.choosing import BROWSER, Chooser, SlowCoder, coders, idle, write
+from tests.running import Running, Start
+from tests.waiting import eventually
 from tpserver.files import background, variants
 from tpserver.files.background import BackgroundCoder
 from tpserver.files.codings import Coder, quick_coders
@@ -30,9 +32,9 @@ def chooser(tmp_path: Path, coder: BackgroundCoder) -> Chooser:
     return Chooser(tmp_path, coder)
 
 
-def when_coded(running: object, target: str, *lines: str) -> Answer:
+def when_coded(running: Running, target: str, *lines: str) -> Response:
     """Asks until the answer comes coded."""
-    answers: list[Answer] = []
+    answers: list[Response] = []
 
     def is_coded() -> bool:
         answers.append(ask(running, target, "Accept-Encoding: gzip", *lines))

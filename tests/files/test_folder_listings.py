@@ -13,7 +13,10 @@ from typing import Any
 
 import pytest
 
-from tests.files.static_client import Start, ask, link, plain_app
+from tests.apps import plain_app
+from tests.client import ask
+from tests.files.links import link
+from tests.running import Start
 from tpserver.files.folder import Folder, Listing, Redirect
 
 JSON = "Accept: application/json"

@@ -9,8 +9,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.files.static_client import Start, ask, link
-from tests.files.variants_client import BROWSER, Chooser, write
+from tests.client import ask
+from tests.files.choosing import BROWSER, Chooser, write
+from tests.files.links import link
+from tests.running import Start
 from tpserver.files import file as file_module
 from tpserver.files import folder
 from tpserver.files.variants import is_current, may_hold

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.files.static_client import Start, ask, plain_app
+from tests.apps import plain_app
+from tests.client import ask
+from tests.running import Start
 
 
 @pytest.fixture

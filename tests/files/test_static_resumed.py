@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from tests.files.static_client import PATIENCE, Start
+from tests.client import PATIENCE
+from tests.running import Start
 
 SIZE = 3_000_001
 PART = 700_000

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.files.static_client import Start, ask, connected, plain_app, read_head, request
+from tests.apps import plain_app
+from tests.client import Client, ask, request
+from tests.running import Start
 from tpserver.files import folder
 
 METHODS = pytest.mark.parametrize("method", ["GET", "HEAD"])
@@ -99,18 +101,17 @@ def test_a_file_that_cannot_be_opened_for_want_of_descriptors_is_503_and_not_404
         return opens(name, *how, **more)
 
     monkeypatch.setattr(os, "open", no_more)
-    with connected(running) as (sock, stream):
+    with Client(running) as client:
         for target in ("/small", "/large"):
-            sock.sendall(request(target))
-            answer = read_head(stream)
+            client.send(request(target))
+            answer = client.head()
             assert answer.status == 503
             assert answer.fields["retry-after"] == "1"
-            stream.read(int(answer.fields["content-length"]))
-        sock.sendall(request("/known"))  # from memory
-        assert stream.read(int(read_head(stream).fields["content-length"])) == b"x" * 10
+            client.stream.read(int(answer.fields["content-length"]))
+        client.send(request("/known"))  # from memory
+        assert client.response().content == b"x" * 10
         exhausted = False
-        sock.sendall(request("/small"))
-        assert stream.read(int(read_head(stream).fields["content-length"])) == b"x" * 10
+        assert client.ask("/small").content == b"x" * 10
     assert log.text.count("cannot open a file to send it: Too many open files") == 2
 
 

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.files.static_client import Answer, Start, ask, eventually
+from tests.client import Response, ask
+from tests.running import Start
+from tests.waiting import eventually
 
 GZIP = "Accept-Encoding: gzip"
 CLOSE = "Connection: close"
@@ -25,7 +27,7 @@ def running(start: Start, tmp_path: Path) -> Any:
     return running
 
 
-def get(running: Any, *lines: str) -> Answer:
+def get(running: Any, *lines: str) -> Response:
     return ask(running, "/a.txt", GZIP, CLOSE, *lines)
 
 

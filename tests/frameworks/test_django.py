@@ -12,7 +12,8 @@ from urllib.parse import urljoin
 import pytest
 
 from tests.frameworks import django_site
-from tests.frameworks.framework_client import Browser, complaints, judged
+from tests.frameworks.browser import Browser, judged
+from tests.logged import errors
 
 MEGABYTES_20 = bytes(range(250)) * 80_000
 
@@ -33,7 +34,7 @@ def browser(
     running = start(judged(project.app) if request.param == "validated" else project.app, root=str(project.root))
     with Browser(running.url) as session:
         yield session
-    assert complaints(log) == []
+    assert errors(log, "tpserver") == []
 
 
 def token(page: str) -> str:

@@ -6,7 +6,9 @@ import logging
 
 import pytest
 
-from tests.live.raw_client import Client, Gates, request, turns, until, until_left
+from tests.client import Client, request
+from tests.gates import Gates
+from tests.waiting import turns, until_left, until_waiting
 
 LARGE = 16 * 1024 * 1024  # more than the kernel keeps for a connection
 
@@ -66,7 +68,7 @@ def test_reset_while_the_request_waits_for_a_thread(unharmed):
             gates.arrived()
             client = Client(running)
             client.send(request("/hold/second"))
-            until(running, lambda: running.server.admission.waiting == 1)
+            until_waiting(running, 1)
             client.reset()
             turns(running)
             gates.open("first")

@@ -10,14 +10,17 @@ from wsgiref.validate import validator
 
 import pytest
 
-from tests.wsgi.wsgi_client import PATIENCE, Kept, Pieces, Start, answering, ask, errors, parse, request
+from tests.apps import Pieces, answering
+from tests.client import PATIENCE, Client, ask, exchange, parse, request, to_the_end
+from tests.logged import errors
+from tests.running import Start
 
 
 @pytest.mark.parametrize("version", ["1.0", "1.1"])
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
 def test_after_the_last_piece(start: Start, method: str, version: str) -> None:
     result = Pieces(b"one", b"two")
-    ask(start(validator(answering(result))), method, version=version)
+    ask(start(validator(answering(result))), method=method, version=version)
     assert result.began
     assert result.closes == 1
 
@@ -101,13 +104,13 @@ def test_when_the_client_has_gone(start: Start, log: pytest.LogCaptureFixture, r
             closed.set()
 
     running = start(validator(answering(pieces)))
-    with running.connect() as sock:
-        sock.sendall(request())
-        assert sock.recv(10)
+    with Client(running) as client:
+        client.send(request())
+        assert client.sock.recv(10)
         if reset:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     assert closed.wait(PATIENCE)
-    with Kept(start(answering([b"x"]))) as kept:
+    with to_the_end(start(answering([b"x"]))) as kept:
         assert kept.ask().content == b"x"
     assert errors(log) == []  # a client may go when it likes: nobody's fault
 
@@ -121,7 +124,7 @@ def test_an_error_in_close_is_logged_and_the_answer_is_whole(
             super().close()
             raise ValueError("close has failed")
 
-    with Kept(start(answering(Failing(*pieces), fields=[("X-Mark", "meant")]))) as kept:
+    with to_the_end(start(answering(Failing(*pieces), fields=[("X-Mark", "meant")]))) as kept:
         for _ in range(2):
             answer = kept.ask()
             assert (answer.status, answer["X-Mark"]) == (200, "meant")
@@ -157,7 +160,7 @@ def test_a_body_without_end_is_left_when_its_length_is_reached(start: Start, log
         finally:
             closed.set()
 
-    with Kept(start(answering(pieces, fields=[("Content-Length", "7")]))) as kept:
+    with to_the_end(start(answering(pieces, fields=[("Content-Length", "7")]))) as kept:
         assert [kept.ask().content for _ in range(2)] == [b"abcabca"] * 2
     assert closed.is_set()
 
@@ -174,8 +177,8 @@ def test_a_body_without_end_is_left_where_none_of_it_is_sent(start: Start, metho
         finally:
             closed.set()
 
-    with Kept(start(answering(pieces, status))) as kept:
-        assert kept.ask(method).status == int(status[:3])
+    with to_the_end(start(answering(pieces, status))) as kept:
+        assert kept.ask(method=method).status == int(status[:3])
     assert closed.wait(PATIENCE)
 
 
@@ -183,4 +186,4 @@ def test_an_error_before_anything_was_returned_leaves_nothing_to_close(start: St
     def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
         raise ValueError("on purpose")
 
-    assert parse(start(app).exchange(request())).status == 500
+    assert parse(exchange(start(app), request())).status == 500
