@@ -59,11 +59,11 @@ def request(
     *fields: str,
     method: str = "GET",
     version: str = "1.1",
-    host: str = "server.example",
+    host: str | None = "server.example",
     content: bytes | None = None,
 ) -> bytes:
     """The bytes of a request: `fields` are whole lines; Content-Length is there where there is content."""
-    lines = [f"{method} {target} HTTP/{version}", f"Host: {host}", *fields]
+    lines = [f"{method} {target} HTTP/{version}", *([] if host is None else [f"Host: {host}"]), *fields]
     if content is not None:
         lines.append(f"Content-Length: {len(content)}")
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + (content or b"")

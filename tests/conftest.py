@@ -1,4 +1,4 @@
-"""What all tests share: a server on a free port, raw connections to it, and the `portable` environment."""
+"""What all tests share: a server on a free port, an application that waits, the log, and the `portable` environment."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 
 from tests.client import PATIENCE
+from tests.gates import Gates
 from tests.running import Running, Start
 from tpserver import make_server
 
@@ -50,6 +51,13 @@ def no_thread_is_left() -> Iterator[None]:
     for thread in set(threading.enumerate()) - before:
         thread.join(PATIENCE)
         assert not thread.is_alive(), f"{thread.name} is left over"
+
+
+@pytest.fixture
+def gates() -> Iterator[Gates]:
+    """An application whose requests wait until the test lets them go."""
+    with Gates() as gates:
+        yield gates
 
 
 @pytest.fixture

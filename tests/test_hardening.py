@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import logging
 import threading
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import requests
 
 from tests import inside
 from tests.client import PATIENCE, Client, exchange
+from tests.logged import errors
 from tests.running import Running, Start
 from tpserver import make_server
 from tpserver.logs.access_log import AccessLog, Record
@@ -79,7 +79,7 @@ def test_a_server_that_was_closed_too_early_does_not_listen_again(log: pytest.Lo
     server.shutdown()
     thread.join(PATIENCE)
     assert server.socket.fileno() == -1
-    assert not [record for record in log.records if record.levelno >= logging.ERROR]
+    assert errors(log) == []
 
 
 def test_compiled_python_is_never_sent(start: Start, tmp_path: Path) -> None:

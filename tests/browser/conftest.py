@@ -13,8 +13,6 @@ import pytest
 from tests.client import PATIENCE
 from tests.running import Start
 
-ROOT = Path(__file__).resolve().parents[2]
-
 
 def found(*names: str) -> str:
     """The first program of these that is installed."""

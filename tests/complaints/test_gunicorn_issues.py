@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,12 +12,6 @@ from tests.client import Client, request, several
 from tests.gates import Gates
 from tests.running import Start
 from tests.waiting import turns, until, until_left, until_waiting
-
-
-@pytest.fixture
-def gates() -> Iterator[Gates]:
-    with Gates() as gates:
-        yield gates
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import socket
 import threading
 from collections.abc import Iterator
@@ -11,16 +10,11 @@ from typing import Any
 import pytest
 
 from tests import inside
-from tests.client import PATIENCE, Client, request
+from tests.client import CLOSE, PATIENCE, Client, request
 from tests.gates import Gates
+from tests.logged import errors
 from tests.running import Running, Start
 from tests.waiting import turns, until, until_left
-
-
-@pytest.fixture
-def gates() -> Iterator[Gates]:
-    with Gates() as gates:
-        yield gates
 
 
 @pytest.fixture
@@ -31,7 +25,7 @@ def running(start: Start, gates: Gates, log: pytest.LogCaptureFixture) -> Iterat
     until_left(running, 0)
     with Client(running) as client:
         assert client.ask("/after").status == 200
-    assert [record for record in log.records if record.levelno >= logging.ERROR] == []
+    assert errors(log) == []
 
 
 def test_reset_after_being_told_to_go_on(running: Running) -> None:
@@ -63,7 +57,7 @@ def test_reset_of_a_connection_that_was_one_too_many(running: Running) -> None:
 
 def test_reset_behind_the_last_answer(running: Running) -> None:
     client = Client(running)
-    assert client.ask("/", "Connection: close").status == 200
+    assert client.ask("/", CLOSE).status == 200
     client.reset()
 
 
@@ -115,7 +109,7 @@ def test_an_application_that_writes_to_a_client_who_has_gone_is_told_and_may_cle
     assert closed.wait(PATIENCE)
     assert isinstance(told[0], ConnectionAbortedError)
     until(running, lambda: inside.running(running.server) == 0)
-    assert [record for record in log.records if record.levelno >= logging.ERROR] == []
+    assert errors(log) == []
 
 
 def test_a_client_that_reads_no_more_but_goes_on_asking(running: Running) -> None:

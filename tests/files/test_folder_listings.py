@@ -14,13 +14,12 @@ from typing import Any
 import pytest
 
 from tests.apps import plain_app
-from tests.client import ask
+from tests.client import CLOSE, ask
 from tests.files.links import link
 from tests.running import Start
 from tpserver.files.folder import Folder, Listing, Redirect
 
 JSON = "Accept: application/json"
-CLOSE = "Connection: close"
 
 
 @pytest.fixture

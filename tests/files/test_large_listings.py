@@ -6,8 +6,6 @@ import errno
 import json
 import os
 import shutil
-import struct
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -17,15 +15,12 @@ from typing import Any
 import pytest
 
 from tests import inside
-from tests.client import PATIENCE, Client, ask, request
+from tests.client import CLOSE, PATIENCE, Client, ask, request
 from tests.running import Running, Start
 from tests.waiting import eventually
 from tpserver.files import listing_responder as listing
 
 JSON = "Accept: application/json"
-CLOSE = "Connection: close"
-# SO_LINGER's struct: closing resets.
-AT_ONCE = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
 
 class Gate:

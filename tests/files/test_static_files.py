@@ -177,7 +177,7 @@ def test_an_old_client_that_asks_may_keep_its_connection(start: Start, root: Pat
 
 def test_a_client_that_is_done_is_told_so(start: Start, root: Path) -> None:
     with Client(start(root=str(root))) as client:
-        client.send(request("/a.txt", "Connection: close"))
+        client.send(request("/a.txt", CLOSE))
         assert client.head().fields["connection"] == "close"
         assert client.stream.read() == b"some text\n"
 

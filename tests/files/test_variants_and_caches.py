@@ -9,12 +9,11 @@ from typing import Any
 
 import pytest
 
-from tests.client import Response, ask
+from tests.client import CLOSE, Response, ask
 from tests.running import Start
 from tests.waiting import eventually
 
 GZIP = "Accept-Encoding: gzip"
-CLOSE = "Connection: close"
 TEXT = b"a line of a text that can be made much shorter\n" * 200
 
 

@@ -7,15 +7,8 @@ import contextlib
 import pytest
 
 from tests import inside
-from tests.client import Client, request, several
-from tests.gates import Gates
+from tests.client import CLOSE, Client, request, several
 from tests.waiting import turns, until, until_left, until_waiting
-
-
-@pytest.fixture
-def gates():
-    with Gates() as gates:
-        yield gates
 
 
 @pytest.fixture
@@ -116,7 +109,7 @@ def test_a_full_queue_closes_where_the_client_wants_it_so(start, gates, hold):
     running = start(gates, threads=1, queue=0)
     hold(running, "a")
     with Client(running) as second, Client(running) as third:
-        assert second.ask("/b", "Connection: close").status == 503
+        assert second.ask("/b", CLOSE).status == 503
         assert second.ended()
         assert third.ask("/c", version="1.0").status == 503
         assert third.ended()

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import logging
-
 import pytest
 
 from tests.client import Client, request
 from tests.gates import Gates
+from tests.logged import errors
 from tests.waiting import turns, until_left, until_waiting
 
 LARGE = 16 * 1024 * 1024  # more than the kernel keeps for a connection
@@ -26,7 +25,7 @@ def unharmed(start, log):
     until_left(servers[0], 0)
     with Client(servers[0]) as client:
         assert client.ask("*", method="OPTIONS").status == 204
-    assert [record for record in log.records if record.levelno >= logging.ERROR] == []
+    assert errors(log) == []
 
 
 def test_reset_straight_after_connecting(unharmed):

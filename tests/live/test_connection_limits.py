@@ -13,7 +13,7 @@ import threading
 import pytest
 
 from tests import inside
-from tests.client import PATIENCE, Client, request, several
+from tests.client import CLOSE, PATIENCE, Client, request, several
 from tests.clock import Clock
 from tests.gates import Gates
 from tests.waiting import turns, until_left, until_waiting
@@ -38,7 +38,7 @@ def test_a_connection_that_ends_makes_room(start):
         assert one.ask("/a").status == 200
         for _ in range(10):
             with Client(running) as two:
-                assert two.ask("/b", "Connection: close").status == 200
+                assert two.ask("/b", CLOSE).status == 200
                 assert two.ended()
             while inside.open_connections(running.server) > 1:
                 assert one.ask("*", method="OPTIONS").status == 204
@@ -64,7 +64,7 @@ def test_an_address_beyond_its_limit_takes_no_places_from_others(start, monkeypa
         assert crowd[2].recv(12) == b"HTTP/1.1 503"  # so are all behind it, but few of them are given time to hear it
         for _ in range(10):
             with Client(running) as other:
-                assert other.ask("/a", "Connection: close").status == 200
+                assert other.ask("/a", CLOSE).status == 200
                 assert other.ended()
         assert inside.open_connections(running.server) <= 2 + 8 + 1
     assert running.server.stats()["refused"] == {"connection limit of one address": 28}

@@ -9,15 +9,8 @@ import pytest
 from tests import inside
 from tests.client import Client, request, several
 from tests.clock import Clock
-from tests.gates import Gates
 from tests.waiting import turns, until_settled, until_waiting
 from tpserver import make_server
-
-
-@pytest.fixture
-def gates():
-    with Gates() as gates:
-        yield gates
 
 
 def stop(running):

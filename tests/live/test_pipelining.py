@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.client import Client, chunked, request, several
+from tests.client import CLOSE, Client, chunked, request, several
 from tests.gates import Gates
 from tests.waiting import turns
 
@@ -76,7 +76,7 @@ def test_nothing_is_served_behind_an_error(start):
 def test_nothing_is_served_behind_a_request_that_closes(start):
     gates = Gates()
     with Client(start(gates)) as client:
-        client.send(request("/last", "Connection: close") + request("/beyond"))
+        client.send(request("/last", CLOSE) + request("/beyond"))
         assert client.response().content == b"/last "
         assert client.ended()
     assert gates.seen == ["/last"]

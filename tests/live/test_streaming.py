@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from tests import inside
-from tests.client import PATIENCE, Client, request
+from tests.client import CLOSE, PATIENCE, Client, request
 from tests.waiting import until, until_left
 
 
@@ -95,7 +95,7 @@ def test_a_client_that_has_nothing_more_to_send_gets_what_is_about_to_come(start
         yield from [b"", b"", b"page"]
 
     with Client(start(app)) as client:
-        client.send(request("/", "Connection: close"))
+        client.send(request("/", CLOSE))
         client.finish_sending()
         assert client.response().content == b"page"
 
@@ -106,7 +106,7 @@ def test_a_client_that_has_nothing_more_to_send_still_gets_all(start):
         yield from [b"x" * 1000] * 100
 
     with Client(start(app)) as client:
-        client.send(request("/", "Connection: close"))
+        client.send(request("/", CLOSE))
         client.finish_sending()
         assert len(client.response().content) == 100_000
 

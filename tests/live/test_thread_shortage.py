@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from tests import inside
-from tests.client import Client, request
+from tests.client import CLOSE, Client, request
 from tests.gates import Gates
 from tests.waiting import until
 from tpserver import make_server
@@ -72,7 +72,7 @@ def test_application_that_forks_keeps_its_connection(start):
         for _ in range(3):
             assert client.ask("/").content == b"7"
             assert other.ask("/").content == b"7"
-        assert client.ask("/", "Connection: close").content == b"7"
+        assert client.ask("/", CLOSE).content == b"7"
         assert client.ended()
 
 
@@ -94,7 +94,7 @@ def test_child_that_outlives_its_request_does_not_hold_the_connection_open(start
 
     with Client(start(app)) as client:
         try:
-            assert client.ask("/", "Connection: close").content == b"born"
+            assert client.ask("/", CLOSE).content == b"born"
             assert client.ended()
         finally:
             os.close(writing)

@@ -13,12 +13,6 @@ from tests.gates import Gates
 from tests.waiting import turns, until_left, until_waiting
 
 
-@pytest.fixture
-def gates():
-    with Gates() as gates:
-        yield gates
-
-
 def busy(start, gates, **options):
     """A server whose only thread is taken, and the client that has it."""
     running = start(gates, threads=1, **options)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.client import exchange
+from tests.client import exchange, request
 from tests.running import Running, Start
 from tpserver.http.head import Head
 from tpserver.logs.access_log import AccessLog, Record, combined
@@ -128,10 +128,6 @@ def lines(start: Start, tmp_path: Path) -> Callable[..., list[dict[str, str]]]:
 
 
 Lines = Callable[..., list[dict[str, str]]]
-
-
-def request(target: str, *fields: str, method: str = "GET") -> bytes:
-    return "\r\n".join([f"{method} {target} HTTP/1.1", "Host: h", *fields, "", ""]).encode("latin-1")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.apps import plain_app
-from tests.client import Client, Response, exchange, parse
+from tests.client import Client, Response, ask, exchange, parse
 from tests.running import Start
 from tpserver.errors import StartError, UsageError
 from tpserver.files import listing_responder as listing
@@ -41,8 +41,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def get(running: Any, host: str | None, target: str = "/", version: str = "1.1") -> Response:
-    line = "" if host is None else f"Host: {host}\r\n"
-    return parse(exchange(running, f"GET {target} HTTP/{version}\r\n{line}\r\n".encode("latin-1")))
+    return ask(running, target, host=host, version=version)
 
 
 def test_each_host_has_its_folder_and_others_get_the_default(place: Path, start: Start) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -108,7 +107,7 @@ def test_when_the_client_has_gone(start: Start, log: pytest.LogCaptureFixture, r
         client.send(request())
         assert client.sock.recv(10)
         if reset:
-            client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            client.reset()
     assert closed.wait(PATIENCE)
     with to_the_end(start(answering([b"x"]))) as kept:
         assert kept.ask().content == b"x"
@@ -149,18 +148,18 @@ def test_close_comes_after_the_last_piece_was_taken(start: Start) -> None:
     assert steps == ["piece 0", "piece 1", "piece 2", "end", "close"]
 
 
+def without_end(closed: threading.Event) -> Iterator[bytes]:
+    try:
+        while True:
+            yield b"abc"
+    finally:
+        closed.set()
+
+
 def test_a_body_without_end_is_left_when_its_length_is_reached(start: Start, log: pytest.LogCaptureFixture) -> None:
     # PEP 3333, "Handling the Content-Length Header": stop iterating when enough has been sent.
     closed = threading.Event()
-
-    def pieces() -> Iterator[bytes]:
-        try:
-            while True:
-                yield b"abc"
-        finally:
-            closed.set()
-
-    with to_the_end(start(answering(pieces, fields=[("Content-Length", "7")]))) as kept:
+    with to_the_end(start(answering(lambda: without_end(closed), fields=[("Content-Length", "7")]))) as kept:
         assert [kept.ask().content for _ in range(2)] == [b"abcabca"] * 2
     assert closed.is_set()
 
@@ -169,15 +168,7 @@ def test_a_body_without_end_is_left_when_its_length_is_reached(start: Start, log
 def test_a_body_without_end_is_left_where_none_of_it_is_sent(start: Start, method: str, status: str) -> None:
     # A live stream, asked for by HEAD.
     closed = threading.Event()
-
-    def pieces() -> Iterator[bytes]:
-        try:
-            while True:
-                yield b"abc"
-        finally:
-            closed.set()
-
-    with to_the_end(start(answering(pieces, status))) as kept:
+    with to_the_end(start(answering(lambda: without_end(closed), status))) as kept:
         assert kept.ask(method=method).status == int(status[:3])
     assert closed.wait(PATIENCE)
 

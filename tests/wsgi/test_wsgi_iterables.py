@@ -11,7 +11,7 @@ from wsgiref.validate import validator
 import pytest
 
 from tests.apps import Pieces, answering
-from tests.client import PATIENCE, Client, ask, exchange, parse, request, to_the_end
+from tests.client import CLOSE, PATIENCE, Client, ask, exchange, parse, request, to_the_end
 from tests.logged import errors
 from tests.running import Start
 from tests.wsgi.wsgi_apps import CONFORMING, HELLO, Case, generator, list_of_one
@@ -50,7 +50,7 @@ def test_a_client_of_http_1_0_may_ask_to_stay(start: Start, case: Case) -> None:
 
 @ALL
 def test_a_client_that_asks_for_the_end_is_told_that_it_comes(start: Start, case: Case) -> None:
-    answer = ask(start(case.app), "/", "Connection: close")
+    answer = ask(start(case.app), "/", CLOSE)
     assert answer["Connection"] == "close"
 
 
