@@ -1,4 +1,4 @@
-"""What all tests share: a server on a free port, raw connections to it, and the `portable` environment."""
+"""What all tests share: a server on a free port, an application that waits, the log, and the `portable` environment."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 
 if os.environ.get("TPSERVER_TEST_PORTABLE"):
     # Before anything imports tpserver: what Windows does not have.
-    import portable
+    from tests import portable
 
     if importlib.util.find_spec("hypothesis"):
         importlib.import_module("hypothesis")  # it brings others along that take what is hidden for granted
@@ -15,17 +15,19 @@ if os.environ.get("TPSERVER_TEST_PORTABLE"):
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from running import PATIENCE, Running
 
+from tests.client import PATIENCE
+from tests.gates import Gates
+from tests.running import Running, Start
 from tpserver import make_server
 
 
 @pytest.fixture
-def start() -> Iterator[Callable[..., Running]]:
+def start() -> Iterator[Start]:
     """Starts servers, by `make_server`'s arguments, on free ports; stops them after the test."""
     started: list[Running] = []
 
@@ -49,6 +51,13 @@ def no_thread_is_left() -> Iterator[None]:
     for thread in set(threading.enumerate()) - before:
         thread.join(PATIENCE)
         assert not thread.is_alive(), f"{thread.name} is left over"
+
+
+@pytest.fixture
+def gates() -> Iterator[Gates]:
+    """An application whose requests wait until the test lets them go."""
+    with Gates() as gates:
+        yield gates
 
 
 @pytest.fixture

@@ -16,6 +16,8 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, NamedTuple
 
+from tests.client import Client
+
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE = 30.0
 WINDOWS = sys.platform == "win32"
@@ -82,8 +84,9 @@ class Console:
     def port(self) -> int:
         return int(self.url.rpartition(":")[2])
 
-    def connect(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE)
+    @property
+    def address(self) -> tuple[str, int]:
+        return ("127.0.0.1", self.port)
 
     def get(self, path: str) -> str:
         """The content at a path."""
@@ -146,13 +149,12 @@ def failing(*arguments: str, cwd: Path) -> Ended:
 
 def draining(console: Console) -> Any:
     """A function that returns when the server has begun to drain: it closes a connection that is idle."""
-    idle = console.connect()
-    idle.sendall(b"OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n")
-    assert idle.recv(1000).startswith(b"HTTP/1.1 204 ")
+    idle = Client(console)
+    assert idle.ask("*", method="OPTIONS").status == 204
 
     def wait() -> None:
         with idle:
-            assert idle.recv(1000) == b""
+            assert idle.ended()
 
     return wait
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.scripts import script
 from tpserver import Config
 from tpserver.config import option_name, options, options_table, parse_count, parse_number, parse_size, shown_default
 from tpserver.errors import UsageError
@@ -150,27 +150,17 @@ def test_what_is_shown_can_be_written() -> None:
             assert option.parse(shown_default(declared, option)) == declared.default
 
 
-def make_options() -> Any:
-    """docs/make_options.py, which is no module of the package."""
-    specification = importlib.util.spec_from_file_location("make_options", ROOT / "docs" / "make_options.py")
-    assert specification is not None
-    assert specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
-
-
 def test_the_readme_has_the_options_as_they_are() -> None:
     readme = (ROOT / "README.md").read_text("utf-8")
-    assert make_options().with_options(readme, options_table()) == readme, "run python docs/make_options.py"
+    assert script("make_options").with_options(readme, options_table()) == readme, "run python docs/make_options.py"
 
 
 def test_the_table_stands_between_its_markers_and_nothing_else_changes() -> None:
     text = "before\n<!-- options:begin -->\nold\n<!-- options:end -->\nafter\n"
     expected = "before\n<!-- options:begin -->\nnew\n<!-- options:end -->\nafter\n"
-    assert make_options().with_options(text, "new\n") == expected
+    assert script("make_options").with_options(text, "new\n") == expected
     with pytest.raises(ValueError, match="markers"):
-        make_options().with_options("nothing", "new\n")
+        script("make_options").with_options("nothing", "new\n")
 
 
 def test_the_table_is_one_for_markdown() -> None:

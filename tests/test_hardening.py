@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import io
-import logging
-import socket
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
-from running import PATIENCE, Running, read_response
 
+from tests import inside
+from tests.client import PATIENCE, Client, exchange
+from tests.logged import errors
+from tests.running import Running, Start
 from tpserver import make_server
-from tpserver.engine.placement import MAX_ROUTES, Placement
 from tpserver.logs.access_log import AccessLog, Record
-
-Start = Callable[..., Running]
 
 
 class Told(io.StringIO):
@@ -72,20 +69,17 @@ def test_a_server_that_was_closed_too_early_does_not_listen_again(log: pytest.Lo
     server = make_server("127.0.0.1", 0)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    address = ("127.0.0.1", server.server_port)
-    with socket.create_connection(address, timeout=PATIENCE) as client, client.makefile("rb") as stream:
-        client.sendall(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
-        assert read_response(stream)[0] == 404
+    with Client(Running(server, thread)) as client:
+        assert client.ask("/").status == 404
         server.server_close()
         for _ in range(3):  # each time the leader looks at its listening socket again, and polls without it
-            server.leader.sweep_soon()
-            client.sendall(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
-            assert read_response(stream)[0] == 404
+            inside.check_deadlines_soon(server)
+            assert client.ask("/").status == 404
         assert server.socket.fileno() == -1
     server.shutdown()
     thread.join(PATIENCE)
     assert server.socket.fileno() == -1
-    assert not [record for record in log.records if record.levelno >= logging.ERROR]
+    assert errors(log) == []
 
 
 def test_compiled_python_is_never_sent(start: Start, tmp_path: Path) -> None:
@@ -98,41 +92,5 @@ def test_compiled_python_is_never_sent(start: Start, tmp_path: Path) -> None:
 
 def test_content_that_nobody_will_read_is_not_stored(start: Start, tmp_path: Path) -> None:
     running = start(root=str(tmp_path))
-    answer = running.exchange(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 200000000\r\n\r\n")
+    answer = exchange(running, b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 200000000\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 413 ")
-
-
-class Asked:
-    """As much of a request as `Placement` looks at."""
-
-    def __init__(self, name: str) -> None:
-        self.route = self.wide_route = name
-
-
-def test_routes_are_learnt_by_two_threads_at_once_beyond_the_bound() -> None:
-    placement = Placement()
-    faults: list[BaseException] = []
-
-    def learn(start: int) -> None:
-        try:
-            for number in range(start, start + 3 * MAX_ROUTES):
-                placement.learn(Asked(f"GET /{number}"), 1.0, 0.0)  # type: ignore[arg-type]
-        except BaseException as fault:  # noqa: BLE001 - to be shown by the test's own thread
-            faults.append(fault)
-
-    threads = [threading.Thread(target=learn, args=(10_000 * number,)) for number in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(PATIENCE)
-    assert faults == []
-    assert len(placement.wide) <= MAX_ROUTES
-    assert len(placement.narrow) <= MAX_ROUTES
-
-
-def test_a_long_target_is_not_kept_for_good() -> None:
-    placement = Placement()
-    placement.learn(Asked("GET /" + "a" * 10_000), 1.0, 0.0)  # type: ignore[arg-type]
-    placement.learn_relief(Asked("GET /" + "b" * 10_000 + "/c"))  # type: ignore[arg-type]
-    for routes in (placement.wide, placement.narrow, placement.families, placement.depths):
-        assert all(len(name) < 600 for name in routes)

@@ -1,4 +1,7 @@
-"""The house's walls: who imports whom, nothing but the standard library, short files that say what lives in them."""
+"""The house's walls: who imports whom, nothing but the standard library, short files that say what lives in them.
+
+The tests have some as well: short files, and one name for each module.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "tpserver"
 FILES = sorted(PACKAGE.rglob("*.py"))
 LONGEST = 450
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
+LONGEST_TEST = 400
 
 # A room (a folder, or a file that is one by itself) -> the rooms that it may import; imports run one way.
 MAY_IMPORT = {
@@ -143,6 +148,31 @@ def test_every_file_says_what_lives_in_it_and_is_short(path: Path) -> None:
     text = path.read_text("utf-8")
     assert ast.get_docstring(ast.parse(text)), "it begins with no docstring"
     assert len(text.splitlines()) <= LONGEST, "a new capability gets a room of its own"
+
+
+def lines_of(path: Path) -> int:
+    return len(path.read_text("utf-8").splitlines())
+
+
+def test_files_of_tests_are_short() -> None:
+    long = [str(path.relative_to(ROOT)) for path in TESTS if lines_of(path) > LONGEST_TEST]
+    assert long == [], "split them by what they test"
+
+
+def test_helpers_of_tests_are_imported_by_their_whole_names() -> None:
+    ours = {path.stem for path in TESTS} | {path.parent.name for path in TESTS}
+    short = ours - {"tests"} - sys.stdlib_module_names
+    broken = [
+        f"{path}:{line} imports {module}" for path in TESTS for line, module in imported(path) if top(module) in short
+    ]
+    assert broken == [], "from tests.x import y"
+
+
+def test_no_module_of_tests_is_loaded_under_two_names() -> None:
+    loaded = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
+    files = [file for file in loaded if file and Path(file) in TESTS]
+    assert files, "none is loaded at all"
+    assert sorted(files) == sorted(set(files))
 
 
 def test_it_runs_where_nothing_is_installed() -> None:

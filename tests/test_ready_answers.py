@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running import Running, read_response
 
+from tests.client import Client
+from tests.running import Running
 from tpserver.files.folder import Folder
 from tpserver.handler import HTTPProtocol, Receiver
 from tpserver.logs.access_log import AccessLog
@@ -110,9 +111,9 @@ def test_a_turn_that_begins_while_a_relieved_leader_looks_gets_nothing_of_it(
 
 def test_a_server_that_has_stopped_keeps_no_answer(start: Any, root: Path) -> None:
     running: Running = start(root=str(root))
-    with running.connect() as client, client.makefile("rb") as stream:
-        client.sendall(GET)
-        assert read_response(stream)[2] == b"content"
+    with Client(running) as client:
+        client.send(GET)
+        assert client.response().content == b"content"
     running.stop()
     protocol = running.server.protocol
     assert (protocol.found, protocol.ready, protocol.sheets._counted) == ({}, {}, {})
@@ -132,9 +133,9 @@ def test_what_is_asked_for_often_is_sent_from_a_sheet(start: Any, root: Path, mo
 
     monkeypatch.setattr(Sheet, "send", send)
     running: Running = start(root=str(root))
-    with running.connect() as client, client.makefile("rb") as stream:
+    with Client(running) as client:
         for _ in range(10 * OFTEN):
-            client.sendall(GET)
-            assert read_response(stream)[2] == content
+            client.send(GET)
+            assert client.response().content == content
     assert sent
     assert all(data.endswith(content) for data in sent)

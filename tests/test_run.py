@@ -15,14 +15,13 @@ from typing import Any
 from wsgiref import simple_server
 
 import pytest
-from console import HANGING, HELLO, draining, python
-from running import Running
 
+from tests.client import CLOSE, Client, exchange, request
+from tests.console import HANGING, HELLO, draining, python
+from tests.running import Running, Start
 from tpserver import Config, Server, make_server
 from tpserver.errors import StartError, UsageError
 from tpserver.run import load_application
-
-Start = Callable[..., Running]
 
 
 def hello(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
@@ -95,11 +94,10 @@ def test_handle_request_serves_one_and_leaves_the_next_to_wait() -> None:
         thread = in_thread(server.handle_request)
         assert get(server.server_port) == b"hello /"
         thread.join()
-        with socket.create_connection(server.server_address, timeout=20) as waiting:
-            waiting.sendall(b"GET /later HTTP/1.0\r\n\r\n")
+        with Client(Running(server, thread)) as waiting:
+            waiting.send(b"GET /later HTTP/1.0\r\n\r\n")
             server.handle_request()
-            with waiting.makefile("rb") as stream:
-                assert stream.read().endswith(b"hello /later")
+            assert waiting.stream.read().endswith(b"hello /later")
 
 
 def test_a_server_that_was_shut_down_serves_again() -> None:
@@ -140,10 +138,7 @@ def test_a_port_can_be_had_again_at_once() -> None:
         with make_server("127.0.0.1", port, hello) as server:
             port = server.server_port
             thread = in_thread(server.serve_forever)
-            with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
-                client.sendall(b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
-                while client.recv(1000):
-                    pass
+            assert exchange(Running(server, thread), request("/", CLOSE)).endswith(b"hello /")
             server.shutdown()
             thread.join()
 
@@ -199,7 +194,7 @@ def test_options_are_those_of_the_command_line(start: Start) -> None:
         (b"GET / HTTP/1.0\r\nX: %b\r\n\r\n" % (b"a" * 2048), b"431"),
         (b"GET / HTTP/1.0\r\nA: 1\r\nB: 2\r\nC: 3\r\nD: 4\r\n\r\n", b"431"),
     ]:
-        assert running.exchange(data).startswith(b"HTTP/1.1 " + status)
+        assert exchange(running, data).startswith(b"HTTP/1.1 " + status)
 
 
 def test_a_root_may_be_a_path(start: Start, tmp_path: Path) -> None:
@@ -319,9 +314,9 @@ def test_a_script_that_is_wrong_gets_an_exception(tmp_path: Path) -> None:
 
 def test_a_script_ends_though_a_request_never_does(tmp_path: Path) -> None:
     text = f"from tpserver import serve\n{HANGING}\nserve(app, port=0, access_log='none', drain_timeout=0.1)\n"
-    with python(script(tmp_path, text), cwd=tmp_path) as console, console.connect() as client:
+    with python(script(tmp_path, text), cwd=tmp_path) as console, Client(console) as client:
         until_it_drains = draining(console)
-        client.sendall(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+        client.send(request())
         assert console.read_line() == "inside\n"
         console.send()
         until_it_drains()

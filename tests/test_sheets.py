@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from console import python
-from running import PATIENCE, Running, read_response
 
+from tests.client import PATIENCE, Client, request
+from tests.console import python
+from tests.running import Start
 from tpserver.sheets import COUNTED, LONGEST, OFTEN, SHEETS, SHORTEST, Sheet, Sheets
-
-Start = Callable[..., Running]
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="this system has no files without a name")
 
@@ -177,11 +175,10 @@ def test_a_file_that_is_asked_for_all_the_time_arrives_as_it_is(start: Start, tm
     running = start(root=str(tmp_path))
     sheets = running.server.protocol.sheets
     used = 0
-    with running.connect() as client, client.makefile("rb") as stream:
+    with Client(running) as client:
         for _ in range(10 * OFTEN):
-            client.sendall(b"GET /file.bin HTTP/1.1\r\nHost: h\r\n\r\n")
-            status, _, came = read_response(stream)
-            assert (status, came == content) == (200, True)
+            response = client.ask("/file.bin")
+            assert (response.status, response.content == content) == (200, True)
             used += bool(sheets._sheets)
     assert used, "none was sent from a sheet"
 
@@ -191,13 +188,11 @@ def test_an_edit_shows_although_a_sheet_has_the_file(start: Start, tmp_path: Pat
     file.write_bytes(b"old" * 4096)
     os.utime(file, (1e9, 1e9))
     running = start(root=str(tmp_path))
-    with running.connect() as client, client.makefile("rb") as stream:
+    with Client(running) as client:
         for _ in range(2 * OFTEN):
-            client.sendall(b"GET /file.txt HTTP/1.1\r\nHost: h\r\n\r\n")
-            assert read_response(stream)[2] == b"old" * 4096
+            assert client.ask("/file.txt").content == b"old" * 4096
         file.write_bytes(b"new" * 4096)
-        client.sendall(b"GET /file.txt HTTP/1.1\r\nHost: h\r\n\r\n")
-        assert read_response(stream)[2] == b"new" * 4096
+        assert client.ask("/file.txt").content == b"new" * 4096
 
 
 def test_who_reads_slowly_gets_every_byte_of_a_sheet(start: Start, tmp_path: Path) -> None:
@@ -205,12 +200,8 @@ def test_who_reads_slowly_gets_every_byte_of_a_sheet(start: Start, tmp_path: Pat
     (tmp_path / "file.bin").write_bytes(content)
     os.utime(tmp_path / "file.bin", (1e9, 1e9))
     running = start(root=str(tmp_path))
-    with socket.socket() as client:
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        client.settimeout(PATIENCE)
-        client.connect(running.address)
-        client.sendall(b"GET /file.bin HTTP/1.1\r\nHost: h\r\n\r\n" * 3 * OFTEN)
-        with client.makefile("rb") as stream:
-            for _ in range(3 * OFTEN):
-                status, _, came = read_response(stream)
-                assert (status, came == content) == (200, True)
+    with Client(running, receive_buffer=4096) as client:
+        client.send(request("/file.bin") * 3 * OFTEN)
+        for _ in range(3 * OFTEN):
+            response = client.response()
+            assert (response.status, response.content == content) == (200, True)

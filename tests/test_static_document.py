@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.scripts import DOCS, script
 from tpserver.config import option_name, options, options_table
 
-DOCS = Path(__file__).resolve().parent.parent / "docs"
 TEXT = (DOCS / "static-files.md").read_text("utf-8")
-
-
-def script(name: str) -> Any:
-    """A script of docs/, which is no module of the package."""
-    specification = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
-    assert specification is not None
-    assert specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
 
 
 def test_its_table_of_options_is_as_they_are_declared() -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running import PATIENCE, Running
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.client import PATIENCE
+from tests.running import Start
 
 
 def found(*names: str) -> str:
@@ -61,7 +61,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def serve(start: Callable[..., Running], folder: Path, tmp_path: Path) -> Callable[..., Running]:
+def serve(start: Start, folder: Path, tmp_path: Path) -> Start:
     """Serves `folder`, by options; the access log goes where `asked` looks."""
     return lambda **options: start(root=folder, drain_timeout=1.0, access_log=str(tmp_path / "access.log"), **options)
 

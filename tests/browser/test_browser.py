@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running import PATIENCE, Running
+
+from tests.client import PATIENCE
+from tests.running import Start
 
 pytestmark = pytest.mark.browser
 
@@ -18,7 +20,7 @@ SECONDS = 24
 # A name that a careless page would show, or ask for, as another.
 ODD = "x&amp;#%41.txt"
 
-Serve = Callable[..., Running]
+Serve = Start
 Asked = Callable[[], list[tuple[str, int]]]
 
 # Moves a film to a second of it: where it is then, where it can be moved to, and how long it is.

@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running import PATIENCE, Running
 
+from tests import inside
+from tests.client import PATIENCE, Client, chunked, request, several
 from tests.console import HELLO, tpserver
 from tests.fuzz.mutation import garbage
-from tests.live.raw_client import Client, Gates, chunked, request, several, until_left
-from tpserver.engine import admission, server
+from tests.gates import Gates
+from tests.running import Start
+from tests.waiting import until_left
 
-Start = Callable[..., Running]
 THREADS = 4
 
 SCANNERS = [
@@ -35,8 +36,7 @@ SCANNERS = [
 
 def test_358_and_365_threads_survive_scanners(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """There a worker thread died of each TLS hello on a plain port, until none was left."""
-    for module in (admission, server):  # a scanner's quick requests reserve no thread
-        monkeypatch.setattr(module, "KEPT_FOR", 0.0)
+    inside.keep_thread_for_quick_ones(monkeypatch, 0.0)  # a scanner's reserve none
     barrier = threading.Barrier(THREADS)
 
     def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
@@ -58,7 +58,7 @@ def test_358_and_365_threads_survive_scanners(start: Start, monkeypatch: pytest.
         for client in clients:
             client.send(request("/all"))
         for client in clients:
-            assert client.response().body == b"alive"
+            assert client.response().content == b"alive"
 
 
 def test_91_and_305_keep_alive_connections_hold_no_threads(start: Start) -> None:
@@ -67,9 +67,9 @@ def test_91_and_305_keep_alive_connections_hold_no_threads(start: Start) -> None
         for client in idle:
             assert client.ask("/").status == 200
         with Client(running) as other:
-            assert other.ask("/other").body == b"/other "
+            assert other.ask("/other").content == b"/other "
         for client in idle:
-            assert client.ask("/again").body == b"/again "
+            assert client.ask("/again").content == b"/again "
 
 
 def test_69_nothing_of_a_chunked_body_is_left_on_the_wire(start: Start) -> None:
@@ -80,7 +80,7 @@ def test_69_nothing_of_a_chunked_body_is_left_on_the_wire(start: Start) -> None:
             smuggled = f"GET: /smuggled{number} HTTP/1.1\r\nX-Trailer: y\r\n"
             client.send(chunked("/unread", b"some", b"content", trailers=smuggled))
             assert client.response().status == 200
-            assert client.ask("/next").body == b"/next "
+            assert client.ask("/next").content == b"/next "
     until_left(running, 0)
 
 
@@ -94,14 +94,14 @@ def test_69_nor_of_a_body_that_the_application_did_not_read(start: Start) -> Non
 
     with Client(start(app)) as client:
         body = request("/smuggled") * 3000
-        assert client.ask("/first", method="POST", body=body).status == 200
+        assert client.ask("/first", method="POST", content=body).status == 200
         assert client.ask("/second").status == 200
     assert seen == ["/first", "/second"]
 
 
 def test_328_one_ctrl_c_is_enough(tmp_path: Path) -> None:
     (tmp_path / "hello.py").write_text(HELLO)
-    with tpserver("hello:app", cwd=tmp_path) as console, console.connect():  # an idle connection does not keep it
+    with tpserver("hello:app", cwd=tmp_path) as console, Client(console):  # an idle connection does not keep it
         assert console.get("/") == "hello /"
         ended = console.stop()
     assert ended.status == 0
@@ -110,9 +110,7 @@ def test_328_one_ctrl_c_is_enough(tmp_path: Path) -> None:
 
 def test_378_an_idle_server_does_not_poll_all_the_time(start: Start, monkeypatch: Any) -> None:
     """It sleeps until something comes: its poll has no time-out but that of the next look at the deadlines."""
-    from tpserver.engine import polling
-
-    kind = type(polling.new_poller())
+    kind = type(inside.new_poller())
     timeouts: list[float] = []
     slept = threading.Event()
     really = kind.poll

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running import Running
 
-from tests.live.raw_client import Client, Gates, request, several, turns
+from tests.client import Client, request, several
+from tests.gates import Gates
+from tests.running import Start
+from tests.waiting import turns
 
-Start = Callable[..., Running]
 LONG = 8 * 1024 * 1024
 
 
@@ -37,9 +38,9 @@ def test_873_long_answers_to_slow_readers_hold_no_thread(start: Start, tmp_path:
         for client in slow:
             client.send(request("/long", f"X-File: {tmp_path / 'long'}"))
         for _ in range(10):
-            assert other.ask("/").body == b"quick"
+            assert other.ask("/").content == b"quick"
         for client in slow:
-            assert client.response().body == b"x" * LONG
+            assert client.response().content == b"x" * LONG
 
 
 def test_434_there_is_a_file_wrapper(start: Start) -> None:
@@ -48,7 +49,7 @@ def test_434_there_is_a_file_wrapper(start: Start) -> None:
         return environ["wsgi.file_wrapper"](open(__file__, "rb"))
 
     with Client(start(app)) as client:
-        assert client.ask("/").body == Path(__file__).read_bytes()
+        assert client.ask("/").content == Path(__file__).read_bytes()
 
 
 def test_write_sends_at_once(start: Start) -> None:
@@ -58,7 +59,7 @@ def test_write_sends_at_once(start: Start) -> None:
         return [b"returned"]
 
     with Client(start(app)) as client:
-        assert client.ask("/").body == b"written, returned"
+        assert client.ask("/").content == b"written, returned"
 
 
 def test_exc_info_replaces_the_answer_that_has_not_begun(start: Start) -> None:
@@ -72,7 +73,7 @@ def test_exc_info_replaces_the_answer_that_has_not_begun(start: Start) -> None:
 
     with Client(start(app)) as client:
         response = client.ask("/")
-    assert (response.status, response.body, response.fields.get("x-first")) == (404, b"none", None)
+    assert (response.status, response.content, response.fields.get("x-first")) == (404, b"none", None)
 
 
 def test_what_is_no_file_reaches_the_application(start: Start, tmp_path: Path) -> None:
@@ -80,7 +81,7 @@ def test_what_is_no_file_reaches_the_application(start: Start, tmp_path: Path) -
     (tmp_path / "static" / "there.txt").write_text("a file")
     running = start(Gates(), root=str(tmp_path))
     with Client(running) as client:
-        assert client.ask("/static/there.txt").body == b"a file"
-        assert client.ask("/static/made.css").body == b"/static/made.css "
-        assert client.ask("/static/there.txt", method="POST", body=b"!").body == b"/static/there.txt !"
+        assert client.ask("/static/there.txt").content == b"a file"
+        assert client.ask("/static/made.css").content == b"/static/made.css "
+        assert client.ask("/static/there.txt", method="POST", content=b"!").content == b"/static/there.txt !"
     turns(running)

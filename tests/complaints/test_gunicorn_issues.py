@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from running import Running
 
-from tests.live.raw_client import Client, Gates, request, several, turns, until, until_left
-from tpserver.engine import server as engine
-
-Start = Callable[..., Running]
-
-
-@pytest.fixture
-def gates() -> Iterator[Gates]:
-    with Gates() as gates:
-        yield gates
+from tests import inside
+from tests.client import Client, request, several
+from tests.gates import Gates
+from tests.running import Start
+from tests.waiting import turns, until, until_left, until_waiting
 
 
 @pytest.mark.parametrize(
@@ -39,7 +32,7 @@ def test_2917_and_3518_silent_clients_take_no_thread(start: Start, gates: Gates,
         turns(running)
         with Client(running) as other:
             for number in range(10):
-                assert other.ask(f"/{number}").body == f"/{number} ".encode()
+                assert other.ask(f"/{number}").content == f"/{number} ".encode()
         assert running.server.stats()["threads"]["busy"] == 0
 
 
@@ -49,9 +42,9 @@ def test_3518_health_checks_outlive_the_pool(start: Start, gates: Gates, tmp_pat
     with several(running, 4) as stuck, Client(running) as checker:
         for number, client in enumerate(stuck):
             client.send(request(f"/hold/{number}"))
-        until(running, lambda: running.server.admission.waiting == 2)
+        until_waiting(running, 2)
         for _ in range(10):
-            assert checker.ask("/healthy.txt").body == b"yes"
+            assert checker.ask("/healthy.txt").content == b"yes"
             assert checker.ask("*", method="OPTIONS").status == 204
             assert checker.ask("/application").status == 503  # at once, and said
         for number in range(4):
@@ -88,10 +81,10 @@ def test_leftover_pipelined_bytes_do_not_stall(start: Start, gates: Gates) -> No
     """There the second request of a packet waited until a third came."""
     running = start(gates, threads=1)
     with Client(running) as client:
-        client.send(request("/hold/first") + request("/second") + request("/third", method="POST", body=b"content"))
+        client.send(request("/hold/first") + request("/second") + request("/third", method="POST", content=b"content"))
         gates.arrived()
         gates.open("first")
-        assert [client.response().body for _ in range(3)] == [b"/hold/first ", b"/second ", b"/third content"]
+        assert [client.response().content for _ in range(3)] == [b"/hold/first ", b"/second ", b"/third content"]
 
 
 def test_2555_how_full_it_is_can_be_asked_for(start: Start, gates: Gates) -> None:
@@ -99,7 +92,7 @@ def test_2555_how_full_it_is_can_be_asked_for(start: Start, gates: Gates) -> Non
     with several(running, 4) as clients:
         for number, client in enumerate(clients[:3]):
             client.send(request(f"/hold/{number}"))
-        until(running, lambda: running.server.admission.waiting == 1)
+        until_waiting(running, 1)
         assert clients[3].ask("/hold/none").status == 503
         stats = running.server.stats()
         assert stats["threads"]["busy"] == stats["threads"]["limit"] == 2
@@ -112,7 +105,7 @@ def test_2555_how_full_it_is_can_be_asked_for(start: Start, gates: Gates) -> Non
 def test_1976_and_2577_nothing_is_run_for_clients_that_have_left(
     start: Start, gates: Gates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "LEFT_AFTER", 0.0)
+    inside.notice_leavers_at_once(monkeypatch)
     running = start(gates, threads=1)
     with Client(running) as first:
         first.send(request("/hold/first"))
@@ -120,7 +113,7 @@ def test_1976_and_2577_nothing_is_run_for_clients_that_have_left(
         impatient = [Client(running) for _ in range(20)]
         for number, client in enumerate(impatient):
             client.send(request(f"/impatient/{number}"))
-        until(running, lambda: running.server.admission.waiting == 20)
+        until_waiting(running, 20)
         for client in impatient:
             client.close()
         turns(running)
@@ -133,7 +126,6 @@ def test_1976_and_2577_nothing_is_run_for_clients_that_have_left(
 def test_1659_a_body_has_a_limit(start: Start, gates: Gates) -> None:
     running = start(gates, max_body=1000)
     with Client(running) as client:
-        assert client.ask("/", method="POST", body=b"x" * 1000).status == 200
-        client.send(request("/large", "Content-Length: 1001", method="POST"))
-        assert client.response().status == 413
+        assert client.ask("/", method="POST", content=b"x" * 1000).status == 200
+        assert client.ask("/large", "Content-Length: 1001", method="POST").status == 413
     assert "/large" not in gates.seen

@@ -10,26 +10,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running import PATIENCE, Running
 
+from tests.client import PATIENCE, Client, request, several
 from tests.console import HELLO, WAITING, get, tpserver
-from tests.live.raw_client import Client, Gates, request, several, until
-
-Start = Callable[..., Running]
+from tests.gates import Gates
+from tests.running import Running, Start
+from tests.waiting import until_waiting
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM")
 def test_198_sigterm_finishes_what_runs(tmp_path: Path) -> None:
     (tmp_path / "waiting.py").write_text(WAITING)
     with tpserver("waiting:app", cwd=tmp_path) as console:
-        with console.connect() as sock, sock.makefile("rb") as stream:
-            sock.sendall(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+        with Client(console) as client:
+            client.send(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
             while console.read_line() != "inside\n":
                 pass
             console.send(signal.SIGTERM)
             console.process.stdin.write("the answer\n")  # type: ignore[union-attr]
             console.process.stdin.flush()  # type: ignore[union-attr]
-            assert stream.read().endswith(b"\r\n\r\nthe answer\n")
+            assert client.stream.read().endswith(b"\r\n\r\nthe answer\n")
         assert console.end().status == 0
 
 
@@ -48,7 +48,7 @@ def test_182_the_load_can_be_asked_for(start: Start) -> None:
             for number, client in enumerate(clients):
                 client.send(request(f"/hold/{number}"))
             gates.arrived()
-            until(running, lambda: running.server.admission.waiting == 2)
+            until_waiting(running, 2)
             stats = running.server.stats()
             assert (stats["threads"]["busy"], stats["threads"]["limit"]) == (1, 1)
             assert stats["queue"]["waiting"] == 2
@@ -103,6 +103,6 @@ def test_349_streaming_does_not_block_the_others(start: Start) -> None:
         for _ in range(9):
             for _ in streams:
                 go_on.release()
-            assert other.ask("/").body == b"quick"
+            assert other.ask("/").content == b"quick"
         for stream in streams:
-            assert stream.response().body == b"012345678"
+            assert stream.response().content == b"012345678"

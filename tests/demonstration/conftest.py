@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import io
-import os
-import re
-import subprocess
-import sys
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_to_bytes
 from wsgiref.util import setup_testing_defaults
@@ -18,9 +14,8 @@ from wsgiref.validate import validator
 
 import pytest
 
+from tests.console import ROOT, python
 from wsgiPy import demo
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass
@@ -85,32 +80,12 @@ def ask_app() -> Callable[..., Answer]:
 
 @contextmanager
 def running(*command: str) -> Iterator[str]:
-    """Run ``python COMMAND...`` in the checkout until it says where it serves, and stop it afterwards."""
-    with subprocess.Popen(
-        [sys.executable, *command],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
+    """Runs ``python COMMAND...`` in the checkout; where it says that it serves."""
+    with python(*command, cwd=ROOT) as console:
         try:
-            said = []
-            for line in process.stdout:
-                said.append(line)
-                if found := re.search(r"http://127\.0\.0\.1:\d+", line):
-                    yield found[0]
-                    return
-            pytest.fail("it never said where it serves:\n" + "".join(said))
+            yield console.url
         finally:
-            process.terminate()
-            try:
-                process.communicate(timeout=20)
-            except subprocess.TimeoutExpired:  # it should have stopped: say so, and leave nothing running
-                process.kill()
-                raise
+            console.stop(signal.SIGTERM)
 
 
 @pytest.fixture(scope="module")

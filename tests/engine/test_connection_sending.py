@@ -7,9 +7,9 @@ import socket
 import threading
 
 import pytest
-from line_server import LineReceiver
-from outbox_fakes import VectorSocket, is_open
 
+from tests.engine.line_server import LineReceiver
+from tests.engine.outbox_fakes import VectorSocket, is_open
 from tpserver.engine.connection import CLOSED, MAX_OUTBOX, Connection
 from tpserver.engine.timing import Pace
 

@@ -6,8 +6,7 @@ import threading
 from contextlib import ExitStack
 from types import SimpleNamespace
 
-from line_server import Gate, LineServer, serving
-
+from tests.engine.line_server import Gate, LineServer, serving
 from tpserver.engine import table
 from tpserver.engine.leadership import Leadership
 from tpserver.engine.polling import SelectorPoller

@@ -6,8 +6,8 @@ import os
 import random
 
 import pytest
-from outbox_fakes import PlainSocket, VectorSocket, is_open, sendfile_to
 
+from tests.engine.outbox_fakes import PlainSocket, VectorSocket, is_open, sendfile_to
 from tpserver.engine.outbox import FILE_STEP, READ_STEP, Outbox
 
 O_BINARY = getattr(os, "O_BINARY", 0)

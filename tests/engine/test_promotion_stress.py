@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 
 import pytest
-from line_server import LineServer, serving
 
+from tests.engine.line_server import LineServer, serving
 from tpserver.engine import leader as leader_module
 from tpserver.engine import table
 from tpserver.engine.polling import SelectorPoller, new_poller

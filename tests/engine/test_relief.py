@@ -7,8 +7,8 @@ import socket
 import threading
 
 import pytest
-from line_server import LONGEST, PATIENCE, LineServer, serving
 
+from tests.engine.line_server import LONGEST, PATIENCE, LineServer, serving
 from tpserver.engine import leader
 
 LARGE = b"x" * 8_000_000  # more than the kernel keeps for a connection

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.client import CLOSE, chunked, request
 from tests.console import Console, tpserver
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limits")
@@ -27,34 +28,16 @@ def limited(limits: str, app: str, folder: Path, *arguments: str, **how: Any) ->
         yield console
 
 
-def exchange(console: Console, data: bytes) -> bytes:
-    """Sends `data` on a new connection; all that comes back until the server closes."""
-    pieces = []
-    with console.connect() as sock:
-        try:
-            sock.sendall(data)
-        except OSError:
-            pass  # it has been refused, and the answer may still be there
-        try:
-            while piece := sock.recv(65536):
-                pieces.append(piece)
-        except OSError:
-            pass
-    return b"".join(pieces)
-
-
 def get(path: str) -> bytes:
     """A request that ends its connection."""
-    return f"GET {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n".encode("ascii")
+    return request(path, CLOSE)
 
 
 def post(path: str, size: int) -> bytes:
     """The same, with content of so many bytes."""
-    head = f"POST {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: {size}\r\n\r\n"
-    return head.encode("ascii") + b"x" * size
+    return request(path, CLOSE, method="POST", content=b"x" * size)
 
 
 def post_chunked(path: str, size: int) -> bytes:
     """The same, in one chunk."""
-    head = f"POST {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
-    return head.encode("ascii") + b"%x\r\n" % size + b"x" * size + b"\r\n0\r\n\r\n"
+    return chunked(path, b"x" * size, fields=[CLOSE])

@@ -9,14 +9,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from running import Running, read_response
 
+from tests import inside
+from tests.client import Client, exchange, several
 from tests.failures.limited import get
-from tests.live.raw_client import until_left
-from tpserver.engine.placement import Placement
-from tpserver.engine.routes import Route
+from tests.running import Running, Start
+from tests.waiting import until_left
 
-Start = Callable[..., Running]
 THREADS = 3
 
 
@@ -92,16 +91,13 @@ class Body:
 def running(request: pytest.FixtureRequest, start: Start, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
     """A server that afterwards has every thread and every place that it had before."""
     if request.param == "in the pool":
-        computing = Route()
-        computing.computing = 1.0
-        monkeypatch.setattr(Placement, "route", lambda *_: computing)
+        inside.run_in_pool(monkeypatch)
     running = start(Failing(), threads=THREADS)
     yield running
-    server = running.server
     for _ in range(3):
-        assert running.exchange(get("/")).endswith(b"\r\n\r\nfine")
+        assert exchange(running, get("/")).endswith(b"\r\n\r\nfine")
     until_left(running, 0)
-    assert (server.admission.running, server.admission.waiting) == (0, 0)
+    assert inside.busy(running.server) == 0
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
@@ -111,7 +107,7 @@ def test_its_request_is_told_and_all_others_are_served(
 ) -> None:
     target = f"/{name}/{moment}".replace(" ", "%20")
     for _ in range(2 * THREADS):  # more often than there are threads to lose
-        answer = running.exchange(get(target))
+        answer = exchange(running, get(target))
         if moment in ("call", "first"):
             # A StopIteration from an iterator is the end of it, were it not in a generator, where it is an error.
             assert answer.startswith(b"HTTP/1.1 500 "), answer
@@ -128,12 +124,10 @@ def test_its_request_is_told_and_all_others_are_served(
 
 def test_a_connection_outlives_the_errors_of_its_requests(start: Start) -> None:
     running = start(Failing())
-    with running.connect() as sock, sock.makefile("rb") as stream:
+    with Client(running) as client:
         for name in FAULTS:
-            sock.sendall(f"GET /{name.replace(' ', '%20')}/call HTTP/1.1\r\nHost: h\r\n\r\n".encode())
-            assert read_response(stream)[0] == 500
-            sock.sendall(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
-            assert read_response(stream)[2] == b"fine"
+            assert client.ask(f"/{name.replace(' ', '%20')}/call").status == 500
+            assert client.ask("/").content == b"fine"
 
 
 def test_an_error_whose_text_cannot_be_made_is_a_500_too(start: Start, log: pytest.LogCaptureFixture) -> None:
@@ -146,7 +140,7 @@ def test_an_error_whose_text_cannot_be_made_is_a_500_too(start: Start, log: pyte
 
     running = start(app)
     for _ in range(3):
-        assert running.exchange(get("/")).startswith(b"HTTP/1.1 500 ")
+        assert exchange(running, get("/")).startswith(b"HTTP/1.1 500 ")
     assert "the application raised an exception" in log.text
 
 
@@ -161,14 +155,9 @@ def test_an_application_that_uses_up_the_stack_in_every_thread_at_once(start: St
         return [b"fine"]
 
     running = start(app, threads=THREADS)
-    clients = [running.connect() for _ in range(THREADS)]
-    try:
+    with several(running, THREADS) as clients:
         for client in clients:
-            client.sendall(get("/deep"))
+            client.send(get("/deep"))
         for client in clients:
-            with client.makefile("rb") as stream:
-                assert read_response(stream)[0] == 500
-    finally:
-        for client in clients:
-            client.close()
-    assert running.exchange(get("/")).endswith(b"fine")
+            assert client.response().status == 500
+    assert exchange(running, get("/")).endswith(b"fine")

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import logging
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from running import PATIENCE, Running
 
-from tests.live.raw_client import Client, Gates, request, turns, until, until_left
-
-Start = Callable[..., Running]
-
-
-@pytest.fixture
-def gates() -> Iterator[Gates]:
-    with Gates() as gates:
-        yield gates
+from tests import inside
+from tests.client import CLOSE, PATIENCE, Client, request
+from tests.gates import Gates
+from tests.logged import errors
+from tests.running import Running, Start
+from tests.waiting import turns, until, until_left
 
 
 @pytest.fixture
@@ -30,13 +25,13 @@ def running(start: Start, gates: Gates, log: pytest.LogCaptureFixture) -> Iterat
     until_left(running, 0)
     with Client(running) as client:
         assert client.ask("/after").status == 200
-    assert [record for record in log.records if record.levelno >= logging.ERROR] == []
+    assert errors(log) == []
 
 
 def test_reset_after_being_told_to_go_on(running: Running) -> None:
     client = Client(running)
     client.send(request("/", "Expect: 100-continue", "Content-Length: 5", method="POST"))
-    assert client.head()[0] == 100
+    assert client.head().status == 100
     client.reset()
 
 
@@ -56,13 +51,13 @@ def test_reset_of_a_connection_that_was_one_too_many(running: Running) -> None:
         turned_away = Client(running)
         assert turned_away.response().status == 503
         turned_away.reset()
-    while running.server.leader.open:  # there is no room for one that asks
-        running.server.leader.wake()
+    while inside.open_connections(running.server):  # there is no room for one that asks
+        inside.wake_leader(running.server)
 
 
 def test_reset_behind_the_last_answer(running: Running) -> None:
     client = Client(running)
-    assert client.ask("/", "Connection: close").status == 200
+    assert client.ask("/", CLOSE).status == 200
     client.reset()
 
 
@@ -106,15 +101,15 @@ def test_an_application_that_writes_to_a_client_who_has_gone_is_told_and_may_cle
     running = start(app)
     client = Client(running)
     client.send(request("/stream"))
-    assert client.head()[0] == 200
+    assert client.head().status == 200
     assert written.wait(PATIENCE)
     client.reset()
     turns(running)
     gone.set()
     assert closed.wait(PATIENCE)
     assert isinstance(told[0], ConnectionAbortedError)
-    until(running, lambda: running.server.admission.running == 0)
-    assert [record for record in log.records if record.levelno >= logging.ERROR] == []
+    until(running, lambda: inside.running(running.server) == 0)
+    assert errors(log) == []
 
 
 def test_a_client_that_reads_no_more_but_goes_on_asking(running: Running) -> None:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from running import Running, read_response
 
+from tests import inside
+from tests.client import CLOSE, Client, exchange, request
 from tests.failures.limited import get
-
-Start = Callable[..., Running]
+from tests.running import Start
 
 YEAR = 365 * 86400
 # Seconds since the epoch: a machine without a battery begins at 0, and a wrong setting may be anywhere.
@@ -28,23 +27,19 @@ def test_connections_are_kept_and_dates_are_those_of_the_moment(
 ) -> None:
     (tmp_path / "a.txt").write_text("a file")
     running = start(app, root=str(tmp_path), access_log=str(tmp_path / "log.txt"))
-    assert running.exchange(get("/app")).endswith(b"none")
-    with running.connect() as idle, running.connect() as half, running.connect() as sock, sock.makefile("rb") as stream:
-        half.sendall(b"POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 10\r\n\r\nhalf ")
+    assert exchange(running, get("/app")).endswith(b"none")
+    with Client(running) as idle, Client(running) as half, Client(running) as client:
+        half.send(request("/", CLOSE, "Content-Length: 10", method="POST") + b"half ")
         for moment in JUMPS:
             monkeypatch.setattr(time, "time", lambda moment=moment: moment)
-            running.server.leader.sweep_soon()
+            inside.check_deadlines_soon(running.server)
             for target, content in (("/a.txt", b"a file"), ("/app", b"none")):
-                sock.sendall(f"GET {target} HTTP/1.1\r\nHost: h\r\n\r\n".encode())
-                status, fields, body = read_response(stream)
-                assert (status, body) == (200, content)
-                assert fields["date"] == time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(moment))
-        half.sendall(b"there")
-        with half.makefile("rb") as rest:
-            assert read_response(rest)[2] == b"half there"
-        idle.sendall(get("/app"))
-        with idle.makefile("rb") as rest:
-            assert read_response(rest)[2] == b"none"
+                response = client.ask(target)
+                assert (response.status, response.content) == (200, content)
+                assert response.fields["date"] == time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(moment))
+        half.send(b"there")
+        assert half.response().content == b"half there"
+        assert idle.ask("/app", CLOSE).content == b"none"
     monkeypatch.undo()
     running.stop()
     assert len((tmp_path / "log.txt").read_text().splitlines()) == 2 * len(JUMPS) + 3
@@ -55,11 +50,11 @@ def test_a_moment_that_no_calendar_has_stops_nothing(
     start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: float
 ) -> None:
     running = start(app, access_log=str(tmp_path / "log.txt"))
-    assert running.exchange(get("/")).endswith(b"none")
+    assert exchange(running, get("/")).endswith(b"none")
     monkeypatch.setattr(time, "time", lambda: moment)
     for _ in range(3):
-        assert running.exchange(get("/")).endswith(b"none")
+        assert exchange(running, get("/")).endswith(b"none")
     monkeypatch.undo()
-    assert running.exchange(get("/")).endswith(b"none")
+    assert exchange(running, get("/")).endswith(b"none")
     running.stop()
     assert len((tmp_path / "log.txt").read_text().splitlines()) == 5

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import select
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from time import monotonic
 
 import pytest
 
+from tests.client import CLOSE, Client, request, several
 from tests.console import PATIENCE, Console, python
 from tests.failures.limited import posix
 
@@ -24,22 +24,12 @@ import logging
 import os
 import signal
 import sys
+from tests import inside
 from tpserver import make_server
 logging.basicConfig(stream=sys.stderr, level="INFO", format="%(levelname)s %(message)s")
 
 def numbers(what):
-    leader = server.leader
-    return {
-        "own": lambda: [next(c.fd for c in leader.table.connections.values() if c.away or c is attending())],
-        "others": lambda: [c.fd for c in leader.table.connections.values() if c is not attending()],
-        "listener": lambda: [server.socket.fileno()],
-        "poller": lambda: [leader.table.poller._epoll.fileno()],
-        "wakeup": lambda: [leader.table.wakeup._receiving.fileno(), leader.table.wakeup._sending.fileno()],
-        "all": lambda: range(3, 200),
-    }[what]()
-
-def attending():
-    return server.leadership.attending
+    return range(3, 200) if what == "all" else inside.descriptors(server, what)
 
 def app(environ, start_response):
     path = environ["PATH_INFO"]
@@ -71,36 +61,29 @@ def serving(folder: Path) -> Iterator[Console]:
 
 def close(console: Console, what: str) -> None:
     """Has the application close it. What becomes of that request's own answer is nobody's business."""
-    with console.connect() as sock, contextlib.suppress(OSError):
-        sock.settimeout(1.0)
-        sock.sendall(f"GET /close/{what} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n".encode())
-        while sock.recv(65536):
-            pass
+    with Client(console) as client, contextlib.suppress(OSError):
+        client.sock.settimeout(1.0)
+        client.send(request(f"/close/{what}", CLOSE))
+        client.stream.read()
 
 
-def connected_again(console: Console) -> socket.socket:
+def connected_again(console: Console) -> Client:
     """A connection, as soon as one is to be had: the server looks after its listening socket once a second."""
     end = monotonic() + PATIENCE
     while True:
         try:
-            return console.connect()
+            return Client(console)
         except ConnectionRefusedError:
             assert monotonic() < end
 
 
-def ask(sock: socket.socket) -> bytes:
-    sock.sendall(b"GET /x HTTP/1.1\r\nHost: h\r\n\r\n")
-    return sock.recv(65536)
-
-
 def check_others_are_served(console: Console) -> None:
     """Ten new clients on ten connections, the first of which gets the number that has been closed."""
-    with contextlib.ExitStack() as stack:
-        clients = [stack.enter_context(console.connect()) for _ in range(10)]
+    with several(console, 10) as clients:
         for client in clients:
-            client.settimeout(5.0)
+            client.sock.settimeout(5.0)
         for client in clients * 2:
-            assert ask(client).endswith(b"/x")
+            assert client.ask("/x").content == b"/x"
 
 
 def check_log(console: Console) -> None:
@@ -119,8 +102,8 @@ def test_its_own_connection(tmp_path: Path) -> None:
 
 def test_the_connection_of_another_client(tmp_path: Path) -> None:
     with serving(tmp_path) as console:
-        with console.connect() as idle:
-            assert ask(idle).endswith(b"/x")
+        with Client(console) as idle:
+            assert idle.ask("/x").content == b"/x"
             close(console, "others")
             check_others_are_served(console)
         check_log(console)
@@ -137,7 +120,7 @@ def test_the_listening_socket(tmp_path: Path) -> None:
     with serving(tmp_path) as console:
         close(console, "listener")
         with connected_again(console) as client:
-            assert ask(client).endswith(b"/x")
+            assert client.ask("/x").content == b"/x"
         assert "listen" in console.stop().stderr
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.client import Client, salvage
 from tests.console import Console
-from tests.failures.limited import exchange, get, limited, posix, post
+from tests.failures.limited import get, limited, posix, post
 
 pytestmark = posix
 
@@ -39,33 +40,12 @@ def app(environ, start_response):
 """
 
 
-class Starved:
-    """A server without descriptors, and a connection that can still ask it."""
+class Starved(Client):
+    """A connection that can still ask a server which has no descriptors."""
 
     def __init__(self, console: Console) -> None:
+        super().__init__(console)
         self.console = console
-        self.sock = console.connect()
-        self.stream = self.sock.makefile("rb")
-
-    def __enter__(self) -> Starved:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stream.close()
-        self.sock.close()
-
-    def ask(self, data: bytes) -> tuple[int, bytes]:
-        self.sock.sendall(data)
-        status = int(self.stream.readline()[9:12])
-        length = 0
-        while (line := self.stream.readline()) != b"\r\n":
-            assert line, "the connection ended within a head"
-            if line.lower().startswith(b"content-length:"):
-                length = int(line[15:])
-        return status, self.stream.read(length)
-
-    def get(self, path: str) -> tuple[int, bytes]:
-        return self.ask(get(path).replace(b"Connection: close\r\n", b""))
 
 
 def said(console: Console, words: str) -> str:
@@ -80,49 +60,50 @@ def starved(tmp_path: Path) -> Iterator[Starved]:
     (tmp_path / "files" / "large.bin").write_bytes(b"f" * 1_000_000)
     with (
         limited("-n 60", LEAKING, tmp_path, "--root", "files", "--access-log", "none") as console,
-        Starved(console) as keeper,
+        Client(console) as keeper,
         Starved(console) as one,
     ):
-        assert one.get("/open")[0] == 200
-        assert keeper.get("/leak")[0] == 200
+        assert one.ask("/open").status == 200
+        assert keeper.ask("/leak").status == 200
         yield one
-        assert keeper.get("/give")[0] == 200
-        assert exchange(console, get("/again")).endswith(b"/again 0")
-        assert exchange(console, get("/large.bin")).endswith(b"f" * 1_000_000)
-        assert exchange(console, post("/again", 100_000)).endswith(b"/again 100000")
+        assert keeper.ask("/give").status == 200
+        assert salvage(console, get("/again")).endswith(b"/again 0")
+        assert salvage(console, get("/large.bin")).endswith(b"f" * 1_000_000)
+        assert salvage(console, post("/again", 100_000)).endswith(b"/again 100000")
 
 
 def test_a_connection_that_is_open_is_served(starved: Starved) -> None:
     for number in range(20):
-        assert starved.get(f"/{number}") == (200, f"/{number} 0".encode())
+        response = starved.ask(f"/{number}")
+        assert (response.status, response.content) == (200, f"/{number} 0".encode())
 
 
 def test_a_new_connection_waits_until_there_is_room_and_the_log_says_so_once(starved: Starved) -> None:
-    with starved.console.connect() as late:
-        late.sendall(get("/late"))
-        assert starved.get("/meanwhile")[0] == 200
+    with Client(starved.console) as late:
+        late.send(get("/late"))
+        assert starved.ask("/meanwhile").status == 200
         assert "Too many open files" in said(starved.console, "cannot accept")
-        assert starved.get("/give")[0] == 200
-        assert late.recv(65536).endswith(b"/late 0")
+        assert starved.ask("/give").status == 200
+        assert late.stream.read().endswith(b"/late 0")
 
 
 def test_a_file_that_cannot_be_opened_is_a_503(starved: Starved) -> None:
-    assert starved.get("/large.bin")[0] == 503
-    assert starved.get("/still")[0] == 200
+    assert starved.ask("/large.bin").status == 503
+    assert starved.ask("/still").status == 200
 
 
 def test_a_large_content_that_cannot_be_stored_is_a_503(starved: Starved) -> None:
-    assert starved.ask(post("/store", 100_000))[0] == 503
+    assert starved.ask("/store", method="POST", content=b"x" * 100_000).status == 503
     assert said(starved.console, "cannot store the content")
 
 
 def test_a_stream_that_is_faster_than_its_client_goes_on(starved: Starved) -> None:
-    starved.sock.sendall(get("/stream"))
+    starved.send(get("/stream"))
     data = starved.stream.read()
     assert data.endswith(b"\r\n0\r\n\r\n")
     assert data.count(b"x" * 65536) == 200
 
 
 def test_an_application_that_cannot_open_its_file_is_a_500(starved: Starved) -> None:
-    assert starved.get("/wrap")[0] == 500
-    assert starved.get("/still")[0] == 200
+    assert starved.ask("/wrap").status == 500
+    assert starved.ask("/still").status == 200

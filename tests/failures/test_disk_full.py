@@ -7,9 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from running import Running
 
-from tests.failures.limited import exchange, get, limited, linux, posix, post, post_chunked
+from tests.client import Client, exchange, salvage
+from tests.failures.limited import get, limited, linux, posix, post, post_chunked
+from tests.running import Start
 
 LENGTH = """
 def app(environ, start_response):
@@ -28,8 +29,8 @@ def test_an_upload_for_which_the_disk_has_no_room_is_a_503(
     # 128 blocks: of 512 bytes or of 1024, as the shell counts.
     with limited("-f 128", LENGTH, tmp_path, "--access-log", "none") as console:
         for _ in range(3):
-            assert exchange(console, upload("/", size))[:13] == b"HTTP/1.1 503 "
-            assert exchange(console, upload("/", 60_000)).endswith(b"60000")
+            assert salvage(console, upload("/", size))[:13] == b"HTTP/1.1 503 "
+            assert salvage(console, upload("/", 60_000)).endswith(b"60000")
         said = console.stop().stderr
     assert said.count("cannot store the content of a request") == 3
     assert "Traceback" not in said
@@ -40,22 +41,22 @@ def test_a_temporary_folder_that_has_gone_is_a_503(tmp_path: Path) -> None:
     (tmp_path / "t").mkdir()
     env = {name: str(tmp_path / "t") for name in ("TMPDIR", "TEMP", "TMP")}
     with limited("", LENGTH, tmp_path, "--access-log", "none", env=env) as console:
-        assert exchange(console, post("/", 100_000)).endswith(b"100000")
+        assert salvage(console, post("/", 100_000)).endswith(b"100000")
         (tmp_path / "t").rmdir()
-        assert exchange(console, post("/", 100_000))[:13] == b"HTTP/1.1 503 "
-        assert exchange(console, get("/")).endswith(b"0")
+        assert salvage(console, post("/", 100_000))[:13] == b"HTTP/1.1 503 "
+        assert salvage(console, get("/")).endswith(b"0")
         (tmp_path / "t").mkdir()
-        assert exchange(console, post("/", 100_000)).endswith(b"100000")
+        assert salvage(console, post("/", 100_000)).endswith(b"100000")
         assert "cannot store the content of a request" in console.stop().stderr
 
 
 @linux
 def test_an_access_log_on_a_full_disk_is_said_once_and_requests_are_served(
-    start: Callable[..., Running], log: pytest.LogCaptureFixture
+    start: Start, log: pytest.LogCaptureFixture
 ) -> None:
     running = start(root=".", access_log="/dev/full")
     for _ in range(5):
-        assert running.exchange(get("/none")).startswith(b"HTTP/1.1 404 ")
+        assert exchange(running, get("/none")).startswith(b"HTTP/1.1 404 ")
     running.stop()
     said = [record.getMessage() for record in log.records if "access log" in record.getMessage()]
     assert len(said) == 1
@@ -65,19 +66,19 @@ def test_an_access_log_on_a_full_disk_is_said_once_and_requests_are_served(
 @posix
 def test_an_access_log_that_may_not_grow_any_more_stops_nothing(tmp_path: Path) -> None:
     with limited("-f 8", LENGTH, tmp_path, "--access-log", "log.txt") as console:
-        with console.connect() as sock, sock.makefile("rb") as stream:
+        with Client(console) as client:
             for _ in range(200):  # some 14 KiB of lines
-                sock.sendall(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
-                while stream.readline() != b"\r\n":
+                client.send(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+                while client.stream.readline() != b"\r\n":
                     pass
-                assert stream.read(1) == b"0"
+                assert client.stream.read(1) == b"0"
         said = console.stop().stderr
     assert said.count("cannot write the access log") == 1
 
 
 @linux
 def test_an_application_that_writes_to_a_full_disk_is_told_and_its_client_gets_a_500(
-    start: Callable[..., Running], log: pytest.LogCaptureFixture
+    start: Start, log: pytest.LogCaptureFixture
 ) -> None:
     def app(environ, start_response):  # type: ignore[no-untyped-def]
         if environ["PATH_INFO"] == "/write":
@@ -87,6 +88,6 @@ def test_an_application_that_writes_to_a_full_disk_is_told_and_its_client_gets_a
         return [b"fine"]
 
     running = start(app)
-    assert running.exchange(get("/write")).startswith(b"HTTP/1.1 500 ")
-    assert running.exchange(get("/")).endswith(b"fine")
+    assert exchange(running, get("/write")).startswith(b"HTTP/1.1 500 ")
+    assert exchange(running, get("/")).endswith(b"fine")
     assert "No space left on device" in log.text

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from running import PATIENCE, Running
 
+from tests import inside
+from tests.client import PATIENCE, Client
 from tests.failures.limited import get
-from tests.live.raw_client import until
-from tpserver.engine.placement import Placement
-from tpserver.engine.routes import Route
+from tests.running import Start
+from tests.waiting import until
 
 
 class Broken(logging.Handler):
@@ -39,7 +40,7 @@ def broken(request: pytest.FixtureRequest) -> Iterator[Broken]:
 
 @pytest.mark.parametrize("where", ["in place", "in the pool"])
 def test_an_error_that_cannot_be_logged_costs_one_request(
-    start: Callable[..., Running], monkeypatch: pytest.MonkeyPatch, broken: Broken, where: str
+    start: Start, monkeypatch: pytest.MonkeyPatch, broken: Broken, where: str
 ) -> None:
     def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
         if environ["PATH_INFO"] == "/fail":
@@ -48,22 +49,16 @@ def test_an_error_that_cannot_be_logged_costs_one_request(
         return [b"fine"]
 
     if where == "in the pool":
-        computing = Route()
-        computing.computing = 1.0
-        monkeypatch.setattr(Placement, "route", lambda *_: computing)
+        inside.run_in_pool(monkeypatch)
     running = start(app, threads=2)
     for _ in range(5):  # more often than there are threads
-        with running.connect() as lost:
-            lost.settimeout(PATIENCE / 10)
-            lost.sendall(get("/fail"))
-            try:
-                while lost.recv(65536):
-                    pass
-            except OSError:
-                pass
-        with running.connect() as sock:
-            sock.settimeout(PATIENCE / 10)
-            sock.sendall(get("/"))
-            assert sock.recv(65536).startswith(b"HTTP/1.1 200 ")
+        with Client(running) as lost, contextlib.suppress(OSError):
+            lost.sock.settimeout(PATIENCE / 10)
+            lost.send(get("/fail"))
+            lost.stream.read()
+        with Client(running) as client:
+            client.sock.settimeout(PATIENCE / 10)
+            client.send(get("/"))
+            assert client.sock.recv(65536).startswith(b"HTTP/1.1 200 ")
     assert broken.tried >= 5
-    until(running, lambda: running.server.admission.running == 0)
+    until(running, lambda: inside.running(running.server) == 0)

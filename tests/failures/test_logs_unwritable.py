@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from running import Running
 
-from tests.failures.limited import exchange, get, limited
+from tests.client import exchange, salvage
+from tests.failures.limited import get, limited
+from tests.running import Start
 
 HELLO = """
 def app(environ, start_response):
@@ -26,7 +26,7 @@ def test_whoever_read_the_access_log_on_stdout_has_gone(tmp_path: Path) -> None:
         port = console.port
         console.process.stdout.close()  # type: ignore[union-attr]
         for _ in range(20):
-            assert exchange(console, get("/")).endswith(b"hello")
+            assert salvage(console, get("/")).endswith(b"hello")
         assert console.port == port
         console.process.stdout = None
         ended = console.stop()
@@ -40,30 +40,28 @@ def test_whoever_read_stderr_has_gone(tmp_path: Path) -> None:
         assert console.port
         console.process.stderr.close()  # type: ignore[union-attr]
         for _ in range(20):
-            assert exchange(console, get("/fail")).startswith(b"HTTP/1.1 500 ")
-            assert exchange(console, get("/")).endswith(b"hello")
+            assert salvage(console, get("/fail")).startswith(b"HTTP/1.1 500 ")
+            assert salvage(console, get("/")).endswith(b"hello")
         console.process.stderr = None
         ended = console.stop()
     assert ended.status == 0
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo") or not hasattr(os, "O_NONBLOCK"), reason="there are no such pipes here")
-def test_the_program_behind_a_named_pipe_ends(
-    start: Callable[..., Running], tmp_path: Path, log: pytest.LogCaptureFixture
-) -> None:
+def test_the_program_behind_a_named_pipe_ends(start: Start, tmp_path: Path, log: pytest.LogCaptureFixture) -> None:
     os.mkfifo(tmp_path / "pipe")
     reading = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
     running = start(root=str(tmp_path), access_log=str(tmp_path / "pipe"))
-    assert running.exchange(get("/none")).startswith(b"HTTP/1.1 404 ")
+    assert exchange(running, get("/none")).startswith(b"HTTP/1.1 404 ")
     os.close(reading)
     for _ in range(20):
-        assert running.exchange(get("/none")).startswith(b"HTTP/1.1 404 ")
+        assert exchange(running, get("/none")).startswith(b"HTTP/1.1 404 ")
     running.stop()
     assert log.text.count("cannot write the access log") == 1
 
 
 def test_the_thread_that_writes_it_cannot_be_started_at_first(
-    start: Callable[..., Running], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     really = threading.Thread.start
     refused = threading.Event()
@@ -77,9 +75,9 @@ def test_the_thread_that_writes_it_cannot_be_started_at_first(
 
     monkeypatch.setattr(threading.Thread, "start", start_thread)
     running = start(root=str(tmp_path), access_log=str(tmp_path / "log.txt"))
-    assert running.exchange(get("/early")).startswith(b"HTTP/1.1 404 ")
+    assert exchange(running, get("/early")).startswith(b"HTTP/1.1 404 ")
     assert refused.wait(20)
     possible.set()
-    assert running.exchange(get("/late")).startswith(b"HTTP/1.1 404 ")
+    assert exchange(running, get("/late")).startswith(b"HTTP/1.1 404 ")
     running.stop()
     assert [line.split(" ")[6] for line in (tmp_path / "log.txt").read_text().splitlines()] == ["/early", "/late"]

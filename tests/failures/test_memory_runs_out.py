@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from running import Running, read_all
 
+from tests import inside
+from tests.client import Client, exchange
 from tests.failures.limited import get, post
-from tests.live.raw_client import until_left
+from tests.running import Start
+from tests.waiting import until_left
 from tpserver import handler
 from tpserver.engine import table
 from tpserver.engine.connection import Connection
-from tpserver.engine.polling import new_poller
 from tpserver.logs import access_log
 from tpserver.spool import Spool
-
-Start = Callable[..., Running]
 
 
 def app(environ: Any, start_response: Any) -> Any:
@@ -50,7 +48,7 @@ PLACES: dict[str, tuple[Any, str]] = {
     "storing a content": (Spool, "new_content"),
     "writing an answer": (Connection, "write"),
     "sending an answer": (Connection, "flush"),
-    "polling": (type(new_poller()), "poll"),
+    "polling": (type(inside.new_poller()), "poll"),
 }
 
 
@@ -60,27 +58,27 @@ def test_a_client_or_two_is_lost_and_the_others_are_served(
 ) -> None:
     shortage = Shortage(monkeypatch, *PLACES[place])
     running = start(app)
-    with running.connect() as there_before:
-        assert running.exchange(post("/", 10)).endswith(b"fine 10")
+    with Client(running) as there_before:
+        assert exchange(running, post("/", 10)).endswith(b"fine 10")
         for _ in range(3):
             shortage.left = 1
-            with running.connect() as sock:
+            with Client(running) as client:
                 try:
-                    sock.sendall(post("/", 10))
-                    read_all(sock)
+                    client.send(post("/", 10))
+                    client.stream.read()
                 except OSError:
                     pass  # it is the one that is lost
-            assert running.exchange(post("/", 10)).endswith(b"fine 10")
+            assert exchange(running, post("/", 10)).endswith(b"fine 10")
         assert shortage.left == 0
-        there_before.sendall(get("/"))
-        assert read_all(there_before).endswith(b"fine 0")
+        there_before.send(get("/"))
+        assert there_before.stream.read().endswith(b"fine 0")
     until_left(running, 0)
     assert "tpserver has a fault" in log.text or "exception" in log.text
 
 
 def test_a_connection_for_which_there_is_no_memory_is_closed(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     running = start(app)
-    assert running.exchange(get("/")).endswith(b"fine 0")
+    assert exchange(running, get("/")).endswith(b"fine 0")
     refused: list[socket.socket] = []
 
     def connection(sock: socket.socket, *arguments: Any) -> Connection:
@@ -91,12 +89,12 @@ def test_a_connection_for_which_there_is_no_memory_is_closed(start: Start, monke
 
     monkeypatch.setattr(table, "Connection", connection)
     try:
-        with running.connect() as lost:
-            lost.settimeout(1.0)
+        with Client(running) as lost:
+            lost.sock.settimeout(1.0)
             ended = b"not yet"
             with contextlib.suppress(OSError):
-                ended = lost.recv(1)
-        assert running.exchange(get("/")).endswith(b"fine 0")
+                ended = lost.sock.recv(1)
+        assert exchange(running, get("/")).endswith(b"fine 0")
         assert ended == b""
     finally:
         refused[0].close()
@@ -108,10 +106,10 @@ def test_the_access_log_goes_on(start: Start, monkeypatch: pytest.MonkeyPatch, t
     running = start(app, access_log=str(tmp_path / "log.txt"))
     shortage.left = 1
     for _ in range(5):
-        assert running.exchange(get("/")).endswith(b"fine 0")
+        assert exchange(running, get("/")).endswith(b"fine 0")
     while shortage.left:
-        assert running.exchange(get("/")).endswith(b"fine 0")
-    assert running.exchange(get("/last")).endswith(b"fine 0")
+        assert exchange(running, get("/")).endswith(b"fine 0")
+    assert exchange(running, get("/last")).endswith(b"fine 0")
     running.stop()
     assert "GET /last " in (tmp_path / "log.txt").read_text()
 
@@ -120,7 +118,7 @@ def test_a_socket_that_cannot_be_made_ready_costs_that_client_only(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     running = start(app)
-    assert running.exchange(get("/")).endswith(b"fine 0")
+    assert exchange(running, get("/")).endswith(b"fine 0")
     really = socket.socket.setblocking
     refused: list[socket.socket] = []
 
@@ -131,7 +129,6 @@ def test_a_socket_that_cannot_be_made_ready_costs_that_client_only(
         really(sock, flag)
 
     monkeypatch.setattr(socket.socket, "setblocking", setblocking)
-    with running.connect() as lost:
-        lost.settimeout(20)
-        assert lost.recv(1) == b""
-    assert running.exchange(get("/")).endswith(b"fine 0")
+    with Client(running) as lost:
+        assert lost.ended()
+    assert exchange(running, get("/")).endswith(b"fine 0")

@@ -2,32 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from running import Running
 
+from tests.client import CLOSE, request, salvage
+from tests.running import Start
 from tpserver.engine.connection import Connection
 from tpserver.wsgi import response as wsgi_response
-
-Start = Callable[..., Running]
-
-
-def request(target: str, *fields: str) -> bytes:
-    return "\r\n".join([f"GET {target} HTTP/1.1", "Host: h", *fields, "", ""]).encode("ascii")
-
-
-def all_that_comes(running: Running, sent: bytes) -> bytes:
-    """Until the server ends the connection, one way or another."""
-    came = b""
-    with running.connect() as client:
-        client.sendall(sent)
-        with contextlib.suppress(ConnectionResetError):
-            while data := client.recv(65536):
-                came += data
-    return came
 
 
 def writes(fields: list[tuple[str, str]], *pieces: bytes) -> Callable[..., Any]:
@@ -62,7 +45,7 @@ def test_a_piece_that_could_not_be_made_may_be_sent_again(start: Start, monkeypa
     monkeypatch.setattr(wsgi_response, "chunk", failing_once(wsgi_response.chunk))
     running = start(writes([], b"one", b"two"))
     for _ in range(2):
-        came = all_that_comes(running, request("/", "Connection: close"))
+        came = salvage(running, request("/", CLOSE))
         assert came.endswith(b"\r\n\r\n3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n")
 
 
@@ -72,9 +55,9 @@ def test_nothing_is_sent_behind_what_was_sent_in_part(
 ) -> None:
     monkeypatch.setattr(Connection, "_send", failing_once(Connection._send))
     running = start(writes(fields, b"one", b"two"))
-    came = all_that_comes(running, request("/") + request("/"))
+    came = salvage(running, request("/") + request("/"))
     assert came == b"", "neither a piece without its head, nor the next answer"
-    assert b"200 OK" in all_that_comes(running, request("/", "Connection: close"))
+    assert b"200 OK" in salvage(running, request("/", CLOSE))
 
 
 def deep(fields: list[tuple[str, str]]) -> Callable[..., Any]:
@@ -108,7 +91,7 @@ def deep(fields: list[tuple[str, str]]) -> Callable[..., Any]:
 def test_an_application_at_the_end_of_its_stack_never_breaks_the_framing(
     start: Start, fields: list[tuple[str, str]]
 ) -> None:
-    came = all_that_comes(start(deep(fields)), request("/deep") + request("/x", "Connection: close"))
+    came = salvage(start(deep(fields)), request("/deep") + request("/x", CLOSE))
     assert came == b"" or came.startswith(b"HTTP/1.1 200 OK\r\n")
     if came:
         head, _, rest = came.partition(b"\r\n\r\n")

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from running import PATIENCE, Running, read_all
 
+from tests import inside
+from tests.client import PATIENCE, Client, exchange
+from tests.running import Running, Start
 from tpserver import make_server
-
-Start = Callable[..., Running]
 
 
 def test_the_server_goes_on_and_says_so(start: Start, monkeypatch: pytest.MonkeyPatch, log: Any) -> None:
@@ -25,12 +24,12 @@ def test_the_server_goes_on_and_says_so(start: Start, monkeypatch: pytest.Monkey
         raise TimeoutError("too late")
 
     # In the middle of a round, and where the loop itself looks whether it is to end.
-    for name, where in (("service_actions", running.server), ("_rest", running.server.watcher)):
+    for place in ("round", "rest"):
         raised.clear()
-        monkeypatch.setattr(where, name, lambda *_: too_late())
-        running.server.watcher.wake()
+        inside.in_the_watcher(monkeypatch, running.server, place, too_late)
+        inside.wake_watcher(running.server)
         assert raised.wait(PATIENCE)
-        assert running.exchange(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n").startswith(b"HTTP/1.1 404 ")
+        assert exchange(running, b"GET / HTTP/1.1\r\nHost: h\r\n\r\n").startswith(b"HTTP/1.1 404 ")
     running.stop()
     assert log.text.count("tpserver has a fault in its watcher, which goes on") == 2
 
@@ -44,7 +43,7 @@ def test_what_is_to_end_the_program_ends_the_server(
         raise error
 
     with make_server("127.0.0.1", 0) as server:
-        monkeypatch.setattr(server, "service_actions", interrupt)
+        inside.in_the_watcher(monkeypatch, server, "round", interrupt)
         with pytest.raises(error):
             server.serve_forever()
 
@@ -65,26 +64,24 @@ def test_one_that_raises_while_another_leader_is_made_does_not_leave_the_server_
 
     with make_server("127.0.0.1", 0, app) as server:
         promoted = threading.Event()
-        submit = server._submit
 
-        def interrupted(work: Any, argument: Any) -> Any:
-            if server.leadership.number > 1 and not promoted.is_set():
+        def interrupt_once() -> None:
+            if inside.term(server) > 1 and not promoted.is_set():
                 promoted.set()
                 signal.raise_signal(signal.SIGINT)
-            return submit(work, argument)
 
-        monkeypatch.setattr(server, "_submit", interrupted)
+        inside.before_submitting(monkeypatch, server, interrupt_once)
         running = Running(server, threading.current_thread())
         answers = []
 
         def ask() -> None:
             try:
-                with running.connect() as slow:
-                    slow.sendall(b"GET /slow HTTP/1.0\r\n\r\n")
+                with Client(running) as slow:
+                    slow.send(b"GET /slow HTTP/1.0\r\n\r\n")
                     assert promoted.wait(PATIENCE)
-                    answers.append(running.exchange(b"GET / HTTP/1.0\r\n\r\n"))
+                    answers.append(exchange(running, b"GET / HTTP/1.0\r\n\r\n"))
                     gate.set()
-                    answers.append(read_all(slow))
+                    answers.append(slow.stream.read())
             finally:
                 gate.set()
                 server.shutdown()
@@ -105,7 +102,7 @@ def test_ctrl_c_ends_a_server_that_has_no_handler_for_it() -> None:
     with make_server("127.0.0.1", 0) as server:
 
         def interrupt() -> None:
-            Running(server, client).exchange(b"GET / HTTP/1.0\r\n\r\n")
+            exchange(Running(server, client), b"GET / HTTP/1.0\r\n\r\n")
             signal.raise_signal(signal.SIGINT)
 
         client = threading.Thread(target=interrupt)

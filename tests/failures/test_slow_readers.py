@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
 
 import pytest
-from running import Running
 
-from tests.live.raw_client import Client, request, turns, until
+from tests import inside
+from tests.client import Client, request
+from tests.running import Start
+from tests.waiting import turns, until
 
 LONG = 8 * 1024 * 1024
 # What a client that reads nothing may have been sent: the system's least, and what this client's own buffer takes.
@@ -16,7 +17,7 @@ TAKEN = 512 * 1024
 
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_NOTSENT_LOWAT"), reason="this system has no such limit")
-def test_the_system_does_not_take_megabytes_for_a_client_that_reads_nothing(start: Callable[..., Running]) -> None:
+def test_the_system_does_not_take_megabytes_for_a_client_that_reads_nothing(start: Start) -> None:
     def app(environ, start_response):  # type: ignore[no-untyped-def]
         start_response("200 OK", [("Content-Length", str(LONG))])
         return [b"x" * LONG]
@@ -27,7 +28,7 @@ def test_the_system_does_not_take_megabytes_for_a_client_that_reads_nothing(star
         left: list[int] = []
 
         def sending() -> bool:
-            left[:] = [one.outbox.size for one in running.server.connections() if one.outbox]
+            left[:] = inside.unsent(running.server)
             return bool(left)
 
         until(running, sending)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 
 import pytest
 
+from tests.client import salvage, several
 from tests.console import Console
-from tests.failures.limited import exchange, get, limited, posix
+from tests.failures.limited import get, limited, posix
 
 CLOSING = """
 import sys
@@ -25,8 +25,8 @@ def app(environ, start_response):
 def test_a_stdout_that_the_application_has_closed_ends_nothing(tmp_path: Path, log: str) -> None:
     with limited("", CLOSING, tmp_path, "--access-log", log) as console:
         assert console.port
-        assert exchange(console, get("/close")).endswith(b"hello")
-        assert exchange(console, get("/")).endswith(b"hello")
+        assert salvage(console, get("/close")).endswith(b"hello")
+        assert salvage(console, get("/")).endswith(b"hello")
         ended = console.stop()
     assert ended.status == 0
     assert "Traceback" not in ended.stderr
@@ -53,21 +53,18 @@ def app(environ, start_response):
 
 def check_clients_get_their_answers_only(console: Console) -> None:
     """Some connections that stay, on which requests take turns until the access log has been written, then the end."""
-    with contextlib.ExitStack() as stack:
-        clients = [stack.enter_context(console.connect()) for _ in range(10)]
+    with several(console, 10) as clients:
         for number in range(30):
             for client in clients:
-                client.sendall(b"GET /%d HTTP/1.1\r\nHost: h\r\n\r\n" % number)
-                answer = client.recv(65536)
-                assert answer.startswith(b"HTTP/1.1 200 ")
-                assert answer.endswith(b"\r\n\r\n/%d" % number)
+                response = client.ask(f"/{number}")
+                assert (response.status, response.content) == (200, f"/{number}".encode())
         console.send()
         for client in clients:
-            assert client.recv(65536) == b""
+            assert client.ended()
 
 
 def closed(console: Console, path: str) -> None:
-    assert exchange(console, get(path)).endswith(path.encode())
+    assert salvage(console, get(path)).endswith(path.encode())
 
 
 @posix

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Any
 
 import pytest
-from running import PATIENCE, Running
 
+from tests import inside
+from tests.client import PATIENCE, Client, exchange
 from tests.failures.limited import get
+from tests.running import Running, Start
 from tpserver import Server, make_server
-from tpserver.engine.placement import Placement
-from tpserver.engine.routes import Route
 
 
 def serving(server: Server) -> threading.Thread:
@@ -22,31 +21,30 @@ def serving(server: Server) -> threading.Thread:
 
 
 def test_a_thread_that_is_about_to_finish_is_not_left_behind(
-    start: Callable[..., Running], monkeypatch: pytest.MonkeyPatch, log: pytest.LogCaptureFixture
+    start: Start, monkeypatch: pytest.MonkeyPatch, log: pytest.LogCaptureFixture
 ) -> None:
     def app(environ, start_response):  # type: ignore[no-untyped-def]
         start_response("200 OK", [])
         return [b"fine"]
 
-    in_the_pool = Route()
-    in_the_pool.computing = 1.0
-    monkeypatch.setattr(Placement, "route", lambda *_: in_the_pool)
+    inside.run_in_pool(monkeypatch)
     running = start(app)
     server = running.server
-    leave = server.admission.leave
 
-    def leave_late(*arguments: Any, **more: Any) -> object:
-        server._down.wait(0.3)  # as long as the server takes to stop, where it does not wait for this
-        return leave(*arguments, **more)
+    def late(leave: Callable[[], object]) -> object:
+        inside.wait_for_end(server, 0.3)  # as long as the server takes to stop, where it does not wait for this
+        return leave()
 
-    monkeypatch.setattr(server.admission, "leave", leave_late)
-    assert running.exchange(get("/")).endswith(b"fine")
+    inside.around_end_of_request(monkeypatch, server, late)
+    assert exchange(running, get("/")).endswith(b"fine")
     running.stop()
     assert not server.left_behind
     assert "left behind" not in log.text
 
 
-def test_what_was_left_behind_ends_while_the_server_serves_again(log: pytest.LogCaptureFixture) -> None:
+def test_what_was_left_behind_ends_while_the_server_serves_again(
+    monkeypatch: pytest.MonkeyPatch, log: pytest.LogCaptureFixture
+) -> None:
     begun, go_on, ended = threading.Event(), threading.Event(), threading.Event()
 
     def app(environ, start_response):  # type: ignore[no-untyped-def]
@@ -58,25 +56,24 @@ def test_what_was_left_behind_ends_while_the_server_serves_again(log: pytest.Log
 
     with make_server("127.0.0.1", 0, app, drain_timeout=0.0) as server:
         first = Running(server, serving(server))
-        with first.connect() as client:
-            client.sendall(get("/hold"))
+        with Client(first) as client:
+            client.send(get("/hold"))
             assert begun.wait(PATIENCE)
-            assert first.exchange(get("/")).endswith(b"fine")  # somebody else leads
+            assert exchange(first, get("/")).endswith(b"fine")  # somebody else leads
             server.shutdown()
             assert server.left_behind
-            leave = server.admission.leave
 
-            def leave_and_tell(*arguments: Any, **more: Any) -> object:
+            def tell(leave: Callable[[], object]) -> object:
                 try:
-                    return leave(*arguments, **more)
+                    return leave()
                 finally:
                     ended.set()
 
-            server.admission.leave = leave_and_tell  # type: ignore[method-assign]
+            inside.around_end_of_request(monkeypatch, server, tell)
             again = Running(server, serving(server))
             go_on.set()
             assert ended.wait(PATIENCE)
-        assert again.exchange(get("/")).endswith(b"fine")
+        assert exchange(again, get("/")).endswith(b"fine")
         again.stop()
         assert not server.left_behind
     assert "fault" not in log.text

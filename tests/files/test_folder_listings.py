@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from static_client import Start, ask, link, plain_app
 
+from tests.apps import plain_app
+from tests.client import CLOSE, ask
+from tests.files.links import link
+from tests.running import Start
 from tpserver.files.folder import Folder, Listing, Redirect
 
 JSON = "Accept: application/json"
-CLOSE = "Connection: close"
 
 
 @pytest.fixture

@@ -6,9 +6,6 @@ import errno
 import json
 import os
 import shutil
-import socket
-import struct
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -16,15 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running import PATIENCE, Running, read_response
-from static_client import Start, ask, connected, eventually, request
 
+from tests import inside
+from tests.client import CLOSE, PATIENCE, Client, ask, request
+from tests.running import Running, Start
+from tests.waiting import eventually
 from tpserver.files import listing_responder as listing
 
 JSON = "Accept: application/json"
-CLOSE = "Connection: close"
-# SO_LINGER's struct: closing resets.
-AT_ONCE = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
 
 class Gate:
@@ -74,15 +70,15 @@ def gated(folder: Path) -> Path:
     return folder
 
 
-def open_at(running: Running, target: str, *lines: str, version: str = "1.1") -> Any:
-    sock = running.connect()
-    sock.sendall(request(target, *lines, version=version))
-    return sock
+def open_at(running: Running, target: str, *lines: str, version: str = "1.1") -> Client:
+    client = Client(running)
+    client.send(request(target, *lines, version=version))
+    return client
 
 
 def finished(running: Running) -> Callable[[], bool]:
     """Whether no thread of the server is at a request."""
-    return lambda: not running.server.admission.running
+    return lambda: not inside.running(running.server)
 
 
 @pytest.fixture
@@ -99,17 +95,16 @@ def test_100_000_entries_are_listed_while_a_quick_request_is_answered(
     (huge / "-gate").touch()
     (tmp_path / "quick.txt").write_bytes(b"quick")
     running = start(root=tmp_path, listing=True)
-    with open_at(running, "/huge/?order=desc", JSON) as sock, sock.makefile("rb") as stream:
+    with open_at(running, "/huge/?order=desc", JSON) as client:
         eventually(lambda: gate.waiting == 1, "the folder is not being listed")
         assert ask(running, "/quick.txt", CLOSE).content == b"quick"
         gate.open()
-        status, fields, content = read_response(stream)
+        response = client.response()
         assert ask(running, "/quick.txt", CLOSE).content == b"quick"
-        found = [entry["name"] for entry in json.loads(content)]
-        assert (status, fields["transfer-encoding"], len(found)) == (200, "chunked", 100_001)
+        found = [entry["name"] for entry in json.loads(response.content)]
+        assert (response.status, response.fields["transfer-encoding"], len(found)) == (200, "chunked", 100_001)
         assert found == sorted(found, reverse=True)
-        sock.sendall(request("/quick.txt"))  # and the connection goes on
-        assert read_response(stream)[2] == b"quick"
+        assert client.ask("/quick.txt").content == b"quick", "the connection does not go on"
 
 
 def test_two_large_listings_are_made_at_once_and_a_third_gets_503(
@@ -124,9 +119,8 @@ def test_two_large_listings_are_made_at_once_and_a_third_gets_503(
         assert (refused.status, refused.fields["retry-after"]) == (503, "2")
         assert ask(running, "/quick.txt", CLOSE).content == b"quick"
         gate.open()
-        for sock in (one, two):
-            with sock.makefile("rb") as stream:
-                assert json.loads(read_response(stream)[2])[0]["name"] == "-gate"
+        for client in (one, two):
+            assert json.loads(client.response().content)[0]["name"] == "-gate"
     eventually(finished(running), "a listing has not ended")
     assert ask(running, "/large/", CLOSE).status == 200
 
@@ -160,13 +154,13 @@ def test_a_client_that_does_not_read_holds_no_thread_and_gets_all_later(
     # More than sockets hold.
     monkeypatch.setattr(listing, "json_list", lambda entries, view: (b"x" * 65536 for _ in range(400)))
     running = start(root=tmp_path, listing=True)
-    with open_at(running, "/large/", JSON, version=version) as sock, sock.makefile("rb") as stream:
+    with open_at(running, "/large/", JSON, version=version) as client:
         eventually(lambda: bool(stored), "nothing was stored")
         eventually(finished(running), "the thread waits for the client")
         assert stored[0] > 10 * 65536
-        status, fields, content = read_response(stream)
-    assert (status, content == b"x" * 65536 * 400) == (200, True)
-    assert ("transfer-encoding" in fields) == (version == "1.1")
+        response = client.response()
+    assert (response.status, response.content == b"x" * 65536 * 400) == (200, True)
+    assert ("transfer-encoding" in response.fields) == (version == "1.1")
 
 
 def test_clients_that_do_not_read_large_listings_cannot_fill_the_disk(
@@ -191,8 +185,7 @@ def test_clients_that_do_not_read_large_listings_cannot_fill_the_disk(
             clients.append(lagging.enter_context(open_at(running, "/large/", JSON)))
             eventually(lambda wanted=number + 1: len(stored) == wanted, "nothing was stored")  # type: ignore[misc]
         assert ask(running, "/large/", CLOSE).status == 503
-        with clients[0].makefile("rb") as stream:
-            assert len(read_response(stream)[2]) == 400 * 65536
+        assert len(clients[0].response().content) == 400 * 65536
         eventually(lambda: ask(running, "/large/", CLOSE).status == 200, "the one that has read all still counts")
 
 
@@ -211,10 +204,9 @@ def test_a_client_that_has_gone_ends_its_listing(
 
     monkeypatch.setattr(listing, "json_list", endless)
     running = start(root=tmp_path, listing=True)
-    with open_at(running, "/large/", JSON) as sock:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
+    open_at(running, "/large/", JSON).reset()
     gone.set()
-    eventually(lambda: bool(made) and not running.server.admission.running, "it is listed for nobody")
+    eventually(lambda: bool(made) and not inside.running(running.server), "it is listed for nobody")
     assert ask(running, "/large/", CLOSE).status == 200
 
 
@@ -230,10 +222,10 @@ def test_a_listing_that_fails_half_way_does_not_pass_for_whole(
 
     monkeypatch.setattr(listing, "json_list", failing)
     running = start(root=tmp_path, listing=True)
-    with open_at(running, "/large/", JSON, version=version) as sock:
+    with open_at(running, "/large/", JSON, version=version) as client:
         received = b""
         try:
-            while data := sock.recv(65536):
+            while data := client.sock.recv(65536):
                 received += data
             reset = False
         except ConnectionResetError:
@@ -257,11 +249,11 @@ def test_a_full_disk_breaks_a_slow_clients_listing_off(
     monkeypatch.setattr(listing, "json_list", lambda entries, view: (b"x" * 65536 for _ in range(400)))
     fill(tmp_path / "large", 3)
     running = start(root=tmp_path, listing=True)
-    with connected(running) as (sock, stream):
-        sock.sendall(request("/large/", JSON))
+    with Client(running) as client:
+        client.send(request("/large/", JSON))
         eventually(lambda: "No space left on device" in log.text, "nobody says why")
         with pytest.raises((ConnectionResetError, AssertionError, ValueError)):
-            read_response(stream)
+            client.response()
 
 
 def test_a_folder_that_cannot_be_opened_for_want_of_descriptors_is_503(

@@ -5,45 +5,17 @@ from __future__ import annotations
 import gzip
 import os
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
-from static_client import Start, ask, link
-from variants_client import BROWSER, Chooser, write
 
-from tpserver.files import file as file_module
-from tpserver.files import folder
-from tpserver.files.variants import is_current, may_hold
+from tests.client import ask
+from tests.files.choosing import BROWSER, Chooser, write
+from tests.files.sidecars import GZIP, TEXT, ZSTD, leave_only
+from tests.running import Start
+from tpserver.files.variants import is_current
 
-TEXT = b"let x = 'a text that is worth it';\n" * 100
-GZIP = gzip.compress(TEXT, mtime=0)
-ZSTD = b"\x28\xb5\x2f\xfdz"
 SECOND = 1_000_000_000
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Path:
-    """A folder with a file and three sidecars, which hold something else, to be told apart."""
-    plain = write(tmp_path / "app.js", TEXT)
-    for extension, content in ((".gz", GZIP), (".br", b"br"), (".zst", ZSTD)):
-        write(tmp_path / f"app.js{extension}", content, like=plain)
-    return tmp_path
-
-
-def sidecars(root: Path, *names: str) -> None:
-    """Leaves only these."""
-    for extension in (".gz", ".br", ".zst"):
-        if f"app.js{extension}" not in names:
-            (root / f"app.js{extension}").unlink()
-
-
-# -- as a client sees it
-
-
-@pytest.fixture(autouse=True)
-def settled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What has just been written is taken for old: it will not change again without another time."""
-    monkeypatch.setattr(folder, "_TICK_NS", 0)
+pytestmark = pytest.mark.usefixtures("settled")
 
 
 @pytest.mark.parametrize(
@@ -216,19 +188,19 @@ def test_of_equal_quality_the_smallest_is_taken(site: Path) -> None:
 
 
 def test_a_sidecar_that_is_no_smaller_is_not_used(site: Path) -> None:
-    sidecars(site, "app.js.gz")
+    leave_only(site, "app.js.gz")
     write(site / "app.js.gz", GZIP[:2] + b"x" * (len(TEXT) - 6) + GZIP[-4:], like=site / "app.js")
     assert Chooser(site).coding("/app.js") == ""
 
 
 def test_an_empty_sidecar_is_not_used(site: Path) -> None:
-    sidecars(site, "app.js.gz")
+    leave_only(site, "app.js.gz")
     write(site / "app.js.gz", b"", like=site / "app.js")
     assert Chooser(site).coding("/app.js") == ""
 
 
 def test_a_sidecar_that_is_older_than_its_file_is_not_used(site: Path) -> None:
-    sidecars(site, "app.js.gz")
+    leave_only(site, "app.js.gz")
     write(site / "app.js.gz", GZIP, like=site / "app.js", older=1)
     file = Chooser(site).ask("/app.js")
     assert (file.coding, file.varies) == ("", False)
@@ -266,203 +238,3 @@ def test_an_unknown_kind_of_file_varies_when_it_has_a_sidecar(tmp_path: Path) ->
     chooser.next_second()
     assert b"Vary: Accept-Encoding\r\n" in chooser.ask("/level.data", None).lines
     assert chooser.coding("/level.data") == "br"
-
-
-# -- changes
-
-
-def test_a_new_sidecar_is_seen_within_a_second(site: Path) -> None:
-    sidecars(site, "app.js.gz")
-    chooser = Chooser(site)
-    assert chooser.coding("/app.js") == "gzip"
-    write(site / "app.js.br", b"br", like=site / "app.js")
-    chooser.next_second()
-    assert chooser.coding("/app.js") == "br"
-
-
-def test_a_removed_sidecar_is_missed_at_once(site: Path) -> None:
-    chooser = Chooser(site)
-    assert chooser.coding("/app.js") == "br"
-    (site / "app.js.br").unlink()
-    assert chooser.coding("/app.js", "br") == ""
-    assert chooser.coding("/app.js") == "zstd"
-
-
-def test_a_rewritten_sidecar_is_seen_at_once(site: Path) -> None:
-    chooser = Chooser(site)
-    before = chooser.ask("/app.js", "gzip")
-    other = GZIP[:-8] + b"!" + GZIP[-8:]
-    write(site / "app.js.gz", other, like=site / "app.js")
-    after = chooser.ask("/app.js", "gzip")
-    assert (before.content, after.content) == (GZIP, other)
-    assert before.validators.etag != after.validators.etag
-
-
-def test_an_edit_of_the_file_is_seen_at_once(site: Path) -> None:
-    chooser = Chooser(site)
-    assert chooser.coding("/app.js") == "br"
-    later = write(site / "app.js", TEXT + b"more").stat().st_mtime_ns + SECOND
-    os.utime(site / "app.js", ns=(later, later))
-    file = chooser.ask("/app.js")
-    assert (file.coding, file.content) == ("", TEXT + b"more")
-
-
-def test_what_was_made_of_a_sidecar_is_made_once(site: Path) -> None:
-    chooser = Chooser(site)
-    first = chooser.ask("/app.js")
-    chooser.next_second()
-    assert chooser.ask("/app.js") is first
-
-
-def test_a_file_with_sidecars_is_looked_at_seldom(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    chooser = Chooser(site)
-    chooser.ask("/app.js", "gzip")
-    looks: list[object] = []
-
-    def counted(name: str) -> object:
-        real = getattr(os, name)
-
-        def call(*how: object, **more: object) -> object:
-            looks.append(how)
-            return real(*how, **more)
-
-        return call
-
-    for name in ("stat", "access", "open"):
-        monkeypatch.setattr(os, name, counted(name))
-    chooser.ask("/app.js", "gzip")
-    assert len(looks) == 2  # the file, and the one sidecar that is used
-    looks.clear()
-    chooser.ask("/app.js", "")
-    assert len(looks) == 1
-
-
-def test_a_date_in_the_future_is_told_when_its_time_has_come(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    now = [784111776.0]
-    monkeypatch.setattr(file_module, "time", SimpleNamespace(time=lambda: now[0]))
-    for name in ("app.js", "app.js.gz"):
-        os.utime(site / name, (now[0] + 1, now[0] + 1))
-    chooser = Chooser(site)
-    assert b"Last-Modified" not in chooser.ask("/app.js", "gzip").lines
-    now[0] += 1
-    file = chooser.ask("/app.js", "gzip")
-    assert file.coding == "gzip"
-    assert b"Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\n" in file.lines
-
-
-# -- what is no sidecar
-
-
-@pytest.mark.parametrize(
-    ("coding", "first", "last", "length", "expected"),
-    [
-        ("gzip", b"\x1f\x8b\x08\x00", b"\x05\0\0\0", 5, True),
-        ("gzip", b"\x1f\x8b\x08\x00", b"\x05\0\0\0", 2**32 + 5, True),
-        ("gzip", b"\x1f\x8b\x08\x00", b"\x05\0\0\0", 6, False),
-        ("gzip", b"\x1f\x8b\x08\x00", b"\0\0\0\x05", 5, False),
-        ("gzip", b"let ", b"\x05\0\0\0", 5, False),
-        ("gzip", b"\x1f", b"\x1f", 31, False),
-        ("zstd", b"\x28\xb5\x2f\xfd", b"????", 5, True),
-        ("zstd", b"\x28\xb5\x2f", b"????", 5, False),
-        ("zstd", b"\x1f\x8b\x08\x00", b"????", 5, False),
-        ("br", b"????", b"????", 5, True),
-    ],
-)
-def test_what_a_sidecar_begins_and_ends_with(
-    coding: str, first: bytes, last: bytes, length: int, expected: bool
-) -> None:
-    assert may_hold(coding, first, last, length) is expected
-
-
-@pytest.mark.parametrize("kept", ["in memory", "on disk"])
-@pytest.mark.parametrize(("extension", "coding"), [(".gz", "gzip"), (".zst", "zstd")], ids=["gzip", "zstd"])
-def test_what_is_not_coded_is_not_sent_as_if_it_were(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, kept: str, extension: str, coding: str
-) -> None:
-    text = b"x" * (3_000 if kept == "in memory" else 300_000)
-    plain = write(tmp_path / "app.js", text)
-    write(tmp_path / f"app.js{extension}", text[:-10], like=plain)  # copied, and cut off
-    chooser = Chooser(tmp_path)
-    for _ in range(3):
-        file = chooser.ask("/app.js")
-        assert (file.coding, file.varies) == ("", False)
-        chooser.next_second()
-    write(tmp_path / f"app.js{extension}", text[:-20], like=plain)
-    assert chooser.coding("/app.js") == ""
-    assert [record.levelname for record in caplog.records] == ["WARNING"]
-    assert f"app.js{extension}" in caplog.text
-
-
-def test_a_gzip_file_of_another_version_is_not_used(site: Path) -> None:
-    sidecars(site, "app.js.gz")
-    write(site / "app.js.gz", gzip.compress(TEXT + b"more"), like=site / "app.js")
-    assert Chooser(site).coding("/app.js") == ""
-
-
-def test_a_large_gzip_file_is_looked_at_on_the_disk(tmp_path: Path) -> None:
-    text = os.urandom(200_000) + bytes(200_000)
-    plain = write(tmp_path / "level.data", text)
-    coded = gzip.compress(text)
-    write(tmp_path / "level.data.gz", coded, like=plain)
-    file = Chooser(tmp_path).ask("/level.data")
-    assert (file.coding, file.content, file.size) == ("gzip", None, len(coded))
-
-
-def test_what_was_no_sidecar_is_one_when_it_is_written_anew(site: Path) -> None:
-    sidecars(site, "app.js.gz")
-    write(site / "app.js.gz", b"none", like=site / "app.js")
-    chooser = Chooser(site)
-    assert chooser.coding("/app.js") == ""
-    write(site / "app.js.gz", GZIP, like=site / "app.js")
-    chooser.next_second()
-    assert chooser.coding("/app.js") == "gzip"
-
-
-def test_a_sidecar_that_leads_out_of_the_folder_is_not_used(tmp_path: Path) -> None:
-    root = tmp_path / "root"
-    root.mkdir()
-    plain = write(root / "app.js", TEXT)
-    write(tmp_path / "secret", GZIP, like=plain)
-    link(root / "app.js.gz", "../secret")
-    assert Chooser(root).ask("/app.js").content == TEXT
-
-
-def test_a_sidecar_that_is_a_link_within_the_folder_is_used(site: Path) -> None:
-    sidecars(site, "app.js.gz")
-    (site / "app.js.gz").rename(site / "elsewhere")
-    link(site / "app.js.gz", "elsewhere")
-    assert Chooser(site).ask("/app.js").content == GZIP
-
-
-def test_a_folder_is_no_sidecar(site: Path) -> None:
-    sidecars(site)
-    (site / "app.js.gz").mkdir()
-    write(site / "app.js.gz" / "index.html", GZIP, like=site / "app.js")
-    assert Chooser(site).ask("/app.js").content == TEXT
-
-
-def test_a_page_that_is_found_without_its_extension_is_no_sidecar(site: Path) -> None:
-    sidecars(site)
-    (site / "app.js.gz").mkdir()
-    write(site / "app.js.gz.html", GZIP, like=site / "app.js")
-    assert Chooser(site, try_html=True).ask("/app.js").content == TEXT
-
-
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no FIFOs")
-def test_a_fifo_is_no_sidecar(site: Path) -> None:
-    sidecars(site)
-    os.mkfifo(site / "app.js.gz")
-    assert Chooser(site).ask("/app.js").content == TEXT
-
-
-# -- what is remembered
-
-
-def test_fields_of_every_kind_do_not_fill_the_memory(site: Path) -> None:
-    chooser = Chooser(site)
-    for number in range(2000):
-        chooser.ask("/app.js", f"gzip;q=0.{number % 1000:03}, x{number}")
-        chooser.ask("/app.js", "gzip, " + "x" * 300 + str(number))
-    assert len(chooser.variants._accepted) <= 256
-    assert max(map(len, chooser.variants._accepted)) <= 256
-    assert len(chooser.variants._known) < 10

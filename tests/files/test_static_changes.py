@@ -7,7 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from static_client import Start, ask, connected, eventually, link, plain_app, read_head, request
+
+from tests.apps import plain_app
+from tests.client import Client, ask, request
+from tests.files.links import link
+from tests.running import Start
+from tests.waiting import eventually
 
 SMALL, LARGE = 100, 200_000
 SIZES = pytest.mark.parametrize("size", [SMALL, LARGE])
@@ -54,11 +59,10 @@ def test_an_edited_file_is_sent_as_it_is_now(
 def test_it_shows_on_a_connection_that_is_kept(start: Start, tmp_path: Path, size: int) -> None:
     path = tmp_path / "a.txt"
     path.write_bytes(b"1" * size)
-    with connected(start(root=str(tmp_path))) as (sock, stream):
+    with Client(start(root=str(tmp_path))) as client:
         for digit in (b"1", b"2", b"3"):
             replace(path, digit * size)
-            sock.sendall(request("/a.txt"))
-            assert stream.read(int(read_head(stream).fields["content-length"])) == digit * size
+            assert client.ask("/a.txt").content == digit * size
 
 
 @SIZES
@@ -164,9 +168,9 @@ def test_requests_in_one_packet_may_lie_on_both_sides_of_an_edit(start: Start, t
         replace(path, b"2")
         return plain_app(environ, start_response)
 
-    with connected(start(edit, root=str(tmp_path))) as (sock, stream):
-        sock.sendall(request("/a.txt") + request("/edit", method="POST") + request("/a.txt"))
-        contents = [stream.read(int(read_head(stream).fields["content-length"])) for _ in range(3)]
+    with Client(start(edit, root=str(tmp_path))) as client:
+        client.send(request("/a.txt") + request("/edit", method="POST") + request("/a.txt"))
+        contents = [client.response().content for _ in range(3)]
     assert contents == [b"1", b"POST /edit ", b"2"]
 
 

@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from static_client import Start, ask, link, plain_app
 
+from tests.apps import plain_app
+from tests.client import ask
+from tests.files.links import link
+from tests.running import Start
 from tpserver.errors import UsageError
 from tpserver.files.file import File
 from tpserver.files.folder import Folder

@@ -10,8 +10,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from static_client import Start, ask, connected, plain_app, read_head, request
 
+from tests.apps import plain_app
+from tests.client import CLOSE, Client, ask, request, several
+from tests.running import Start
 from tpserver.files import folder
 
 
@@ -137,23 +139,23 @@ def test_options_says_what_can_be_done(start: Start, root: Path, target: str) ->
 
 def test_one_connection_serves_many_files(start: Start, root: Path) -> None:
     running = start(root=str(root))
-    with connected(running) as (sock, stream):
+    with Client(running) as client:
         for target, size in [("/a.txt", 10), ("/large.bin", 256 * 1024), ("/empty.txt", 0), ("/a.txt", 10)] * 3:
-            sock.sendall(request(target))
-            answer = read_head(stream)
+            client.send(request(target))
+            answer = client.head()
             assert answer.status == 200
             assert "connection" not in answer.fields
-            assert len(stream.read(size)) == size == int(answer.fields["content-length"])
+            assert len(client.stream.read(size)) == size == int(answer.fields["content-length"])
 
 
 def test_many_files_asked_for_in_one_packet_come_in_their_order(start: Start, root: Path) -> None:
     running = start(root=str(root))
-    with connected(running) as (sock, stream):
-        sock.sendall(b"".join(request(target) for target in ["/a.txt", "/large.bin", "/nothing", "/sub/"]))
+    with Client(running) as client:
+        client.send(b"".join(request(target) for target in ["/a.txt", "/large.bin", "/nothing", "/sub/"]))
         for status, length in [(200, 10), (200, 256 * 1024), (404, None), (200, 12)]:
-            answer = read_head(stream)
+            answer = client.head()
             assert answer.status == status
-            content = stream.read(int(answer.fields["content-length"]))
+            content = client.stream.read(int(answer.fields["content-length"]))
             assert length in (None, len(content))
 
 
@@ -165,19 +167,19 @@ def test_an_old_client_gets_a_file_and_the_end(start: Start, root: Path) -> None
 
 @pytest.mark.parametrize("target", ["/a.txt", "/large.bin", "/nothing"])
 def test_an_old_client_that_asks_may_keep_its_connection(start: Start, root: Path, target: str) -> None:
-    with connected(start(root=str(root))) as (sock, stream):
+    with Client(start(root=str(root))) as client:
         for _ in range(2):
-            sock.sendall(request(target, "Connection: keep-alive", version="1.0"))
-            answer = read_head(stream)
+            client.send(request(target, "Connection: keep-alive", version="1.0"))
+            answer = client.head()
             assert answer.fields["connection"] == "keep-alive"
-            stream.read(int(answer.fields["content-length"]))
+            client.stream.read(int(answer.fields["content-length"]))
 
 
 def test_a_client_that_is_done_is_told_so(start: Start, root: Path) -> None:
-    with connected(start(root=str(root))) as (sock, stream):
-        sock.sendall(request("/a.txt", "Connection: close"))
-        assert read_head(stream).fields["connection"] == "close"
-        assert stream.read() == b"some text\n"
+    with Client(start(root=str(root))) as client:
+        client.send(request("/a.txt", CLOSE))
+        assert client.head().fields["connection"] == "close"
+        assert client.stream.read() == b"some text\n"
 
 
 def test_two_clients_get_their_own_file_at_once(start: Start, tmp_path: Path) -> None:
@@ -185,23 +187,23 @@ def test_two_clients_get_their_own_file_at_once(start: Start, tmp_path: Path) ->
     for name in "ab":
         (tmp_path / name).write_bytes(name.encode() * size)
     running = start(root=str(tmp_path))
-    with connected(running) as (one, from_one), connected(running) as (other, from_other):
-        one.sendall(request("/a"))
-        other.sendall(request("/b"))
-        for stream in (from_one, from_other):
-            assert int(read_head(stream).fields["content-length"]) == size
+    with Client(running) as one, Client(running) as other:
+        one.send(request("/a"))
+        other.send(request("/b"))
+        for client in (one, other):
+            assert int(client.head().fields["content-length"]) == size
         step = 64 * 1024
         for _ in range(size // step):
-            assert from_one.read(step) == b"a" * step
-            assert from_other.read(step) == b"b" * step
+            assert one.stream.read(step) == b"a" * step
+            assert other.stream.read(step) == b"b" * step
 
 
 def test_content_that_nobody_wants_is_read_past(start: Start, root: Path) -> None:
-    with connected(start(root=str(root))) as (sock, stream):
-        sock.sendall(request("/a.txt", content=b"GET /nothing HTTP/1.1\r\n\r\n") + request("/empty.txt"))
-        assert read_head(stream).fields["content-length"] == "10"
-        assert stream.read(10) == b"some text\n"
-        assert read_head(stream).fields["content-length"] == "0"
+    with Client(start(root=str(root))) as client:
+        client.send(request("/a.txt", content=b"GET /nothing HTTP/1.1\r\n\r\n") + request("/empty.txt"))
+        assert client.head().fields["content-length"] == "10"
+        assert client.stream.read(10) == b"some text\n"
+        assert client.head().fields["content-length"] == "0"
 
 
 @pytest.mark.parametrize("size", [folder.SMALL - 1, folder.SMALL, folder.SMALL + 1])
@@ -297,14 +299,12 @@ def test_everything_in_the_folder_goes_on_working_while_every_application_thread
         return plain_app(environ, start_response)  # type: ignore[arg-type]
 
     running = start(hang, root=str(root), threads=2)
-    clients = [running.connect() for _ in range(2)]
-    try:
-        for client in clients:
-            client.sendall(request("/hang", "Connection: close"))
-            assert begun.acquire(timeout=20)
-        assert ask(running, "/a.txt").content == b"some text\n"
-        assert ask(running, "/large.bin").content == bytes(range(256)) * 1024
-    finally:
-        go_on.set()
-        for client in clients:
-            client.close()
+    with several(running, 2) as clients:
+        try:
+            for client in clients:
+                client.send(request("/hang", CLOSE))
+                assert begun.acquire(timeout=20)
+            assert ask(running, "/a.txt").content == b"some text\n"
+            assert ask(running, "/large.bin").content == bytes(range(256)) * 1024
+        finally:
+            go_on.set()

@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from static_client import Start, ask, plain_app
+
+from tests.apps import plain_app
+from tests.client import ask
+from tests.running import Start
 
 
 @pytest.fixture

@@ -11,7 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from static_client import Start, ask, connected, eventually, read_head, request
+
+from tests.client import CLOSE, Client, ask, request
+from tests.running import Start
+from tests.waiting import eventually
 
 SIZE = 20 * 1024 * 1024
 STEP = 256 * 1024
@@ -41,46 +44,49 @@ def digest(stream: Any, length: int) -> str:
 
 
 def test_a_large_file_arrives_whole(start: Start, large: Path) -> None:
-    with large.open("rb") as stream:
-        expected = digest(stream, SIZE)
-    with connected(start(root=str(large.parent))) as (sock, stream):
+    with large.open("rb") as file:
+        expected = digest(file, SIZE)
+    with Client(start(root=str(large.parent))) as client:
         for _ in range(2):
-            sock.sendall(request("/large.bin"))
-            assert read_head(stream).fields["content-length"] == str(SIZE)
-            assert digest(stream, SIZE) == expected
+            client.send(request("/large.bin"))
+            assert client.head().fields["content-length"] == str(SIZE)
+            assert digest(client.stream, SIZE) == expected
 
 
 def test_an_old_client_gets_a_large_file_whole(start: Start, large: Path) -> None:
-    with connected(start(root=str(large.parent))) as (sock, stream):
-        sock.sendall(request("/large.bin", version="1.0"))
-        read_head(stream)
-        digest(stream, SIZE)
-        assert stream.read() == b""
+    with Client(start(root=str(large.parent))) as client:
+        client.send(request("/large.bin", version="1.0"))
+        client.head()
+        digest(client.stream, SIZE)
+        assert client.stream.read() == b""
 
 
 def test_others_are_served_while_a_client_does_not_read(start: Start, large: Path) -> None:
     (large.parent / "a.txt").write_bytes(b"small")
     running = start(root=str(large.parent))
-    with connected(running) as (sock, stream):
-        sock.sendall(request("/large.bin"))
-        read_head(stream)
+    with Client(running) as client:
+        client.send(request("/large.bin"))
+        client.head()
         for _ in range(10):
             assert ask(running, "/a.txt").content == b"small"
-        digest(stream, SIZE)
+        digest(client.stream, SIZE)
+
+
+def received(client: Client) -> int:
+    """How many bytes come until the connection ends, one way or another."""
+    length = 0
+    with contextlib.suppress(ConnectionResetError):
+        while data := client.stream.read(STEP):
+            length += len(data)
+    return length
 
 
 def test_a_file_that_is_truncated_meanwhile_ends_the_connection_too_early(start: Start, large: Path) -> None:
-    with connected(start(root=str(large.parent))) as (sock, stream):
-        sock.sendall(request("/large.bin") + request("/large.bin"))
-        assert read_head(stream).fields["content-length"] == str(SIZE)
+    with Client(start(root=str(large.parent))) as client:
+        client.send(request("/large.bin") + request("/large.bin"))
+        assert client.head().fields["content-length"] == str(SIZE)
         os.truncate(large, 1000)
-        received = 0
-        try:
-            while data := stream.read(STEP):
-                received += len(data)
-        except ConnectionResetError:
-            pass
-        assert received < SIZE
+        assert received(client) < SIZE
 
 
 @pytest.mark.parametrize("asked", ["", "bytes=0-", "bytes=0-999999,2000000-"])
@@ -89,44 +95,36 @@ def test_a_file_that_is_written_anew_meanwhile_never_comes_as_a_whole(
     start: Start, large: Path, asked: str, length: int
 ) -> None:
     """Half of it would be of one version and half of another, and its length right."""
-    with connected(start(root=str(large.parent))) as (sock, stream):
-        sock.sendall(request("/large.bin", *([f"Range: {asked}"] if asked else [])))
-        promised = int(read_head(stream).fields["content-length"])
+    with Client(start(root=str(large.parent))) as client:
+        client.send(request("/large.bin", *([f"Range: {asked}"] if asked else [])))
+        promised = int(client.head().fields["content-length"])
         with large.open("r+b") as rewritten:
             rewritten.write(b"n" * length)
             rewritten.truncate(length)
-        received = 0
-        try:
-            while data := stream.read(STEP):
-                received += len(data)
-        except ConnectionResetError:
-            pass
-        assert received < promised
+        assert received(client) < promised
 
 
 def test_a_file_that_is_cut_off_is_whole_again_at_the_next_request(start: Start, large: Path) -> None:
     running = start(root=str(large.parent))
-    with connected(running) as (sock, stream):
-        sock.sendall(request("/large.bin"))
-        read_head(stream)
+    with Client(running) as client:
+        client.send(request("/large.bin"))
+        client.head()
         large.write_bytes(b"new")
-        with contextlib.suppress(ConnectionResetError):
-            while stream.read(STEP):
-                pass
+        received(client)
     assert ask(running, "/large.bin").content == b"new"
 
 
 def test_a_file_that_grows_meanwhile_is_sent_as_long_as_it_was(start: Start, large: Path) -> None:
-    with connected(start(root=str(large.parent))) as (sock, stream):
-        sock.sendall(request("/large.bin"))
-        read_head(stream)
+    with Client(start(root=str(large.parent))) as client:
+        client.send(request("/large.bin"))
+        client.head()
         with large.open("ab") as more:
             more.write(b"more")
-        digest(stream, SIZE)
-        sock.sendall(request("/large.bin", "Connection: close"))
-        assert read_head(stream).fields["content-length"] == str(SIZE + 4)
-        digest(stream, SIZE)
-        assert stream.read() == b"more"
+        digest(client.stream, SIZE)
+        client.send(request("/large.bin", CLOSE))
+        assert client.head().fields["content-length"] == str(SIZE + 4)
+        digest(client.stream, SIZE)
+        assert client.stream.read() == b"more"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps an open file from being replaced")
@@ -134,20 +132,20 @@ def test_a_file_that_grows_meanwhile_is_sent_as_long_as_it_was(start: Start, lar
 def test_a_file_that_is_replaced_or_deleted_meanwhile_is_sent_to_its_end(
     start: Start, large: Path, change: str
 ) -> None:
-    with large.open("rb") as stream:
-        expected = digest(stream, SIZE)
-    with connected(start(root=str(large.parent))) as (sock, stream):
-        sock.sendall(request("/large.bin"))
-        read_head(stream)
+    with large.open("rb") as file:
+        expected = digest(file, SIZE)
+    with Client(start(root=str(large.parent))) as client:
+        client.send(request("/large.bin"))
+        client.head()
         if change == "replace":
             large.with_name("new").write_bytes(b"new")
             os.replace(large.with_name("new"), large)
         else:
             large.unlink()
-        assert digest(stream, SIZE) == expected
-        sock.sendall(request("/large.bin", "Connection: close"))
-        answer = read_head(stream)
-        assert (answer.status, stream.read() == b"new") == ((200, True) if change == "replace" else (404, False))
+        assert digest(client.stream, SIZE) == expected
+        client.send(request("/large.bin", CLOSE))
+        answer = client.head()
+        assert (answer.status, client.stream.read() == b"new") == ((200, True) if change == "replace" else (404, False))
 
 
 GIB = 1 << 30
@@ -205,14 +203,14 @@ def test_beyond_the_end_of_five_gibibytes(start: Start, huge: Path) -> None:
 def test_the_size_of_a_huge_file_is_told_and_it_begins_to_come(start: Start, huge: Path) -> None:
     running = start(root=str(huge.parent))
     assert ask(running, "/huge.bin", method="HEAD").fields["content-length"] == str(5 * GIB)
-    with connected(running) as (sock, stream):
-        sock.sendall(request("/huge.bin"))
-        assert read_head(stream).fields["content-length"] == str(5 * GIB)
-        assert stream.read(STEP) == bytes(STEP)
-    with connected(running) as (sock, stream):
-        sock.sendall(request("/huge.bin", f"Range: bytes={4 * GIB - STEP}-"))
-        assert read_head(stream).fields["content-length"] == str(GIB + STEP)
-        assert stream.read(STEP + 4) == bytes(STEP - 4) + b"fourTH.."
+    with Client(running) as client:
+        client.send(request("/huge.bin"))
+        assert client.head().fields["content-length"] == str(5 * GIB)
+        assert client.stream.read(STEP) == bytes(STEP)
+    with Client(running) as client:
+        client.send(request("/huge.bin", f"Range: bytes={4 * GIB - STEP}-"))
+        assert client.head().fields["content-length"] == str(GIB + STEP)
+        assert client.stream.read(STEP + 4) == bytes(STEP - 4) + b"fourTH.."
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="only Linux tells which files are open")
@@ -228,9 +226,9 @@ def test_a_file_is_closed_when_its_reader_has_left(start: Start, large: Path) ->
 
     running = start(root=str(large.parent))
     for method in ("GET", "HEAD"):
-        with connected(running) as (sock, stream):
-            sock.sendall(request("/large.bin", method=method))
-            read_head(stream)
+        with Client(running) as client:
+            client.send(request("/large.bin", method=method))
+            client.head()
             assert is_open() is (method == "GET")
         eventually(lambda: not is_open(), "the file is still open")
     ask(running, "/large.bin", "If-None-Match: *")

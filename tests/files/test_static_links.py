@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from static_client import Start, ask, link
 
+from tests.client import ask
+from tests.files.links import link
+from tests.running import Start
 from tpserver.files.folder import Folder
 from tpserver.files.opening import CAREFUL
 

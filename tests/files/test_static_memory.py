@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from console import Console, tpserver
-from static_client import link, read_head, request
 
+from tests.client import Client, request
+from tests.console import Console, tpserver
+from tests.files.links import link
 from tpserver.files.folder import ENTRIES
 
 MIB = 1024 * 1024
@@ -35,22 +36,22 @@ def taken(server: Console, what: str) -> int:
 
 def ask_large(server: Console, *lines: str, name: str = "large") -> int:
     """Asks for a file and reads all of it; the status."""
-    with server.connect() as sock, sock.makefile("rb") as stream:
-        sock.sendall(request(f"/{name}", *lines))
-        answer = read_head(stream)
-        skip(stream, int(answer.fields["content-length"]))
+    with Client(server) as client:
+        client.send(request(f"/{name}", *lines))
+        answer = client.head()
+        skip(client.stream, int(answer.fields["content-length"]))
     return answer.status
 
 
 def ask_heads(server: Console, requests: Iterator[bytes], batch: int = 100) -> dict[int, int]:
     """Sends HEAD requests on one connection, some at a time; how many answers of each status came."""
     statuses = {200: 0, 404: 0}
-    with server.connect() as sock:
+    with Client(server) as client:
         while some := list(itertools.islice(requests, batch)):
-            sock.sendall(b"".join(some))
+            client.send(b"".join(some))
             heads = b""
             while heads.count(b"\r\n\r\n") < len(some):
-                data = sock.recv(MIB)
+                data = client.sock.recv(MIB)
                 assert data, "it ends too early"
                 heads += data
             for status in statuses:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from static_client import Answer, Start, ask, connected, read_head, request
+
+from tests.client import Client, Response, ask, request
+from tests.running import Running, Start
 
 BROWSER = "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
 
 
-def no(running: object, *lines: str, **how: str) -> Answer:
+def no(running: Running, *lines: str, **how: str) -> Response:
     answer = ask(running, "/nothing", *lines, **how)
     assert answer.status == 404
     return answer
@@ -38,11 +40,11 @@ def test_a_program_gets_plain_text(start: Start, tmp_path: Path, lines: list[str
 @pytest.mark.parametrize("accept", [BROWSER, "Accept: application/json"])
 def test_head_gets_no_page_but_its_length(start: Start, tmp_path: Path, accept: str) -> None:
     running = start(root=str(tmp_path))
-    with connected(running) as (sock, stream):
-        sock.sendall(request("/nothing", accept, method="HEAD") + request("/nothing", accept))
-        of_head, of_get = read_head(stream), read_head(stream)
+    with Client(running) as client:
+        client.send(request("/nothing", accept, method="HEAD") + request("/nothing", accept))
+        of_head, of_get = client.head(), client.head()
         assert of_head.fields["content-length"] == of_get.fields["content-length"]
-        assert len(stream.read(int(of_get.fields["content-length"]))) > 0
+        assert len(client.stream.read(int(of_get.fields["content-length"]))) > 0
 
 
 def test_what_a_client_has_written_is_not_in_the_page(start: Start, tmp_path: Path) -> None:
@@ -67,28 +69,28 @@ def test_what_a_client_has_written_is_not_in_the_page(start: Start, tmp_path: Pa
 )
 def test_a_refused_request_gets_a_page_and_the_end(start: Start, tmp_path: Path, data: bytes, status: int) -> None:
     running = start(root=str(tmp_path))
-    with connected(running) as (sock, stream):
-        sock.sendall(data)
-        answer = read_head(stream)
+    with Client(running) as client:
+        client.send(data)
+        answer = client.head()
         assert answer.status == status
         assert answer.fields["connection"] == "close"
-        content = stream.read()
+        content = client.stream.read()
         assert len(content) == int(answer.fields["content-length"])
         assert content.startswith(b"<!doctype html>")
 
 
 def test_a_refused_head_request_gets_no_page(start: Start, tmp_path: Path) -> None:
-    with connected(start(root=str(tmp_path))) as (sock, stream):
-        sock.sendall(b"HEAD / HTTP/1.1\r\nHost: h\r\nHost: h\r\n\r\n")
-        assert read_head(stream).status == 400
-        assert stream.read() == b""
+    with Client(start(root=str(tmp_path))) as client:
+        client.send(b"HEAD / HTTP/1.1\r\nHost: h\r\nHost: h\r\n\r\n")
+        assert client.head().status == 400
+        assert client.stream.read() == b""
 
 
 def test_a_refused_program_gets_plain_text(start: Start, tmp_path: Path) -> None:
-    with connected(start(root=str(tmp_path))) as (sock, stream):
-        sock.sendall(b"GET / HTTP/1.1\r\nHost: h\r\nAccept: application/json\r\nExpect: x\r\n\r\n")
-        assert read_head(stream).fields["content-type"] == "text/plain; charset=utf-8"
-        assert stream.read().startswith(b"417 Expectation Failed\n")
+    with Client(start(root=str(tmp_path))) as client:
+        client.send(b"GET / HTTP/1.1\r\nHost: h\r\nAccept: application/json\r\nExpect: x\r\n\r\n")
+        assert client.head().fields["content-type"] == "text/plain; charset=utf-8"
+        assert client.stream.read().startswith(b"417 Expectation Failed\n")
 
 
 def test_every_answer_has_a_date_and_names_the_server(start: Start, tmp_path: Path) -> None:

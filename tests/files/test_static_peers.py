@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from static_client import Start, ask
+
+from tests.client import ask
+from tests.running import Start
 
 CONTENT = b"0123456789\n"
 MODIFIED = 1_403_716_338

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from static_client import Answer, Start, ask, connected, eventually, read_head, request
 
+from tests.client import Client, Response, ask, request
+from tests.running import Start
+from tests.waiting import eventually
 from tpserver.http.dates import format_date
 
 MODIFIED = 784111777
@@ -26,7 +28,7 @@ class Served(NamedTuple):
     content: bytes
     path: Path
 
-    def ask(self, *lines: str, **how: Any) -> Answer:
+    def ask(self, *lines: str, **how: Any) -> Response:
         return ask(self.running, "/a.txt", *lines, **how)
 
 
@@ -44,7 +46,7 @@ def served(request: pytest.FixtureRequest, start: Start, tmp_path: Path) -> Serv
     return serve(start, tmp_path, request.param)
 
 
-def parts(answer: Answer) -> list[tuple[str, str]]:
+def parts(answer: Response) -> list[tuple[str, str]]:
     """(Content-Type, Content-Range) of each part of a multipart answer, as the standard library reads it."""
     head = f"Content-Type: {answer.fields['content-type']}\r\n\r\n".encode("latin-1")
     message = email.message_from_bytes(head + answer.content)
@@ -203,12 +205,12 @@ def opened(path: Path) -> int:
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="only Linux tells which files are open")
 def test_the_parts_of_one_answer_have_the_file_open_once(start: Start, tmp_path: Path) -> None:
     served = serve(start, tmp_path, 30_000_000)
-    with connected(served.running) as (sock, stream):
-        sock.sendall(request("/a.txt", "Range: bytes=" + ",".join(f"{at}0000000-{at}9999998" for at in range(3))))
-        length = int(read_head(stream).fields["content-length"])
+    with Client(served.running) as client:
+        client.send(request("/a.txt", "Range: bytes=" + ",".join(f"{at}0000000-{at}9999998" for at in range(3))))
+        length = int(client.head().fields["content-length"])
         assert opened(served.path) == 1
         while length:
-            length -= len(stream.read(min(length, 1 << 20)))
+            length -= len(client.stream.read(min(length, 1 << 20)))
         eventually(lambda: not opened(served.path), "the file is still open")
 
 
@@ -334,24 +336,24 @@ def test_the_version_that_was_opened_decides(
 def test_head_says_what_get_would_send(served: Served, asked: str) -> None:
     get, head = (served.ask(f"Range: {asked}", method=method) for method in ("GET", "HEAD"))
     assert (head.status, head.content) == (get.status, b"")
-    for fields in (get.fields, head.fields):
+    of_get, of_head = get.fields, head.fields
+    for fields in (of_get, of_head):
         fields["content-type"] = fields["content-type"].partition("boundary=")[0]
         del fields["date"]
-    assert head.fields == get.fields
+    assert of_head == of_get
 
 
 def test_the_connection_goes_on(served: Served) -> None:
-    with connected(served.running) as (sock, stream):
+    with Client(served.running) as client:
         for asked in ("bytes=0-4", "bytes=0-4,6-7", "bytes=99999999-", "nonsense", "bytes=-1") * 3:
-            sock.sendall(request("/a.txt", f"Range: {asked}"))
-            assert stream.read(int(read_head(stream).fields["content-length"]))
+            assert client.ask("/a.txt", f"Range: {asked}").content
 
 
 def test_parts_asked_for_in_one_packet_come_in_their_order(served: Served) -> None:
     asked = ["bytes=0-4", "bytes=0-4,6-7", "bytes=5-9", "bytes=-5"]
-    with connected(served.running) as (sock, stream):
-        sock.sendall(b"".join(request("/a.txt", f"Range: {one}") for one in asked))
-        contents = [stream.read(int(read_head(stream).fields["content-length"])) for _ in asked]
+    with Client(served.running) as client:
+        client.send(b"".join(request("/a.txt", f"Range: {one}") for one in asked))
+        contents = [client.response().content for _ in asked]
     assert contents[0] == served.content[:5]
     assert contents[2] == served.content[5:10]
     assert contents[3] == served.content[-5:]

@@ -7,7 +7,10 @@ from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
 import pytest
-from static_client import Start, ask, connected, plain_app, read_head, request
+
+from tests.apps import plain_app
+from tests.client import Client, ask, request
+from tests.running import Start
 
 
 @pytest.fixture
@@ -99,12 +102,11 @@ def test_a_folder_whose_name_is_two_lines_is_one_field(start: Start, tmp_path: P
 
 def test_following_it_leads_to_the_page(start: Start, root: Path) -> None:
     running = start(root=str(root))
-    with connected(running) as (sock, stream):
-        sock.sendall(request("/with%20space"))
-        redirect = read_head(stream)
-        stream.read(int(redirect.fields["content-length"]))
-        sock.sendall(request(redirect.fields["location"]))
-        assert stream.read(int(read_head(stream).fields["content-length"])) == b"with space"
+    with Client(running) as client:
+        client.send(request("/with%20space"))
+        redirect = client.head()
+        client.stream.read(int(redirect.fields["content-length"]))
+        assert client.ask(redirect.fields["location"]).content == b"with space"
 
 
 @pytest.mark.parametrize("target", ["/bare", "/bare/"])

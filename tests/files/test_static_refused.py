@@ -6,7 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
-from static_client import Start, ask, link, plain_app
+
+from tests.apps import plain_app
+from tests.client import ask
+from tests.files.links import link
+from tests.running import Start
 
 SECRET = b"TOP SECRET"
 

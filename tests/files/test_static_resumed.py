@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from static_client import PATIENCE, Start
+
+from tests.client import PATIENCE
+from tests.running import Start
 
 SIZE = 3_000_001
 PART = 700_000

@@ -6,11 +6,14 @@ import errno
 import os
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from static_client import Start, ask, connected, plain_app, read_head, request
 
+from tests.apps import plain_app
+from tests.client import Client, ask, request
+from tests.running import Start
 from tpserver.files import folder
 
 METHODS = pytest.mark.parametrize("method", ["GET", "HEAD"])
@@ -99,57 +102,54 @@ def test_a_file_that_cannot_be_opened_for_want_of_descriptors_is_503_and_not_404
         return opens(name, *how, **more)
 
     monkeypatch.setattr(os, "open", no_more)
-    with connected(running) as (sock, stream):
+    with Client(running) as client:
         for target in ("/small", "/large"):
-            sock.sendall(request(target))
-            answer = read_head(stream)
+            client.send(request(target))
+            answer = client.head()
             assert answer.status == 503
             assert answer.fields["retry-after"] == "1"
-            stream.read(int(answer.fields["content-length"]))
-        sock.sendall(request("/known"))  # from memory
-        assert stream.read(int(read_head(stream).fields["content-length"])) == b"x" * 10
+            client.stream.read(int(answer.fields["content-length"]))
+        client.send(request("/known"))  # from memory
+        assert client.response().content == b"x" * 10
         exhausted = False
-        sock.sendall(request("/small"))
-        assert stream.read(int(read_head(stream).fields["content-length"])) == b"x" * 10
+        assert client.ask("/small").content == b"x" * 10
     assert log.text.count("cannot open a file to send it: Too many open files") == 2
 
 
-def test_a_file_that_vanishes_between_two_looks_is_404(
-    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def check_404_when(
+    happens: Callable[[Path], None], start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """It happens to a file between the look at it and its opening."""
     path = tmp_path / "a.bin"
     path.write_bytes(b"x" * 200_000)
     running = start(root=str(tmp_path))
     assert ask(running, "/a.bin").status == 200
     opens = os.open
 
-    def vanish(name: str, *how: int, **more: int) -> int:
-        if os.fspath(name).endswith("a.bin"):
-            path.unlink()
+    def changed(name: str, *how: int, **more: int) -> int:
+        if os.fspath(name).endswith("a.bin") and path.is_file():
+            happens(path)
         return opens(name, *how, **more)
 
-    monkeypatch.setattr(os, "open", vanish)
+    monkeypatch.setattr(os, "open", changed)
     assert ask(running, "/a.bin").status == 404
+
+
+def test_a_file_that_vanishes_between_two_looks_is_404(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check_404_when(Path.unlink, start, tmp_path, monkeypatch)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows does not let an open file become something else")
 def test_a_file_that_becomes_a_folder_between_two_looks_is_404(
     start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = tmp_path / "a.bin"
-    path.write_bytes(b"x" * 200_000)
-    running = start(root=str(tmp_path))
-    assert ask(running, "/a.bin").status == 200
-    opens = os.open
+    def becomes_a_folder(path: Path) -> None:
+        path.unlink()
+        path.mkdir()
 
-    def change(name: str, *how: int, **more: int) -> int:
-        if os.fspath(name).endswith("a.bin") and path.is_file():
-            path.unlink()
-            path.mkdir()
-        return opens(name, *how, **more)
-
-    monkeypatch.setattr(os, "open", change)
-    assert ask(running, "/a.bin").status == 404
+    check_404_when(becomes_a_folder, start, tmp_path, monkeypatch)
 
 
 def test_a_file_that_is_just_being_written_has_the_length_that_it_says(

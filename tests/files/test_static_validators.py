@@ -8,8 +8,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from static_client import Start, ask, connected, read_head, request
 
+from tests.client import Client, ask, request
+from tests.running import Start
 from tpserver.files import file as file_module
 from tpserver.files.file import File
 from tpserver.http.dates import format_date
@@ -116,15 +117,15 @@ def test_not_modified_says_what_the_file_is_and_not_how_long(start: Start, root:
 
 
 def test_the_connection_goes_on_after_not_modified_and_precondition_failed(start: Start, root: Path, size: int) -> None:
-    with connected(start(root=str(root))) as (sock, stream):
-        sock.sendall(request("/a.txt", "If-None-Match: *"))
-        assert read_head(stream).status == 304
-        sock.sendall(request("/a.txt", 'If-Match: "x"'))
-        failed = read_head(stream)
+    with Client(start(root=str(root))) as client:
+        client.send(request("/a.txt", "If-None-Match: *"))
+        assert client.head().status == 304
+        client.send(request("/a.txt", 'If-Match: "x"'))
+        failed = client.head()
         assert failed.status == 412
-        stream.read(int(failed.fields["content-length"]))
-        sock.sendall(request("/a.txt"))
-        assert int(read_head(stream).fields["content-length"]) == len(stream.read(size))
+        client.stream.read(int(failed.fields["content-length"]))
+        client.send(request("/a.txt"))
+        assert int(client.head().fields["content-length"]) == len(client.stream.read(size))
 
 
 def test_a_condition_does_not_make_a_file(start: Start, root: Path) -> None:

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from static_client import Answer, Start, ask, eventually
+
+from tests.client import CLOSE, Response, ask
+from tests.running import Start
+from tests.waiting import eventually
 
 GZIP = "Accept-Encoding: gzip"
-CLOSE = "Connection: close"
 TEXT = b"a line of a text that can be made much shorter\n" * 200
 
 
@@ -24,7 +26,7 @@ def running(start: Start, tmp_path: Path) -> Any:
     return running
 
 
-def get(running: Any, *lines: str) -> Answer:
+def get(running: Any, *lines: str) -> Response:
     return ask(running, "/a.txt", GZIP, CLOSE, *lines)
 
 

@@ -29,7 +29,7 @@ from django.urls import path, reverse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
-PATIENCE = 20.0
+from tests.client import PATIENCE
 
 go_on = threading.Event()  # lets the second piece of /stream out; a test clears it
 

@@ -28,7 +28,7 @@ def configure(folder: Path) -> Project:
     settings.configure(
         SECRET_KEY="for tests only",
         ALLOWED_HOSTS=["127.0.0.1"],
-        ROOT_URLCONF="django_pages",
+        ROOT_URLCONF="tests.frameworks.django_pages",
         DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": str(folder / "db.sqlite3")}},
         DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
         INSTALLED_APPS=[

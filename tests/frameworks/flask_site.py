@@ -11,8 +11,9 @@ from typing import Any
 from flask import Flask, Response, abort, jsonify, make_response, redirect, request, send_file, session, url_for
 from flask.typing import ResponseReturnValue
 
+from tests.client import PATIENCE
+
 # Two requests meet here; each waits for the other.
-PATIENCE = 20.0
 
 
 class Site:

@@ -9,9 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urljoin
 
-import django_site
 import pytest
-from framework_client import Browser, complaints, judged
+
+from tests.frameworks import django_site
+from tests.frameworks.browser import Browser, judged
+from tests.logged import errors
 
 MEGABYTES_20 = bytes(range(250)) * 80_000
 
@@ -32,7 +34,7 @@ def browser(
     running = start(judged(project.app) if request.param == "validated" else project.app, root=str(project.root))
     with Browser(running.url) as session:
         yield session
-    assert complaints(log) == []
+    assert errors(log, "tpserver") == []
 
 
 def token(page: str) -> str:
@@ -122,7 +124,7 @@ def test_raw_content_with_its_length_and_in_chunks(browser: Browser) -> None:
 
 
 def test_a_stream_arrives_piece_by_piece(browser: Browser) -> None:
-    import django_pages  # once Django is set up
+    from tests.frameworks import django_pages  # once Django is set up
 
     django_pages.go_on.clear()
     with browser.get("/stream", stream=True) as answer:

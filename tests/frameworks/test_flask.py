@@ -8,9 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import flask_site
 import pytest
-from framework_client import PATIENCE, Browser, complaints, judged
+
+from tests.client import PATIENCE
+from tests.frameworks import flask_site
+from tests.frameworks.browser import Browser, judged
+from tests.logged import errors
 
 MEGABYTES_20 = bytes(range(250)) * 80_000
 
@@ -28,7 +31,7 @@ def browser(
     running = start(judged(site.app) if request.param == "validated" else site.app)
     with Browser(running.url) as session:
         yield session
-    assert complaints(log) == []
+    assert errors(log, "tpserver") == []
 
 
 def test_a_page(browser: Browser) -> None:

@@ -16,10 +16,12 @@ import threading
 import traceback
 from time import monotonic
 
+from tests import inside
 from tests.fuzz.crowd import Crowd, Held, app
 from tests.fuzz.guide import reached
 from tests.fuzz.mutation import FOUND, mutate, seeds
 from tests.fuzz.readings import check, read
+from tests.running import Running
 from tpserver import make_server
 from tpserver.http.message import Memory
 
@@ -39,7 +41,7 @@ def fuzz_server(connections: int, seed: int) -> bool:
     watcher = threading.Thread(target=server.serve_forever)
     watcher.start()
     try:
-        crowd = Crowd(server, seed)
+        crowd = Crowd(Running(server, watcher), seed)
         crowd.run(min(connections, WARM_CONNECTIONS))
         before = crowd.held_when_all_have_gone()
         begun = said = monotonic()
@@ -58,7 +60,7 @@ def fuzz_server(connections: int, seed: int) -> bool:
         watcher.join()
         server.server_close()
     say(f"server: {crowd.sent} connections with seed {seed}; before {before}, after {after}")
-    return no_more(before, after, server.admission.threads)
+    return no_more(before, after, inside.threads(server))
 
 
 def no_more(before: Held, after: Held, threads: int) -> bool:

@@ -6,20 +6,19 @@ import contextlib
 import os
 import random
 import socket
-import struct
 import sys
 import threading
 from collections.abc import Callable, Iterable
 from time import monotonic
 from typing import Any, NamedTuple
 
+from tests import inside
+from tests.client import PATIENCE, RESET, Client
 from tests.fuzz.mutation import garbage
+from tests.running import Running
 
-PATIENCE = 20.0
 # Connections that are open at once.
 AT_ONCE = 40
-_AT_ONCE = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)  # SO_LINGER: on, for no time
-_PROBE = b"OPTIONS * HTTP/1.1\r\nHost: probe\r\n\r\n"
 # Linux has a whole network on the loopback interface: else the ports of one address would run out.
 _MANY_ADDRESSES = sys.platform.startswith("linux")
 
@@ -57,8 +56,8 @@ class Held(NamedTuple):
 class Crowd:
     """Garbage for one server in this process. The same seed brings the same bytes."""
 
-    def __init__(self, server: Any, seed: int) -> None:
-        self.server = server
+    def __init__(self, running: Running, seed: int) -> None:
+        self.running = running
         self.chance = random.Random(seed)
         self.sent = 0  # connections, so far
 
@@ -89,7 +88,7 @@ class Crowd:
         client.settimeout(PATIENCE)
         if _MANY_ADDRESSES:
             client.bind((f"127.0.{self.chance.randrange(1, 250)}.1", 0))
-        client.connect(("127.0.0.1", self.server.server_port))
+        client.connect(self.running.address)
         client.setblocking(False)  # a server that does not read must not hold this one up
         return client
 
@@ -111,37 +110,27 @@ class Crowd:
     def _leave(self, client: socket.socket) -> None:
         if self.chance.randrange(4):
             with contextlib.suppress(OSError):
-                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         client.close()
 
     def check_alive(self) -> None:
         """The server answers somebody else. Raises AssertionError."""
-        with socket.create_connection(("127.0.0.1", self.server.server_port), timeout=PATIENCE) as sock:
-            assert ask(sock).startswith(b"HTTP/1.1 204 "), f"after {self.sent} connections there is no answer"
+        with Client(self.running) as client:
+            status = client.ask("*", method="OPTIONS").status
+            assert status == 204, f"after {self.sent} connections there is no answer"
 
     def held_when_all_have_gone(self) -> Held:
         """Waits until the server has closed what its clients have left. Raises AssertionError."""
         deadline = monotonic() + PATIENCE
-        server = self.server
-        with socket.create_connection(("127.0.0.1", server.server_port), timeout=PATIENCE) as sock:
+        server = self.running.server
+        with Client(self.running) as client:
             while True:
-                assert ask(sock).startswith(b"HTTP/1.1 204 ")
-                busy = server.admission.running + server.admission.waiting
-                if server.leader.open == 1 and not busy:
+                assert client.ask("*", method="OPTIONS").status == 204
+                connections, busy = inside.open_connections(server) - 1, inside.busy(server)
+                if connections == busy == 0:
                     break
-                assert monotonic() < deadline, f"{server.leader.open - 1} connections, {busy} requests are left over"
-            return Held(server.leader.open - 1, descriptors(), server._pool.size)
-
-
-def ask(sock: socket.socket) -> bytes:
-    """One answer without content."""
-    sock.sendall(_PROBE)
-    data = b""
-    while b"\r\n\r\n" not in data:
-        piece = sock.recv(65536)
-        assert piece, "the server has closed the connection of a client that did nothing wrong"
-        data += piece
-    return data
+                assert monotonic() < deadline, f"{connections} connections, {busy} requests are left over"
+            return Held(connections, descriptors(), inside.pool_threads(server))
 
 
 def descriptors() -> int:

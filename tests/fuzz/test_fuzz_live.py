@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
-from running import Running
 
+from tests import inside
+from tests.client import Client
 from tests.fuzz.__main__ import no_more
-from tests.fuzz.crowd import Crowd, Held, app, ask
+from tests.fuzz.crowd import Crowd, Held, app
+from tests.running import Start
 
 WARM = 200
 CONNECTIONS = 1000
 
 
 @pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")  # the applications', which raise and forget
-def test_garbage_and_resets_leave_nothing_behind(start: Callable[..., Running]) -> None:
+def test_garbage_and_resets_leave_nothing_behind(start: Start) -> None:
     running = start(app, root="html", max_body=100_000)
-    crowd = Crowd(running.server, 1)
+    crowd = Crowd(running, 1)
     crowd.run(WARM)
-    with running.connect() as bystander:
-        assert ask(bystander)
+    with Client(running) as bystander:
+        assert bystander.ask("*", method="OPTIONS").status == 204
         crowd.run(40)
-        assert ask(bystander)
+        assert bystander.ask("*", method="OPTIONS").status == 204
     before = crowd.held_when_all_have_gone()
     crowd.run(CONNECTIONS)
     after = crowd.held_when_all_have_gone()
-    assert no_more(before, after, running.server.admission.threads), (before, after)
+    assert no_more(before, after, inside.threads(running.server)), (before, after)
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from corpus import KINDS, Case, cases, feedings
 
+from tests.http.corpus import KINDS, Case, cases, feedings
 from tpserver.handler import HTTPProtocol
 from tpserver.http.head import Limits
 from tpserver.site.site import Site

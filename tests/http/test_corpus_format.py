@@ -8,7 +8,8 @@ from collections import defaultdict
 from http import HTTPStatus
 
 import pytest
-from corpus import (
+
+from tests.http.corpus import (
     FOLDER,
     KINDS,
     Case,

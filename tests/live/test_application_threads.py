@@ -5,16 +5,10 @@ from __future__ import annotations
 import contextlib
 
 import pytest
-from raw_client import Client, Gates, request, several, turns, until, until_left
 
-from tpserver.engine import routes
-from tpserver.engine import server as engine
-
-
-@pytest.fixture
-def gates():
-    with Gates() as gates:
-        yield gates
+from tests import inside
+from tests.client import CLOSE, Client, request, several
+from tests.waiting import turns, until, until_left, until_waiting
 
 
 @pytest.fixture
@@ -45,10 +39,10 @@ def line_up(clients):
 
     def line_up_all(running, *names):
         waiting = []
-        for count, name in enumerate(names, running.server.admission.waiting + 1):
+        for count, name in enumerate(names, inside.waiting(running.server) + 1):
             waiting.append(clients(Client(running)))
             waiting[-1].send(request(f"/hold/{name}"))
-            until(running, lambda count=count: running.server.admission.waiting == count)
+            until_waiting(running, count)
         return waiting
 
     return line_up_all
@@ -59,9 +53,9 @@ def test_a_slow_request_does_not_hold_up_quick_ones(start, gates, hold):
     (slow,) = hold(running, "slow")
     with Client(running) as quick:
         for number in range(100):
-            assert quick.ask(f"/{number}").body == f"/{number} ".encode()
+            assert quick.ask(f"/{number}").content == f"/{number} ".encode()
         gates.open("slow")
-        assert slow.response().body == b"/hold/slow "
+        assert slow.response().content == b"/hold/slow "
 
 
 def test_no_more_run_at_once_than_there_are_threads(start, gates):
@@ -78,7 +72,7 @@ def test_no_more_run_at_once_than_there_are_threads(start, gates):
         for name in held:
             gates.open(name)
         for number, client in enumerate(clients):
-            assert client.response().body == f"/hold/{number} ".encode()
+            assert client.response().content == f"/hold/{number} ".encode()
     assert gates.most == 3
     until_left(running, 0)
 
@@ -88,7 +82,7 @@ def test_those_that_wait_are_served_in_order(start, gates, hold, line_up):
     clients = hold(running, "a") + line_up(running, "b", "c", "d", "e")
     for client, name in zip(clients, "abcde", strict=True):
         gates.open(name)
-        assert client.response().body == f"/hold/{name} ".encode()
+        assert client.response().content == f"/hold/{name} ".encode()
     assert gates.seen == [f"/hold/{name}" for name in "abcde"]
 
 
@@ -102,12 +96,12 @@ def test_a_full_queue_gets_503_at_once_and_keeps_the_connection(start, gates, ho
             assert int(response.fields["retry-after"]) > 0
             assert "connection" not in response.fields
         assert third.ask("/hold/c", method="HEAD").status == 503
-        assert third.ask("/hold/c", method="POST", body=b"content").status == 503
+        assert third.ask("/hold/c", method="POST", content=b"content").status == 503
         gates.open("a")
         gates.open("b")
         assert first.response().status == second.response().status == 200
-        until(running, lambda: running.server.admission.running == 0)
-        assert third.ask("/d").body == b"/d "
+        until(running, lambda: inside.running(running.server) == 0)
+        assert third.ask("/d").content == b"/d "
     assert "/hold/c" not in gates.seen
 
 
@@ -115,9 +109,9 @@ def test_a_full_queue_closes_where_the_client_wants_it_so(start, gates, hold):
     running = start(gates, threads=1, queue=0)
     hold(running, "a")
     with Client(running) as second, Client(running) as third:
-        assert second.ask("/b", "Connection: close").status == 503
+        assert second.ask("/b", CLOSE).status == 503
         assert second.ended()
-        assert third.ask("/c", protocol="HTTP/1.0").status == 503
+        assert third.ask("/c", version="1.0").status == 503
         assert third.ended()
 
 
@@ -132,11 +126,11 @@ def test_files_and_own_pages_are_served_while_every_thread_hangs(start, gates, h
     line_up(running, "waiting")
     with Client(running) as client:
         for _ in range(20):
-            assert client.ask("/page.html").body == b"A page"
-            assert client.ask("/folder/").body == b"Another"
+            assert client.ask("/page.html").content == b"A page"
+            assert client.ask("/folder/").content == b"Another"
             assert client.ask("/folder").status == 301
             assert client.ask("/page.html", "Range: bytes=0-0").status in (200, 206)
-            assert client.ask("/large.bin").body == b"x" * 4_000_000
+            assert client.ask("/large.bin").content == b"x" * 4_000_000
             assert client.ask("*", method="OPTIONS").status == 204
         client.send(b"nonsense\r\n\r\n")
         assert client.response().status == 400
@@ -153,11 +147,11 @@ def test_content_of_a_request_that_waits_is_its_own(start, gates, hold):
     hold(running, "a")
     with several(running, 10) as clients:
         for number, client in enumerate(clients):
-            client.send(request(f"/{number}", method="POST", body=b"%d" % number * 50_000))
-        until(running, lambda: running.server.admission.waiting == len(clients))
+            client.send(request(f"/{number}", method="POST", content=b"%d" % number * 50_000))
+        until_waiting(running, len(clients))
         gates.open("a")
         for number, client in enumerate(clients):
-            assert client.response().body == b"/%d " % number + b"%d" % number * 50_000
+            assert client.response().content == b"/%d " % number + b"%d" % number * 50_000
 
 
 def test_requests_behind_one_that_waits_come_in_order(start, gates, hold):
@@ -165,17 +159,17 @@ def test_requests_behind_one_that_waits_come_in_order(start, gates, hold):
     hold(running, "a")
     with Client(running) as client:
         client.send(request("/1") + request("/2"))
-        until(running, lambda: running.server.admission.waiting == 1)
+        until_waiting(running, 1)
         client.send(request("/3"))
         turns(running)
         gates.open("a")
-        assert [client.response().body for _ in range(3)] == [b"/1 ", b"/2 ", b"/3 "]
+        assert [client.response().content for _ in range(3)] == [b"/1 ", b"/2 ", b"/3 "]
 
 
 @pytest.fixture
 def known_as_slow(start, gates, hold, monkeypatch):
     """A server with two threads that has learnt that /hold/slow/... waits, and has just answered a quick request."""
-    monkeypatch.setattr(routes, "BRIEF", 0.0)  # those of this test are long, although they do not take long
+    inside.take_short_waits_for_long(monkeypatch)
     running = start(gates, threads=2)
     for number in range(20):
         (client,) = hold(running, f"slow/{number}")
@@ -188,7 +182,7 @@ def known_as_slow(start, gates, hold, monkeypatch):
 
 
 def test_slow_requests_leave_a_thread_to_quick_ones(known_as_slow, gates, hold, line_up, monkeypatch):
-    monkeypatch.setattr(engine, "KEPT_FOR", 1000)
+    inside.keep_thread_for_quick_ones(monkeypatch, 1000)
     running = known_as_slow
     with Client(running) as quick:
         assert quick.ask("/quick").status == 200
@@ -203,5 +197,5 @@ def test_slow_requests_leave_a_thread_to_quick_ones(known_as_slow, gates, hold, 
 
 
 def test_a_slow_request_gets_the_thread_that_no_quick_one_has_used_for_a_while(known_as_slow, hold):
-    known_as_slow.server.admission.quick_until = 0.0  # a minute later
+    inside.forget_quick_ones(known_as_slow.server)
     hold(known_as_slow, "slow/a", "slow/b")  # the second arrives while the first goes on

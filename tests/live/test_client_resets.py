@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-
 import pytest
-from raw_client import Client, Gates, request, turns, until, until_left
+
+from tests.client import Client, request
+from tests.gates import Gates
+from tests.logged import errors
+from tests.waiting import turns, until_left, until_waiting
 
 LARGE = 16 * 1024 * 1024  # more than the kernel keeps for a connection
 
@@ -23,7 +25,7 @@ def unharmed(start, log):
     until_left(servers[0], 0)
     with Client(servers[0]) as client:
         assert client.ask("*", method="OPTIONS").status == 204
-    assert [record for record in log.records if record.levelno >= logging.ERROR] == []
+    assert errors(log) == []
 
 
 def test_reset_straight_after_connecting(unharmed):
@@ -65,7 +67,7 @@ def test_reset_while_the_request_waits_for_a_thread(unharmed):
             gates.arrived()
             client = Client(running)
             client.send(request("/hold/second"))
-            until(running, lambda: running.server.admission.waiting == 1)
+            until_waiting(running, 1)
             client.reset()
             turns(running)
             gates.open("first")

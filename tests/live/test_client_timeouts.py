@@ -5,13 +5,15 @@ But for the last tests the server's clock is moved by hand, so nothing here wait
 
 from __future__ import annotations
 
-import functools
 import threading
 
 import pytest
-from raw_client import Client, Clock, Gates, request, until_left
 
-from tpserver.engine.timing import Timing
+from tests import inside
+from tests.client import Client, request
+from tests.clock import Clock
+from tests.gates import Gates
+from tests.waiting import until_left
 
 LARGE = 16 * 1024 * 1024  # more than the kernel keeps for a connection
 
@@ -53,7 +55,7 @@ def test_head_that_comes_just_in_time_is_served(start, clock):
         client.send(b"GET /x HTTP/1.1\r\n")
         clock.advance(running, 14)
         client.send(b"Host: a\r\n\r\n")
-        assert client.response().body == b"/x "
+        assert client.response().content == b"/x "
 
 
 def test_idle_connection_is_closed_without_a_word(start, clock):
@@ -84,7 +86,7 @@ def test_half_a_head_behind_a_whole_request_is_refused(start, clock):
     running = start(Gates(), head_timeout=15)
     with Client(running) as client:
         client.send(request("/a") + b"GET /half")
-        assert client.response().body == b"/a "
+        assert client.response().content == b"/a "
         clock.advance(running, 14)
         until_left(running, 1)
         clock.advance(running, 1)
@@ -109,12 +111,12 @@ def test_a_request_line_that_cannot_be_served_is_answered_before_the_rest_comes(
 
 def test_half_content_behind_a_whole_request_is_refused(start, clock):
     running = start(Gates(), min_rate=0, send_timeout=30)
-    post = request("/", method="POST", body=b"content")
+    post = request("/", method="POST", content=b"content")
     with Client(running) as client:
         client.send(post[:-2])
         clock.advance(running, 1)  # the server waits for content once, and then again
         client.send(post[-2:] + post[:-2])
-        assert client.response().body == b"/ content"
+        assert client.response().content == b"/ content"
         clock.advance(running, 29)
         until_left(running, 1)
         clock.advance(running, 1)
@@ -140,7 +142,7 @@ def test_content_at_the_least_rate_is_taken(start, clock):
         for _ in range(40):
             clock.advance(running, 1)
             client.send(b"x" * 240)
-        assert client.response().body == b"/ " + b"x" * 240 * 40
+        assert client.response().content == b"/ " + b"x" * 240 * 40
 
 
 def test_content_may_pause_when_it_was_fast_before(start, clock):
@@ -165,7 +167,7 @@ def test_any_rate_will_do_where_there_is_no_least(start, clock):
         for _ in range(10):
             clock.advance(running, 29)
             client.send(b"x")
-        assert client.response().body == b"/ " + b"x" * 10
+        assert client.response().content == b"/ " + b"x" * 10
 
 
 def large(environ, start_response):
@@ -185,7 +187,7 @@ def test_client_that_does_not_read_is_closed(start, clock, large_file, target, m
     running = start(large, root=large_file, min_rate=min_rate, send_timeout=30)
     with Client(running) as client:
         client.send(request(target))
-        assert client.head()[0] == 200
+        assert client.head().status == 200
         # What the kernel takes counts as read, so the time begins anew when it has taken all that it will.
         clock.advance(running, 1)
         until_left(running, 1)
@@ -202,8 +204,8 @@ def test_client_that_reads_slowly_but_fast_enough_gets_everything(start, clock, 
     running = start(large, root=large_file, min_rate=240, send_timeout=100)
     with Client(running, receive_buffer=256 * 1024) as client:
         client.send(request(target))
-        status, fields = client.head()
-        assert (status, fields["content-length"]) == (200, str(LARGE))
+        head = client.head()
+        assert (head.status, head.fields["content-length"]) == (200, str(LARGE))
         for _ in range(8):
             assert client.stream.read(LARGE // 8) == b"x" * (LARGE // 8)
             clock.advance(running, 10)
@@ -221,7 +223,7 @@ def test_real_time_silent_clients_and_half_heads_are_ended(start):
 
 
 def test_real_time_application_learns_that_its_client_does_not_read(start, monkeypatch):
-    monkeypatch.setattr("tpserver.run.Timing", functools.partial(Timing, grace=0.1))
+    inside.replace_grace(monkeypatch, 0.1)
     told = threading.Event()
 
     class Endless:

@@ -11,11 +11,13 @@ import sys
 import threading
 
 import pytest
-from raw_client import PATIENCE, Client, Clock, Gates, request, several, turns, until, until_left
 
-from tpserver.engine import crowds, table
-from tpserver.engine import server as engine
-from tpserver.engine.polling import SelectorPoller
+from tests import inside
+from tests.client import CLOSE, PATIENCE, Client, request, several
+from tests.clock import Clock
+from tests.gates import Gates
+from tests.waiting import turns, until_left, until_waiting
+from tpserver import Server
 
 
 def test_one_connection_too_many_gets_503_and_those_there_are_go_on(start):
@@ -36,15 +38,15 @@ def test_a_connection_that_ends_makes_room(start):
         assert one.ask("/a").status == 200
         for _ in range(10):
             with Client(running) as two:
-                assert two.ask("/b", "Connection: close").status == 200
+                assert two.ask("/b", CLOSE).status == 200
                 assert two.ended()
-            while running.server.leader.open > 1:
+            while inside.open_connections(running.server) > 1:
                 assert one.ask("*", method="OPTIONS").status == 204
 
 
 def test_an_address_beyond_its_limit_takes_no_places_from_others(start, monkeypatch):
     Clock(monkeypatch)  # stands still: nobody who was turned away leaves by itself
-    monkeypatch.setattr(crowds, "_address", lambda one: "greedy" if one.client_address[1] in greedy else "")
+    inside.replace_addresses(monkeypatch, lambda port: "greedy" if port in greedy else "")
     greedy = set()
 
     def greedy_client():
@@ -62,9 +64,9 @@ def test_an_address_beyond_its_limit_takes_no_places_from_others(start, monkeypa
         assert crowd[2].recv(12) == b"HTTP/1.1 503"  # so are all behind it, but few of them are given time to hear it
         for _ in range(10):
             with Client(running) as other:
-                assert other.ask("/a", "Connection: close").status == 200
+                assert other.ask("/a", CLOSE).status == 200
                 assert other.ended()
-        assert running.server.leader.open <= 2 + 8 + 1
+        assert inside.open_connections(running.server) <= 2 + 8 + 1
     assert running.server.stats()["refused"] == {"connection limit of one address": 28}
 
 
@@ -73,7 +75,7 @@ def beyond_capacity(monkeypatch):
     with monkeypatch.context() as windows:
         windows.setattr(selectors, "DefaultSelector", selectors.SelectSelector)
         windows.setattr(sys, "platform", "win32")
-        poller = SelectorPoller()
+        poller = inside.SelectorPoller()
     poller.close()
     return 512 - poller.capacity
 
@@ -82,7 +84,7 @@ def small_poller(monkeypatch):
     """Has `select`'s ways, with a smaller number: it takes as many sockets as it says and a few more, and no more."""
     more = beyond_capacity(monkeypatch)
 
-    class SmallPoller(SelectorPoller):
+    class SmallPoller(inside.SelectorPoller):
         def __init__(self):
             super().__init__()
             self.capacity = 5
@@ -93,7 +95,7 @@ def small_poller(monkeypatch):
                 raise ValueError("too many file descriptors in select()")
             return super().poll(timeout)
 
-    monkeypatch.setattr(table, "new_poller", SmallPoller)
+    inside.use_poller(monkeypatch, SmallPoller)
 
 
 def test_a_crowd_beyond_what_select_takes_does_not_end_the_server(start, monkeypatch):
@@ -113,7 +115,7 @@ class NoDescriptors:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.failing = threading.Event()
         self.calls = 0
-        really = engine.Server.get_request
+        really = Server.get_request
 
         def get_request(server):
             if self.failing.is_set():
@@ -121,7 +123,7 @@ class NoDescriptors:
                 raise OSError(errno.EMFILE, "Too many open files")
             return really(server)
 
-        monkeypatch.setattr(engine.Server, "get_request", get_request)
+        monkeypatch.setattr(Server, "get_request", get_request)
 
 
 def complaints(log):
@@ -138,7 +140,7 @@ def test_no_descriptor_left_is_logged_once_and_the_server_goes_on(start, monkeyp
             while accepting.calls < 3:
                 assert client.ask("/b").status == 200
             accepting.failing.clear()
-            assert late.ask("/late").body == b"/late "
+            assert late.ask("/late").content == b"/late "
     assert [record.levelno for record in complaints(log)] == [logging.ERROR]
 
 
@@ -157,8 +159,8 @@ def test_no_descriptor_left_does_not_make_the_server_spin(start, monkeypatch):
             assert accepting.calls == 1  # it rests as long as its clock stands still
             accepting.failing.clear()
             clock.now += 1
-            running.server.leader.wake()
-            assert late.ask("/late").body == b"/late "
+            inside.wake_leader(running.server)
+            assert late.ask("/late").content == b"/late "
 
 
 def test_two_hundred_clients_at_once(start):
@@ -167,12 +169,12 @@ def test_two_hundred_clients_at_once(start):
         with several(running, 200) as clients:
             for number, client in enumerate(clients):
                 client.send(request(f"/hold/{number}"))
-            gates.arrived(running.server.admission.threads)
-            until(running, lambda: running.server.admission.waiting == 200 - running.server.admission.threads)
+            gates.arrived(inside.threads(running.server))
+            until_waiting(running, 200 - inside.threads(running.server))
             turns(running)
             for number in range(200):
                 gates.open(str(number))
             for number, client in enumerate(clients):
-                assert client.response().body == f"/hold/{number} ".encode()
+                assert client.response().content == f"/hold/{number} ".encode()
         until_left(running, 0)
-        assert gates.most == running.server.admission.threads
+        assert gates.most == inside.threads(running.server)

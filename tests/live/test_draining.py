@@ -5,15 +5,12 @@ from __future__ import annotations
 import threading
 
 import pytest
-from raw_client import PATIENCE, Client, Clock, Gates, request, several, turns, until, until_settled
 
+from tests import inside
+from tests.client import Client, request, several
+from tests.clock import Clock
+from tests.waiting import turns, until_settled, until_waiting
 from tpserver import make_server
-
-
-@pytest.fixture
-def gates():
-    with Gates() as gates:
-        yield gates
 
 
 def stop(running):
@@ -27,38 +24,6 @@ def stop(running):
 def stopped(running):
     running.thread.join(20)
     return not running.thread.is_alive()
-
-
-class HeldPoller:
-    """In place of a server's poller: keeps the leader from looking at its sockets until the server drains.
-
-    The turn in which it finds that out brings it nothing else.
-    """
-
-    def __init__(self, running, monkeypatch):
-        leader = running.server.leader
-        self._poller = leader.table.poller
-        self._held, self._drains = threading.Event(), threading.Event()
-        sweep_soon = leader.sweep_soon
-
-        def told_of_the_drain():
-            sweep_soon()
-            self._drains.set()
-
-        monkeypatch.setattr(leader, "sweep_soon", told_of_the_drain)
-        leader.table.poller = self
-        leader.wake()
-        assert self._held.wait(PATIENCE)
-
-    def poll(self, timeout):
-        if self._drains.is_set():
-            return self._poller.poll(timeout)
-        self._held.set()
-        self._drains.wait(PATIENCE)
-        return []
-
-    def __getattr__(self, name):
-        return getattr(self._poller, name)
 
 
 def last_of(client):
@@ -77,7 +42,7 @@ def test_what_runs_is_finished_and_its_client_told_that_it_was_the_last(start, g
         stop(running)
         gates.open("it")
         response = client.response()
-        assert (response.body, response.fields.get("connection")) == (b"/hold/it ", "close")
+        assert (response.content, response.fields.get("connection")) == (b"/hold/it ", "close")
         assert client.ended()
     assert stopped(running)
 
@@ -88,12 +53,12 @@ def test_what_waits_is_finished(start, gates):
         first.send(request("/hold/first"))
         gates.arrived()
         second.send(request("/second"))
-        until(running, lambda: running.server.admission.waiting == 1)
+        until_waiting(running, 1)
         stop(running)
         gates.open("first")
         assert first.response().status == 200
         response = second.response()
-        assert (response.body, response.fields.get("connection")) == (b"/second ", "close")
+        assert (response.content, response.fields.get("connection")) == (b"/second ", "close")
         assert second.ended()
     assert stopped(running)
 
@@ -106,7 +71,7 @@ def test_what_has_been_pipelined_is_answered_as_far_as_it_was_begun(start, gates
         stop(running)
         gates.open("it")
         response = client.response()
-        assert response.body == b"/hold/it "
+        assert response.content == b"/hold/it "
         if "connection" not in response.fields:  # then it must be kept open for the next one
             assert client.response().fields["connection"] == "close"
         assert client.ended()
@@ -121,7 +86,7 @@ def test_request_whose_head_has_begun_is_finished(start, gates):
         stop(running)
         client.send(b"Host: a\r\n\r\n")
         response = client.response()
-        assert (response.body, response.fields["connection"]) == (b"/half ", "close")
+        assert (response.content, response.fields["connection"]) == (b"/half ", "close")
         assert client.ended()
     assert stopped(running)
 
@@ -136,7 +101,7 @@ def test_answer_that_is_being_read_is_finished(start):
     running = start(large)
     with Client(running) as client:
         client.send(request("/"))
-        assert client.head()[0] == 200
+        assert client.head().status == 200
         stop(running)
         assert client.stream.read(length) == b"x" * length
         assert client.ended()
@@ -167,7 +132,7 @@ def test_new_connections_are_not_served_any_more(start, gates):
                 pass
     assert gates.seen == ["/hold/it"]
     with pytest.raises(ConnectionRefusedError):
-        running.connect()
+        Client(running)
 
 
 def test_requests_that_have_come_when_it_begins_are_answered(start, gates, monkeypatch):
@@ -176,11 +141,11 @@ def test_requests_that_have_come_when_it_begins_are_answered(start, gates, monke
         for client in clients:
             assert client.ask("/before").status == 200
         turns(running)  # the new one has been accepted
-        HeldPoller(running, monkeypatch)
+        inside.HeldPoller(monkeypatch, running.server)
         for client in [*clients, new]:
             client.send(request("/it"))
         running.server.begin_shutdown()
-        assert [last_of(client).body for client in [*clients, new]] == [b"/it "] * 6
+        assert [last_of(client).content for client in [*clients, new]] == [b"/it "] * 6
     assert stopped(running)
 
 
@@ -194,11 +159,11 @@ def test_a_request_behind_an_answer_that_is_still_being_read_is_answered(start):
     running = start(large)
     with Client(running) as client:
         client.send(request("/large"))
-        assert client.head()[0] == 200
+        assert client.head().status == 200
         stop(running)
         client.send(request("/next"))
         assert client.stream.read(length) == b"x" * length
-        assert last_of(client).body == b"x"
+        assert last_of(client).content == b"x"
     assert stopped(running)
 
 
@@ -206,15 +171,15 @@ def test_who_has_connected_when_it_begins_is_let_in_where_nobody_comes_after(sta
     running = start(gates)
     running.server.refuses_when_draining = True
     turns(running)
-    HeldPoller(running, monkeypatch)
+    inside.HeldPoller(monkeypatch, running.server)
     with several(running, 100) as clients, Client(running) as silent:
         for client in clients:
             client.send(request("/it"))
         running.server.begin_shutdown()
-        assert [last_of(client).body for client in clients] == [b"/it "] * 100
+        assert [last_of(client).content for client in clients] == [b"/it "] * 100
         assert silent.ended()
         with pytest.raises(ConnectionRefusedError):
-            running.connect()
+            Client(running)
     assert stopped(running)
 
 
@@ -253,7 +218,7 @@ def test_who_has_waited_too_long_is_told_that_its_connection_ends(start, gates):
         first.send(request("/hold/first"))
         gates.arrived()
         client.send(request("/late"))
-        until(running, lambda: running.server.admission.waiting == 1)
+        until_waiting(running, 1)
         stop(running)
         running.server.queue_timeout = 1e-9  # has been over for long
         assert last_of(client).status == 503
@@ -268,7 +233,7 @@ def test_who_finds_the_queue_full_is_told_that_its_connection_ends(start, gates)
         first.send(request("/hold/first"))
         gates.arrived()
         second.send(request("/second"))
-        until(running, lambda: running.server.admission.waiting == 1)
+        until_waiting(running, 1)
         client.send(request("/third")[:-2])
         turns(running)
         stop(running)
@@ -298,7 +263,7 @@ def test_a_client_that_does_not_read_is_left_behind_after_a_time(start):
     running = start(large, drain_timeout=0.2)
     with Client(running) as client:
         client.send(request("/"))
-        assert client.head()[0] == 200
+        assert client.head().status == 200
         running.server.shutdown()
         assert len(client.stream.read()) < 16 * 1024 * 1024
 
@@ -325,7 +290,7 @@ def test_a_server_that_has_stopped_can_serve_again(start, gates):
     running.thread = threading.Thread(target=running.server.serve_forever)
     running.thread.start()
     with Client(running) as client:
-        assert client.ask("/b").body == b"/b "
+        assert client.ask("/b").content == b"/b "
 
 
 def test_who_connects_while_it_drains_is_answered_when_it_serves_again(start, gates):
@@ -341,7 +306,7 @@ def test_who_connects_while_it_drains_is_answered_when_it_serves_again(start, ga
             assert gates.seen == ["/hold/it"]
             running.thread = threading.Thread(target=running.server.serve_forever)
             running.thread.start()
-            assert waiting.response().body == b"/late "
+            assert waiting.response().content == b"/late "
 
 
 def test_one_server_stops_while_another_in_the_process_goes_on(start, gates):
@@ -362,7 +327,7 @@ def test_handle_request_serves_one(gates):
         thread = threading.Thread(target=server.handle_request)
         thread.start()
         with Client(address_of(server)) as client:
-            assert client.ask("/a").body == b"/a "
+            assert client.ask("/a").content == b"/a "
             thread.join(20)
             assert not thread.is_alive()
             assert client.ended()
@@ -376,7 +341,7 @@ def test_an_application_may_ask_its_server_to_stop(start):
 
     running = start(app)
     with Client(running) as client:
-        assert client.ask("/").body == b"stopping"
+        assert client.ask("/").content == b"stopping"
         assert client.ended()
     assert stopped(running)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from raw_client import Client, Gates, request, turns
+from tests.client import Client, request
+from tests.gates import Gates
+from tests.waiting import turns
 
 EXPECT = "Expect: 100-continue"
 
@@ -11,8 +13,8 @@ def continued(client):
     return client.stream.readline() + client.stream.readline() == b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-def head_of_post(length, *fields, protocol="HTTP/1.1"):
-    return request("/post", f"Content-Length: {length}", *fields, method="POST", protocol=protocol)
+def head_of_post(length, *fields, version="1.1"):
+    return request("/post", f"Content-Length: {length}", *fields, method="POST", version=version)
 
 
 def test_client_that_waits_is_told_to_go_on(start):
@@ -21,8 +23,8 @@ def test_client_that_waits_is_told_to_go_on(start):
         assert continued(client)
         client.send(b"con")
         client.send(b"tent")
-        assert client.response().body == b"/post content"
-        assert client.ask("/next").body == b"/next "
+        assert client.response().content == b"/post content"
+        assert client.ask("/next").content == b"/next "
 
 
 def test_client_that_waits_with_chunks_is_told_to_go_on(start):
@@ -30,23 +32,23 @@ def test_client_that_waits_with_chunks_is_told_to_go_on(start):
         client.send(request("/post", "Transfer-Encoding: chunked", "Expect: 100-Continue", method="POST"))
         assert continued(client)
         client.send(b"7\r\ncontent\r\n0\r\n\r\n")
-        assert client.response().body == b"/post content"
+        assert client.response().content == b"/post content"
 
 
 def test_client_that_does_not_wait_is_not_told(start):
     with Client(start(Gates())) as client:
         client.send(head_of_post(7, EXPECT) + b"con")
         client.send(b"tent")
-        assert client.response().body == b"/post content"
+        assert client.response().content == b"/post content"
 
 
 def test_client_that_waits_behind_another_request_is_told_to_go_on(start):
     with Client(start(Gates())) as client:
         client.send(request("/first") + head_of_post(7, EXPECT))
-        assert client.response().body == b"/first "
+        assert client.response().content == b"/first "
         assert continued(client)
         client.send(b"content")
-        assert client.response().body == b"/post content"
+        assert client.response().content == b"/post content"
 
 
 def test_too_much_content_is_refused_before_it_is_asked_for(start):
@@ -70,16 +72,15 @@ def test_another_expectation_is_refused(start):
 
 def test_no_content_nothing_to_wait_for(start):
     with Client(start(Gates())) as client:
-        client.send(request("/none", EXPECT))
-        assert client.response().body == b"/none "
+        assert client.ask("/none", EXPECT).content == b"/none "
         client.send(head_of_post(0, EXPECT))
-        assert client.response().body == b"/post "
+        assert client.response().content == b"/post "
 
 
 def test_http_1_0_client_cannot_have_meant_it(start):
     running = start(Gates())
     with Client(running) as client:
-        client.send(head_of_post(7, EXPECT, protocol="HTTP/1.0"))
+        client.send(head_of_post(7, EXPECT, version="1.0"))
         turns(running)
         client.send(b"content")
-        assert client.response().body == b"/post content"
+        assert client.response().content == b"/post content"

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.failures.limited import exchange, get, limited
+from tests.client import salvage
+from tests.failures.limited import get, limited
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 
@@ -52,7 +53,7 @@ def test_a_child_that_comes_back_ends_and_the_client_gets_one_answer(tmp_path: P
     with limited("", FORKING, tmp_path, "--access-log", "none") as console:
         assert console.port
         for _ in range(3):
-            answer = exchange(console, get(path))
+            answer = salvage(console, get(path))
             assert answer.count(b"HTTP/1.1 ") == 1
             assert answer.endswith(b"\r\n\r\n" + status)
         ended = console.stop()
@@ -94,6 +95,6 @@ def test_a_child_that_is_born_late_ends_as_well(tmp_path: Path, path: str) -> No
     with limited("", LATE, tmp_path, "--access-log", "none") as console:
         assert console.port
         for _ in range(3):
-            assert exchange(console, get(path)).endswith(b"3\r\none\r\n0\r\n\r\n")
+            assert salvage(console, get(path)).endswith(b"3\r\none\r\n0\r\n\r\n")
             assert console.read_line() == "0\n"
         assert console.stop().status == 0

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from raw_client import Client, Gates, request
+
+from tests.client import Client, request
+from tests.gates import Gates
 
 ANSWERERS = {"an application": "/page", "a file": "/file.txt", "the server itself": "/none/at/all"}
 
@@ -21,33 +23,33 @@ def site(start, tmp_path):
 
 @pytest.mark.parametrize("answerer", ANSWERERS)
 @pytest.mark.parametrize(
-    ("protocol", "connection", "kept"),
+    ("version", "connection", "kept"),
     [
-        ("HTTP/1.1", [], True),
-        ("HTTP/1.1", ["close"], False),
-        ("HTTP/1.1", ["Close"], False),
-        ("HTTP/1.1", ["CLOSE"], False),
-        ("HTTP/1.1", ["keep-alive"], True),
-        ("HTTP/1.1", ["keep-alive, close"], False),
-        ("HTTP/1.1", ["upgrade-hint,\tclose ,"], False),
-        ("HTTP/1.1", ["foo", "close"], False),
-        ("HTTP/1.1", ["closed, not-close"], True),
-        ("HTTP/1.0", [], False),
-        ("HTTP/1.0", ["keep-alive"], True),
-        ("HTTP/1.0", ["Keep-Alive"], True),
-        ("HTTP/1.0", ["foo , KEEP-ALIVE"], True),
-        ("HTTP/1.0", ["keep-alive", "close"], False),
-        ("HTTP/1.0", ["keep-alives"], False),
+        ("1.1", [], True),
+        ("1.1", ["close"], False),
+        ("1.1", ["Close"], False),
+        ("1.1", ["CLOSE"], False),
+        ("1.1", ["keep-alive"], True),
+        ("1.1", ["keep-alive, close"], False),
+        ("1.1", ["upgrade-hint,\tclose ,"], False),
+        ("1.1", ["foo", "close"], False),
+        ("1.1", ["closed, not-close"], True),
+        ("1.0", [], False),
+        ("1.0", ["keep-alive"], True),
+        ("1.0", ["Keep-Alive"], True),
+        ("1.0", ["foo , KEEP-ALIVE"], True),
+        ("1.0", ["keep-alive", "close"], False),
+        ("1.0", ["keep-alives"], False),
     ],
 )
-def test_connection_is_kept_or_closed_as_asked(site, answerer, protocol, connection, kept):
+def test_connection_is_kept_or_closed_as_asked(site, answerer, version, connection, kept):
     fields = [f"Connection: {value}" for value in connection]
     with Client(site(answerer)) as client:
-        response = client.ask(ANSWERERS[answerer], *fields, protocol=protocol)
+        response = client.ask(ANSWERERS[answerer], *fields, version=version)
         said = response.fields.get("connection")
         if kept:
-            assert said == ("keep-alive" if protocol == "HTTP/1.0" else None)
-            assert client.ask(ANSWERERS[answerer], *fields, protocol=protocol).status == response.status
+            assert said == ("keep-alive" if version == "1.0" else None)
+            assert client.ask(ANSWERERS[answerer], *fields, version=version).status == response.status
         else:
             assert said == "close"
             assert client.ended()
@@ -63,13 +65,13 @@ def test_content_of_unknown_length_keeps_an_http_1_1_connection_open(start):
     with Client(start(streaming)) as client:
         for _ in range(2):
             response = client.ask("/")
-            assert (response.body, response.fields["transfer-encoding"]) == (b"one two", "chunked")
+            assert (response.content, response.fields["transfer-encoding"]) == (b"one two", "chunked")
 
 
 def test_content_of_unknown_length_ends_with_an_http_1_0_connection(start):
     with Client(start(streaming)) as client:
-        response = client.ask("/", "Connection: keep-alive", protocol="HTTP/1.0")
-        assert response.body == b"one two"
+        response = client.ask("/", "Connection: keep-alive", version="1.0")
+        assert response.content == b"one two"
         assert response.fields["connection"] == "close"
 
 
@@ -78,10 +80,10 @@ def test_head_gets_the_same_fields_without_content(site, answerer):
     with Client(site(answerer)) as client:
         got = client.ask(ANSWERERS[answerer], "Accept: text/plain")
         head = client.ask(ANSWERERS[answerer], "Accept: text/plain", method="HEAD")
-        assert int(head.fields["content-length"]) == len(got.body) > 0
+        assert int(head.fields["content-length"]) == len(got.content) > 0
         assert (head.status, set(head.fields)) == (got.status, set(got.fields))
         # Were there content behind the head, this would not be a response.
-        assert client.ask(ANSWERERS[answerer], "Accept: text/plain").body == got.body
+        assert client.ask(ANSWERERS[answerer], "Accept: text/plain").content == got.content
 
 
 @pytest.mark.parametrize("app", [None, Gates()], ids=["files only", "application"])
@@ -99,8 +101,8 @@ def test_absolute_form_names_the_host(start):
         return [f"{environ['HTTP_HOST']} {environ['PATH_INFO']}?{environ['QUERY_STRING']}".encode()]
 
     with Client(start(echo)) as client:
-        assert client.ask("http://other.example:81/a/b?c=d").body == b"other.example:81 /a/b?c=d"
-        assert client.ask("/a").body == b"server.example /a?"
+        assert client.ask("http://other.example:81/a/b?c=d").content == b"other.example:81 /a/b?c=d"
+        assert client.ask("/a").content == b"server.example /a?"
 
 
 def test_client_that_ends_its_side_still_gets_all_answers(start):
@@ -109,18 +111,18 @@ def test_client_that_ends_its_side_still_gets_all_answers(start):
         client.finish_sending()
         gates.arrived()
         gates.open("a")
-        assert client.response().body == b"/hold/a "
-        assert client.response().body == b"/b "
+        assert client.response().content == b"/hold/a "
+        assert client.response().content == b"/b "
         assert client.ended()
 
 
 def test_one_empty_line_before_a_request_is_ignored(start):
     with Client(start(Gates())) as client:
         client.send(b"\r\n" + request("/a") + b"\r\n" + request("/b"))
-        assert client.response().body == b"/a "
-        assert client.response().body == b"/b "
+        assert client.response().content == b"/a "
+        assert client.response().content == b"/b "
         client.send(b"\r\n")
-        assert client.ask("/c").body == b"/c "
+        assert client.ask("/c").content == b"/c "
 
 
 def test_two_empty_lines_before_a_request_are_refused(start):

@@ -6,7 +6,10 @@ import queue
 import threading
 
 import pytest
-from raw_client import PATIENCE, Client, request, turns, until
+
+from tests import inside
+from tests.client import PATIENCE, Client, request
+from tests.waiting import turns, until
 
 LONG = 3_000_000
 ROOM = 8_000_000
@@ -14,12 +17,7 @@ ROOM = 8_000_000
 
 @pytest.fixture
 def lagging(monkeypatch):
-    """Every client lags that does not take all at once: no producer waits for one, however fast the machine is."""
-    monkeypatch.setattr("tpserver.engine.connection._LAG", 0)
-
-
-def lent(running):
-    return [one for one in running.server.connections() if one.lent]
+    inside.take_all_clients_for_lagging(monkeypatch)
 
 
 class Pieces:
@@ -52,16 +50,16 @@ def test_a_client_that_lags_gets_all_of_a_piece_before_the_next_one_is_made(star
         client.send(request(path))
         for letter in (b"a", b"b"):
             app.pieces.put(letter * LONG)
-            until(running, lambda: lent(running))  # the client has read nothing yet
+            until(running, lambda: inside.lagging(running.server))  # the client has read nothing yet
             if letter == b"a":
-                assert client.head()[0] == 200
+                assert client.head().status == 200
             assert int(client.stream.readline(), 16) == LONG
             assert client.stream.read(LONG + 2) == letter * LONG + b"\r\n"  # nobody makes another one meanwhile
         app.pieces.put(None)
         assert client.stream.readline() == b"0\r\n"
         assert client.stream.readline() == b"\r\n"
         app.pieces.put(None)
-        assert client.ask("/again").body == b""
+        assert client.ask("/again").content == b""
 
 
 def test_a_client_that_lags_does_not_hold_the_thread_that_makes_its_stream(start, lagging):
@@ -73,7 +71,7 @@ def test_a_client_that_lags_does_not_hold_the_thread_that_makes_its_stream(start
             app.pieces.put(letter * (LONG // 2))
             assert app.sent.acquire(timeout=PATIENCE)  # although nothing is read
         app.pieces.put(None)
-        assert client.response().body == b"".join(letter * (LONG // 2) for letter in (b"a", b"b", b"c"))
+        assert client.response().content == b"".join(letter * (LONG // 2) for letter in (b"a", b"b", b"c"))
 
 
 def test_a_client_that_stands_still_costs_no_processor_time(start, lagging):
@@ -82,13 +80,13 @@ def test_a_client_that_stands_still_costs_no_processor_time(start, lagging):
     with Client(running, receive_buffer=4096) as client:
         client.send(request("/"))
         app.pieces.put(b"a" * LONG)
-        until(running, lambda: lent(running))
+        until(running, lambda: inside.lagging(running.server))
         turns(running, 20)
-        seen = running.server.leader.turns
+        seen = inside.leader_turns(running.server)
         turns(running, 5)
-        assert running.server.leader.turns - seen < 50, "the leader spins"
+        assert inside.leader_turns(running.server) - seen < 50, "the leader spins"
         app.pieces.put(None)
-        assert len(client.response().body) == LONG
+        assert len(client.response().content) == LONG
 
 
 def test_the_pieces_of_a_lagging_stream_come_in_order(start, lagging):
@@ -102,9 +100,8 @@ def test_the_pieces_of_a_lagging_stream_come_in_order(start, lagging):
     running = start(app, max_outbox=200_000)
     with Client(running, receive_buffer=4096) as client:
         for _ in range(2):
-            client.send(request("/"))
-            assert client.response().body == b"".join(pieces)
-    assert not lent(running)
+            assert client.ask("/").content == b"".join(pieces)
+    assert not inside.lagging(running.server)
 
 
 def test_a_generator_is_told_when_its_lagging_client_leaves(start, lagging):
@@ -122,10 +119,10 @@ def test_a_generator_is_told_when_its_lagging_client_leaves(start, lagging):
     client = Client(running, receive_buffer=4096)
     client.send(request("/"))
     pieces.pieces.put(b"a" * LONG)
-    until(running, lambda: lent(running))
-    [connection] = lent(running)
+    until(running, lambda: inside.lagging(running.server))
+    [connection] = inside.lagging(running.server)
     client.reset()
-    until(running, lambda: connection.broken)  # the leader has seen it; the producer still makes the next piece
+    until(running, lambda: inside.broken(connection))  # the leader has seen it; the producer still makes the next piece
     pieces.pieces.put(b"b")
     assert closed.wait(PATIENCE)
     pieces.pieces.put(None)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import threading
 
-from raw_client import Client, chunked, request, until_left
+from tests import inside
+from tests.client import Client, chunked, request
+from tests.waiting import until_left
 
 CLIENTS = 16
 REQUESTS = 200
@@ -44,7 +46,7 @@ def requests_of(which):
         if not content:
             yield path, content, request(path)
         elif number % 2:
-            yield path, content, request(path, method="POST", body=content)
+            yield path, content, request(path, method="POST", content=content)
         else:
             yield path, content, chunked(path, content[:7], content[7:])
 
@@ -63,18 +65,18 @@ def test_every_client_gets_its_own_answers(start, tmp_path):
                 for path, content, _ in bundle:
                     response = client.response()
                     expected = b"A file" if path == "/file.txt" else digest(path, content)
-                    if response.status != 200 or response.body != expected:
+                    if response.status != 200 or response.content != expected:
                         wrong.append((path, response))
                         return
 
     clients = [threading.Thread(target=ask, args=(which,)) for which in range(CLIENTS)]
-    first = running.server.leadership.number
+    first = inside.term(running.server)
     for client in clients:
         client.start()
     for client in clients:
         client.join(60)
         assert not client.is_alive(), "a client still waits for its answer"
     assert wrong == []
-    assert running.server.leadership.number > first
+    assert inside.term(running.server) > first
     until_left(running, 0)
-    assert not any(connection.away for connection in running.server.leader.table.connections.values())
+    assert not inside.any_detached(running.server)

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import pytest
-from raw_client import Client, Gates, chunked, request, several, turns
+
+from tests.client import CLOSE, Client, chunked, request, several
+from tests.gates import Gates
+from tests.waiting import turns
 
 
 def test_two_requests_in_one_packet(start):
     with Client(start(Gates())) as client:
         client.send(request("/one") + request("/two"))
-        assert [client.response().body for _ in range(2)] == [b"/one ", b"/two "]
+        assert [client.response().content for _ in range(2)] == [b"/one ", b"/two "]
 
 
 def test_a_thousand_requests_in_one_packet(start):
     with Client(start(Gates())) as client:
         client.send(b"".join(request(f"/{number}") for number in range(1000)))
         for number in range(1000):
-            assert client.response().body == f"/{number} ".encode()
+            assert client.response().content == f"/{number} ".encode()
 
 
 def test_a_thousand_requests_from_each_of_many_clients(start):
@@ -26,13 +29,13 @@ def test_a_thousand_requests_from_each_of_many_clients(start):
             client.send(b"".join(request(f"/{which}/{number}") for number in range(1000)))
         for which, client in enumerate(clients):
             for number in range(1000):
-                assert client.response().body == f"/{which}/{number} ".encode()
+                assert client.response().content == f"/{which}/{number} ".encode()
 
 
 @pytest.mark.parametrize(
     "post",
     [
-        request("/post", method="POST", body=b"content"),
+        request("/post", method="POST", content=b"content"),
         chunked("/post", b"con", b"tent"),
         chunked("/post", b"content", trailers="X-Sum: 1\r\nX-More: 2\r\n"),
     ],
@@ -41,9 +44,9 @@ def test_a_thousand_requests_from_each_of_many_clients(start):
 def test_a_request_behind_content_in_the_same_packet(start, post):
     with Client(start(Gates())) as client:
         client.send(post + request("/next") + post)
-        assert client.response().body == b"/post content"
-        assert client.response().body == b"/next "
-        assert client.response().body == b"/post content"
+        assert client.response().content == b"/post content"
+        assert client.response().content == b"/next "
+        assert client.response().content == b"/post content"
 
 
 def test_answers_come_in_order_though_the_first_is_slow(start):
@@ -55,14 +58,14 @@ def test_answers_come_in_order_though_the_first_is_slow(start):
             turns(running)
             assert gates.seen == ["/hold/slow"]  # the second is not begun before the first is answered
             gates.open("slow")
-            assert [client.response().body for _ in range(2)] == [b"/hold/slow ", b"/quick "]
+            assert [client.response().content for _ in range(2)] == [b"/hold/slow ", b"/quick "]
 
 
 def test_nothing_is_served_behind_an_error(start):
     gates = Gates()
     with Client(start(gates)) as client:
         client.send(request("/first") + b"GET /bad HTTP/1.1\nHost: a\r\n\r\n" + request("/smuggled"))
-        assert client.response().body == b"/first "
+        assert client.response().content == b"/first "
         response = client.response()
         assert (response.status, response.fields["connection"]) == (400, "close")
         client.send(request("/later"))
@@ -73,15 +76,15 @@ def test_nothing_is_served_behind_an_error(start):
 def test_nothing_is_served_behind_a_request_that_closes(start):
     gates = Gates()
     with Client(start(gates)) as client:
-        client.send(request("/last", "Connection: close") + request("/beyond"))
-        assert client.response().body == b"/last "
+        client.send(request("/last", CLOSE) + request("/beyond"))
+        assert client.response().content == b"/last "
         assert client.ended()
     assert gates.seen == ["/last"]
 
 
 @pytest.mark.parametrize(
     "data",
-    [request("/x", method="POST", body=b"abc"), chunked("/x", b"a", b"bc")],
+    [request("/x", method="POST", content=b"abc"), chunked("/x", b"a", b"bc")],
     ids=["by length", "in chunks"],
 )
 def test_a_request_may_be_cut_anywhere(start, data):
@@ -93,7 +96,7 @@ def test_a_request_may_be_cut_anywhere(start, data):
                 for _ in range(2):  # by then the first piece has been read
                     assert probe.ask("*", method="OPTIONS").status == 204
                 client.send(data[cut:])
-                assert client.response().body == b"/x abc", f"cut behind {data[:cut]!r}"
+                assert client.response().content == b"/x abc", f"cut behind {data[:cut]!r}"
 
 
 def test_many_connections_that_pipeline_while_one_hangs(start):
@@ -113,9 +116,9 @@ def test_many_connections_that_pipeline_while_one_hangs(start):
             assert hanging[0].ask("/").status == 200
             with Client(running) as client:
                 client.send(request("/poke") + b"".join(request(f"/{number}") for number in range(100)))
-                assert client.response().body == b"/poke "
+                assert client.response().content == b"/poke "
                 for number in range(100):
-                    assert client.response().body == f"/{number} ".encode()
+                    assert client.response().content == f"/{number} ".encode()
                 assert gates.arrived() == ["it"]
             gates.open("it")
-            assert hanging[0].response().body == b"/hold/it "
+            assert hanging[0].response().content == b"/hold/it "

@@ -5,9 +5,12 @@ from __future__ import annotations
 import socket
 
 import pytest
-from raw_client import Client, Clock, Gates, chunked, request, until_left
 
-from tpserver.engine import table
+from tests import inside
+from tests.client import Client, chunked, request
+from tests.clock import Clock
+from tests.gates import Gates
+from tests.waiting import until_left
 
 
 def head_of(size):
@@ -28,7 +31,7 @@ def test_largest_head_is_served(start):
         ({"max_head": 1024}, head_of(1025), 431),
         ({"max_fields": 5}, request("/", *(f"X-{number}: 1" for number in range(5))), 431),
         ({"max_head": 1024}, request("/" + "x" * 1024), 414),
-        ({"max_body": 1000}, request("/", method="POST", body=b"x" * 1001), 413),
+        ({"max_body": 1000}, request("/", method="POST", content=b"x" * 1001), 413),
         ({"max_body": 1000}, chunked("/", b"x" * 600, b"x" * 401), 413),
         ({"max_head": 1024}, chunked("/", b"x", trailers=f"X: {'x' * 1024}\r\n"), 431),
     ],
@@ -44,11 +47,13 @@ def test_too_large_is_refused_and_the_connection_closed(start, options, data, st
     assert gates.seen == []
 
 
-@pytest.mark.parametrize("data", [request("/", method="POST", body=b"x" * 1000), chunked("/", b"x" * 600, b"x" * 400)])
+@pytest.mark.parametrize(
+    "data", [request("/", method="POST", content=b"x" * 1000), chunked("/", b"x" * 600, b"x" * 400)]
+)
 def test_largest_content_is_served(start, data):
     with Client(start(Gates(), max_body=1000)) as client:
         client.send(data)
-        assert client.response().body == b"/ " + b"x" * 1000
+        assert client.response().content == b"/ " + b"x" * 1000
 
 
 def test_client_that_is_still_sending_gets_to_read_why_it_was_refused(start, monkeypatch):
@@ -71,7 +76,7 @@ def test_client_that_does_not_close_behind_an_error_is_closed(start, monkeypatch
         client.send(b"nonsense\r\n\r\n")
         assert client.response().status == 400
         assert client.ended()
-        clock.advance(running, table._LINGER - 1)
+        clock.advance(running, inside.LINGER - 1)
         until_left(running, 1)
         clock.advance(running, 1)
         until_left(running, 0)

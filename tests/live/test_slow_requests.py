@@ -6,7 +6,10 @@ import gc
 import sys
 import threading
 
-from raw_client import PATIENCE, Client, Gates, request, until
+from tests import inside
+from tests.client import PATIENCE, Client, request
+from tests.gates import Gates
+from tests.waiting import until
 
 
 def told(log):
@@ -33,9 +36,9 @@ def test_it_is_logged_with_its_stack_once_and_again_at_its_end(start, log):
     with Client(running) as client:
         client.send(request("/report?year=1999", method="DELETE"))
         until(running, lambda: told(log))
-        until(running, lambda: running.server.watcher._next_look > 0)
+        until(running, lambda: inside.slow_is_checked(running.server))
         gate.set()
-        assert client.response().body == b"done"
+        assert client.response().content == b"done"
         until(running, lambda: ended(log))
     (line,) = told(log)
     assert line.startswith("DELETE /report?year=1999 has run for ")
@@ -91,7 +94,7 @@ def test_quick_ones_are_not_and_nothing_is_where_it_is_off(start, log):
         with Client(running) as client:
             client.send(request("/hold/it"))
             gates.arrived()
-            running.server.running.look(1e12)
+            inside.check_slow(running.server, 1e12)
             gates.open("it")
             assert client.response().status == 200
     assert not told(log)

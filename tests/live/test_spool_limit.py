@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from raw_client import Client, Gates, chunked, request, turns, until_left
 
+from tests.client import Client, chunked, request
+from tests.gates import Gates
+from tests.waiting import turns, until_left
 from tpserver.spool import SPOOL
 
 LIMIT = 100_000
@@ -16,7 +18,7 @@ def length_of(environ, start_response):
 
 
 def by_length(length):
-    return request("/", method="POST", body=b"x" * length)
+    return request("/", method="POST", content=b"x" * length)
 
 
 def in_chunks(length):
@@ -32,7 +34,7 @@ def test_a_content_may_take_all_of_the_room(start, content, limit):
     with Client(start(length_of, max_spool=limit)) as client:
         for _ in range(2):
             client.send(content(limit))
-            assert client.response().body == b"%d" % limit
+            assert client.response().content == b"%d" % limit
 
 
 @either_way
@@ -49,7 +51,7 @@ def test_a_content_for_which_there_never_is_room_is_too_large(start, content):
 def test_small_contents_need_no_room(start, content):
     with Client(start(length_of, max_spool=0)) as client:
         client.send(content(SPOOL))
-        assert client.response().body == b"%d" % SPOOL
+        assert client.response().content == b"%d" % SPOOL
 
 
 @either_way
@@ -57,7 +59,7 @@ def test_who_finds_too_little_room_is_told_to_come_again(start, log, content):
     with Gates() as gates:
         running = start(gates, max_spool=LIMIT)
         with Client(running) as first:
-            first.send(request("/hold/first", method="POST", body=b"x" * (SPOOL + 1)))
+            first.send(request("/hold/first", method="POST", content=b"x" * (SPOOL + 1)))
             gates.arrived()
             assert running.server.stats()["spool"] == {"limit": LIMIT, "bytes": SPOOL + 1}
             for _ in range(2):

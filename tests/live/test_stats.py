@@ -5,7 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
-from raw_client import Client, Clock, Gates, request, several, until, until_left
+
+from tests import inside
+from tests.client import Client, request, several
+from tests.clock import Clock
+from tests.gates import Gates
+from tests.waiting import until, until_left, until_waiting
 
 
 def test_threads_line_and_connections_of_the_moment(start):
@@ -15,10 +20,10 @@ def test_threads_line_and_connections_of_the_moment(start):
             one.send(request("/hold/one"))
             two.send(request("/hold/two"))
             gates.arrived(2)
-            until(running, lambda: running.server.admission.running == 2)
+            until(running, lambda: inside.running(running.server) == 2)
             three.send(request("/hold/three"))
             four.send(b"GET / HTTP/1.1\r\n")
-            until(running, lambda: running.server.admission.waiting == 1)
+            until_waiting(running, 1)
             stats = running.server.stats()
             for name in ("one", "two", "three"):
                 gates.open(name)
@@ -68,15 +73,15 @@ def test_a_request_that_cannot_be_read_is_a_refusal_with_a_page(start, tmp_path)
         (b"nonsense\r\n\r\n", 400),
         (request("/" + 2000 * "a"), 414),
         (request("/", "X: " + 2000 * "a"), 431),
-        (request("/", method="POST", body=1001 * b"a"), 413),
-        (request("/", protocol="HTTP/2.0"), 505),
+        (request("/", method="POST", content=1001 * b"a"), 413),
+        (request("/", version="2.0"), 505),
     ):
         with Client(running) as client:
             client.send(data)
             answer = client.response()
             assert answer.status == status
             assert client.ended()
-            contents += len(answer.body)
+            contents += len(answer.content)
     stats = running.server.stats()
     assert stats["answers"] == {"statuses": {400: 1, 413: 1, 414: 1, 431: 1, 505: 1}, "bytes": contents}
     assert stats["refused"] == {
@@ -110,10 +115,10 @@ def test_whoever_is_turned_away_is_in_the_figures_and_in_the_access_log(start, t
     running.stop()
     answers = running.server.stats()["answers"]
     assert answers["statuses"] == {200: 1, 204: 1, 503: 2}
-    assert answers["bytes"] == len(full.body) + len(beyond.body) + len(held.body)
+    assert answers["bytes"] == len(full.content) + len(beyond.content) + len(held.content)
     lines = [line.split('"', 1)[1].split(' "-"')[0] for line in access_log.read_text().splitlines()]
-    assert f'-" 503 {len(beyond.body)}' in lines
-    assert f'GET /no-room HTTP/1.1" 503 {len(full.body)}' in lines
+    assert f'-" 503 {len(beyond.content)}' in lines
+    assert f'GET /no-room HTTP/1.1" 503 {len(full.content)}' in lines
 
 
 def test_a_client_that_keeps_an_answer_to_a_broken_request_waiting_is_no_slow_one(start, monkeypatch):
@@ -143,7 +148,7 @@ def test_contents_on_disk(start):
     with Gates() as gates:
         running = start(gates)
         with Client(running) as client:
-            client.send(request("/hold/it", method="POST", body=b"x" * 3_000_000))
+            client.send(request("/hold/it", method="POST", content=b"x" * 3_000_000))
             gates.arrived()
             assert running.server.stats()["spool"]["bytes"] >= 3_000_000
             gates.open("it")
@@ -164,7 +169,7 @@ def test_a_file_asked_for_with_a_content_is_answered_and_counted_once(start, tmp
     (tmp_path / "file.txt").write_text("A file")
     running = start(None, root=str(tmp_path))
     with Client(running) as client:
-        assert client.ask("/file.txt", body=b"of no use").body == b"A file"
-        assert client.ask("/file.txt").body == b"A file"
+        assert client.ask("/file.txt", content=b"of no use").content == b"A file"
+        assert client.ask("/file.txt").content == b"A file"
     assert running.server.stats()["answers"]["statuses"] == {200: 2}
     assert running.server.stats()["requests"]["handled"] == 2

@@ -7,7 +7,10 @@ import re
 import threading
 
 import pytest
-from raw_client import PATIENCE, Client, request, until, until_left
+
+from tests import inside
+from tests.client import CLOSE, PATIENCE, Client, request
+from tests.waiting import until, until_left
 
 
 def test_events_arrive_as_they_are_sent(start):
@@ -23,7 +26,7 @@ def test_events_arrive_as_they_are_sent(start):
         for number in range(5):
             events.put(number)
             if not number:
-                assert client.head()[0] == 200
+                assert client.head().status == 200
             size = int(client.stream.readline(), 16)
             assert client.stream.read(size + 2) == b"data: %d\n\n\r\n" % number
         events.put(None)
@@ -47,7 +50,7 @@ def test_a_generator_is_closed_when_its_client_has_left(start, leave):
     client = Client(running)
     client.send(request("/"))
     pieces.put(None)
-    assert client.head()[0] == 200
+    assert client.head().status == 200
     leave(client)
     pieces.put(None)  # the piece that is answered by a reset
     assert closed.wait(PATIENCE), "one piece was enough"
@@ -92,9 +95,9 @@ def test_a_client_that_has_nothing_more_to_send_gets_what_is_about_to_come(start
         yield from [b"", b"", b"page"]
 
     with Client(start(app)) as client:
-        client.send(request("/", "Connection: close"))
+        client.send(request("/", CLOSE))
         client.finish_sending()
-        assert client.response().body == b"page"
+        assert client.response().content == b"page"
 
 
 def test_a_client_that_has_nothing_more_to_send_still_gets_all(start):
@@ -103,9 +106,9 @@ def test_a_client_that_has_nothing_more_to_send_still_gets_all(start):
         yield from [b"x" * 1000] * 100
 
     with Client(start(app)) as client:
-        client.send(request("/", "Connection: close"))
+        client.send(request("/", CLOSE))
         client.finish_sending()
-        assert len(client.response().body) == 100_000
+        assert len(client.response().content) == 100_000
 
 
 def test_what_a_slow_reader_has_not_read_is_bounded_and_its_producer_waits(start):
@@ -127,10 +130,10 @@ def test_what_a_slow_reader_has_not_read_is_bounded_and_its_producer_waits(start
             with Client(running) as probe:
                 for _ in range(50):
                     assert probe.ask("*", method="OPTIONS").status == 204
-        (connection,) = [one for one in running.server.connections() if one.outbox]
-        assert connection.outbox.size <= 256 * 1024 + 65536 + 10
+        (unsent,) = inside.unsent(running.server)
+        assert unsent <= 256 * 1024 + 65536 + 10
         assert len(made) < 200
-        assert len(slow.response().body) == 65_536_000
+        assert len(slow.response().content) == 65_536_000
 
 
 def hints(environ, start_response):
@@ -142,15 +145,16 @@ def hints(environ, start_response):
 def test_early_hints_come_before_the_answer(start):
     with Client(start(hints)) as client:
         client.send(request("/"))
-        assert client.head() == (103, {"link": "</style.css>; rel=preload"})
-        assert client.response().body == b"page"
+        head = client.head()
+        assert (head.status, head.fields) == (103, {"link": "</style.css>; rel=preload"})
+        assert client.response().content == b"page"
         client.send(request("/"))
-        assert [client.head()[0], client.response().body] == [103, b"page"]
+        assert [client.head().status, client.response().content] == [103, b"page"]
 
 
 def test_a_client_of_http_1_0_gets_no_early_hints(start):
     with Client(start(hints)) as client:
-        assert client.ask("/", protocol="HTTP/1.0").status == 200
+        assert client.ask("/", version="1.0").status == 200
 
 
 @pytest.mark.parametrize(
@@ -180,7 +184,7 @@ def test_early_hints_after_the_first_bytes_are_refused(start, log):
 
     with Client(start(app)) as client:
         client.send(request("/"))
-        assert client.head()[0] == 200
+        assert client.head().status == 200
         assert client.stream.read().endswith(b"first\r\n")
     assert "after the first bytes" in log.text
 
@@ -235,7 +239,7 @@ def test_a_large_piece_arrives_whole_while_the_next_one_is_awaited(start):
 
     with Client(start(app, max_outbox=4_000_000), receive_buffer=4096) as client:
         client.send(request("/"))
-        assert client.head()[0] == 200
+        assert client.head().status == 200
         assert client.stream.read(1_000_000) == b"x" * 1_000_000
         assert not go_on.is_set()
         go_on.set()

@@ -6,8 +6,11 @@ import os
 import threading
 
 import pytest
-from raw_client import Client, Gates, request, until
 
+from tests import inside
+from tests.client import CLOSE, Client, request
+from tests.gates import Gates
+from tests.waiting import until
 from tpserver import make_server
 
 
@@ -38,7 +41,7 @@ def test_server_goes_on_with_the_threads_that_it_has(start, monkeypatch, log):
             third.send(request("/third"))
             gates.open("first")
             assert first.response().status == 200
-            assert third.response().body == b"/third "
+            assert third.response().content == b"/third "
             for number in range(20):
                 assert third.ask(f"/{number}").status == 200
             gates.open("second")
@@ -67,9 +70,9 @@ def test_application_that_forks_keeps_its_connection(start):
     running = start(app)
     with Client(running) as client, Client(running) as other:
         for _ in range(3):
-            assert client.ask("/").body == b"7"
-            assert other.ask("/").body == b"7"
-        assert client.ask("/", "Connection: close").body == b"7"
+            assert client.ask("/").content == b"7"
+            assert other.ask("/").content == b"7"
+        assert client.ask("/", CLOSE).content == b"7"
         assert client.ended()
 
 
@@ -91,7 +94,7 @@ def test_child_that_outlives_its_request_does_not_hold_the_connection_open(start
 
     with Client(start(app)) as client:
         try:
-            assert client.ask("/", "Connection: close").body == b"born"
+            assert client.ask("/", CLOSE).content == b"born"
             assert client.ended()
         finally:
             os.close(writing)
@@ -110,5 +113,5 @@ def test_application_that_exits_ends_its_request_only(start, log):
     running = start(app)
     with Client(running) as client:
         assert client.ask("/exit").status == 500
-        assert client.ask("/").body == b"here"
-        until(running, lambda: running.server.admission.running == 0)
+        assert client.ask("/").content == b"here"
+        until(running, lambda: inside.running(running.server) == 0)

@@ -9,8 +9,10 @@ import tempfile
 from types import SimpleNamespace
 
 import pytest
-from raw_client import Client, Gates, chunked, request, several, turns, until, until_left
 
+from tests.client import Client, chunked, request, several
+from tests.gates import Gates
+from tests.waiting import turns, until, until_left, until_waiting
 from tpserver import spool
 from tpserver.spool import SPOOL
 
@@ -42,17 +44,17 @@ def sample(length):
 def test_small_content_is_kept_in_memory_and_large_content_on_disk(start, length, kept):
     data = sample(length)
     with Client(start(describing)) as client:
-        assert client.ask("/", method="POST", body=data).body == described(kept, data)
+        assert client.ask("/", method="POST", content=data).content == described(kept, data)
         client.send(chunked("/", *(data[at : at + 10_000] for at in range(0, length, 10_000))))
-        assert client.response().body == described(kept, data)
-        assert client.ask("/", method="POST", body=b"next").body == described("memory", b"next")
+        assert client.response().content == described(kept, data)
+        assert client.ask("/", method="POST", content=b"next").content == described("memory", b"next")
 
 
 def test_a_hundred_thousand_chunks_of_one_byte(start):
     data = sample(100_000)
     with Client(start(describing)) as client:
         client.send(chunked("/", *(data[at : at + 1] for at in range(len(data)))))
-        assert client.response().body == described("disk", data)
+        assert client.response().content == described("disk", data)
 
 
 def test_uploads_by_many_clients_at_once(start):
@@ -65,7 +67,7 @@ def test_uploads_by_many_clients_at_once(start):
             for client, data in zip(clients, samples, strict=True):
                 client.send(data[at : at + 50_000])
         for client, data in zip(clients, samples, strict=True):
-            assert client.response().body == described("disk", data)
+            assert client.response().content == described("disk", data)
 
 
 def test_no_thread_is_taken_before_the_content_is_complete(start):
@@ -76,11 +78,11 @@ def test_no_thread_is_taken_before_the_content_is_complete(start):
                 client.send(request("/upload", "Content-Length: 10", method="POST") + b"half ")
             turns(running)
             with Client(running) as quick:
-                assert quick.ask("/quick").body == b"/quick "
+                assert quick.ask("/quick").content == b"/quick "
             assert gates.seen == ["/quick"]
             for client in clients:
                 client.send(b"done.")
-                assert client.response().body == b"/upload half done."
+                assert client.response().content == b"/upload half done."
 
 
 def test_application_may_leave_the_content_unread(start):
@@ -90,7 +92,7 @@ def test_application_may_leave_the_content_unread(start):
 
     with Client(start(app)) as client:
         for _ in range(3):
-            assert client.ask("/", method="POST", body=sample(200_000)).body == b"thanks"
+            assert client.ask("/", method="POST", content=sample(200_000)).content == b"thanks"
 
 
 @pytest.fixture
@@ -171,8 +173,8 @@ def test_files_are_gone_when_the_server_stops_before_the_request_has_run(start, 
         with Client(running) as first, Client(running) as second:
             first.send(request("/hold/first"))
             gates.arrived()
-            second.send(request("/hold/second", method="POST", body=b"x" * 100_000))
-            until(running, lambda: running.server.admission.waiting == 1)
+            second.send(request("/hold/second", method="POST", content=b"x" * 100_000))
+            until_waiting(running, 1)
             running.server.shutdown()
             assert [file.closed for file in files] == [True]
 
@@ -186,8 +188,7 @@ def test_a_full_disk_is_a_503_and_the_server_goes_on(start, monkeypatch, log):
     running = start(Gates())
     monkeypatch.setattr(spool, "tempfile", SimpleNamespace(TemporaryFile=lambda **_: FullDisk()))
     with Client(running) as client, Client(running) as other:
-        client.send(request("/", method="POST", body=b"x" * 100_000))
-        assert client.response().status == 503
+        assert client.ask("/", method="POST", content=b"x" * 100_000).status == 503
         assert client.ended()
-        assert other.ask("/", method="POST", body=b"small").body == b"/ small"
+        assert other.ask("/", method="POST", content=b"small").content == b"/ small"
     assert "No space left on device" in log.text

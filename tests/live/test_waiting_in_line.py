@@ -6,15 +6,11 @@ import select
 import threading
 
 import pytest
-from raw_client import PATIENCE, Client, Gates, request, several, turns, until, until_left
 
-from tpserver.engine import admission, server
-
-
-@pytest.fixture
-def gates():
-    with Gates() as gates:
-        yield gates
+from tests import inside
+from tests.client import PATIENCE, Client, request, several
+from tests.gates import Gates
+from tests.waiting import turns, until_left, until_waiting
 
 
 def busy(start, gates, **options):
@@ -24,10 +20,6 @@ def busy(start, gates, **options):
     client.send(request("/hold/first"))
     gates.arrived()
     return running, client
-
-
-def in_line(running, count=1):
-    until(running, lambda: running.server.admission.waiting == count)
 
 
 def test_one_that_has_waited_too_long_gets_503_and_is_never_run(start, gates):
@@ -48,22 +40,22 @@ def test_without_a_limit_they_wait(start, gates):
     running, first = busy(start, gates, queue_timeout=0)
     with first, Client(running) as client:
         client.send(request("/patient"))
-        in_line(running)
+        until_waiting(running, 1)
         gates.open("first")
         assert client.response().status == 200
 
 
 @pytest.mark.parametrize("leave", [Client.close, Client.reset], ids=["closes", "resets"])
 def test_one_whose_client_has_left_is_never_run(start, gates, leave, monkeypatch):
-    monkeypatch.setattr(server, "LEFT_AFTER", 0.0)
+    inside.notice_leavers_at_once(monkeypatch)
     running, first = busy(start, gates)
     with first, Client(running) as stays:
         leaves = Client(running)
         leaves.send(request("/left"))
-        in_line(running)
+        until_waiting(running, 1)
         leave(leaves)
         stays.send(request("/stays"))
-        in_line(running, 2)
+        until_waiting(running, 2)
         gates.open("first")
         assert stays.response().status == 200
         assert first.response().status == 200
@@ -77,12 +69,12 @@ def test_those_who_have_left_make_room_in_the_line(start, gates):
     with first, Client(running) as client:
         with Client(running) as leaves:
             leaves.send(request("/left"))
-            in_line(running)
-        in_line(running, 0)
+            until_waiting(running, 1)
+        until_waiting(running, 0)
         client.send(request("/next"))
-        in_line(running)
+        until_waiting(running, 1)
         gates.open("first")
-        assert client.response().body == b"/next "
+        assert client.response().content == b"/next "
     assert "/left" not in gates.seen
 
 
@@ -91,19 +83,19 @@ def test_one_that_only_has_nothing_more_to_send_gets_its_answer(start, gates):
     with first, Client(running) as client:
         client.send(request("/half-closed"))
         client.finish_sending()
-        in_line(running)
+        until_waiting(running, 1)
         gates.open("first")
-        assert client.response().body == b"/half-closed "
+        assert client.response().content == b"/half-closed "
 
 
 def test_a_client_that_pipelines_has_not_left(start, gates):
     running, first = busy(start, gates)
     with first, Client(running) as client:
         client.send(request("/one") + request("/two"))
-        in_line(running)
+        until_waiting(running, 1)
         client.send(request("/three"))
         gates.open("first")
-        assert [client.response().body for _ in range(3)] == [b"/one ", b"/two ", b"/three "]
+        assert [client.response().content for _ in range(3)] == [b"/one ", b"/two ", b"/three "]
 
 
 def test_an_application_can_ask_whether_its_client_has_left(start):
@@ -141,10 +133,10 @@ def never_run(occupied, gates, asks, more, leave):
     with first:
         with Client(running) as leaves:
             leaves.send(asks)
-            in_line(running)
+            until_waiting(running, 1)
             leaves.send(more)
             leave(leaves)
-        in_line(running, 0)
+        until_waiting(running, 0)
         gates.open("first")
         assert first.response().status == 200
         until_left(running, 1)
@@ -155,13 +147,13 @@ def never_run(occupied, gates, asks, more, leave):
 @pytest.mark.parametrize("leave", [Client.close, Client.reset], ids=["closes", "resets"])
 @pytest.mark.parametrize("more", [request("/second"), b"x"], ids=["a request", "a byte"])
 def test_one_whose_client_has_left_with_something_unread_is_never_run(start, gates, leave, more, monkeypatch):
-    monkeypatch.setattr(server, "LEFT_AFTER", 0.0)
+    inside.notice_leavers_at_once(monkeypatch)
     never_run(busy(start, gates), gates, request("/left"), more, leave)
 
 
 @needs_events
 def test_one_who_has_left_in_the_middle_of_an_upload_is_never_run(start, gates, monkeypatch):
-    monkeypatch.setattr(server, "LEFT_AFTER", 0.0)
+    inside.notice_leavers_at_once(monkeypatch)
     upload = request("/up", "Content-Length: 1000", method="POST") + b"some"
     never_run(busy(start, gates, stream_body=["/up"]), gates, upload, b"more", Client.close)
 
@@ -196,9 +188,9 @@ def test_retry_after_is_what_the_line_will_take(start, gates):
     with several(running, 3) as (first, second, third):
         first.send(request("/hold/first"))
         gates.arrived()
-        running.server.admission.mean = 7.0  # seconds that requests have taken so far
+        inside.set_mean_time(running.server, 7.0)
         second.send(request("/second"))
-        in_line(running)
+        until_waiting(running, 1)
         refused = third.ask("/third")
         assert (refused.status, refused.fields["retry-after"]) == (503, "7")
         gates.open("first")
@@ -208,22 +200,20 @@ def test_nothing_runs_in_the_thread_that_polls_where_that_is_not_wanted(start):
     names = set()
 
     def app(environ, start_response):
-        names.add(running.server.leadership.thread == threading.get_ident())
+        names.add(inside.leads(running.server))
         start_response("200 OK", [])
         return [b"done"]
 
     running = start(app, in_place="never")
     with Client(running) as client:
-        assert {client.ask("/").body for _ in range(20)} == {b"done"}
+        assert {client.ask("/").content for _ in range(20)} == {b"done"}
     assert names == {False}
     assert running.server.stats()["requests"]["in_pool"] == 20
 
 
 def test_requests_that_compute_take_turns(start, monkeypatch):
     """Two at once would only take the interpreter from each other."""
-    # How busy the interpreter is depends on what else this machine does.
-    monkeypatch.setattr(admission, "_WINDOW", 1e9)
-    monkeypatch.setattr(admission, "SHARE", 1e9)
+    inside.take_interpreter_for_busy(monkeypatch)
     lock, at_once, most = threading.Lock(), [0], [0]
 
     def app(environ, start_response):
@@ -239,13 +229,13 @@ def test_requests_that_compute_take_turns(start, monkeypatch):
 
     running = start(app)
     with Client(running) as client:
-        while not any(route.computes for route in running.server.placement.wide.values()):
+        while not inside.computes(running.server):
             client.ask("/report")
     most[0] = 0
     with several(running, 4) as clients:
         for client in clients:
             client.send(request("/report"))
-        assert {client.response().body for client in clients} == {b"done"}
+        assert {client.response().content for client in clients} == {b"done"}
     assert most[0] == 1
     (route,) = [one for one in running.server.stats()["routes"] if one["route"] == "GET /report"][:1]
     assert route["place"] == "computing"
@@ -273,5 +263,5 @@ def test_a_thousand_pipelined_requests_do_not_keep_others_waiting(start):
         seen = running.server.get_app().seen
         assert seen.index("/other") < 900, "the others come in between"
         for _ in range(1000):
-            assert greedy.response().body == b"/greedy "
+            assert greedy.response().content == b"/greedy "
     turns(running)

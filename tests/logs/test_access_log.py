@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running import Running
 
+from tests.client import exchange, request
+from tests.running import Running, Start
 from tpserver.http.head import Head
 from tpserver.logs.access_log import AccessLog, Record, combined
-
-Start = Callable[..., Running]
 
 _QUOTED = r'"((?:[^"\\]|\\.)*)"'
 LINE = re.compile(
@@ -121,7 +120,7 @@ def lines(start: Start, tmp_path: Path) -> Callable[..., list[dict[str, str]]]:
         log = tmp_path / "access.log"
         running = start(application, root=str(tmp_path), access_log=str(log))
         for data in requests:
-            running.exchange(data)
+            exchange(running, data)
         running.stop()
         return [read(line) for line in log.read_text("ascii").splitlines()]
 
@@ -129,10 +128,6 @@ def lines(start: Start, tmp_path: Path) -> Callable[..., list[dict[str, str]]]:
 
 
 Lines = Callable[..., list[dict[str, str]]]
-
-
-def request(target: str, *fields: str, method: str = "GET") -> bytes:
-    return "\r\n".join([f"{method} {target} HTTP/1.1", "Host: h", *fields, "", ""]).encode("latin-1")
 
 
 @pytest.mark.parametrize(
@@ -244,13 +239,13 @@ def test_a_full_disk_is_said_once_and_the_server_goes_on(start: Start, log: pyte
     running = start_on(start, stream)
     stream.full = True
     for _ in range(3):
-        assert running.exchange(request("/lost")).endswith(b"content")
+        assert exchange(running, request("/lost")).endswith(b"content")
         stream.written()
     stream.full = False
-    running.exchange(request("/found"))
+    exchange(running, request("/found"))
     stream.written()
     stream.full = True
-    running.exchange(request("/lost"))
+    exchange(running, request("/lost"))
     stream.written()
     running.stop()
     assert (
@@ -266,7 +261,7 @@ def test_a_stream_that_somebody_has_closed_is_said_once(start: Start, log: pytes
     running = start_on(start, stream)
     stream.close()
     for _ in range(3):
-        assert running.exchange(request("/lost")).endswith(b"content")
+        assert exchange(running, request("/lost")).endswith(b"content")
         stream.written()
     running.stop()
     assert len(complaints(log)) == 1
@@ -277,7 +272,7 @@ def test_a_stream_that_stands_still_holds_nobody_up(start: Start) -> None:
     running = start_on(start, stream)
     stream.open.clear()
     for number in range(50):
-        assert running.exchange(request(f"/{number}")).endswith(b"content")
+        assert exchange(running, request(f"/{number}")).endswith(b"content")
     stream.open.set()
     running.stop()
     assert len(stream.getvalue().splitlines()) == 50
@@ -310,4 +305,4 @@ def test_what_was_logged_last_is_written_when_it_closes() -> None:
 def test_a_server_without_stdout_has_no_log(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdout", None)
     running = start(app, access_log="-")
-    assert running.exchange(request("/x")).endswith(b"content")
+    assert exchange(running, request("/x")).endswith(b"content")

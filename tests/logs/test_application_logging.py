@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.failures.limited import exchange, get, limited
+from tests.client import salvage
+from tests.failures.limited import get, limited
 from tpserver import make_server
 
 FAILING = """
@@ -25,7 +26,7 @@ def app(environ, start_response):
 def said(folder: Path, configuration: dict[str, Any]) -> str:
     """What stands on stderr after a request that has failed."""
     with limited("", FAILING.format(configuration), folder, "--access-log", "none") as console:
-        assert exchange(console, get("/fail")).startswith(b"HTTP/1.1 500 ")
+        assert salvage(console, get("/fail")).startswith(b"HTTP/1.1 500 ")
         return console.stop().stderr
 
 

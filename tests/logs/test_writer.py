@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from running import PATIENCE
 
-from tests.failures.limited import exchange, get, limited
+from tests.client import PATIENCE, Client, salvage
+from tests.failures.limited import get, limited
 from tpserver.logs import writer as log_writer
 from tpserver.logs.streams import LogStream
 from tpserver.logs.writer import LogWriter
@@ -105,13 +105,13 @@ def test_a_stderr_that_nobody_reads_holds_up_nothing_not_even_the_end(tmp_path: 
     with limited("", first + FAILING, tmp_path, *options) as console:
         assert console.port
         for _ in range(20):
-            assert exchange(console, get("/fail")).startswith(b"HTTP/1.1 500 ")
-        with console.connect() as hanging:
-            hanging.sendall(get("/hang"))
+            assert salvage(console, get("/fail")).startswith(b"HTTP/1.1 500 ")
+        with Client(console) as hanging:
+            hanging.send(get("/hang"))
             assert console.read_line() == "inside\n"
             for _ in range(20):
-                assert exchange(console, get("/fail")).startswith(b"HTTP/1.1 500 ")
-                assert exchange(console, get("/a.txt")).endswith(b"file")
+                assert salvage(console, get("/fail")).startswith(b"HTTP/1.1 500 ")
+                assert salvage(console, get("/a.txt")).endswith(b"file")
             console.send()
             assert console.process.wait(30) == 0
 
@@ -119,7 +119,7 @@ def test_a_stderr_that_nobody_reads_holds_up_nothing_not_even_the_end(tmp_path: 
 def test_what_is_logged_last_is_there_at_the_end(tmp_path: Path) -> None:
     with limited("", FAILING, tmp_path, "--access-log", "none") as console:
         for _ in range(30):
-            assert exchange(console, get("/fail")).startswith(b"HTTP/1.1 500 ")
+            assert salvage(console, get("/fail")).startswith(b"HTTP/1.1 500 ")
         with console.process.stderr as said:  # type: ignore[union-attr]
             console.send()
             assert said.read().count("\nValueError: xxx") == 30

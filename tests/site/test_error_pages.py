@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.files.static_client import Start, ask, connected, plain_app, read_head, request
+from tests.apps import plain_app
+from tests.client import Client, ask, request
+from tests.running import Start
 from tpserver.errors import UsageError
 
 PAGE = b"<h1>Lost?</h1>"
@@ -58,11 +60,11 @@ def test_caches_are_told_that_accept_decides(root: Path, start: Start, accept: s
 
 
 def test_the_connection_goes_on(root: Path, start: Start) -> None:
-    with connected(start(root=root, error_page=["404=404.html"])) as (sock, stream):
+    with Client(start(root=root, error_page=["404=404.html"])) as client:
         for _ in range(2):
-            sock.sendall(request("/nothing"))
-            assert read_head(stream).status == 404
-            assert stream.read(len(PAGE)) == PAGE
+            client.send(request("/nothing"))
+            assert client.head().status == 404
+            assert client.stream.read(len(PAGE)) == PAGE
 
 
 def test_each_status_has_its_own_page_and_keeps_its_fields(root: Path, start: Start) -> None:
@@ -148,13 +150,13 @@ def test_without_a_folder_there_is_no_page(start: Start) -> None:
 def test_a_page_that_is_written_anew_meanwhile_never_comes_as_a_whole(root: Path, start: Start) -> None:
     page, size = root / "404.html", 16 * 1024 * 1024
     page.write_bytes(b"o" * size)
-    with connected(start(root=root, error_page=["404=404.html"])) as (sock, stream):
-        sock.sendall(request("/nothing"))
-        assert read_head(stream).fields["content-length"] == str(size)
+    with Client(start(root=root, error_page=["404=404.html"])) as client:
+        client.send(request("/nothing"))
+        assert client.head().fields["content-length"] == str(size)
         with page.open("r+b") as rewritten:
             rewritten.write(b"n" * size)
         received = 0
         with contextlib.suppress(ConnectionResetError):
-            while data := stream.read(65536):
+            while data := client.stream.read(65536):
                 received += len(data)
         assert received < size

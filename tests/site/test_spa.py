@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.files.static_client import Start, ask, connected, read_head, request
+from tests.client import Client, ask, request
+from tests.running import Start
 from tpserver.http.head import Head
 from tpserver.site.fallback import FallbackResponse
 
@@ -43,10 +44,10 @@ def test_at_its_own_address_the_page_does_not_vary(root: Path, start: Start) -> 
 def test_a_page_with_a_compressed_variant_varies_by_both(root: Path, start: Start) -> None:
     (root / "app.html").write_bytes(PAGE * 100)
     (root / "app.html.gz").write_bytes(gzip.compress(PAGE * 100))
-    with connected(start(root=root, spa="app.html")) as (sock, stream):
-        sock.sendall(request("/x", "Accept-Encoding: gzip"))
+    with Client(start(root=root, spa="app.html")) as client:
+        client.send(request("/x", "Accept-Encoding: gzip"))
         lines = []
-        while (line := stream.readline()) != b"\r\n":
+        while (line := client.stream.readline()) != b"\r\n":
             lines.append(line)
         varies = [line for line in lines if line.lower().startswith(b"vary:")]
         assert sorted(varies) == [b"Vary: Accept\r\n", b"Vary: Accept-Encoding\r\n"]
@@ -159,11 +160,11 @@ def test_what_the_application_does_not_know_is_the_pages(root: Path, start: Star
 
 @pytest.mark.parametrize("unknown", WAYS)
 def test_a_connection_goes_on_after_it(root: Path, start: Start, unknown: Callable[..., Any]) -> None:
-    with connected(start(Pages(unknown), root=root, spa="app.html")) as (sock, stream):
+    with Client(start(Pages(unknown), root=root, spa="app.html")) as client:
         for target, content in (("/x", PAGE), ("/known", b"known"), ("/y", PAGE)):
-            sock.sendall(request(target))
-            assert read_head(stream).status == 200
-            assert stream.read(len(content)) == content
+            client.send(request(target))
+            assert client.head().status == 200
+            assert client.stream.read(len(content)) == content
 
 
 def test_what_it_knows_stays_its_own(root: Path, start: Start) -> None:

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.files.static_client import Answer, Start, connected, parse, plain_app, read_head
+from tests.apps import plain_app
+from tests.client import Client, Response, ask, exchange, parse
+from tests.running import Start
 from tpserver.errors import StartError, UsageError
 from tpserver.files import listing_responder as listing
 from tpserver.http.head import Head
@@ -38,9 +40,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def get(running: Any, host: str | None, target: str = "/", version: str = "1.1") -> Answer:
-    line = "" if host is None else f"Host: {host}\r\n"
-    return parse(running.exchange(f"GET {target} HTTP/{version}\r\n{line}\r\n".encode("latin-1")))
+def get(running: Any, host: str | None, target: str = "/", version: str = "1.1") -> Response:
+    return ask(running, target, host=host, version=version)
 
 
 def test_each_host_has_its_folder_and_others_get_the_default(place: Path, start: Start) -> None:
@@ -88,12 +89,12 @@ def test_without_a_default_other_hosts_are_misdirected(place: Path, start: Start
 
 
 def test_a_misdirected_request_does_not_end_the_connection(place: Path, start: Start) -> None:
-    with connected(start(vhost=["a.example=a"])) as (sock, stream):
+    with Client(start(vhost=["a.example=a"])) as client:
         for host, status in (("b.example", 421), ("a.example", 200), ("b.example", 421)):
-            sock.sendall(f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
-            answer = read_head(stream)
+            client.send(f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+            answer = client.head()
             assert answer.status == status
-            stream.read(int(answer.fields["content-length"]))
+            client.stream.read(int(answer.fields["content-length"]))
 
 
 def test_an_old_client_that_names_no_host_gets_the_default(place: Path, start: Start) -> None:
@@ -137,13 +138,13 @@ def test_what_is_remembered_of_one_host_is_not_told_another(place: Path, start: 
         "q.b.example": b"two q.b.example q.b.example /x",
         "c.example": b"GET /x ",
     }
-    with connected(running) as (sock, stream):
+    with Client(running) as client:
         for _ in range(4):
             for host, expected in hosts.items():
                 for secret in ("", "Cookie: a=b\r\n"):
-                    sock.sendall(f"GET /x HTTP/1.1\r\nHost: {host}\r\n{secret}\r\n".encode())
-                    answer = read_head(stream)
-                    assert stream.read(int(answer.fields["content-length"])) == expected
+                    client.send(f"GET /x HTTP/1.1\r\nHost: {host}\r\n{secret}\r\n".encode())
+                    answer = client.head()
+                    assert client.stream.read(int(answer.fields["content-length"])) == expected
 
 
 def test_what_an_address_costs_on_one_host_is_not_counted_for_another(place: Path, start: Start) -> None:
@@ -186,10 +187,10 @@ def test_the_default_application_changes_and_the_hosts_keep_theirs(place: Path, 
 
 def test_many_hosts_are_not_all_remembered(place: Path, start: Start) -> None:
     running = start(root="root", vhost=["a.example=a"])
-    with connected(running) as (sock, stream):
+    with Client(running) as client:
         for number in range(1100):
-            sock.sendall(f"HEAD / HTTP/1.1\r\nHost: h{number}.example\r\n\r\n".encode())
-            assert read_head(stream).status == 200
+            client.send(f"HEAD / HTTP/1.1\r\nHost: h{number}.example\r\n\r\n".encode())
+            assert client.head().status == 200
     assert len(running.server.protocol.site._known) <= 1024
 
 
@@ -235,4 +236,4 @@ def test_an_application_of_a_host_alone_gets_large_contents(place: Path, start: 
     running = start(vhost=["a.example=vhost_one:app"])
     content = bytes(300_000)
     head = f"POST /x HTTP/1.1\r\nHost: a.example\r\nContent-Length: {len(content)}\r\n\r\n"
-    assert parse(running.exchange(head.encode() + content)).status == 200
+    assert parse(exchange(running, head.encode() + content)).status == 200

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.files.static_client import Start, ask, connected, plain_app, read_head, request
+from tests.apps import plain_app
+from tests.client import Client, ask
+from tests.running import Start
 from tpserver.files.folder import File, Folder, Redirect
 from tpserver.http.head import Head
 from tpserver.site.site import Site
@@ -114,10 +116,9 @@ def test_options_of_the_whole_server(start: Start, root: Path) -> None:
 
 
 def test_files_and_application_share_a_connection(start: Start, root: Path) -> None:
-    with connected(start(plain_app, root=str(root))) as (sock, stream):
+    with Client(start(plain_app, root=str(root))) as client:
         for target, content in [("/a.txt", b"file"), ("/x", b"GET /x "), ("/a.txt", b"file"), ("/y", b"GET /y ")]:
-            sock.sendall(request(target))
-            assert stream.read(int(read_head(stream).fields["content-length"])) == content
+            assert client.ask(target).content == content
 
 
 def test_the_application_can_be_set_while_it_serves(start: Start, root: Path) -> None:

@@ -7,10 +7,11 @@ import platform
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
 
 import pytest
-from running import PATIENCE, Running
+
+from tests.client import PATIENCE, exchange
+from tests.running import Start
 
 # Eight threads want memory at the same time; then the C library says how many heaps it has.
 _COUNT_HEAPS = """
@@ -96,14 +97,12 @@ def test_memory_that_is_free_between_pieces_in_use_goes_back_to_the_system() -> 
     assert (done.stdout.split(), done.stderr) == (["True", "True"], "")
 
 
-def test_a_server_tidies_up_while_there_is_traffic(
-    start: Callable[..., Running], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_server_tidies_up_while_there_is_traffic(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tpserver.engine.watcher.TIDY", 0.0)
     tidied = threading.Event()
     running = start()
     watcher = running.server.watcher
     watcher.tidy = tidied.set
     watcher._next_tidy = 0.0
-    assert running.exchange(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n").startswith(b"HTTP/1.1 404 ")
+    assert exchange(running, b"GET / HTTP/1.1\r\nHost: h\r\n\r\n").startswith(b"HTTP/1.1 404 ")
     assert tidied.wait(PATIENCE)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 from wsgiref.validate import validator
 
 import pytest
-from wsgi_client import PATIENCE, Kept, Pieces, Start, answering, ask, errors, parse, request
+
+from tests.apps import Pieces, answering
+from tests.client import PATIENCE, Client, ask, exchange, parse, request, to_the_end
+from tests.logged import errors
+from tests.running import Start
 
 
 @pytest.mark.parametrize("version", ["1.0", "1.1"])
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
 def test_after_the_last_piece(start: Start, method: str, version: str) -> None:
     result = Pieces(b"one", b"two")
-    ask(start(validator(answering(result))), method, version=version)
+    ask(start(validator(answering(result))), method=method, version=version)
     assert result.began
     assert result.closes == 1
 
@@ -100,13 +103,13 @@ def test_when_the_client_has_gone(start: Start, log: pytest.LogCaptureFixture, r
             closed.set()
 
     running = start(validator(answering(pieces)))
-    with running.connect() as sock:
-        sock.sendall(request())
-        assert sock.recv(10)
+    with Client(running) as client:
+        client.send(request())
+        assert client.sock.recv(10)
         if reset:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            client.reset()
     assert closed.wait(PATIENCE)
-    with Kept(start(answering([b"x"]))) as kept:
+    with to_the_end(start(answering([b"x"]))) as kept:
         assert kept.ask().content == b"x"
     assert errors(log) == []  # a client may go when it likes: nobody's fault
 
@@ -120,7 +123,7 @@ def test_an_error_in_close_is_logged_and_the_answer_is_whole(
             super().close()
             raise ValueError("close has failed")
 
-    with Kept(start(answering(Failing(*pieces), fields=[("X-Mark", "meant")]))) as kept:
+    with to_the_end(start(answering(Failing(*pieces), fields=[("X-Mark", "meant")]))) as kept:
         for _ in range(2):
             answer = kept.ask()
             assert (answer.status, answer["X-Mark"]) == (200, "meant")
@@ -145,18 +148,18 @@ def test_close_comes_after_the_last_piece_was_taken(start: Start) -> None:
     assert steps == ["piece 0", "piece 1", "piece 2", "end", "close"]
 
 
+def without_end(closed: threading.Event) -> Iterator[bytes]:
+    try:
+        while True:
+            yield b"abc"
+    finally:
+        closed.set()
+
+
 def test_a_body_without_end_is_left_when_its_length_is_reached(start: Start, log: pytest.LogCaptureFixture) -> None:
     # PEP 3333, "Handling the Content-Length Header": stop iterating when enough has been sent.
     closed = threading.Event()
-
-    def pieces() -> Iterator[bytes]:
-        try:
-            while True:
-                yield b"abc"
-        finally:
-            closed.set()
-
-    with Kept(start(answering(pieces, fields=[("Content-Length", "7")]))) as kept:
+    with to_the_end(start(answering(lambda: without_end(closed), fields=[("Content-Length", "7")]))) as kept:
         assert [kept.ask().content for _ in range(2)] == [b"abcabca"] * 2
     assert closed.is_set()
 
@@ -165,16 +168,8 @@ def test_a_body_without_end_is_left_when_its_length_is_reached(start: Start, log
 def test_a_body_without_end_is_left_where_none_of_it_is_sent(start: Start, method: str, status: str) -> None:
     # A live stream, asked for by HEAD.
     closed = threading.Event()
-
-    def pieces() -> Iterator[bytes]:
-        try:
-            while True:
-                yield b"abc"
-        finally:
-            closed.set()
-
-    with Kept(start(answering(pieces, status))) as kept:
-        assert kept.ask(method).status == int(status[:3])
+    with to_the_end(start(answering(lambda: without_end(closed), status))) as kept:
+        assert kept.ask(method=method).status == int(status[:3])
     assert closed.wait(PATIENCE)
 
 
@@ -182,4 +177,4 @@ def test_an_error_before_anything_was_returned_leaves_nothing_to_close(start: St
     def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
         raise ValueError("on purpose")
 
-    assert parse(start(app).exchange(request())).status == 500
+    assert parse(exchange(start(app), request())).status == 500

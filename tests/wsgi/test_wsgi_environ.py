@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from wsgi_client import Kept, Start, ask, request
 
+from tests.client import Client, ask, request, several, to_the_end
+from tests.running import Start
 from tpserver.version import SOFTWARE
 
 Told = Callable[..., dict[str, Any]]
@@ -42,10 +43,10 @@ def test_the_environ_holds_every_key_of_the_pep_and_no_other_text(start: Start) 
     listener = Listener()
     running = start(listener)
     fields = ("Content-Type: text/x; a=b", "X-Some-Thing: 1", "Accept: */*")
-    with running.connect() as sock:
-        _, port = sock.getsockname()
-        sock.sendall(request("POST", "/a%20b?c=%20d", *fields, body=b"text"))
-        assert sock.recv(4096).startswith(b"HTTP/1.1 204 ")
+    with Client(running) as client:
+        _, port = client.sock.getsockname()
+        client.send(request("/a%20b?c=%20d", *fields, method="POST", content=b"text"))
+        assert client.sock.recv(4096).startswith(b"HTTP/1.1 204 ")
     (environ,) = listener.environs
     assert type(environ) is dict
     texts = {key: value for key, value in environ.items() if not key.startswith(("wsgi.", "tpserver."))}
@@ -64,7 +65,7 @@ def test_the_environ_holds_every_key_of_the_pep_and_no_other_text(start: Start) 
         "GATEWAY_INTERFACE": "CGI/1.1",
         "REMOTE_ADDR": "127.0.0.1",
         "REMOTE_PORT": str(port),
-        "HTTP_HOST": "example",
+        "HTTP_HOST": "server.example",
         "HTTP_ACCEPT": "*/*",
         "HTTP_X_SOME_THING": "1",
     }
@@ -105,13 +106,13 @@ def test_the_environ_describes_the_server(told: Told) -> None:
     ],
 )
 def test_the_path_is_decoded_and_the_query_is_raw(told: Told, target: str, path: str, query: str) -> None:
-    environ = told("GET", target)
+    environ = told(target)
     assert (environ["PATH_INFO"], environ["QUERY_STRING"]) == (path, query)
     assert environ["REQUEST_URI"] == target
 
 
 def test_the_host_of_an_absolute_target_goes_before_the_host_field(told: Told) -> None:
-    assert told("GET", "http://other.example:81/")["HTTP_HOST"] == "other.example:81"
+    assert told("http://other.example:81/")["HTTP_HOST"] == "other.example:81"
 
 
 def test_a_request_without_content_has_no_content_keys(told: Told) -> None:
@@ -121,7 +122,7 @@ def test_a_request_without_content_has_no_content_keys(told: Told) -> None:
 
 
 def test_content_fields_stand_under_their_own_names_only(told: Told) -> None:
-    environ = told("PUT", "/", "content-type: a/b", body=b"x")
+    environ = told("/", "content-type: a/b", method="PUT", content=b"x")
     assert environ["CONTENT_TYPE"] == "a/b"
     assert environ["CONTENT_LENGTH"] == "1"
     assert "HTTP_CONTENT_TYPE" not in environ
@@ -129,7 +130,7 @@ def test_content_fields_stand_under_their_own_names_only(told: Told) -> None:
 
 
 def test_a_field_is_found_under_its_cgi_name_whatever_its_case(told: Told) -> None:
-    environ = told("GET", "/", "x-LOWER-case:   padded\t ", "X-Empty:", "X-Latin: Zo\xeb", "!#$%&'*+.^`|~0: odd")
+    environ = told("/", "x-LOWER-case:   padded\t ", "X-Empty:", "X-Latin: Zo\xeb", "!#$%&'*+.^`|~0: odd")
     assert environ["HTTP_X_LOWER_CASE"] == "padded"
     assert environ["HTTP_X_EMPTY"] == ""
     assert environ["HTTP_X_LATIN"] == "Zo\xeb"
@@ -137,25 +138,27 @@ def test_a_field_is_found_under_its_cgi_name_whatever_its_case(told: Told) -> No
 
 
 def test_a_field_that_comes_twice_is_joined(told: Told) -> None:
-    environ = told("GET", "/", "X-Twice: 1", "Cookie: a=1", "x-twice: 2", "Cookie: b=2")
+    environ = told("/", "X-Twice: 1", "Cookie: a=1", "x-twice: 2", "Cookie: b=2")
     assert environ["HTTP_X_TWICE"] == "1, 2"
     assert environ["HTTP_COOKIE"] == "a=1; b=2"
 
 
 def test_a_field_with_an_underscore_cannot_pass_for_one_with_a_hyphen(told: Told) -> None:
-    environ = told("GET", "/", "X_Forwarded_For: spoofed", "X-Forwarded_Proto: spoofed", "X-Real-Ip: kept")
+    environ = told("/", "X_Forwarded_For: spoofed", "X-Forwarded_Proto: spoofed", "X-Real-Ip: kept")
     assert "spoofed" not in environ.values()
     assert environ["HTTP_X_REAL_IP"] == "kept"
 
 
 def test_an_underscore_cannot_replace_the_length_of_the_content(told: Told) -> None:
-    assert told("POST", "/", "Content_Length: 1", "Content_Type: spoofed", body=b"abc")["CONTENT_LENGTH"] == "3"
+    assert (
+        told("/", "Content_Length: 1", "Content_Type: spoofed", method="POST", content=b"abc")["CONTENT_LENGTH"] == "3"
+    )
 
 
 @pytest.mark.parametrize("name", ["Proxy", "PROXY", "proxy"])
 def test_the_proxy_field_is_dropped(told: Told, name: str) -> None:
     # HTTP clients in an application take HTTP_PROXY for a setting.
-    assert "HTTP_PROXY" not in told("GET", "/", f"{name}: http://evil.example")
+    assert "HTTP_PROXY" not in told("/", f"{name}: http://evil.example")
 
 
 def test_http_1_0_is_said_to_be_so(told: Told) -> None:
@@ -164,7 +167,7 @@ def test_http_1_0_is_said_to_be_so(told: Told) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND", "get", "M-SEARCH"])
 def test_every_method_reaches_the_application_as_it_was_written(told: Told, method: str) -> None:
-    assert told(method)["REQUEST_METHOD"] == method
+    assert told(method=method)["REQUEST_METHOD"] == method
 
 
 def test_what_an_application_does_to_its_environ_is_gone_with_the_request(start: Start) -> None:
@@ -178,9 +181,9 @@ def test_what_an_application_does_to_its_environ_is_gone_with_the_request(start:
         start_response("204 No Content", [])
         return []
 
-    with Kept(start(app)) as kept:
+    with to_the_end(start(app)) as kept:
         for _ in range(3):
-            kept.ask(X_Same="head")
+            kept.ask("/", "X-Same: head")
     first, *others = seen
     for key in ("wsgi.input", "wsgi.early_hints"):  # each request has its own
         del first[key]
@@ -192,11 +195,11 @@ def test_what_an_application_does_to_its_environ_is_gone_with_the_request(start:
 def test_equal_requests_of_two_clients_are_told_apart(start: Start) -> None:
     listener = Listener()
     running = start(listener)
-    with running.connect() as one, running.connect() as other:
-        for sock in (one, other):
-            sock.sendall(request())
-            assert sock.recv(4096)
-        ports = [str(sock.getsockname()[1]) for sock in (one, other)]
+    with several(running, 2) as clients:
+        for client in clients:
+            client.send(request())
+            assert client.sock.recv(4096)
+        ports = [str(client.sock.getsockname()[1]) for client in clients]
     assert [environ["REMOTE_PORT"] for environ in listener.environs] == ports
     assert listener.environs[0]["wsgi.input"] is not listener.environs[1]["wsgi.input"]
 

@@ -6,7 +6,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from wsgi_client import Answer, Kept, Pieces, Start, answering, ask, errors, request
+
+from tests.apps import Pieces, answering
+from tests.client import Client, Response, ask, request, to_the_end
+from tests.logged import errors
+from tests.running import Start
 
 TEXT = ("Content-Type", "text/plain")
 OK = "200 OK"
@@ -21,9 +25,9 @@ def refused(start: Start, log: pytest.LogCaptureFixture) -> Refuse:
     """Asks an application that is at fault, twice: 500 with a page of the server's own. Returns what the log says."""
 
     def refuse(app: Callable[..., Any]) -> str:
-        with Kept(start(app)) as kept:
+        with to_the_end(start(app)) as kept:
             for _ in range(2):
-                answer = kept.ask(Accept="text/plain")
+                answer = kept.ask("/", "Accept: text/plain")
                 assert answer.status == 500
                 assert answer["Content-Type"] == "text/plain; charset=utf-8"
                 assert answer.content.startswith(b"500 Internal Server Error\n")
@@ -35,9 +39,9 @@ def refused(start: Start, log: pytest.LogCaptureFixture) -> Refuse:
     return refuse
 
 
-def assert_nothing_injected(answer: Answer) -> None:
+def assert_nothing_injected(answer: Response) -> None:
     assert SECRET.encode("ascii") not in answer.content
-    assert SECRET not in repr(answer.fields)
+    assert SECRET not in repr(answer.lines)
     assert answer.all("X-Injected") == []
 
 
@@ -253,9 +257,9 @@ def test_an_error_after_the_first_byte_cuts_the_connection(
     start: Start, log: pytest.LogCaptureFixture, name: str, fields: list[tuple[str, str]]
 ) -> None:
     running = start(answering(Pieces(b"one", RAISED[name], b"two"), fields=fields))
-    with running.connect() as sock, sock.makefile("rb") as stream:
-        sock.sendall(request() * 2)
-        raw = stream.read()
+    with Client(running) as client:
+        client.send(request() * 2)
+        raw = client.stream.read()
     assert raw.startswith(b"HTTP/1.1 200 OK\r\n")
     assert raw.endswith(b"\r\n\r\none" if fields else b"\r\n\r\n3\r\none\r\n")  # no last chunk, no second answer
     assert errors(log) == ["GET /: the application raised an exception"]
@@ -278,20 +282,20 @@ def test_returning_none_after_writing_cuts_the_connection(start: Start, log: pyt
 
 
 def test_an_error_is_logged_with_the_request_that_it_befell(start: Start, log: pytest.LogCaptureFixture) -> None:
-    ask(start(answering(lambda: None)), "POST", "/a%0Ab?c=%1b[31m", body=b"x")
+    ask(start(answering(lambda: None)), "/a%0Ab?c=%1b[31m", method="POST", content=b"x")
     (message,) = errors(log)
     assert message.startswith("POST /a%0Ab?c=%1b[31m: ")
     assert message.isprintable()
 
 
 def test_head_gets_the_status_of_an_error_and_no_page(start: Start) -> None:
-    with Kept(start(answering(lambda: None))) as kept:
+    with to_the_end(start(answering(lambda: None))) as kept:
         for _ in range(2):
-            answer = kept.ask("HEAD")
+            answer = kept.ask(method="HEAD")
             assert (answer.status, answer.content) == (500, b"")
 
 
 def test_a_browser_gets_a_page_about_an_error(start: Start) -> None:
-    answer = ask(start(answering(lambda: None)), "GET", "/", "Accept: text/html")
+    answer = ask(start(answering(lambda: None)), "/", "Accept: text/html")
     assert answer.status == 500
     assert b"<h1>500 Internal Server Error</h1>" in answer.content

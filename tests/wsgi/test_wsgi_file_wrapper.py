@@ -17,8 +17,10 @@ from typing import Any
 from wsgiref.validate import validator
 
 import pytest
-from wsgi_client import Kept, Start, ask, errors, parse, request
 
+from tests.client import Client, ask, parse, request, to_the_end
+from tests.logged import errors
+from tests.running import Start
 from tpserver.wsgi.file_wrapper import FileWrapper
 
 CONTENT = b"".join(b"line %d\n" % number for number in range(8000))
@@ -160,7 +162,7 @@ def test_a_file_is_sent_as_it_reads(
             content = file.read()
     sender = Sender(lambda: make(path), *([("Content-Length", str(len(content)))] if fields else []))
     running = start(sender)
-    with Kept(running) as kept:
+    with to_the_end(running) as kept:
         for _ in range(2):
             answer = kept.ask()
             assert answer.status == 200
@@ -174,7 +176,7 @@ def test_a_file_is_sent_as_it_reads(
 def test_a_file_that_does_not_tell_its_size_is_sent_whole(start: Start, name: str) -> None:
     if not os.path.exists(name):
         pytest.skip("this system has no such file")
-    with Kept(start(Sender(lambda: open(name, "rb")))) as kept:
+    with to_the_end(start(Sender(lambda: open(name, "rb")))) as kept:
         for _ in range(2):
             assert kept.ask().content == Path(name).read_bytes()
 
@@ -201,7 +203,7 @@ def test_head_sends_nothing_of_a_file_and_closes_it(start: Start, path: Path, ki
     make, content, real = KINDS[kind]
     sender = Sender(lambda: make(path))
     running = start(sender)
-    answer = ask(running, "HEAD")
+    answer = ask(running, method="HEAD")
     assert (answer.status, answer.content) == (200, b"")
     assert answer.all("Content-Length") == ([str(len(content))] if real and content else [])
     assert all(getattr(file, "closed", True) for file in sender.files)
@@ -226,7 +228,7 @@ def test_a_status_without_content_sends_nothing_of_a_file(start: Start, make: Ca
 @pytest.mark.parametrize("kind", ["buffered", "at an offset", "named temporary", "in memory", "gzip", "only read()"])
 def test_a_content_length_that_is_smaller_ends_the_file_early(start: Start, path: Path, kind: str) -> None:
     make, content, _ = KINDS[kind]
-    with Kept(start(Sender(lambda: make(path), ("Content-Length", "9000")))) as kept:
+    with to_the_end(start(Sender(lambda: make(path), ("Content-Length", "9000")))) as kept:
         for _ in range(2):
             assert kept.ask().content == content[:9000]
 
@@ -237,9 +239,9 @@ def test_a_file_that_falls_short_of_the_content_length_ends_the_connection(
 ) -> None:
     make, content, _ = KINDS[kind]
     running = start(Sender(lambda: make(path), ("Content-Length", str(len(content) + 1))))
-    with running.connect() as sock, sock.makefile("rb") as stream:
-        sock.sendall(request())
-        assert parse(stream.read()).content == content
+    with Client(running) as client:
+        client.send(request())
+        assert parse(client.stream.read()).content == content
     (message,) = errors(log)
     assert "less than its Content-Length" in message
 
@@ -247,7 +249,7 @@ def test_a_file_that_falls_short_of_the_content_length_ends_the_connection(
 def test_eight_megabytes_arrive_whole_twice_on_one_connection(start: Start, tmp_path: Path) -> None:
     path = tmp_path / "large"
     path.write_bytes(os.urandom(1024) * 8192)
-    with Kept(start(Sender(lambda: open(path, "rb")))) as kept:
+    with to_the_end(start(Sender(lambda: open(path, "rb")))) as kept:
         for _ in range(2):
             assert hashlib.sha256(kept.ask().content).digest() == hashlib.sha256(path.read_bytes()).digest()
 
@@ -259,10 +261,10 @@ def test_a_client_that_goes_while_a_file_is_sent_is_nobodys_fault(
     path.write_bytes(bytes(8 << 20))
     sender = Sender(lambda: open(path, "rb"))
     running = start(sender)
-    with running.connect() as sock:
-        sock.sendall(request())
-        assert sock.recv(10)
-    with Kept(running) as kept:
+    with Client(running) as client:
+        client.send(request())
+        assert client.sock.recv(10)
+    with to_the_end(running) as kept:
         assert len(kept.ask().content) == 8 << 20
     assert all(file.closed for file in sender.files)
     assert errors(log) == []
@@ -273,7 +275,7 @@ def test_what_was_written_stands_before_the_file(start: Start, path: Path) -> No
         start_response("200 OK", [("Content-Type", "text/plain")])(b"before ")
         return environ["wsgi.file_wrapper"](open(path, "rb"))
 
-    with Kept(start(app)) as kept:
+    with to_the_end(start(app)) as kept:
         assert kept.ask().content == b"before " + CONTENT
 
 
@@ -286,7 +288,7 @@ def test_a_file_may_be_wrapped_once_more(start: Start, path: Path) -> None:
         finally:
             file.close()
 
-    with Kept(start(validator(app))) as kept:
+    with to_the_end(start(validator(app))) as kept:
         assert kept.ask().content == CONTENT.upper()
 
 
@@ -301,7 +303,7 @@ def test_what_is_left_of_a_wrapper_that_was_begun_is_sent(start: Start, path: Pa
         next(wrapper)
         return wrapper
 
-    with Kept(start(app)) as kept:
+    with to_the_end(start(app)) as kept:
         assert kept.ask().content == CONTENT[100:]
 
 

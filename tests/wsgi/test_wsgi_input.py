@@ -5,12 +5,15 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 from wsgiref.validate import validator
 
 import pytest
-from wsgi_client import Kept, Start, answering, ask, parse, request
+
+from tests.apps import answering
+from tests.client import Client, ask, chunked, exchange, parse, request, to_the_end
+from tests.running import Start
 
 LINES = b"first line\nsecond line\n\nfourth, without an end"
 
@@ -24,13 +27,6 @@ def reading(read: Callable[[Any], Any]) -> Callable[..., Any]:
         return [result]
 
     return app
-
-
-def chunked(*chunks: bytes, trailer: str = "") -> bytes:
-    """A request with its content in chunks."""
-    head = request("POST", "/", "Transfer-Encoding: chunked")
-    body = b"".join(b"%x;extension=1\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks)
-    return head + body + b"0\r\n" + trailer.encode("ascii") + b"\r\n"
 
 
 # How an application may read, and what it then has of LINES.
@@ -62,12 +58,12 @@ EVERY_WAY = pytest.mark.parametrize(("read", "expected"), WAYS.values(), ids=WAY
 
 @EVERY_WAY
 def test_content_with_a_length_is_read(start: Start, read: Callable[[Any], Any], expected: Any) -> None:
-    assert ask(start(reading(read)), "POST", body=LINES).content == repr(expected).encode("ascii")
+    assert ask(start(reading(read)), method="POST", content=LINES).content == repr(expected).encode("ascii")
 
 
 @EVERY_WAY
 def test_content_in_chunks_is_read(start: Start, read: Callable[[Any], Any], expected: Any) -> None:
-    raw = start(reading(read)).exchange(chunked(LINES[:3], LINES[3:20], LINES[20:]))
+    raw = exchange(start(reading(read)), chunked("/", LINES[:3], LINES[3:20], LINES[20:], extension=";extension=1"))
     assert parse(raw).content == repr(expected).encode("ascii")
 
 
@@ -80,16 +76,17 @@ def test_content_in_chunks_has_its_length_in_the_environ(start: Start) -> None:
         return [b"x"]
 
     running = start(validator(app))
-    running.exchange(chunked(b"one", b"two", trailer="X-Trailer: dropped\r\n") + chunked() + chunked(b"x"))
+    with_trailers = chunked("/", b"one", b"two", extension=";extension=1", trailers="X-Trailer: dropped\r\n")
+    exchange(running, with_trailers + chunked("/") + chunked("/", b"x"))
     assert seen == [("6", b"onetwo", False), ("0", b"", False), ("1", b"x", False)]
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_no_content_is_read_as_nothing(start: Start, method: str) -> None:
     running = start(reading(lambda file: [file.read(), file.read(5), file.readline(), list(file)]))
-    answer = ask(running, method)
+    answer = ask(running, method=method)
     assert (answer["X-Length"], answer.content) == ("none", b"[b'', b'', b'', []]")
-    answer = ask(running, method, "/", "Content-Length: 0")
+    answer = ask(running, "/", "Content-Length: 0", method=method)
     assert (answer["X-Length"], answer.content) == ("0", b"[b'', b'', b'', []]")
 
 
@@ -111,42 +108,39 @@ def expected_digest(content: bytes) -> bytes:
 @pytest.mark.parametrize("size", [1, 65535, 65536, 65537, 5_000_000])  # 64 KiB is where it goes to disk
 def test_content_of_any_size_arrives_whole(start: Start, size: int) -> None:
     content = (b"0123456789abcde" * (size // 15 + 1))[:size]
-    with Kept(start(validator(digest))) as kept:
+    with to_the_end(start(validator(digest))) as kept:
         for _ in range(2):
-            assert kept.ask("PUT", "/", content).content == expected_digest(content)
+            assert kept.ask(method="PUT", content=content).content == expected_digest(content)
 
 
 @pytest.mark.parametrize("block", [1000, 65536, 1_000_000])
 def test_five_megabytes_in_chunks_arrive_whole(start: Start, block: int) -> None:
     content = bytes(range(250)) * 20_000
 
-    def blocks() -> Iterator[bytes]:
-        for at in range(0, len(content), block):
-            yield content[at : at + block]
-
-    with Kept(start(validator(digest))) as kept:
-        answer = kept.ask("PUT", "/", blocks())
-        assert answer.content == expected_digest(content)
-        assert kept.ask("PUT", "/", b"more").content == expected_digest(b"more")
+    blocks = (content[at : at + block] for at in range(0, len(content), block))
+    with to_the_end(start(validator(digest))) as kept:
+        kept.send(chunked("/", *blocks, method="PUT"))
+        assert kept.response().content == expected_digest(content)
+        assert kept.ask(method="PUT", content=b"more").content == expected_digest(b"more")
 
 
 def test_content_of_any_bytes_arrives_as_it_is(start: Start) -> None:
     content = bytes(range(256)) + b"\r\n\r\n0\r\n\r\nGET / HTTP/1.1\r\n\r\n"
-    with Kept(start(validator(digest))) as kept:
-        assert kept.ask("POST", "/", content).content == expected_digest(content)
+    with to_the_end(start(validator(digest))) as kept:
+        assert kept.ask(method="POST", content=content).content == expected_digest(content)
 
 
 @pytest.mark.parametrize("size", [10, 1_000_000])
 def test_content_that_nobody_reads_does_not_disturb_the_next_request(start: Start, size: int) -> None:
-    with Kept(start(validator(answering([b"x"])))) as kept:
-        assert [kept.ask("POST", "/", b"GET / HTTP/1.1\r\n" * size).content for _ in range(3)] == [b"x"] * 3
+    with to_the_end(start(validator(answering([b"x"])))) as kept:
+        assert [kept.ask(method="POST", content=b"GET / HTTP/1.1\r\n" * size).content for _ in range(3)] == [b"x"] * 3
 
 
 def test_an_application_that_closes_its_input_disturbs_nobody(start: Start) -> None:
     running = start(reading(lambda file: file.close()))
-    with Kept(running) as kept:
-        for body in (b"text", b"x" * 100_000, None):
-            assert kept.ask("POST", "/", body).content == b"None"
+    with to_the_end(running) as kept:
+        for content in (b"text", b"x" * 100_000, b""):
+            assert kept.ask(method="POST", content=content).content == b"None"
 
 
 def rows(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
@@ -166,9 +160,10 @@ def rows(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[by
 def test_an_upload_can_be_read_as_text(start: Start, stream_body: list[str], in_chunks: bool, count: int) -> None:
     content = "a,\u20ac".encode() + b"\n" + b"c,d\n" * count
     expected = repr((count + 1, ["c", "d"], (True, False, False), True)).encode()
-    with Kept(start(rows, stream_body=stream_body)) as kept:
+    with to_the_end(start(rows, stream_body=stream_body)) as kept:
         for _ in range(2):
-            assert kept.ask("POST", "/", iter([content]) if in_chunks else content).content == expected
+            kept.send(chunked("/", content) if in_chunks else request(method="POST", content=content))
+            assert kept.response().content == expected
 
 
 @pytest.mark.parametrize("stream_body", [[], ["/"]], ids=["collected", "arriving"])
@@ -192,13 +187,13 @@ def test_an_upload_is_a_file_to_read_from(start: Start, stream_body: list[str]) 
         start_response("200 OK", [])
         return [bytes(beginning) + some + rest]
 
-    with Kept(start(app, stream_body=stream_body)) as kept:
-        assert kept.ask("POST", "/", content).content == content
+    with to_the_end(start(app, stream_body=stream_body)) as kept:
+        assert kept.ask(method="POST", content=content).content == content
 
 
 def test_a_client_that_waits_to_be_told_is_told_to_go_on(start: Start) -> None:
-    with start(validator(digest)).connect() as sock, sock.makefile("rb") as stream:
-        sock.sendall(request("PUT", "/", "Expect: 100-continue", "Content-Length: 4"))
-        assert stream.readline() + stream.readline() == b"HTTP/1.1 100 Continue\r\n\r\n"
-        sock.sendall(b"text")
-        assert stream.readline() == b"HTTP/1.1 200 OK\r\n"
+    with Client(start(validator(digest))) as client:
+        client.send(request("/", "Expect: 100-continue", "Content-Length: 4", method="PUT"))
+        assert client.stream.readline() + client.stream.readline() == b"HTTP/1.1 100 Continue\r\n\r\n"
+        client.send(b"text")
+        assert client.stream.readline() == b"HTTP/1.1 200 OK\r\n"

@@ -9,15 +9,19 @@ from typing import Any
 from wsgiref.validate import validator
 
 import pytest
-from wsgi_apps import CONFORMING, HELLO, Case, generator, list_of_one
-from wsgi_client import PATIENCE, Kept, Pieces, Start, answering, ask, errors, parse, request
+
+from tests.apps import Pieces, answering
+from tests.client import CLOSE, PATIENCE, Client, ask, exchange, parse, request, to_the_end
+from tests.logged import errors
+from tests.running import Start
+from tests.wsgi.wsgi_apps import CONFORMING, HELLO, Case, generator, list_of_one
 
 ALL = pytest.mark.parametrize("case", CONFORMING.values(), ids=CONFORMING)
 
 
 @ALL
 def test_content_arrives_and_the_connection_stays(start: Start, log: pytest.LogCaptureFixture, case: Case) -> None:
-    with Kept(start(case.app)) as kept:
+    with to_the_end(start(case.app)) as kept:
         for _ in range(3):
             answer = kept.ask()
             assert (answer.status, answer.content) == (200, HELLO)
@@ -38,7 +42,7 @@ def test_a_client_of_http_1_0_gets_no_chunks(start: Start, case: Case) -> None:
 
 @ALL
 def test_a_client_of_http_1_0_may_ask_to_stay(start: Start, case: Case) -> None:
-    answer = ask(start(case.app), "GET", "/", "Connection: keep-alive", version="1.0")
+    answer = ask(start(case.app), "/", "Connection: keep-alive", version="1.0")
     # Content without a length ends with the connection.
     assert answer["Connection"] == ("keep-alive" if case.length else "close")
     assert answer.content == HELLO
@@ -46,19 +50,19 @@ def test_a_client_of_http_1_0_may_ask_to_stay(start: Start, case: Case) -> None:
 
 @ALL
 def test_a_client_that_asks_for_the_end_is_told_that_it_comes(start: Start, case: Case) -> None:
-    answer = ask(start(case.app), "GET", "/", "Connection: close")
+    answer = ask(start(case.app), "/", CLOSE)
     assert answer["Connection"] == "close"
 
 
 @ALL
 def test_the_answer_to_head_has_no_content(start: Start, log: pytest.LogCaptureFixture, case: Case) -> None:
     running = start(case.app)
-    answer = ask(running, "HEAD")
+    answer = ask(running, method="HEAD")
     assert (answer.status, answer.content) == (200, b"")
     assert set(answer.all("Content-Length")) <= {"13"}
-    with Kept(running) as kept:
-        kept.ask("HEAD")
-        assert kept.ask("GET").content == HELLO
+    with to_the_end(running) as kept:
+        kept.ask(method="HEAD")
+        assert kept.ask().content == HELLO
     assert errors(log) == []
 
 
@@ -70,7 +74,7 @@ def test_the_chunks_are_the_pieces(start: Start) -> None:
 
 @pytest.mark.parametrize("result", [[], (), [b""], [b"", b""], Pieces(), Pieces(b"", b"")])
 def test_an_answer_without_a_byte_has_the_length_0(start: Start, result: Any) -> None:
-    with Kept(start(answering(result))) as kept:
+    with to_the_end(start(answering(result))) as kept:
         for _ in range(2):
             answer = kept.ask()
             assert (answer.status, answer["Content-Length"], answer.content) == (200, "0", b"")
@@ -86,7 +90,7 @@ def test_a_status_without_content_has_neither_bytes_nor_framing(
     answer = ask(running)
     assert answer.content == b""
     assert answer.all("Content-Length") == answer.all("Transfer-Encoding") == []
-    with Kept(running) as kept:
+    with to_the_end(running) as kept:
         assert [kept.ask().status for _ in range(2)] == [int(status[:3])] * 2
 
 
@@ -95,7 +99,7 @@ def test_a_status_without_content_has_neither_bytes_nor_framing(
 def test_an_answer_that_resets_a_form_says_that_it_has_no_content(
     start: Start, fields: list[tuple[str, str]], result: Any
 ) -> None:
-    with Kept(start(answering(result, "205 Reset Content", fields))) as kept:
+    with to_the_end(start(answering(result, "205 Reset Content", fields))) as kept:
         for _ in range(2):
             answer = kept.ask()
             assert (answer.status, answer.all("Content-Length"), answer.content) == (205, ["0"], b"")
@@ -106,16 +110,16 @@ def test_head_tells_the_length_that_get_would_have(start: Start) -> None:
         start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "1234")])
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [b"x" * 1234]
 
-    with Kept(start(validator(app))) as kept:
+    with to_the_end(start(validator(app))) as kept:
         for method in ("HEAD", "GET", "HEAD"):
-            answer = kept.ask(method)
+            answer = kept.ask(method=method)
             assert answer["Content-Length"] == "1234"
             assert len(answer.content) == (1234 if method == "GET" else 0)
 
 
 def test_head_does_not_claim_that_there_is_nothing(start: Start) -> None:
     # [] in answer to HEAD says nothing of what GET would get.
-    assert ask(start(answering([])), "HEAD").all("Content-Length") == []
+    assert ask(start(answering([])), method="HEAD").all("Content-Length") == []
 
 
 def test_each_piece_arrives_before_the_next_is_made(start: Start) -> None:
@@ -126,14 +130,14 @@ def test_each_piece_arrives_before_the_next_is_made(start: Start) -> None:
             yield b"piece %d" % number
             assert event.wait(PATIENCE)
 
-    with start(validator(answering(pieces))).connect() as sock, sock.makefile("rb") as stream:
-        sock.sendall(request())
-        while stream.readline() != b"\r\n":
+    with Client(start(validator(answering(pieces)))) as client:
+        client.send(request())
+        while client.stream.readline() != b"\r\n":
             pass
         for number, event in enumerate(arrived):
-            assert stream.read(12) == b"7\r\npiece %d\r\n" % number
+            assert client.stream.read(12) == b"7\r\npiece %d\r\n" % number
             event.set()
-        assert stream.read(5) == b"0\r\n\r\n"
+        assert client.stream.read(5) == b"0\r\n\r\n"
 
 
 def test_while_one_answer_streams_others_are_answered(start: Start) -> None:
@@ -146,10 +150,10 @@ def test_while_one_answer_streams_others_are_answered(start: Start) -> None:
             assert done.wait(PATIENCE)
 
     running = start(validator(app))
-    with running.connect() as sock, sock.makefile("rb") as stream:
-        sock.sendall(request("GET", "/long"))
-        assert stream.readline() == b"HTTP/1.1 200 OK\r\n"
-        with Kept(running) as kept:
+    with Client(running) as client:
+        client.send(request("/long"))
+        assert client.stream.readline() == b"HTTP/1.1 200 OK\r\n"
+        with to_the_end(running) as kept:
             assert [kept.ask().content for _ in range(20)] == [b"1"] * 20
         done.set()
 
@@ -160,7 +164,7 @@ def test_pipelined_requests_are_answered_in_their_order(start: Start, app: Calla
         number = ("X-Number", environ["PATH_INFO"][1:])
         return app(environ, lambda status, fields, *rest: start_response(status, [*fields, number], *rest))
 
-    raw = start(numbered).exchange(b"".join(request("GET", f"/{number}") for number in range(10)))
+    raw = exchange(start(numbered), b"".join(request(f"/{number}") for number in range(10)))
     answers = [parse(b"HTTP/1.1 200" + part) for part in raw.split(b"HTTP/1.1 200")[1:]]
     assert [answer["X-Number"] for answer in answers] == [str(number) for number in range(10)]
     assert len({answer.content for answer in answers}) == 1
@@ -177,10 +181,10 @@ BIG = 80
 )
 @pytest.mark.parametrize("fields", [[], [("Content-Length", str(len(BLOCK) * BIG))]], ids=["", "with its length"])
 def test_five_megabytes_arrive_whole(start: Start, result: Any, fields: list[tuple[str, str]]) -> None:
-    with Kept(start(answering(result, fields=fields))) as kept:
+    with to_the_end(start(answering(result, fields=fields))) as kept:
         content = kept.ask().content
         assert hashlib.sha256(content).digest() == hashlib.sha256(BLOCK * BIG).digest()
-        assert len(kept.ask("HEAD").content) == 0
+        assert len(kept.ask(method="HEAD").content) == 0
 
 
 @pytest.mark.parametrize(
@@ -193,7 +197,7 @@ def test_what_goes_beyond_the_content_length_is_cut_off(
     assert ask(running).content == b"12345"
     assert all("more than its Content-Length" in message for message in errors(log))
     assert len(errors(log)) >= 1
-    with Kept(running) as kept:
+    with to_the_end(running) as kept:
         assert [kept.ask().content for _ in range(2)] == [b"12345"] * 2
 
 
@@ -201,9 +205,9 @@ def test_what_goes_beyond_the_content_length_is_cut_off(
 def test_what_falls_short_of_the_content_length_ends_the_connection(
     start: Start, log: pytest.LogCaptureFixture, result: Any
 ) -> None:
-    with start(answering(result, fields=[("Content-Length", "5")])).connect() as sock, sock.makefile("rb") as stream:
-        sock.sendall(request())
-        answer = parse(stream.read())
+    with Client(start(answering(result, fields=[("Content-Length", "5")]))) as client:
+        client.send(request())
+        answer = parse(client.stream.read())
     assert answer["Content-Length"] == "5"
     assert answer.content in (b"1234", b"")
     (message,) = errors(log)

@@ -9,8 +9,11 @@ from typing import Any
 from wsgiref.validate import validator
 
 import pytest
-from wsgi_client import PATIENCE, Kept, Pieces, Start, answering, ask, errors, request
 
+from tests.apps import Pieces, answering
+from tests.client import PATIENCE, Client, ask, exchange, request, to_the_end
+from tests.logged import errors
+from tests.running import Start
 from tpserver.errors import ApplicationError
 
 Environ = dict[str, Any]
@@ -125,13 +128,13 @@ def test_what_is_written_leaves_at_once(start: Start) -> None:
         assert seen.wait(PATIENCE)
         return [b"2"]
 
-    with start(validator(app)).connect() as sock, sock.makefile("rb") as stream:
-        sock.sendall(request())
-        while stream.readline() != b"\r\n":
+    with Client(start(validator(app))) as client:
+        client.send(request())
+        while client.stream.readline() != b"\r\n":
             pass
-        assert stream.read(1) == b"1"
+        assert client.stream.read(1) == b"1"
         seen.set()
-        assert stream.read(1) == b"2"
+        assert client.stream.read(1) == b"2"
 
 
 def test_writing_keeps_the_length_that_was_promised(start: Start) -> None:
@@ -139,7 +142,7 @@ def test_writing_keeps_the_length_that_was_promised(start: Start) -> None:
         start_response("200 OK", [TEXT, ("Content-Length", "4")])(b"1234")
         return []
 
-    with Kept(start(validator(app))) as kept:
+    with to_the_end(start(validator(app))) as kept:
         assert [kept.ask().content for _ in range(2)] == [b"1234"] * 2
 
 
@@ -149,9 +152,9 @@ def test_writing_where_no_content_may_be_sends_none(start: Start, method: str, s
         start_response(status, [])(b"content")
         return [b"more content"]
 
-    with Kept(start(app)) as kept:
+    with to_the_end(start(app)) as kept:
         for _ in range(2):
-            answer = kept.ask(method)
+            answer = kept.ask(method=method)
             assert (answer.status, answer.content) == (int(status[:3]), b"")
 
 
@@ -211,9 +214,9 @@ def test_what_is_written_after_the_answer_is_refused(start: Start, answer: Calla
         found: Iterable[bytes] = answer(kept[0])
         return found
 
-    with Kept(start(app)) as client:
+    with to_the_end(start(app)) as client:
         assert client.ask().status in (200, 500)
-        answered = client.ask("GET", "/next")
+        answered = client.ask("/next")
         assert (answered.status, answered.content) == (200, b"next")
 
 
@@ -230,7 +233,7 @@ def test_what_is_written_when_an_iterable_is_closed_is_refused(start: Start, log
         pieces.write = start_response("200 OK", [TEXT])
         return pieces
 
-    with Kept(start(app)) as client:
+    with to_the_end(start(app)) as client:
         assert [client.ask().content for _ in range(2)] == [b"fine"] * 2
     assert len(errors(log)) == 2
 
@@ -242,7 +245,7 @@ def test_a_cookie_of_one_response_is_not_in_the_next(start: Start) -> None:
         start_response("200 OK", [TEXT, ("Set-Cookie", f"number={next(numbers)}")])
         return [b"x"]
 
-    with Kept(start(validator(app))) as kept:
+    with to_the_end(start(validator(app))) as kept:
         assert [kept.ask()["Set-Cookie"] for _ in range(3)] == ["number=0", "number=1", "number=2"]
 
 
@@ -250,7 +253,7 @@ def test_fields_that_come_twice_are_sent_twice_in_their_order(start: Start) -> N
     fields = [("Set-Cookie", "a=1; Path=/"), ("Link", "<x>"), ("Set-Cookie", "b=2"), ("Set-Cookie", "a=3")]
     answer = ask(start(validator(answering([b"x"], fields=fields))))
     assert answer.all("Set-Cookie") == ["a=1; Path=/", "b=2", "a=3"]
-    assert answer.fields[: len(fields) + 1] == [TEXT, *fields]
+    assert answer.lines[: len(fields) + 1] == [TEXT, *fields]
 
 
 @pytest.mark.parametrize(
@@ -278,5 +281,5 @@ def test_date_and_server_are_there_once_and_the_applications_go_first(
     "status", ["200 OK", "200 ", "299 Whatever", "404 \xfcbel", "599 a\tb", "418 I'm a teapot", "799 Own"]
 )
 def test_a_status_is_sent_as_it_was_written(start: Start, status: str) -> None:
-    raw = start(answering([b"x"], status)).exchange(request())
+    raw = exchange(start(answering([b"x"], status)), request())
     assert raw.startswith(f"HTTP/1.1 {status}\r\n".encode("latin-1"))

@@ -8,7 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from wsgi_client import PATIENCE, Start, errors, request
+
+from tests.client import PATIENCE, request, several
+from tests.logged import errors
+from tests.running import Start
 
 Environ = dict[str, Any]
 
@@ -30,14 +33,10 @@ class Meeting:
 
 def ask_at_once(running: Any, number: int, path: str) -> set[bytes]:
     """Sends so many requests before it reads an answer; the status lines that come."""
-    socks = [running.connect() for _ in range(number)]
-    try:
-        for sock in socks:
-            sock.sendall(request("GET", path))
-        return {sock.recv(15) for sock in socks}
-    finally:
-        for sock in socks:
-            sock.close()
+    with several(running, number) as clients:
+        for client in clients:
+            client.send(request(path))
+        return {client.sock.recv(15) for client in clients}
 
 
 def test_errors_in_every_thread_leave_every_thread_at_work(start: Start, log: pytest.LogCaptureFixture) -> None:

@@ -8,10 +8,12 @@ from wsgiref.validate import validator
 
 import pytest
 import requests
-from wsgi_apps import CONFORMING, HELLO, Case
-from wsgi_client import PATIENCE, Start, ask, errors
 
 from examples import class_style, fixed_page, show_environ
+from tests.client import PATIENCE, ask
+from tests.logged import errors
+from tests.running import Start
+from tests.wsgi.wsgi_apps import CONFORMING, HELLO, Case
 from wsgiPy import clock, demo
 
 PROGRAMS = {
@@ -29,7 +31,7 @@ PROGRAMS = {
 def test_a_way_of_answering_is_served_by_the_rules(
     start: Start, log: pytest.LogCaptureFixture, case: Case, method: str, version: str
 ) -> None:
-    answer = ask(start(validator(case.app)), method, "/a/b?c=d", "Accept: */*", version=version)
+    answer = ask(start(validator(case.app)), "/a/b?c=d", "Accept: */*", method=method, version=version)
     assert answer.status == 200
     if method == "HEAD":
         assert answer.content == b""
@@ -44,7 +46,7 @@ def test_a_way_of_answering_is_served_by_the_rules(
 def test_a_program_of_ours_is_served_by_the_rules(
     start: Start, log: pytest.LogCaptureFixture, app: Callable[..., Any], method: str, path: str
 ) -> None:
-    answer = ask(start(validator(app)), method, path, "Content-Type: text/plain", body=b"text")
+    answer = ask(start(validator(app)), path, "Content-Type: text/plain", method=method, content=b"text")
     assert answer.status in (200, 404, 405)
     assert errors(log) == []
 

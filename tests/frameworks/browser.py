@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable
 from typing import Any
 from wsgiref.validate import validator
 
-import pytest
 import requests
 
-# Long enough for a slow machine, short enough for a person who waits for a failing test.
-PATIENCE = 20.0
+from tests.client import PATIENCE
 
 Application = Callable[..., Iterable[bytes]]
 
@@ -40,12 +37,3 @@ def judged(app: Application) -> Application:
         return inner(environ, start_response)
 
     return outer
-
-
-def complaints(log: pytest.LogCaptureFixture) -> list[str]:
-    """What the server itself has complained of; a framework logs its own faults under its own name."""
-    return [
-        record.getMessage()
-        for record in log.records
-        if record.name.partition(".")[0] == "tpserver" and record.levelno >= logging.ERROR
-    ]

@@ -3,46 +3,16 @@
 from __future__ import annotations
 
 import re
-import shutil
-import signal
 import socket
-import subprocess
-import sys
 import urllib.request
-from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
-from console import (
-    HANGING,
-    HELLO,
-    PATIENCE,
-    ROOT,
-    WAITING,
-    draining,
-    failing,
-    free_port,
-    get,
-    python,
-    tpserver,
-    wait_until_it_serves,
-)
 
+from tests.client import Client, ask
+from tests.console import HELLO, PATIENCE, ROOT, failing, tpserver
 from tpserver import __version__
 from tpserver.config import option_name, options
-
-GET = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Path:
-    """A current folder with a page and an application."""
-    (tmp_path / "index.html").write_text("home", "utf-8")
-    (tmp_path / "hello.py").write_text(HELLO, "utf-8")
-    (tmp_path / "hanging.py").write_text(HANGING, "utf-8")
-    (tmp_path / "waiting.py").write_text(WAITING, "utf-8")
-    return tmp_path
-
 
 # -- what it serves
 
@@ -91,9 +61,8 @@ def test_an_application_within_a_package_and_an_object(tmp_path: Path) -> None:
 
 
 def test_options_reach_the_server(site: Path) -> None:
-    with tpserver("--max-head", "1K", "hello:app", cwd=site) as console, console.connect() as sock:
-        sock.sendall(b"GET / HTTP/1.1\r\nHost: h\r\nX: " + b"a" * 1024 + b"\r\n\r\n")
-        assert sock.recv(1000).startswith(b"HTTP/1.1 431 ")
+    with tpserver("--max-head", "1K", "hello:app", cwd=site) as console, Client(console) as client:
+        assert client.ask("/", "X: " + "a" * 1024).status == 431
 
 
 @pytest.mark.parametrize(
@@ -154,13 +123,10 @@ def test_the_access_log_goes_nowhere(site: Path) -> None:
 
 def test_virtual_hosts_alone_serve_no_other_host(site: Path) -> None:
     with tpserver("--vhost", "a.example=hello:app", "--vhost", "*.b.example=.", cwd=site) as console:
-        url = console.url.removeprefix("http://")
-        assert f"serves hello:app for a.example and . for *.b.example at http://{url}/ " in console.greeting
+        url = console.url
+        assert f"serves hello:app for a.example and . for *.b.example at {url}/ " in console.greeting
         for host, status in (("a.example", 200), ("x.b.example", 200), ("b.example", 421)):
-            connection = HTTPConnection(url, timeout=PATIENCE)
-            connection.request("GET", "/", headers={"Host": host})
-            assert connection.getresponse().status == status
-            connection.close()
+            assert ask(console, host=host).status == status
 
 
 def test_options_that_may_be_given_several_times(site: Path) -> None:
@@ -272,150 +238,3 @@ def test_an_application_that_fails_when_imported_shows_where(tmp_path: Path, nam
     assert rest.startswith("Traceback (most recent call last):\n")
     assert f"{name}.py" in rest
     assert rest.endswith(last)
-
-
-# -- consoles of all kinds
-
-
-def closed_stdout(*arguments: str, cwd: Path) -> tuple[object, int]:
-    """A server whose stdout is closed from the beginning, as under pythonw; and its port."""
-    shell = shutil.which("sh")
-    if shell is None:
-        pytest.skip("no shell that can close a stream")
-    port = free_port()
-    command = (shell, "-c", 'exec "$@" >&-', "sh")
-    how = {"cwd": cwd, "command": command, "stdout": subprocess.DEVNULL}
-    return python("-m", "tpserver", "--port", str(port), *arguments, **how), port
-
-
-def test_a_console_without_stdout(site: Path) -> None:
-    process, port = closed_stdout(cwd=site)
-    with process as console:
-        wait_until_it_serves(port)
-        assert get(f"http://127.0.0.1:{port}/") == "home"
-        ended = console.stop()
-    assert (ended.status, ended.stderr) == (0, "")
-
-
-def test_a_console_without_stdout_and_a_request_that_never_ends(site: Path) -> None:
-    (site / "asked.py").write_text(
-        HANGING.replace('print("inside", flush=True)', "open('inside', 'w').close()"), "utf-8"
-    )
-    process, port = closed_stdout("--drain-timeout", "0.1", "asked:app", cwd=site)
-    with process as console:
-        wait_until_it_serves(port)
-        with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
-            client.sendall(GET)
-            while not (site / "inside").exists():
-                get_options(port)
-            ended = console.stop()
-    assert ended.status == 0
-    assert "Traceback" not in ended.stderr
-
-
-def get_options(port: int) -> None:
-    """Something that the server answers by itself."""
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
-        client.sendall(b"OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n")
-        assert client.recv(1000).startswith(b"HTTP/1.1 204 ")
-
-
-def test_a_reader_of_stdout_that_goes_away_is_missed_once(site: Path) -> None:
-    with tpserver(cwd=site) as console:
-        assert console.url
-        console.process.stdout.close()
-        for _ in range(3):
-            console.get("/")
-        console.send()
-        status = console.process.wait(30)
-        said = console.process.stderr.read()
-    assert status == 0
-    assert "Traceback" not in said
-    assert said.count("cannot write the access log") <= 1
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="a pipe there holds more than is written here")
-def test_a_pipe_that_nobody_reads_holds_up_nothing_not_even_the_end(site: Path) -> None:
-    with tpserver(cwd=site) as console, console.connect() as client:
-        request = b"GET /%b HTTP/1.1\r\nHost: h\r\n\r\n" % (b"x" * 4000)
-        for _ in range(100):
-            client.sendall(request)
-            assert client.recv(65536).startswith(b"HTTP/1.1 404 ")
-        console.send()
-        assert console.process.wait(30) == 0
-
-
-@pytest.mark.parametrize("name", ["\u00e4", "\u65e5\u672c"])
-def test_a_console_that_cannot_show_the_folders_name(tmp_path: Path, name: str) -> None:
-    (tmp_path / name).mkdir()
-    (tmp_path / name / "a.txt").write_text("text", "utf-8")
-    with tpserver("--root", name, cwd=tmp_path, env={"PYTHONIOENCODING": "ascii"}) as console:
-        assert console.get("/a.txt") == "text"
-        assert console.stop().status == 0
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="names of files have no coding there")
-def test_a_locale_that_has_no_such_character(tmp_path: Path) -> None:
-    with tpserver(cwd=tmp_path, env={"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}) as console:
-        with console.connect() as client:
-            client.sendall(b"GET /%C3%A4 HTTP/1.1\r\nHost: h\r\n\r\n")
-            assert client.recv(1000).startswith(b"HTTP/1.1 404 ")
-        assert console.stop().stderr == ""
-
-
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full disk here")
-def test_a_full_disk_under_the_access_log_is_said_once_and_the_server_goes_on(site: Path) -> None:
-    with tpserver("--access-log", "/dev/full", cwd=site) as console:
-        for _ in range(3):
-            assert console.get("/") == "home"
-        ended = console.stop()
-    assert ended.status == 0
-    assert ended.stderr.count("cannot write the access log: ") == 1
-    assert "Traceback" not in ended.stderr
-
-
-# -- how it ends
-
-
-SIGNALS = [name for name in ("SIGINT", "SIGTERM") if sys.platform != "win32" or name == "SIGINT"]
-
-
-@pytest.mark.parametrize("name", SIGNALS)
-def test_a_signal_finishes_what_runs_and_takes_nothing_new(site: Path, name: str) -> None:
-    with tpserver("--access-log", "none", "waiting:app", cwd=site) as console, console.connect() as client:
-        until_it_drains = draining(console)
-        client.sendall(GET)
-        assert console.read_line() == "inside\n"
-        console.send(getattr(signal, name))
-        until_it_drains()
-        with pytest.raises(ConnectionRefusedError):
-            console.connect()
-        console.process.stdin.write("done\n")
-        console.process.stdin.flush()
-        answer = b""
-        while data := client.recv(1000):
-            answer += data
-        assert answer.endswith(b"\r\n\r\ndone\n")
-        assert console.end() == (0, "stopped\n", "")
-
-
-def test_what_never_ends_is_left_behind_after_the_time_to_drain(site: Path) -> None:
-    with tpserver("--drain-timeout", "0.1", "hanging:app", cwd=site) as console, console.connect() as client:
-        client.sendall(GET)
-        assert console.read_line() == "inside\n"
-        ended = console.stop()
-    assert ended.status == 0
-    assert ended.stdout == "stopped\n"
-    assert "1 requests still run" in ended.stderr
-
-
-@pytest.mark.parametrize("name", SIGNALS)
-def test_a_second_signal_does_not_wait(site: Path, name: str) -> None:
-    with tpserver("--drain-timeout", "10000", "hanging:app", cwd=site) as console, console.connect() as client:
-        until_it_drains = draining(console)
-        client.sendall(GET)
-        while console.read_line() != "inside\n":
-            pass
-        console.send(getattr(signal, name))
-        until_it_drains()
-        assert console.stop(getattr(signal, name)).status == 0

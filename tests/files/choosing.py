@@ -8,8 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from static_client import PATIENCE
-
+from tests.client import PATIENCE
 from tpserver.files.background import BackgroundCoder
 from tpserver.files.codings import Coder
 from tpserver.files.file import File

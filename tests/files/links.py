@@ -1,0 +1,17 @@
+"""Symbolic links, where a user may make them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+def link(path: Path, target: str | os.PathLike[str]) -> Path:
+    """A symbolic link at `path`; skips the test where a user may not make one (Windows)."""
+    try:
+        path.symlink_to(target, target_is_directory=(path.parent / target).is_dir())
+    except (OSError, NotImplementedError) as error:
+        pytest.skip(f"no symbolic links here: {error}")
+    return path
