@@ -106,7 +106,7 @@ class Asked:
     """As much of a request as `Placement` looks at."""
 
     def __init__(self, name: str) -> None:
-        self.route = self.wide_route = name
+        self.route = self.route_group = name
 
 
 def test_routes_are_learnt_by_two_threads_at_once_beyond_the_bound() -> None:

@@ -19,20 +19,20 @@ LONGEST = 100
 
 
 class Line:
-    """A request. `own` ones are answered by the leader; the first word is the wide route."""
+    """A request. Those with `runs_inline` are answered by the leader; the first word is the route group."""
 
     kind = "request"
 
     def __init__(self, text: bytes) -> None:
         self.text = text
-        self.handed_over = self.waited = self.arrives_yet = False
-        self.own = text.startswith(b"own")
+        self.handed_over = self.waited = self.content_arriving = False
+        self.runs_inline = text.startswith(b"own")
         self.route = text.decode("latin-1")
         self.connection: Any = None
         self.closed = False
 
     @property
-    def wide_route(self) -> str:
+    def route_group(self) -> str:
         return self.route.partition(" ")[0]
 
     def describe(self) -> str:

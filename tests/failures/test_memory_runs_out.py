@@ -13,11 +13,11 @@ from running import Running, read_all
 
 from tests.failures.limited import get, post
 from tests.live.raw_client import until_left
-from tpserver import handler
 from tpserver.engine import table
 from tpserver.engine.connection import Connection
 from tpserver.engine.polling import new_poller
 from tpserver.logs import access_log
+from tpserver.protocol import Receiver
 from tpserver.spool import Spool
 
 Start = Callable[..., Running]
@@ -46,7 +46,7 @@ class Shortage:
 
 
 PLACES: dict[str, tuple[Any, str]] = {
-    "reading a message": (handler, "_read_message"),
+    "reading a message": (Receiver, "read_message"),
     "storing a content": (Spool, "new_content"),
     "writing an answer": (Connection, "write"),
     "sending an answer": (Connection, "flush"),

@@ -131,7 +131,8 @@ class Admission:
                 request.waited = True
                 self._lines[kind].append(request)
             request.handed_over = True
-            request.connection.away = True  # when it is here: what is away is somebody's, see `Leader.check_soon`
+            # When it is here: what is away is somebody's, see `Leader.check_soon`.
+            request.connection.away = True  # type: ignore[attr-defined]
             return room
 
     def claim(self, request: Request, turn: Turn) -> bool:

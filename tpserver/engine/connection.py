@@ -26,7 +26,7 @@ from typing import Any, Final
 
 from tpserver.engine.outbox import Outbox, Version
 from tpserver.engine.polling import NOTHING
-from tpserver.engine.protocol import Part, Receiver, Sheet
+from tpserver.engine.protocol import Part, Receiver
 from tpserver.engine.timing import Pace
 from tpserver.system.gil_held_io import RECEIVE, Send, send
 
@@ -40,8 +40,6 @@ CLOSED: Final = 5
 
 # SO_LINGER's struct: on, for 0 seconds.
 _AT_ONCE: Final = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
-
-_usual_send: Final[Send] = send
 
 NEVER: Final = float("inf")
 
@@ -64,8 +62,8 @@ class Connection:
     """One accepted, non-blocking socket. Only its owner calls its methods. Thousands of these may be idle."""
 
     __slots__ = (
-        "_lend_to", "_lock", "away", "broken", "client_address", "credit", "crowd", "deadline", "fd", "keep", "lags",
-        "lent", "max_outbox", "moved", "outbox", "pace", "phase", "polled", "receiver", "sheet", "sock", "state",
+        "_lend_to", "_lock", "away", "broken", "client_address", "credit", "crowd", "deadline", "fd", "keep_alive",
+        "lags", "lent", "max_outbox", "moved", "outbox", "pace", "phase", "polled", "receiver", "sock", "state",
         "whole",
     )  # fmt: skip
 
@@ -86,7 +84,6 @@ class Connection:
         self.pace = pace
         self.max_outbox = max_outbox  # bytes that wait in memory before their producer does
         self.whole: bytes | None = None  # a response not yet offered to the socket: the usual, quick case
-        self.sheet: Sheet | None = None  # a quicker way to send `whole`, if it holds just these bytes
         self.outbox: Outbox | None = None  # made for the first response that needs one
         self.crowd = ""  # the address that it is counted for, while it is
         self.state = RECEIVING
@@ -100,13 +97,13 @@ class Connection:
         self._lock: threading.Lock | None = None  # guards `lent`, and the outbox meanwhile; made for the first loan
         self.moved = 0  # bytes that the last flush has sent
         self.away = False  # owned by a thread that is not the leader
-        self.keep = True  # False: close behind what is still to be sent
+        self.keep_alive = True  # False: close behind what is still to be sent
         self.broken = False  # the client is gone, or what it got must not pass for complete: just close
 
     @property
     def idle(self) -> bool:
         """Whether it awaits its next request and nothing else: nothing to send, nothing received, not to be closed."""
-        return self.keep and not self.outbox and not self.receiver.pending
+        return self.keep_alive and not self.outbox and not self.receiver.pending
 
     @property
     def sending(self) -> bool:
@@ -146,15 +143,11 @@ class Connection:
     def flush(self, send: Send = send) -> int:
         """Offers the socket what is to be sent; how many bytes it took. Never blocks; a lost client raises nothing.
 
-        `send` is how a response in one piece goes (see `holding`); the usual way may be left for that of a sheet.
+        `send` is how a response in one piece goes (see `gil_held_io`).
         """
         if self.lent:
             self._end_loan()
-        whole, sheet = self.whole, self.sheet
-        if sheet is not None:
-            self.sheet = None
-            if sheet.data is whole and send is _usual_send:
-                send = sheet.send
+        whole = self.whole
         try:
             if whole is not None and not self.outbox:
                 self.whole = None
@@ -185,7 +178,7 @@ class Connection:
             self._send(data)
         except BaseException:  # no memory, no stack
             if not self.broken:
-                self.broken, self.keep = True, False  # first, for calls may fail now
+                self.broken, self.keep_alive = True, False  # first, for calls may fail now
                 self.reset()
             raise
 
@@ -225,7 +218,7 @@ class Connection:
                         raise ConnectionAbortedError("the client has gone")
                 except BlockingIOError:
                     if not selector.select(deadline - monotonic()) and monotonic() >= deadline:
-                        self.keep = False
+                        self.keep_alive = False
                         raise TimeoutError("the client sends too slowly") from None
                 except OSError as error:
                     self.abort()
@@ -278,7 +271,7 @@ class Connection:
 
     def _give_up(self) -> None:
         self.broken = True
-        self.keep = False
+        self.keep_alive = False
         self.whole = None
         if self.outbox is not None:
             self.outbox.clear()

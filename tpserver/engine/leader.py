@@ -330,17 +330,11 @@ class Leader:
                     connection.flush()
                 return True  # a response in one piece is sent with others, see `_send_unsent`
             connection.write(outcome.data)
-            if outcome.kind == "answer":
-                if outcome.sheet is not None:
-                    connection.sheet = outcome.sheet
-                connection.state = ANSWERED
-                self._server.handled += 1
-                return True
             connection.flush()
             if outcome.kind == "refusal":
                 self._server.tally.add(outcome.cause)
                 connection.state = ANSWERED
-                connection.keep = False
+                connection.keep_alive = False
                 return True
             outcome = receiver.receive(b"")
         connection.state = RECEIVING

@@ -50,14 +50,14 @@ class Placement:
         """The route that decides about `request`."""
         route = self.narrow.get(request.route)
         if route is None:
-            route = self.wide.get(request.wide_route)
+            route = self.wide.get(request.route_group)
             if route is None:
                 route = self._stand_in(request)
         return route
 
     def _stand_in(self, request: Request) -> Route:
         """Who decides where the wide route is not known, or its name is too long."""
-        name = request.wide_route[:_LONGEST]
+        name = request.route_group[:_LONGEST]
         route = self.wide.get(name)
         if route is not None:
             return route
@@ -86,7 +86,7 @@ class Placement:
             return
         else:  # the first one that took long: that may have been any reason
             cost = 0.0
-        name = request.wide_route[:_LONGEST]
+        name = request.route_group[:_LONGEST]
         if name in self.wide:
             for route in self._known(request, cost > HAND_OVER):
                 route.learn(cost)
@@ -108,7 +108,7 @@ class Placement:
 
         So that those of its route which come meanwhile do not take one thread after another in its place.
         """
-        name = request.wide_route[:_LONGEST]
+        name = request.route_group[:_LONGEST]
         routes: list[Route] = []
         if name not in self.wide:
             family = self._family(name)
@@ -134,7 +134,7 @@ class Placement:
 
     def learn_long(self, request: Request, elapsed: float, computing: float) -> None:
         """After a run in the pool. What it waited is not known: it may have been for the interpreter."""
-        name = request.wide_route[:_LONGEST]
+        name = request.route_group[:_LONGEST]
         if name not in self.wide:
             family = self._family(name)
             route = family.heir() if family is not None and family.holds_back else Route()
@@ -155,7 +155,7 @@ class Placement:
 
     def _known(self, request: Request, make_narrow: bool) -> list[Route]:
         """The routes of `request`, of which at least the wide one is known as a rule."""
-        name = request.wide_route[:_LONGEST]
+        name = request.route_group[:_LONGEST]
         wide = self.wide.get(name) or self._new(self.wide, name, Route())
         narrow = self.narrow.get(request.route)
         if narrow is None and make_narrow and len(request.route) <= _LONGEST:

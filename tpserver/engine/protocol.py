@@ -1,80 +1,95 @@
-"""What the engine asks of a protocol. handler.py implements it for HTTP/1.1; another could stand there."""
+"""What the engine asks of a protocol: requests, receivers, and what a receiver says.
+
+tpserver/protocol.py implements it for HTTP/1.1; tests/engine/line_server.py for lines of text.
+"""
 
 from __future__ import annotations
 
-import socket
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import Literal, Protocol, TypeAlias
 
-if TYPE_CHECKING:
-    from tpserver.engine.connection import Connection
+# What `socket.accept` says of a client: (host, port), with two more numbers for IPv6, or the path of a unix socket.
+Address: TypeAlias = tuple[str, int] | tuple[str, int, int, int] | str
+
+# What a connection is in the middle of while its receiver waits for more.
+Part = Literal["nothing", "head", "body"]
 
 
-class Request(Protocol):
-    """One complete request on its connection: what socketserver hands from method to method."""
+class Wire(Protocol):
+    """A connection, as far as a protocol sees it. Only the thread that owns the connection calls."""
 
-    kind: Literal["request"]
-    connection: Connection
-    # Set by the engine when a thread of the pool has it, or will have it.
-    handed_over: bool
-    # True: answered without the application, so it needs no place among its threads.
-    own: bool
-    # Set by the engine, of the perf_counter: when it was complete, and when a thread of the pool took it.
-    arrived: float
+    client_address: Address
+    keep_alive: bool  # False: the connection closes behind what is still to be sent
+
+    def write(self, data: bytes) -> None:
+        """Puts `data` behind what is still to be sent. Never blocks."""
+
+    def abort(self) -> None:
+        """Drops what is still to be sent; the leader closes the connection."""
+
+
+class Request:
+    """One complete request on its connection: what socketserver hands from method to method.
+
+    A protocol derives its own requests from this. The engine sets `connection` and `arrived`.
+    """
+
+    __slots__ = (
+        "arrived", "begun", "connection", "content_arriving", "handed_over", "line", "runs_inline", "waited",
+    )  # fmt: skip
+    kind: Literal["request"] = "request"
+
+    # Bookkeeping of the engine as it is before tasks; they go with it.
     begun: float
-    line: int  # the kind that it was taken for, see `admission`
-    # Set by the engine when it had to wait in line.
+    handed_over: bool
+    line: int
     waited: bool
-    # True: its content is still on its way, and read by the thread that runs it.
-    arrives_yet: bool
-    # Requests of one route are expected to cost alike; those of one wide route may.
-    route: str
+
+    connection: Wire
+    arrived: float  # of perf_counter, in seconds: when it was complete
+
+    def __init__(self, *, runs_inline: bool = False, content_arriving: bool = False) -> None:
+        """`runs_inline`: the leader answers it, without the application: it takes no place among the threads.
+
+        `content_arriving`: its content is still on its way, and read by the thread that runs it.
+        """
+        self.runs_inline = runs_inline
+        self.content_arriving = content_arriving
 
     @property
-    def wide_route(self) -> str: ...
+    def route(self) -> str:
+        """Requests of one route are expected to cost alike."""
+        raise NotImplementedError
+
+    @property
+    def route_group(self) -> str:
+        """Routes of one group differ by an id or a query, and are expected to cost alike until known better."""
+        raise NotImplementedError
 
     def describe(self) -> str:
         """One line for the log, with nothing in it that could end that line."""
-        ...
+        raise NotImplementedError
 
     def close(self) -> None:
         """Drops what was collected for it. It will not be run, or has been."""
 
 
 class Interim(Protocol):
-    """Bytes to send at once; the receiver then wants to be called again with b""."""
+    """Bytes to send at once; the receiver is then called again with b""."""
 
     kind: Literal["interim"]
     data: bytes
 
 
-class Sheet(Protocol):
-    """Some bytes, and a way to send just these that costs less. Any thread."""
-
-    data: bytes
-
-    def send(self, sock: socket.socket, data: bytes) -> int:
-        """As `sock.send(data)`, with its errors; `data` is the sheet's."""
-        ...
-
-
-class Answer(Protocol):
-    """A whole answer to a request, for which nothing need run."""
-
-    kind: Literal["answer"]
-    data: bytes
-    sheet: Sheet | None  # of `data`
-
-
 class Refusal(Protocol):
-    """Last bytes to send: after them the connection lingers and closes, whatever else came on it."""
+    """Last bytes to send. The connection lingers and closes after them, whatever else came on it."""
 
     kind: Literal["refusal"]
     data: bytes
-    cause: str  # a few words, for the figures
+    cause: str  # a few words, for the statistics
 
 
-# What a connection is in the middle of while its receiver waits for more.
-Part = Literal["nothing", "head", "body"]
+# What a receiver says: None is "more is needed". Told apart by `kind`.
+Outcome: TypeAlias = Request | Interim | Refusal | None
 
 
 class Receiver(Protocol):
@@ -88,11 +103,8 @@ class Receiver(Protocol):
         """Whether bytes beyond the last request are here already."""
         ...
 
-    def receive(self, data: bytes) -> Any:
-        """Bytes in; out comes a `Request`, an `Answer`, an `Interim`, a `Refusal`, or None: more is needed.
-
-        Never raises.
-        """
+    def receive(self, data: bytes) -> Outcome:
+        """Bytes in, an outcome out. Never raises."""
 
     def expire(self) -> bytes:
         """What to say to a client that has taken too long; b"" says nothing."""
@@ -106,17 +118,17 @@ class ConnectionProtocol(Protocol):
 
     draining: bool  # set by the engine: every answer is the last on its connection
 
-    def receiver(self, client_address: Any) -> Receiver:
+    def receiver(self, client_address: Address) -> Receiver:
         """For a new connection."""
 
     def begin_turn(self) -> None:
         """The leader has polled and now attends to what came: the time to look at a clock."""
 
     def end(self) -> None:
-        """The server has stopped, for now: nothing more is asked for until the next turn."""
+        """The server has stopped: nothing more is asked for until the next turn."""
 
-    def overload(self, request: Any, retry_after: int) -> bytes:
+    def overload(self, request: Request, retry_after: int) -> bytes:
         """The answer to a request that finds the queue full; `retry_after` in seconds."""
 
-    def too_many_connections(self, client_address: Any) -> bytes:
+    def too_many_connections(self, client_address: Address) -> bytes:
         """The answer to a connection beyond the limit, which is closed then."""

@@ -109,7 +109,7 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
     def process_request(self, request: Any, client_address: Any) -> None:
         """The leader: chooses the thread. Here and now, in the pool, in line for it, or 503."""
         self.handled += 1
-        if request.own:
+        if request.runs_inline:
             self._here = None
             self._answer_here(request, client_address)
             return
@@ -123,7 +123,7 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
             here = admission.room(kind=route.kind, now=now) and route.on_trial()
         number = self.mine.number
         # A leader that was relieved while it received runs nothing: nobody would count it.
-        if not (here and self._in_place) or request.arrives_yet or number != self.leadership.number:
+        if not (here and self._in_place) or request.content_arriving or number != self.leadership.number:
             self._hand_over(request, route.kind, now)
             return
         # The computing clock is a system call, so it is read only where it may be needed.
@@ -386,7 +386,7 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
         """The watcher: those in line whose clients have gone give their places to others."""
         now = perf_counter()
         for request in self.admission.in_line():
-            left = now - request.arrived >= LEFT_AFTER and request.connection.client_gone()
+            left = now - request.arrived >= LEFT_AFTER and request.connection.client_gone()  # type: ignore[attr-defined]
             if left and self.admission.take_out(request):
                 self._drop(request)
 

@@ -73,7 +73,7 @@ class Table:
             self._await_rest(connection, now)
         elif connection.state == LINGERING:
             self.watch(connection, READ)
-        elif not connection.keep:
+        elif not connection.keep_alive:
             self._linger(connection, now)
         elif connection.receiver.pending:
             connection.state = READY
@@ -138,7 +138,7 @@ class Table:
         self._server.tally.add(why)
         connection.write(self._protocol.too_many_connections(connection.client_address))
         connection.flush()
-        connection.keep = False
+        connection.keep_alive = False
         connection.state = ANSWERED
         if len(self._turned_away) < _TURNED_AWAY and self.poller.takes(connection.fd):
             self._turned_away.add(connection)
@@ -295,7 +295,7 @@ class Table:
         connection.write(last_words)
         connection.flush()
         connection.state = ANSWERED
-        connection.keep = False
+        connection.keep_alive = False
         self.settle(connection, now)
 
     def close(self) -> None:

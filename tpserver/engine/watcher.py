@@ -36,9 +36,6 @@ _FAULT: Final = "tpserver has a fault in its watcher, which goes on"
 _RAISED: Final = "a signal handler has raised; the server goes on"
 # Seconds between two looks at what takes very long.
 _LOOK: Final = 0.1
-# Seconds between two times of tidying up, and how many times as long as that has taken.
-TIDY: Final = 30.0
-_TIDY_SHARE: Final = 2000
 
 
 class Watcher:
@@ -50,10 +47,6 @@ class Watcher:
         self.switch_interval = 0.0  # seconds; 0: the interpreter's is left alone. For whoever owns the process.
         self._computing = 0  # how many requests the interval was set for
         self._alert_until = 0.0  # of the perf_counter: until then it looks more often
-        # Called now and then, while there is traffic. For whoever owns the process.
-        self.tidy: Callable[[], object] | None = None
-        self._tidied_at_turn = 0
-        self._next_tidy = perf_counter() + TIDY
         self._next_look = 0.0
         # Wakes the watcher. A queue, for a signal handler may ring in the middle of anything: an Event has a lock.
         self._bell: SimpleQueue[None] = SimpleQueue()
@@ -149,14 +142,6 @@ class Watcher:
                 server.drop_left()
             server.running.look(now)
             server.rescue.look(now)
-            if self.tidy is not None and now >= self._next_tidy and server.leader.turns != self._tidied_at_turn:
-                self._tidy_up(self.tidy, now)
-
-    def _tidy_up(self, tidy: Callable[[], object], now: float) -> None:
-        self._tidied_at_turn = self._server.leader.turns
-        tidy()
-        done = perf_counter()
-        self._next_tidy = done + max(TIDY, _TIDY_SHARE * (done - now))
 
     def _share_interpreter(self, running: int) -> None:
         """Few threads compute: short turns, so that the leader gets one soon. Many: longer ones, for each costs."""

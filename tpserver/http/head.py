@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from tpserver.errors import RequestRefused
 from tpserver.http import fields as field_rules
@@ -36,16 +36,18 @@ class Limits(NamedTuple):
 
 
 class Head:
-    """One parsed request head. Shared between requests that repeat it, so nobody changes it.
+    """One parsed request head. Shared between requests that repeat it, so it does not change once it is made.
 
     `fields` maps CGI names to values; `target` is as it came; `content_length` is None where no such
-    field came; `secret` tells that it carries cookies or credentials. `environ`, `repeated`, `route` and
-    `wide_route` are for whoever answers: what it has once worked out, kept as long as the head is.
+    field came; `secret` tells that it carries cookies or credentials. `route` is method and target.
+
+    `prepared` is the one field that others set: the responder that has answered this head last, and what it has
+    prepared for the next request that repeats it. None: nothing yet.
     """
 
     __slots__ = (
-        "_conditional", "chunked", "content_length", "environ", "expects_continue", "fields", "keep_alive", "method",
-        "path", "protocol", "query", "repeated", "route", "secret", "target", "wide_route",
+        "_conditional", "chunked", "content_length", "expects_continue", "fields", "keep_alive", "method", "path",
+        "prepared", "protocol", "query", "route", "secret", "target",
     )  # fmt: skip
 
     def __init__(self, method: str, target: str, protocol: str, fields: dict[str, str]) -> None:
@@ -61,13 +63,12 @@ class Head:
         self.expects_continue = False
         self.keep_alive = protocol == "HTTP/1.1"
         self.secret = not fields.keys().isdisjoint(SECRET_NAMES)
-        self.environ: dict[str, Any] | None = None
-        self.repeated = False
+        self.prepared: tuple[object, dict[str, object] | None] = (None, None)
         self._conditional: bool | None = None
         self.route = method + " " + target
-        self.wide_route = ""
 
-    def wide(self) -> str:
+    @property
+    def route_group(self) -> str:
         """The method and the first two segments of the path: what requests have in common that may cost alike."""
         return self.method + " " + "/".join(self.path.split("/", 3)[:3])
 
