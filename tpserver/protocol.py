@@ -40,11 +40,12 @@ class HTTPRequest(Request):
     Its site and its responder are chosen once, by the leader, when the engine first asks for `runs_inline`.
     """
 
-    __slots__ = ("content", "head", "protocol", "remote", "responder", "site")
+    __slots__ = ("content", "head", "protocol", "remote", "responder", "route", "site")
 
     connection: Wire
-    site: Site
+    site: Site  # this and what follows: once `runs_inline` was asked for
     responder: Responder | None
+    route: str  # method and target, behind the virtual host's name: on another host the same address may cost more
 
     def __init__(
         self, protocol: HTTPProtocol, remote: tuple[str, str], head: Head, content: BinaryIO | None = None
@@ -67,19 +68,28 @@ class HTTPRequest(Request):
         responder = self.responder
         if responder is None:
             protocol, head = self.protocol, self.head
-            self.site, responder = protocol.found.get(head) or protocol.find(head)
+            # Read before `turn`: what a relieved leader finds for an old turn must not be kept for a new one.
+            found = protocol.found
+            known = found.get(head)
+            if known is None:
+                site = protocol.site
+                if isinstance(site, VirtualHosts):
+                    site = site.choose(head)
+                try:
+                    responder = site.find(head, protocol.turn)
+                except RequestRefused as refusal:
+                    responder = RefusalResponder(refusal)
+                found[head] = site, responder
+            else:
+                site, responder = known
+            self.site = site
             self.responder = responder
+            self.route = f"{site.host} {head.route}" if site.host else head.route
         return responder.runs_inline
 
     @property
-    def route(self) -> str:
-        """Method and target, behind the virtual host's name: on another host the same address may cost more."""
-        host = self.site.host
-        return f"{host} {self.head.route}" if host else self.head.route
-
-    @property
     def route_group(self) -> str:
-        """The same with the first two segments of the path."""
+        """As `route`, with the first two segments of the path only."""
         host = self.site.host
         return f"{host} {self.head.route_group}" if host else self.head.route_group
 
@@ -135,21 +145,6 @@ class HTTPProtocol:
     def end(self) -> None:
         """The server has stopped: drops what was kept for one turn."""
         self.found = {}
-
-    def find(self, head: Head) -> tuple[Site, Responder]:
-        """The leader: the site of a request with this head, and what answers there. Kept for this turn."""
-        # Read before `turn`: what a relieved leader finds for an old turn must not go into the dictionary of a new one.
-        found = self.found
-        site = self.site
-        if isinstance(site, VirtualHosts):
-            site = site.choose(head)
-        responder: Responder
-        try:
-            responder = site.find(head, self.turn)
-        except RequestRefused as refusal:
-            responder = RefusalResponder(refusal)
-        both = found[head] = site, responder
-        return both
 
     def receiver(self, client_address: Address = ("", 0)) -> Receiver:
         """For a new connection."""

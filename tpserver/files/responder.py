@@ -47,8 +47,9 @@ class FileResponder:
         head, file = request.head, self._file
         if not head.simple:
             return None
-        if file.negotiable and file.settled is not stamp:
-            file = self._represent(head, stamp)
+        variants = self._folder.variants
+        if variants is not None and file.negotiable and file.settled is not stamp:
+            file = variants.choose(file, head, stamp)
         if file.content is None:
             return None
         self.content_length = file.size

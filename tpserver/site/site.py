@@ -10,7 +10,6 @@ from tpserver.files.file import File
 from tpserver.files.folder import Folder, Listing, fresh_look
 from tpserver.files.listing_responder import LargeListings, ListingResponder
 from tpserver.files.named_pages import is_page
-from tpserver.files.paths import is_program
 from tpserver.files.responder import ALLOW, FileResponder
 from tpserver.http.head import Head
 from tpserver.http.message import Message
@@ -60,12 +59,7 @@ class Site:
         HEAD where there is an application. `turn` as `Folder.find`.
         """
         folder = self._folder
-        if (
-            folder is not None
-            and (self.application is None or head.method in ("GET", "HEAD"))
-            and head.path != "*"
-            and not is_program(head.path)
-        ):
+        if folder is not None and (self.application is None or head.method in ("GET", "HEAD")) and head.path != "*":
             found = folder.find(head.path, turn)
             if isinstance(found, File):
                 return FileResponder(folder, found)
