@@ -9,12 +9,13 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from tests.client import PATIENCE
-from tpserver.engine import admission, connection, crowds, leader, polling, routes, table
-from tpserver.engine import server as engine
 from tpserver.engine.placement import Placement
 from tpserver.engine.routes import Route
 from tpserver.engine.timing import Timing
+
+from tests.client import PATIENCE
+from tpserver.engine import admission, connection, crowds, leader, polling, routes, table
+from tpserver.engine import server as engine
 
 if TYPE_CHECKING:
     import pytest

@@ -1,71 +1,90 @@
-"""What a responder answers through. handler.py is the one that implements it."""
+"""The protocols between a request and what answers it: `Responder`, the `Reply` it answers through, and the `Wire`.
+
+handler.py implements `Reply`, the engine's connection is the `Wire`, and files/, wsgi/ and site/ hold the responders.
+"""
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import BinaryIO, Protocol
 
+from tpserver.engine import protocol as engine
+from tpserver.engine.protocol import Address
 from tpserver.http.message import Message
 
 
-class Wire(Protocol):
-    """The connection, as far as a responder sees it."""
+class Wire(engine.Wire, Protocol):
+    """The connection, as far as a responder sees it. Only the thread that runs the request calls."""
 
-    broken: bool
-    unsent: int  # bytes in memory that the client has not yet taken
-    sending: bool  # whether there are such, in memory or on disk; a moment's answer, to any thread
+    @property
+    def broken(self) -> bool:
+        """Whether the client has gone, or what it got must not pass for complete."""
 
-    def write(self, data: bytes) -> None:
-        """Puts `data` behind what is still to be sent. Never waits."""
+    @property
+    def unsent(self) -> int:
+        """Bytes in memory that the client has not yet taken."""
+
+    @property
+    def sending(self) -> bool:
+        """Whether anything is left to send, in memory or on disk. Any thread may ask; it may change at any time."""
 
     def write_file(
         self, file: int, offset: int, length: int, *, version: tuple[int, int] | None = None, more: bool = False
     ) -> None:
-        """Puts `length` bytes from `offset` on of the descriptor `file` there; closes it in the end.
+        """Puts `length` bytes from `offset` on of the descriptor `file` behind what is still to be sent.
 
-        `version` is (st_mtime_ns, st_size) of what is to be sent: the connection is broken off when the
-        file turns out to be rewritten or cut meanwhile. With `more`, another piece of the same
-        descriptor follows, and that one closes it.
+        The connection closes the descriptor when they are sent. `version` is (st_mtime_ns, st_size) of what is to be
+        sent: the connection is reset when the file turns out to be rewritten or cut meanwhile. With `more`, another
+        piece of the same descriptor follows, and that one closes it.
         """
 
     def flush(self) -> int:
-        """Offers the client what is to be sent; how many bytes it took. Never waits."""
+        """Offers the client what is to be sent; returns how many bytes it took. Never blocks."""
 
     def send(self, data: bytes) -> None:
-        """Writes, and sends at once. May wait for the client; ConnectionAbortedError when that one has gone."""
+        """Writes, and sends at once. May block; raises ConnectionAbortedError when the client has gone."""
 
     def receive(self) -> bytes:
-        """Bytes of the request's content that have not come yet; waits. Raises OSError when none will come."""
-        ...
+        """Blocks until more bytes of the request's content arrive. Raises OSError when none will come."""
 
     def client_gone(self) -> bool:
         """Whether the client has closed its side."""
-        ...
-
-    def abort(self) -> None:
-        """Nothing more: the connection is closed as it is."""
 
     def reset(self) -> None:
-        """Nothing more: the connection is broken off, so that nobody takes what was sent for the whole."""
+        """Drops what is still to be sent and resets the connection: the client sees that something is missing."""
 
 
 class Reply(Protocol):
-    """One response in the making. The thread that runs the request calls."""
+    """One response in the making. Only the thread that runs the request calls."""
 
     wfile: Wire
-    client_address: Any
-    remote: tuple[str, str]  # the client's address and port, as the application is told
+    rfile: BinaryIO  # the request's content
+    client_address: Address
+    remote: tuple[str, str]  # the client's address and port, as REMOTE_ADDR and REMOTE_PORT
     keep_alive: bool  # set to False: the connection ends with this response
     stamp: bytes  # the Date and Server lines of this second
     status: int  # what was answered, for the log
     length: int  # bytes of content that were answered, for the log
 
     def page(self, status: int, detail: str, fields: tuple[tuple[str, str], ...] = ()) -> None:
-        """Answers with a short page of the server's own."""
+        """Answers with a page of the site's for `status`, or a short one of the server's own."""
 
-    def complain(self, text: str) -> None:
-        """One line in the log for the application's author, with the request that it is about."""
+    def log_application_error(self, text: str) -> None:
+        """Writes one line to the log for the application's author, with the request that it is about."""
 
 
 class Responder(Protocol):
+    """What answers a request. A site chooses it once for each request, which keeps it."""
+
+    @property
+    def runs_inline(self) -> bool:
+        """Whether the leader answers: no application runs."""
+
     def respond(self, request: Message, reply: Reply) -> None:
         """Answers `request`. May raise `RequestRefused` as long as nothing was written."""
+
+
+class QuickResponder(Responder, Protocol):
+    """A responder that may have its whole response at hand."""
+
+    def ready_response(self, request: Message, stamp: bytes) -> bytes | None:
+        """Head and content, or None where `respond` has to make them."""

@@ -1,16 +1,28 @@
-"""How often each status was answered, and with how many bytes of content.
+"""Counts final responses by status, and the bytes of their contents.
 
-Each thread counts for itself, so that nothing is locked and nothing is lost; `Answers.figures` adds up.
+Each thread counts for itself, so nothing is locked and nothing is lost; `ResponseCounts.stats` adds up.
 """
 
 from __future__ import annotations
 
 import threading
-from typing import Any
+from typing import TypedDict
 
 
-class Count:
-    """One thread's."""
+class ResponseStats(TypedDict):
+    """Since the start. As many responses as there are lines in the access log.
+
+    `statuses` maps a status to how often it was the final response: the application's, a file's or the server's own,
+    also on a connection that was turned away. `bytes` are those of their contents, without heads and framing. A client
+    that left early may have got less.
+    """
+
+    statuses: dict[int, int]
+    bytes: int
+
+
+class ThreadCounts:
+    """Those of one thread, which alone changes them."""
 
     __slots__ = ("bytes", "statuses")
 
@@ -18,30 +30,20 @@ class Count:
         self.statuses: dict[int, int] = {}
         self.bytes = 0
 
-    def add(self, status: int, length: int) -> None:
-        """One answer more, with `length` bytes of content."""
-        self.statuses[status] = self.statuses.get(status, 0) + 1
-        self.bytes += length
 
+class ResponseCounts(threading.local):
+    """Those of one server. `own` is the calling thread's."""
 
-class Answers(threading.local):
-    """All answers of one server. `mine` is the calling thread's count."""
-
-    def __init__(self, every: list[Count]) -> None:
-        # Once in each thread that counts; `every` is one and the same list, and its append one operation.
-        self.mine = Count()
+    def __init__(self, every: list[ThreadCounts]) -> None:
+        # Called once in each thread that counts, each time with one and the same list; `append` is atomic.
+        self.own = ThreadCounts()
         self._every = every
-        every.append(self.mine)
+        every.append(self.own)
 
-    def figures(self) -> dict[str, Any]:
-        """Since the start. Any thread.
-
-        `statuses` maps each to how often it was the final answer, be it the application's, a file's or the server's
-        own, also on a connection that was turned away; as many as there are lines in the access log. `bytes` are those
-        of their contents, heads and framing not counted. A client that left early may have got less.
-        """
+    def stats(self) -> ResponseStats:
+        """The sums of all threads. Any thread."""
         statuses: dict[int, int] = {}
-        for count in list(self._every):
-            for status, times in count.statuses.copy().items():
+        for counts in list(self._every):
+            for status, times in counts.statuses.copy().items():
                 statuses[status] = statuses.get(status, 0) + times
-        return {"statuses": dict(sorted(statuses.items())), "bytes": sum(count.bytes for count in list(self._every))}
+        return {"statuses": dict(sorted(statuses.items())), "bytes": sum(counts.bytes for counts in list(self._every))}

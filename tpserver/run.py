@@ -16,16 +16,19 @@ from typing import Any, Final
 
 from tpserver.config import Config
 from tpserver.engine import server as engine
-from tpserver.engine.timing import Timing
+from tpserver.engine.pace import Timing
+from tpserver.engine.protocol import Address
 from tpserver.errors import StartError, UsageError
 from tpserver.files.background import BackgroundCoder
 from tpserver.files.codings import quick_coders
-from tpserver.handler import HTTPProtocol, HTTPRequestHandler, TimedRequestHandler
+from tpserver.files.responder import FileResponder
+from tpserver.handler import HTTPRequestHandler, TimedRequestHandler
 from tpserver.http.head import Limits
 from tpserver.logs.access_log import AccessLog
 from tpserver.logs.log import kept_loggers, own_loggers
 from tpserver.logs.streams import LogFile, LogStream
 from tpserver.logs.writer import LogWriter
+from tpserver.protocol import HTTPProtocol, HTTPRequest
 from tpserver.site.build import Sites
 from tpserver.site.site import Site
 from tpserver.spool import SPOOL, Spool
@@ -103,8 +106,6 @@ class Server(engine.Server):
         # Where nobody reads a content, none is stored on disk.
         max_body = self.config.max_body if self.has_applications else min(self.config.max_body, SPOOL)
         self.protocol.limits = self.protocol.limits._replace(max_body=max_body)
-        # Remembered heads hold what the application before this one was told.
-        self.protocol.memory.heads.clear()
 
     def get_app(self) -> Application | None:
         """The application that answers, but for virtual hosts with one of their own."""
@@ -117,13 +118,25 @@ class Server(engine.Server):
         return f"http://[{host}]:{self.server_port}/" if ":" in host else f"http://{host}:{self.server_port}/"
 
     def stats(self) -> dict[str, Any]:
-        """The figures of this moment (see `tpserver.engine.figures`), with answers and contents on disk."""
+        """The figures of this moment (see `tpserver.engine.stats`), with answers and contents on disk."""
         spool = self.protocol.spool
         return {
             **super().stats(),
-            "answers": self.protocol.answers.figures(),
+            "answers": self.protocol.response_counts.stats(),
             "spool": {"limit": spool.limit, "bytes": spool.taken},
         }
+
+    def finish_request(self, request: HTTPRequest, client_address: Address) -> None:  # type: ignore[override]
+        """As in socketserver: makes the handler. A response that is ready needs none, and is sent at once."""
+        responder = request.responder
+        if type(responder) is FileResponder and not self.draining:
+            protocol = request.protocol
+            data = responder.ready_response(request, protocol.stamp)
+            if data is not None:
+                request.connection.write(data)
+                protocol.record(client_address, request.head, 200, responder.content_length)
+                return
+        self.RequestHandlerClass(request, client_address, self)  # type: ignore[arg-type]
 
     def service_actions(self) -> None:
         """The watcher, each tick."""
@@ -189,14 +202,11 @@ def serve(app: Application | str | None = None, root: str | os.PathLike[str] | N
     end_process_if_hung(run(config, None if isinstance(app, str) else app))
 
 
-def run(config: Config, application: Application | None = None, *, alone: bool = False) -> Server:
-    """As `serve`, for a `Config`; returns the server, which has stopped.
-
-    `alone`: nothing else runs in this process but this, and the application if there is one.
-    """
+def run(config: Config, application: Application | None = None) -> Server:
+    """As `serve`, for a `Config`; returns the server, which has stopped."""
     log = _configure_logging(config.log_level)
     try:
-        server, stdout = _run(config, application, log, alone)
+        server, stdout = _run(config, application, log)
     finally:
         stuck = log is not None and not _finish(log)
     server.log_stuck = server.log_stuck or stuck
@@ -205,9 +215,7 @@ def run(config: Config, application: Application | None = None, *, alone: bool =
     return server
 
 
-def _run(
-    config: Config, application: Application | None, log: LogWriter | None, alone: bool
-) -> tuple[Server, LogStream | None]:
+def _run(config: Config, application: Application | None, log: LogWriter | None) -> tuple[Server, LogStream | None]:
     """The server, which has stopped, and stdout as it was when the application had been imported."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -222,10 +230,8 @@ def _run(
         _say(stdout, _greeting(server))
         if config.switch_interval:
             sys.setswitchinterval(config.switch_interval)
-            server.watcher.switch_interval = config.switch_interval
-        server.watcher.tidy = process.trim_heaps
+            server.switch_interval.seconds = config.switch_interval
         server.refuses_when_draining = True  # clients shall go elsewhere at once
-        server.protocol.sheets.guarded = server.has_applications or not alone
         server.serve_forever()
     return server, stdout
 

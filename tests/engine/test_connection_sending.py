@@ -7,11 +7,11 @@ import socket
 import threading
 
 import pytest
+from tpserver.engine.timing import Pace
 
 from tests.engine.line_server import LineReceiver
 from tests.engine.outbox_fakes import VectorSocket, is_open
 from tpserver.engine.connection import CLOSED, MAX_OUTBOX, Connection
-from tpserver.engine.timing import Pace
 
 PATIENCE = 20.0
 PACE = Pace(0, PATIENCE, PATIENCE)
@@ -100,7 +100,7 @@ def test_a_lost_client_raises_nothing_where_nobody_waits(pair):
     for _ in range(3):  # the system may take the first
         connection.write(b"x" * 100_000)
         connection.flush()
-    assert (connection.broken, connection.keep, connection.flush()) == (True, False, 0)
+    assert (connection.broken, connection.keep_alive, connection.flush()) == (True, False, 0)
 
 
 def test_a_lost_client_stops_whoever_produces(pair):
@@ -183,7 +183,7 @@ def test_a_file_that_ends_too_early_resets_the_connection(tmp_path):
         connection.write_file(os.open(tmp_path / "file", os.O_RDONLY), 0, 100)
         for _ in range(3):
             connection.flush()
-        assert (connection.broken, connection.keep) == (True, False)
+        assert (connection.broken, connection.keep_alive) == (True, False)
         connection.close()
         with pytest.raises(ConnectionResetError):
             read(other, 100)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 
 import pytest
+from tpserver.engine.timing import Timing
 
 from tests.engine.line_server import LONGEST, Gate, LineServer, serving
 from tpserver.engine import admission, server, table
 from tpserver.engine.polling import SelectorPoller
-from tpserver.engine.timing import Timing
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ from itertools import pairwise
 from types import SimpleNamespace
 
 import pytest
+from tpserver.engine.placement import MAX_ROUTES, Placement
+from tpserver.engine.routes import BRIEF, COMPUTING, HAND_OVER, QUICK
 
 from tpserver.engine.admission import QUICK as QUICK_ONE
 from tpserver.engine.admission import WAITING as WAITING_ONE
-from tpserver.engine.placement import MAX_ROUTES, Placement
-from tpserver.engine.routes import BRIEF, COMPUTING, HAND_OVER, QUICK
 
 TICK = 0.001
 
@@ -20,7 +20,7 @@ def run():
     """One request of a placement: where it ran, and what that taught, as the server does it."""
 
     def run_one(where, name, *, computes=0.0, waits=0.0):
-        request = SimpleNamespace(route=name, wide_route=name.partition("?")[0])
+        request = SimpleNamespace(route=name, route_group=name.partition("?")[0])
         route = where.route(request)
         elapsed = computes + waits
         if not (route.quick or route.on_trial()):
@@ -185,7 +185,7 @@ def test_brief_ones_do_not_stand_behind_long_ones(run):
 
 def test_those_that_come_while_a_slow_one_runs_go_to_the_pool():
     where = Placement()
-    request = SimpleNamespace(route="/slow", wide_route="/slow")
+    request = SimpleNamespace(route="/slow", route_group="/slow")
     assert where.route(request).quick
     where.learn_relief(request)
     assert not where.route(request).quick
@@ -209,7 +209,7 @@ def test_a_slow_page_is_found_out_although_each_of_its_addresses_is_asked_for_on
 
 def test_those_that_come_while_several_of_a_family_run_go_to_the_pool():
     where = Placement()
-    held = [SimpleNamespace(route=f"/report/{number}", wide_route=f"/report/{number}") for number in range(4)]
+    held = [SimpleNamespace(route=f"/report/{number}", route_group=f"/report/{number}") for number in range(4)]
     for request in held[:3]:
         assert where.route(request).quick
         where.learn_relief(request)
@@ -270,9 +270,9 @@ def test_quick_pages_do_not_go_behind_slow_ones_because_the_first_of_them_were_h
     """While a server warms up, leaders are relieved of quick requests too."""
     where = Placement()
     for number in range(4):
-        request = SimpleNamespace(route=f"/user/{number}", wide_route=f"/user/{number}")
+        request = SimpleNamespace(route=f"/user/{number}", route_group=f"/user/{number}")
         where.learn_relief(request)
         where.learn_end(request, 0.03, 0.012)
-    assert where.route(SimpleNamespace(route="/user/9", wide_route="/user/9")).kind == QUICK_ONE
+    assert where.route(SimpleNamespace(route="/user/9", route_group="/user/9")).kind == QUICK_ONE
     ran = [run(where, f"/user/{number}", computes=50e-6) for number in range(10, 300)]
     assert set(ran[-100:]) == {"place"}

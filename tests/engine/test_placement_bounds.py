@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 
-from tests.client import PATIENCE
 from tpserver.engine.placement import MAX_ROUTES, Placement
+
+from tests.client import PATIENCE
 
 
 class Asked:

@@ -14,10 +14,10 @@ from tests.client import Client, exchange
 from tests.failures.limited import get, post
 from tests.running import Start
 from tests.waiting import until_left
-from tpserver import handler
 from tpserver.engine import table
 from tpserver.engine.connection import Connection
 from tpserver.logs import access_log
+from tpserver.protocol import Receiver
 from tpserver.spool import Spool
 
 
@@ -44,7 +44,7 @@ class Shortage:
 
 
 PLACES: dict[str, tuple[Any, str]] = {
-    "reading a message": (handler, "_read_message"),
+    "reading a message": (Receiver, "read_message"),
     "storing a content": (Spool, "new_content"),
     "writing an answer": (Connection, "write"),
     "sending an answer": (Connection, "flush"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email
+import gzip
 import os
 import re
 from pathlib import Path
@@ -118,14 +119,13 @@ def test_what_is_no_range_or_too_many_gets_the_whole(served: Served, asked: str)
 
 @pytest.mark.parametrize("asked", ["bytes={size}-", "bytes={size}-{size}", "bytes=99999999999999999999-", "bytes=-0",
                                    "bytes={size}-,-0"])  # fmt: skip
-@pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_what_lies_beyond_the_end_is_416_and_the_size_is_told(served: Served, asked: str, method: str) -> None:
+def test_what_lies_beyond_the_end_is_416_and_the_size_is_told(served: Served, asked: str) -> None:
     size = len(served.content)
-    answer = served.ask(f"Range: {asked.format(size=size)}", method=method)
+    answer = served.ask(f"Range: {asked.format(size=size)}")
     assert answer.status == 416
     assert answer.head.startswith(b"HTTP/1.1 416 Range Not Satisfiable\r\n")
     assert answer.fields["content-range"] == f"bytes */{size}"
-    assert len(answer.content) == (int(answer.fields["content-length"]) if method == "GET" else 0)
+    assert len(answer.content) == int(answer.fields["content-length"])
 
 
 def test_two_fields_are_one_list(served: Served) -> None:
@@ -332,15 +332,34 @@ def test_the_version_that_was_opened_decides(
 # -- the rest of HTTP
 
 
-@pytest.mark.parametrize("asked", ["bytes=5-9", "bytes=0-0,-1", "bytes=-1", "lines=1-2"])
-def test_head_says_what_get_would_send(served: Served, asked: str) -> None:
-    get, head = (served.ask(f"Range: {asked}", method=method) for method in ("GET", "HEAD"))
-    assert (head.status, head.content) == (get.status, b"")
-    of_get, of_head = get.fields, head.fields
-    for fields in (of_get, of_head):
-        fields["content-type"] = fields["content-type"].partition("boundary=")[0]
-        del fields["date"]
-    assert of_head == of_get
+@pytest.mark.parametrize("asked", ["bytes=5-9", "bytes=0-0,-1", "bytes=-1", "bytes=99999999-", "lines=1-2"])
+@pytest.mark.parametrize("condition", ["", "If-Range: {etag}", "If-Match: {etag}", 'If-None-Match: "other"'])
+def test_head_ignores_ranges(served: Served, asked: str, condition: str) -> None:
+    whole = served.ask()
+    lines = [line.format(etag=whole.fields["etag"]) for line in (f"Range: {asked}", condition) if line]
+    head = served.ask(*lines, method="HEAD")
+    assert (head.status, head.content) == (200, b"")
+    assert {**head.fields, "date": ""} == {**whole.fields, "date": ""}
+
+
+@pytest.mark.parametrize(("condition", "status"), [("If-None-Match: {etag}", 304), ('If-Match: "other"', 412),
+                                                   (f"If-Modified-Since: {SAME}", 304)])  # fmt: skip
+def test_the_other_conditions_count_for_head_with_a_range(served: Served, condition: str, status: int) -> None:
+    line = condition.format(etag=served.ask().fields["etag"])
+    assert served.ask("Range: bytes=0-0", line, method="HEAD").status == status
+
+
+def test_head_with_a_range_describes_the_variant_that_get_would_send(start: Start, tmp_path: Path) -> None:
+    served = serve(start, tmp_path, 5000)
+    sidecar = tmp_path / "a.txt.gz"
+    sidecar.write_bytes(gzip.compress(served.content))
+    os.utime(sidecar, (MODIFIED, MODIFIED))
+    plain = served.ask().fields["etag"]
+    get = served.ask("Accept-Encoding: gzip")
+    assert get.fields["content-encoding"] == "gzip"
+    for lines in (["Range: bytes=0-0"], ["Range: bytes=0-0", f"If-Range: {plain}"]):
+        head = served.ask("Accept-Encoding: gzip", *lines, method="HEAD")
+        assert (head.status, head.fields["etag"]) == (200, get.fields["etag"])
 
 
 def test_the_connection_goes_on(served: Served) -> None:

@@ -191,12 +191,12 @@ def test_the_date_is_told_when_its_time_has_come(monkeypatch: pytest.MonkeyPatch
     file = File(str(path), str(path), path.stat(), b"x")
     copied = file.also(("X-A", "b"))
     for one in (file, copied):
-        assert b"Last-Modified" not in one.whole(b"first") + one.lines + one.unmodified
+        assert b"Last-Modified" not in one.response(b"first") + one.lines + one.unmodified
         assert one.validators.last_modified is None
     now[0] += 1
     line = f"Last-Modified: {SAME}\r\n".encode()
     for one in (file, copied):
-        assert line in one.whole(b"second")
+        assert line in one.response(b"second")
         assert line in one.unmodified
         assert one.validators.last_modified == MODIFIED
 
@@ -205,14 +205,14 @@ def test_what_is_being_sent_stays_whole_while_another_thread_writes_the_lines_an
     path = root / "a.txt"
 
     class Relieved(File):
-        """What another thread does is done as soon as `whole` has made what it sends."""
+        """What another thread does is done as soon as `response` has made what it sends."""
 
         __slots__ = ("kept",)
 
         def __setattr__(self, name: str, value: object) -> None:
             super().__setattr__(name, value)
-            if name == "_ready" and value != (b"", b""):
+            if name == "dated" and value != (b"", b""):
                 self.write_lines()
 
     file = Relieved(str(path), str(path), path.stat(), b"content")
-    assert file.whole(b"Date: x\r\n").endswith(b"Date: x\r\n\r\ncontent")
+    assert file.response(b"Date: x\r\n").endswith(b"Date: x\r\n\r\ncontent")

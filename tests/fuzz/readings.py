@@ -10,13 +10,21 @@ import io
 import random
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
-from typing import Any
+from typing import Any, BinaryIO, NamedTuple
 
 from tpserver.errors import RequestRefused
-from tpserver.http.head import Limits
-from tpserver.http.message import CONTINUE, Interim, Memory, Message, MessageReader
+from tpserver.http.head import Head, Limits
+from tpserver.http.message import CONTINUE, Interim, Memory, MessageReader
 
 Reading = tuple[Any, ...]
+
+
+class Parsed(NamedTuple):
+    """A message as it was read."""
+
+    head: Head
+    content: BinaryIO | None
+
 
 # Small enough that a fuzzer comes to them, large enough that most messages stay below.
 LIMITS = Limits(max_head=1024, max_fields=12, max_body=2048)
@@ -26,11 +34,11 @@ _BYTES_UP_TO = 600
 
 def read(pieces: Iterable[bytes], memory: Memory | None = None, limits: Limits = LIMITS) -> Reading:
     """Feeds the pieces as the engine does, as far as they can be read. Any exception but a refusal passes through."""
-    reader = MessageReader(limits, memory or Memory(), lambda _: io.BytesIO(), Message)
+    reader = MessageReader(limits, memory or Memory(), lambda _: io.BytesIO(), Parsed)
     seen: list[Any] = []
     try:
         for piece in pieces:
-            outcome = reader.receive(piece)
+            outcome = reader.read_message(piece)
             while outcome is not None:
                 if isinstance(outcome, Interim):
                     assert outcome.data == CONTINUE
@@ -38,7 +46,7 @@ def read(pieces: Iterable[bytes], memory: Memory | None = None, limits: Limits =
                     seen.append(told(outcome))
                     if not outcome.head.keep_alive:
                         return (*seen, ("closes",))
-                outcome = reader.receive(b"")
+                outcome = reader.read_message(b"")
     except RequestRefused as refusal:
         return (*seen, _refused(refusal))
     finally:
@@ -52,7 +60,7 @@ def _refused(refusal: RequestRefused) -> Reading:
     return "refused", refusal.status, refusal.head_only
 
 
-def told(message: Message) -> Reading:
+def told(message: Parsed) -> Reading:
     """A message, as far as an application or a log can see it."""
     head = message.head
     content = b"" if message.content is None else message.content.read()

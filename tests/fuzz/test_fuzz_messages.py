@@ -64,12 +64,12 @@ def test_what_was_found_before(path: Any) -> None:
 
 
 def test_a_reader_that_forgets_a_byte_between_two_pieces_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    really = MessageReader.receive
+    really = MessageReader.read_message
 
     def forgetful(reader: Any, data: bytes) -> Any:
         return really(reader, data[:-1] if data.endswith(b"x\n") else data)
 
-    monkeypatch.setattr(MessageReader, "receive", forgetful)
+    monkeypatch.setattr(MessageReader, "read_message", forgetful)
     with pytest.raises(AssertionError, match="in the pieces"):
         check(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nabcx\nabcd")
 
@@ -79,7 +79,7 @@ def test_an_exception_is_not_taken_for_a_refusal(monkeypatch: pytest.MonkeyPatch
     def broken(*_: Any) -> Any:
         raise fault
 
-    monkeypatch.setattr(MessageReader, "receive", broken)
+    monkeypatch.setattr(MessageReader, "read_message", broken)
     with pytest.raises(fault):
         check(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
 

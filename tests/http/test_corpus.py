@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from tests.http.corpus import KINDS, Case, cases, feedings
-from tpserver.handler import HTTPProtocol
 from tpserver.http.head import Limits
+from tpserver.protocol import HTTPProtocol
 from tpserver.site.site import Site
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from itertools import pairwise
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import pytest
 from hypothesis import given, settings
@@ -12,13 +12,20 @@ from hypothesis import strategies as st
 
 from tpserver.errors import RequestRefused
 from tpserver.http import message
-from tpserver.http.head import Limits
-from tpserver.http.message import CONTINUE, Interim, Memory, Message, MessageReader
+from tpserver.http.head import Head, Limits
+from tpserver.http.message import CONTINUE, Interim, Memory, MessageReader
 
 GET = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
 POST = b"POST /b HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n"
 CHUNKED = b"POST /c HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
 SECRET = b"GET /d HTTP/1.1\r\nHost: h\r\nCookie: secret\r\n\r\n"
+
+
+class Parsed(NamedTuple):
+    """A message as it was read."""
+
+    head: Head
+    content: BinaryIO | None
 
 
 class Contents:
@@ -34,23 +41,23 @@ class Contents:
         return self.files[-1]
 
 
-def reader(memory: Memory | None = None, limits: Limits | None = None) -> MessageReader[Message]:
-    return MessageReader(limits or Limits(), memory or Memory(), Contents(), Message)
+def reader(memory: Memory | None = None, limits: Limits | None = None) -> MessageReader[Parsed]:
+    return MessageReader(limits or Limits(), memory or Memory(), Contents(), Parsed)
 
 
-def all_of(a_reader: MessageReader[Message], data: bytes) -> list[Message]:
+def all_of(a_reader: MessageReader[Parsed], data: bytes) -> list[Parsed]:
     """Every message that these bytes complete."""
     found = []
-    outcome = a_reader.receive(data)
+    outcome = a_reader.read_message(data)
     while outcome is not None:
-        assert isinstance(outcome, Message)
+        assert isinstance(outcome, Parsed)
         found.append(outcome)
-        outcome = a_reader.receive(b"")
+        outcome = a_reader.read_message(b"")
     return found
 
 
-def content(a_message: Message | Interim | None) -> bytes:
-    assert isinstance(a_message, Message)
+def content(a_message: Parsed | Interim | None) -> bytes:
+    assert isinstance(a_message, Parsed)
     assert a_message.content is not None
     return a_message.content.read()
 
@@ -62,19 +69,19 @@ def test_a_message_without_content_has_none() -> None:
 
 
 def test_content_is_a_file_at_its_beginning() -> None:
-    assert content(reader().receive(POST + b"hello")) == b"hello"
-    assert content(reader().receive(CHUNKED + b"5\r\nhello\r\n0\r\n\r\n")) == b"hello"
+    assert content(reader().read_message(POST + b"hello")) == b"hello"
+    assert content(reader().read_message(CHUNKED + b"5\r\nhello\r\n0\r\n\r\n")) == b"hello"
 
 
 def test_a_chunked_message_tells_the_application_its_length() -> None:
-    got = reader().receive(CHUNKED + b"5\r\nhello\r\n0\r\nX: 1\r\n\r\n")
-    assert isinstance(got, Message)
+    got = reader().read_message(CHUNKED + b"5\r\nhello\r\n0\r\nX: 1\r\n\r\n")
+    assert isinstance(got, Parsed)
     assert got.head.fields == {"HTTP_HOST": "h", "CONTENT_LENGTH": "5"}
 
 
 def test_the_file_for_a_content_is_made_by_its_length() -> None:
     contents = Contents()
-    a_reader = MessageReader(Limits(), Memory(), contents, Message)
+    a_reader = MessageReader(Limits(), Memory(), contents, Parsed)
     all_of(a_reader, GET + POST + b"hello" + CHUNKED + b"0\r\n\r\n" + POST.replace(b"5", b"0"))
     assert contents.lengths == [5, None]
 
@@ -95,13 +102,13 @@ def test_several_messages_in_any_cuts(places: list[int]) -> None:
 def test_what_a_connection_is_in_the_middle_of() -> None:
     a_reader = reader()
     assert a_reader.part == "nothing"
-    assert a_reader.receive(POST[:10]) is None
+    assert a_reader.read_message(POST[:10]) is None
     assert a_reader.part == "head"
-    assert a_reader.receive(POST[10:] + b"he") is None
+    assert a_reader.read_message(POST[10:] + b"he") is None
     assert a_reader.part == "body"
-    assert content(a_reader.receive(b"llo" + GET)) == b"hello"
+    assert content(a_reader.read_message(b"llo" + GET)) == b"hello"
     assert a_reader.pending
-    assert a_reader.receive(b"") is not None
+    assert a_reader.read_message(b"") is not None
     assert a_reader.part == "nothing"
     assert not a_reader.pending
 
@@ -117,7 +124,7 @@ def test_a_head_that_comes_again_is_parsed_once() -> None:
 def test_a_head_that_came_in_pieces_is_remembered_as_well() -> None:
     memory = Memory()
     a_reader = reader(memory)
-    assert a_reader.receive(GET[:7]) is None
+    assert a_reader.read_message(GET[:7]) is None
     (first,) = all_of(a_reader, GET[7:])
     (again,) = all_of(reader(memory), GET)
     assert again.head is first.head
@@ -145,7 +152,7 @@ def test_a_head_that_announces_content_is_not_remembered(data: bytes) -> None:
 def test_a_refused_head_is_not_remembered() -> None:
     memory = Memory()
     with pytest.raises(RequestRefused):
-        reader(memory).receive(b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n")
+        reader(memory).read_message(b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n")
     assert memory.heads == {}
 
 
@@ -164,32 +171,32 @@ def test_a_remembered_head_does_not_cut_a_body_short() -> None:
     memory = Memory()
     all_of(reader(memory), GET)
     a_reader = reader(memory)
-    assert a_reader.receive(POST.replace(b"5", str(len(GET)).encode())) is None
-    assert content(a_reader.receive(GET)) == GET
+    assert a_reader.read_message(POST.replace(b"5", str(len(GET)).encode())) is None
+    assert content(a_reader.read_message(GET)) == GET
 
 
 def test_a_client_that_waits_is_told_to_go_on_once() -> None:
     a_reader = reader()
     asking = POST.replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n")
-    interim = a_reader.receive(asking)
+    interim = a_reader.read_message(asking)
     assert isinstance(interim, Interim)
     assert interim.data == CONTINUE
-    assert a_reader.receive(b"") is None
-    assert a_reader.receive(b"he") is None
-    assert content(a_reader.receive(b"llo")) == b"hello"
+    assert a_reader.read_message(b"") is None
+    assert a_reader.read_message(b"he") is None
+    assert content(a_reader.read_message(b"llo")) == b"hello"
 
 
 def test_a_client_that_has_not_waited_needs_no_word() -> None:
     asking = POST.replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n")
     a_reader = reader()
-    assert a_reader.receive(asking + b"h") is None
-    assert content(a_reader.receive(b"ello")) == b"hello"
+    assert a_reader.read_message(asking + b"h") is None
+    assert content(a_reader.read_message(b"ello")) == b"hello"
 
 
 def test_what_was_collected_is_dropped_with_the_connection() -> None:
     contents = Contents()
-    a_reader = MessageReader(Limits(), Memory(), contents, Message)
-    assert a_reader.receive(POST + b"he") is None
+    a_reader = MessageReader(Limits(), Memory(), contents, Parsed)
+    assert a_reader.read_message(POST + b"he") is None
     a_reader.close()
     assert contents.files[0].closed
     a_reader.close()
@@ -197,7 +204,7 @@ def test_what_was_collected_is_dropped_with_the_connection() -> None:
 
 def test_a_complete_content_is_its_receivers_to_close() -> None:
     a_reader = reader()
-    got = a_reader.receive(POST + b"hello")
+    got = a_reader.read_message(POST + b"hello")
     a_reader.close()
     assert content(got) == b"hello"
 
@@ -207,4 +214,4 @@ def test_a_full_disk_is_the_callers_to_answer() -> None:
         raise OSError(28, "No space left on device")
 
     with pytest.raises(OSError, match="No space left"):
-        MessageReader(Limits(), Memory(), no_room, Message).receive(POST)
+        MessageReader(Limits(), Memory(), no_room, Parsed).read_message(POST)

@@ -15,6 +15,7 @@ from tests.running import Start
 from tpserver.errors import StartError, UsageError
 from tpserver.files import listing_responder as listing
 from tpserver.http.head import Head
+from tpserver.protocol import HTTPRequest
 
 APPLICATION = """
 def app(environ, start_response):
@@ -148,12 +149,11 @@ def test_what_is_remembered_of_one_host_is_not_told_another(place: Path, start: 
 
 
 def test_what_an_address_costs_on_one_host_is_not_counted_for_another(place: Path, start: Start) -> None:
-    hosts = start(vhost=["*.a.example=vhost_one:app", "b.example=vhost_two:app"]).server.protocol.site
+    protocol = start(vhost=["*.a.example=vhost_one:app", "b.example=vhost_two:app"]).server.protocol
     heads = [Head("GET", "/x/y/z?q", "HTTP/1.1", {"HTTP_HOST": f"{host}.example"}) for host in ("1.a", "2.a", "b")]
-    for _ in range(2):
-        for head in heads:
-            hosts.find(head, 1)
-    one, two, other = [(head.route, head.wide_route) for head in heads]
+    requests = [HTTPRequest(protocol, ("", ""), head) for head in heads]
+    assert not any(request.runs_inline for request in requests)
+    one, two, other = [(request.route, request.route_group) for request in requests]
     assert one == two == ("*.a.example GET /x/y/z?q", "*.a.example GET /x/y")
     assert other == ("b.example GET /x/y/z?q", "b.example GET /x/y")
 
@@ -191,7 +191,7 @@ def test_many_hosts_are_not_all_remembered(place: Path, start: Start) -> None:
         for number in range(1100):
             client.send(f"HEAD / HTTP/1.1\r\nHost: h{number}.example\r\n\r\n".encode())
             assert client.head().status == 200
-    assert len(running.server.protocol.site._known) <= 1024
+    assert len(running.server.protocol.site._chosen) <= 1024
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_large_listings_are_few_whatever_their_number_of_hosts(
             (place / folder / f"{number}.txt").write_bytes(b"")
     running = start(vhost=["a.example=a", "b.example=b"], listing=True)
     sites = running.server.protocol.site.sites
-    counts = {site._listings._large for site in sites.values()}
+    counts = {site._large_listings for site in sites.values()}
     assert len(counts) == 1
     (count,) = counts
     for _ in range(listing.AT_ONCE):

@@ -10,8 +10,11 @@ import pytest
 from tests.apps import plain_app
 from tests.client import Client, ask
 from tests.running import Start
-from tpserver.files.folder import File, Folder, Redirect
+from tpserver.files.folder import Folder
+from tpserver.files.responder import FileResponder
 from tpserver.http.head import Head
+from tpserver.reply import Responder
+from tpserver.site.server_responders import NotFoundResponder, OptionsResponder, RedirectResponder
 from tpserver.site.site import Site
 from tpserver.wsgi.responder import WSGIResponder
 
@@ -29,7 +32,8 @@ def head(method: str, target: str) -> Head:
     return Head(method, target, "HTTP/1.1", {})
 
 
-FILE, REDIRECT, APPLICATION, SERVER = File, Redirect, WSGIResponder, type(None)
+FILE, REDIRECT, APPLICATION = FileResponder, RedirectResponder, WSGIResponder
+NOT_FOUND, OPTIONS = NotFoundResponder, OptionsResponder
 
 
 @pytest.mark.parametrize(
@@ -44,14 +48,14 @@ FILE, REDIRECT, APPLICATION, SERVER = File, Redirect, WSGIResponder, type(None)
         ("GET", "/sub", REDIRECT, REDIRECT, APPLICATION),
         ("POST", "/sub", APPLICATION, REDIRECT, APPLICATION),
         ("GET", "/sub/", FILE, FILE, APPLICATION),
-        ("GET", "/nothing", APPLICATION, SERVER, APPLICATION),
-        ("GET", "/", APPLICATION, SERVER, APPLICATION),
-        ("GET", "/a.txt/", APPLICATION, SERVER, APPLICATION),
-        ("GET", "/prog.py", APPLICATION, SERVER, APPLICATION),
-        ("GET", "/PROG.PY", APPLICATION, SERVER, APPLICATION),
-        ("GET", "/time.py", APPLICATION, SERVER, APPLICATION),
-        ("GET", "/../a.txt", APPLICATION, SERVER, APPLICATION),
-        ("OPTIONS", "*", SERVER, SERVER, SERVER),
+        ("GET", "/nothing", APPLICATION, NOT_FOUND, APPLICATION),
+        ("GET", "/", APPLICATION, NOT_FOUND, APPLICATION),
+        ("GET", "/a.txt/", APPLICATION, NOT_FOUND, APPLICATION),
+        ("GET", "/prog.py", APPLICATION, NOT_FOUND, APPLICATION),
+        ("GET", "/PROG.PY", APPLICATION, NOT_FOUND, APPLICATION),
+        ("GET", "/time.py", APPLICATION, NOT_FOUND, APPLICATION),
+        ("GET", "/../a.txt", APPLICATION, NOT_FOUND, APPLICATION),
+        ("OPTIONS", "*", OPTIONS, OPTIONS, OPTIONS),
     ],
 )
 def test_who_answers(
@@ -62,9 +66,11 @@ def test_who_answers(
         (Site(folder, application), with_both),
         (Site(folder, None), with_folder),
         (Site(None, application), with_application),
-        (Site(None, None), SERVER),
+        (Site(None, None), OPTIONS if target == "*" else NOT_FOUND),
     ]:
-        assert type(site.find(head(method, target), 1)) is expected
+        responder: Responder = site.find(head(method, target), 1)
+        assert type(responder) is expected
+        assert responder.runs_inline is (expected is not APPLICATION)
 
 
 def by_application(running: Any, target: str, **how: Any) -> bool:

@@ -6,12 +6,8 @@ import os
 import platform
 import subprocess
 import sys
-import threading
 
 import pytest
-
-from tests.client import PATIENCE, exchange
-from tests.running import Start
 
 # Eight threads want memory at the same time; then the C library says how many heaps it has.
 _COUNT_HEAPS = """
@@ -71,38 +67,3 @@ def test_what_the_environment_says_of_heaps_stands() -> None:
 def test_what_glibcs_tunables_say_of_heaps_stands() -> None:
     shared, number = heaps(GLIBC_TUNABLES="glibc.malloc.arena_max=4")
     assert (shared, number > 2) == (False, True)
-
-
-_FREE_PIECES = """
-import re
-from pathlib import Path
-from tpserver.system.process import trim_heaps
-
-
-def resident():
-    return int(re.search(r"VmRSS:\\s+([0-9]+) kB", Path("/proc/self/status").read_text("ascii"))[1])
-
-
-pieces = [bytes(60_000) for _ in range(1000)]
-kept = pieces[::50]
-del pieces
-before = resident()
-print(trim_heaps(), before - resident() > 20_000)
-"""
-
-
-@glibc
-def test_memory_that_is_free_between_pieces_in_use_goes_back_to_the_system() -> None:
-    done = subprocess.run([sys.executable, "-c", _FREE_PIECES], capture_output=True, text=True, timeout=30)
-    assert (done.stdout.split(), done.stderr) == (["True", "True"], "")
-
-
-def test_a_server_tidies_up_while_there_is_traffic(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tpserver.engine.watcher.TIDY", 0.0)
-    tidied = threading.Event()
-    running = start()
-    watcher = running.server.watcher
-    watcher.tidy = tidied.set
-    watcher._next_tidy = 0.0
-    assert exchange(running, b"GET / HTTP/1.1\r\nHost: h\r\n\r\n").startswith(b"HTTP/1.1 404 ")
-    assert tidied.wait(PATIENCE)

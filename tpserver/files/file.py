@@ -32,7 +32,7 @@ class File:
     """
 
     __slots__ = (
-        "_dated_from", "_lines", "_ready", "choices", "coding", "content", "earlier", "fields", "media_type",
+        "_dated_from", "_lines", "choices", "coding", "content", "dated", "earlier", "fields", "media_type",
         "modified", "name", "negotiable", "proved", "real", "settled", "signature", "size", "turn", "unmodified",
         "validator_fields", "validators", "varies", "young",
     )  # fmt: skip
@@ -96,7 +96,7 @@ class File:
         about = [("Content-Type", self.media_type), ("Content-Length", str(self.size)), *self.about]
         self._lines = own_head(200, about)
         self.unmodified = own_head(304, fields)
-        self._ready = b"", b""
+        self.dated = b"", b""  # a stamp, and the whole response with it
 
     @property
     def lines(self) -> bytes:
@@ -128,14 +128,12 @@ class File:
         file.write_lines()
         return file
 
-    def whole(self, stamp: bytes) -> bytes:
-        """Head and content, ready to send; made once for each stamp, that is once a second."""
-        # One value, read once: another thread may write the lines anew meanwhile.
-        ready = self._ready
-        if ready[0] is not stamp:
-            assert self.content is not None
-            ready = self._ready = stamp, b"%b%b\r\n%b" % (self.lines, stamp, self.content)
-        return ready[1]
+    def response(self, stamp: bytes) -> bytes:
+        """Head and content of a 200 with this stamp, kept in `dated`: that is made once a second."""
+        assert self.content is not None
+        data = b"%b%b\r\n%b" % (self.lines, stamp, self.content)
+        self.dated = stamp, data
+        return data
 
 
 def signature(status: os.stat_result) -> Signature:

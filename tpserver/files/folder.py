@@ -22,7 +22,7 @@ from urllib.parse import quote
 from tpserver.errors import RequestRefused
 from tpserver.files.file import File, signature
 from tpserver.files.opening import CAREFUL, FOLDER, open_below, open_file
-from tpserver.files.paths import allowed, is_code, os_text, segments, url_name
+from tpserver.files.paths import allowed, is_code, is_program, os_text, segments, url_name
 from tpserver.files.rules import FileRules
 from tpserver.logs.log import Log
 
@@ -132,10 +132,13 @@ class Folder:
             if file.turn == turn:
                 return file
             try:
+                now = os.stat(file.name)
                 if (
-                    signature(os.stat(file.name)) == file.signature
+                    # `signature(now)`, without the call
+                    (now.st_mtime_ns, now.st_ctime_ns, now.st_size, now.st_ino, now.st_dev) == file.signature
+                    and not file.young  # else another edit may have left the same times
                     and not (file.earlier and any(map(os.path.isfile, file.earlier)))
-                    and self._proved(file)
+                    and (monotonic() - file.proved < _PROOF or self._still_leads_there(file))
                 ):
                     file.turn = turn
                     return file
@@ -144,14 +147,9 @@ class Folder:
             self.forget(path)
         return self._look(path, turn)
 
-    def _proved(self, file: File) -> bool:
-        """Whether what is remembered still holds beyond what `stat` says; links are followed anew once a second."""
-        if file.young:
-            return False  # another edit may have left the same times
-        now = monotonic()
-        if now - file.proved < _PROOF:
-            return True
-        file.proved = now
+    def _still_leads_there(self, file: File) -> bool:
+        """Whether the links in a file's name lead where they did; followed anew once a second."""
+        file.proved = monotonic()
         return self.real_path(file.name) == file.real
 
     def open(self, file: File) -> tuple[int, File]:
@@ -195,7 +193,7 @@ class Folder:
 
     def _look(self, path: str, turn: int) -> File | Listing | Redirect | None:
         names = segments(path, windows=self.windows)
-        if names is None:
+        if names is None or is_program(path):
             return None
         for _ in range(_AGAIN):
             try:

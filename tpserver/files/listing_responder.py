@@ -75,16 +75,20 @@ class LargeListings:
 
 
 class ListingResponder:
-    """Answers with the listing of a folder that a `Folder` has found. Any thread; the leader as a rule.
+    """Answers with one listing that a `Folder` has found. Any thread; usually the leader.
 
     `large` counts the large listings; the responders of one server share it.
     """
 
-    def __init__(self, folder: Folder, large: LargeListings | None = None) -> None:
-        self._folder = folder
-        self._large = large or LargeListings()
+    __slots__ = ("_folder", "_large", "_listing")
+    runs_inline = True
 
-    def respond(self, request: Message, reply: Reply, listing: Listing) -> None:
+    def __init__(self, folder: Folder, listing: Listing, large: LargeListings) -> None:
+        self._folder = folder
+        self._listing = listing
+        self._large = large
+
+    def respond(self, request: Message, reply: Reply) -> None:
         """Raises `RequestRefused`: 404 where the folder has gone, 503 where too many large ones are being made."""
         head = request.head
         if head.method == "OPTIONS":
@@ -103,9 +107,9 @@ class ListingResponder:
             reply.wfile.write(lines + reply.stamp + persistence_line(head.protocol, reply.keep_alive) + b"\r\n")
             return
         with contextlib.ExitStack() as place:
-            entries, is_large = self._collect(listing, place)
+            entries, is_large = self._collect(self._listing, place)
             view = parse_view(head.query)
-            pieces = json_list(entries, view) if as_json else page(listing.names, entries, view)
+            pieces = json_list(entries, view) if as_json else page(self._listing.names, entries, view)
             reply.status = 200
             if is_large:
                 self._send_in_pieces(head, reply, lines, pieces)

@@ -1,4 +1,4 @@
-"""Files of a folder: validating, ranges, sending. Small ones from memory, large ones by the kernel."""
+"""Answers with a file of a folder: validators, ranges, sending. Small ones from memory, large ones by the kernel."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Final
 from tpserver.errors import RequestRefused
 from tpserver.files.file import File
 from tpserver.files.folder import Folder, fresh_look
-from tpserver.files.variants import Variants
 from tpserver.http.conditional import Validators, evaluate, matches, range_holds
 from tpserver.http.grammar import CRLF, OWS_TEXT
 from tpserver.http.head import Head
@@ -24,53 +23,79 @@ REGISTERED: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT"
 
 
 class FileResponder:
-    """Answers with one file that a `Folder` has found. Any thread; the leader as a rule."""
+    """Answers with one file that a `Folder` has found. Any thread; usually the leader.
 
-    def __init__(self, folder: Folder, variants: Variants | None = None) -> None:
+    It is made for the requests with one head in one turn of the leader.
+    """
+
+    __slots__ = ("_file", "_folder", "_ready", "content_length")
+    runs_inline = True
+
+    def __init__(self, folder: Folder, file: File) -> None:
         self._folder = folder
-        self._variants = variants  # chooses among content codings, where there shall be any
+        self._file = file
+        self._ready: bytes | None = None
+        self.content_length = 0  # bytes of content in what `ready_response` has returned
 
-    def ready(self, head: Head, file: File, stamp: bytes) -> tuple[bytes, int] | None:
-        """The whole answer to a `simple` head, and the bytes of its content; None for a file that is not in memory."""
-        file = self._represent(head, file, stamp)
-        return None if file.content is None else (file.whole(stamp), file.size)
+    def ready_response(self, request: Message, stamp: bytes) -> bytes | None:
+        """Head and content of a 200 for a request that asks for all of a file in memory. None: `respond` has to answer.
 
-    def respond(self, request: Message, reply: Reply, file: File) -> None:
+        The connection is kept alive. Only the leader calls, and only in the turn that this was made for.
+        """
+        if self._ready is not None:
+            return self._ready
+        head, file = request.head, self._file
+        if not head.simple:
+            return None
+        variants = self._folder.variants
+        if variants is not None and file.negotiable and file.settled is not stamp:
+            file = variants.choose(file, head, stamp)
+        if file.content is None:
+            return None
+        self.content_length = file.size
+        dated = file.dated
+        self._ready = dated[1] if dated[0] is stamp else file.response(stamp)
+        return self._ready
+
+    def respond(self, request: Message, reply: Reply) -> None:
+        """Answers with the file, parts of it, or a status without content. Raises `RequestRefused`."""
         head = request.head
         if head.method == "OPTIONS":
             reply.page(204, "", (("Allow", ALLOW),))
             return
         if head.method != "GET":
             refuse_method(head.method, known_path=True)
-        self._answer(head, reply, self._represent(head, file, reply.stamp))
+        self._answer(head, reply, self._represent(head, reply.stamp))
 
-    def _represent(self, head: Head, file: File, stamp: bytes) -> File:
-        """Chooses among the content codings of `file`."""
-        if self._variants is not None and file.negotiable and file.settled is not stamp:
-            chosen = self._variants.choose(file, head, stamp)
+    def _represent(self, head: Head, stamp: bytes) -> File:
+        """Chooses among the content codings of the file."""
+        file, variants = self._file, self._folder.variants
+        if variants is not None and file.negotiable and file.settled is not stamp:
+            chosen: File = variants.choose(file, head, stamp)
             if chosen is not file:
-                return self._held(head, file, chosen) if head.conditional else chosen
+                return self._keep_representation(head, chosen) if head.conditional else chosen
         return file
 
-    def _held(self, head: Head, plain: File, chosen: File) -> File:
-        """The representation that the client has, or has a part of: it shall not get another one that came since.
+    def _keep_representation(self, head: Head, chosen: File) -> File:
+        """The representation whose entity tag the client names, else `chosen`.
 
-        Who names the chosen variant's tag has that, whatever else it has. A part of what the server has made is for
-        those alone: who asks for one without a tag may have begun before there was a variant.
+        If it names several, the chosen one comes first. A range without a tag is one of the plain file unless the
+        chosen variant is a sidecar: the client may have begun before the server had made a variant.
         """
-        assert self._variants is not None
+        plain, variants = self._file, self._folder.variants
         if _names(head, chosen):
             return chosen
         if _names(head, plain):
-            return plain if self._variants.takes_plain(head) else chosen
-        for other in self._variants.others(plain, head):
+            return plain if variants.takes_plain(head) else chosen
+        for other in variants.others(plain, head):
             if _names(head, other):
-                return other
-        part = "HTTP_RANGE" in head.fields and "HTTP_IF_RANGE" not in head.fields
+                named: File = other
+                return named
+        part = _range_field(head) is not None and "HTTP_IF_RANGE" not in head.fields
         return plain if part and chosen.name == plain.name else chosen
 
     def _answer(self, head: Head, reply: Reply, file: File) -> None:
-        """Preconditions first, then ranges (RFC 9110 section 13.2.2), both by what is then sent."""
+        """Preconditions first, then ranges (RFC 9110 section 13.2.2), both by the representation that is sent."""
         status = evaluate(head.method, head.fields, file.validators, int(time.time())) if head.conditional else 200
         descriptor = -1
         try:
@@ -91,12 +116,13 @@ class FileResponder:
                 os.close(descriptor)
 
     def _conditions(self, head: Head, file: File) -> Validators:
-        """What If-Range is compared with.
+        """The validators that If-Range is compared with.
 
         All variants of a file may have one date, which then does not tell them apart, and so is a weak validator (RFC
-        9110 sections 8.8.1 and 13.1.5): unless the client takes none but the plain file.
+        9110 sections 8.8.1 and 13.1.5), unless the client accepts none but the plain file.
         """
-        if self._variants is not None and file.varies and self._variants.takes_others(head):
+        variants = self._folder.variants
+        if variants is not None and file.varies and variants.takes_others(head):
             return file.validators._replace(last_modified=None)
         return file.validators
 
@@ -104,7 +130,7 @@ class FileResponder:
         try:
             return self._folder.open(file)
         except OSError:
-            pass  # a folder on the way has another name by now, or a link leads elsewhere
+            pass  # a folder on the way was renamed, or a link leads elsewhere
         try:
             self._folder.forget(head.path)
             again = self._folder.find(head.path, fresh_look())
@@ -118,10 +144,11 @@ class FileResponder:
 def _send(head: Head, reply: Reply, file: File, descriptor: int, conditions: Validators) -> bool:
     """Sends the file, or the ranges of it that are asked for; whether `descriptor` has been passed on.
 
-    `conditions` is what If-Range is compared with. Raises `RequestRefused` (416). HEAD gets the head that GET would.
+    `conditions` are the validators that If-Range is compared with. Raises `RequestRefused` (416). HEAD gets the head of
+    a GET without ranges.
     """
     ranges = _ranges(head, file, conditions)
-    between: list[bytes] = []  # what frames the ranges, where they are several
+    between: list[bytes] = []  # the lines around several ranges
     if ranges is None:
         reply.status, lines, length = 200, file.lines, file.size
         ranges = [Range(0, file.size - 1)] if file.size else []
@@ -155,7 +182,7 @@ def _joined(content: bytes, ranges: list[Range], between: list[bytes]) -> bytes:
 
 
 def _write_pieces(wire: Wire, file: File, descriptor: int, ranges: list[Range], between: list[bytes]) -> bool:
-    """Nothing of the file is loaded, and all of its pieces share the one descriptor; whether that was passed on."""
+    """Writes ranges without loading them; all share one descriptor. Whether that was passed on."""
     version = (file.modified, file.size)
     for number, part in enumerate(ranges):
         if between:
@@ -167,8 +194,8 @@ def _write_pieces(wire: Wire, file: File, descriptor: int, ranges: list[Range], 
 
 
 def _ranges(head: Head, file: File, conditions: Validators) -> list[Range] | None:
-    """What is asked for of the file, None for all of it. Raises `RequestRefused` (416)."""
-    wanted = head.fields.get("HTTP_RANGE") if head.conditional else None
+    """The ranges that are asked for, None for the whole file. Raises `RequestRefused` (416)."""
+    wanted = _range_field(head) if head.conditional else None
     if wanted is None:
         return None
     condition = head.fields.get("HTTP_IF_RANGE")
@@ -177,10 +204,15 @@ def _ranges(head: Head, file: File, conditions: Validators) -> list[Range] | Non
     ranges = select(wanted, file.size)
     if ranges is not None and not ranges:
         fields = (("Content-Range", unsatisfied_range(file.size)),)
-        raise RequestRefused(416, f"The file has {file.size} bytes, and none where they are asked for.", fields=fields)
+        raise RequestRefused(416, f"The file has {file.size} bytes, and none in the range asked for.", fields=fields)
     if ranges is not None and len(ranges) > 1 and file.coding:
-        return None  # whether Content-Encoding would be the parts' or the multipart's is for nobody to guess
+        return None  # Content-Encoding would be ambiguous: the coding of the parts, or of the multipart
     return ranges
+
+
+def _range_field(head: Head) -> str | None:
+    """The Range field of a GET. Other methods ignore it (RFC 9110 section 14.2)."""
+    return head.fields.get("HTTP_RANGE") if head.method == "GET" else None
 
 
 def _rest_of_head(head: Head, reply: Reply) -> bytes:
@@ -190,7 +222,7 @@ def _rest_of_head(head: Head, reply: Reply) -> bytes:
 def _names(head: Head, file: File) -> bool:
     """Whether a condition names the entity tag of `file`."""
     etag = file.validators.etag
-    if head.fields.get("HTTP_IF_RANGE") == etag:
+    if head.method == "GET" and head.fields.get("HTTP_IF_RANGE") == etag:
         return True
     for name, weak in (("HTTP_IF_NONE_MATCH", True), ("HTTP_IF_MATCH", False)):
         tags = head.fields.get(name)
@@ -200,7 +232,7 @@ def _names(head: Head, file: File) -> bool:
 
 
 def refuse_method(method: str, *, known_path: bool) -> None:
-    """Raises for a method that no file answers to: 405 where there is one, 501 where nobody knows the method."""
+    """Raises `RequestRefused` for a method that no file answers: 405, 501 for a method that is not registered."""
     if method not in REGISTERED:
         raise RequestRefused(501, "This server does not know that method.")
     if known_path and method not in ("GET", "HEAD"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from tpserver.errors import RequestRefused
 from tpserver.http import fields as field_rules
@@ -36,16 +36,20 @@ class Limits(NamedTuple):
 
 
 class Head:
-    """One parsed request head. Shared between requests that repeat it, so nobody changes it.
+    """One parsed request head. Shared between requests that repeat it, so it does not change once it is made.
 
     `fields` maps CGI names to values; `target` is as it came; `content_length` is None where no such
-    field came; `secret` tells that it carries cookies or credentials. `environ`, `repeated`, `route` and
-    `wide_route` are for whoever answers: what it has once worked out, kept as long as the head is.
+    field came; `secret` tells that it carries cookies or credentials, `conditional` that it has preconditions or asks
+    for ranges. `simple`: it asks for all of something, a GET of HTTP/1.1 without content that keeps the connection.
+    `route` is method and target.
+
+    `prepared` is the one field that others set: the responder that has answered this head last, and what it has
+    prepared for the next request that repeats it. None: nothing yet.
     """
 
     __slots__ = (
-        "_conditional", "chunked", "content_length", "environ", "expects_continue", "fields", "keep_alive", "method",
-        "path", "protocol", "query", "repeated", "route", "secret", "target", "wide_route",
+        "chunked", "conditional", "content_length", "expects_continue", "fields", "keep_alive", "method", "path",
+        "prepared", "protocol", "query", "route", "secret", "simple", "target",
     )  # fmt: skip
 
     def __init__(self, method: str, target: str, protocol: str, fields: dict[str, str]) -> None:
@@ -61,34 +65,15 @@ class Head:
         self.expects_continue = False
         self.keep_alive = protocol == "HTTP/1.1"
         self.secret = not fields.keys().isdisjoint(SECRET_NAMES)
-        self.environ: dict[str, Any] | None = None
-        self.repeated = False
-        self._conditional: bool | None = None
+        self.conditional = not fields.keys().isdisjoint(CONDITIONAL_NAMES)
+        self.simple = False
+        self.prepared: tuple[object, dict[str, object] | None] = (None, None)
         self.route = method + " " + target
-        self.wide_route = ""
 
-    def wide(self) -> str:
+    @property
+    def route_group(self) -> str:
         """The method and the first two segments of the path: what requests have in common that may cost alike."""
         return self.method + " " + "/".join(self.path.split("/", 3)[:3])
-
-    @property
-    def simple(self) -> bool:
-        """Whether it asks for all of something: a GET of HTTP/1.1 without content, that keeps the connection."""
-        return (
-            self.method == "GET"
-            and self.protocol == "HTTP/1.1"
-            and self.keep_alive
-            and not self.conditional
-            and not self.content_length
-            and not self.chunked
-        )
-
-    @property
-    def conditional(self) -> bool:
-        """Whether it has preconditions, or asks for ranges."""
-        if self._conditional is None:
-            self._conditional = not self.fields.keys().isdisjoint(CONDITIONAL_NAMES)
-        return self._conditional
 
 
 def head_end(buffer: bytes | bytearray, scanned: int, max_head: int) -> int:
@@ -174,6 +159,12 @@ def _parse(
     _read_framing(head, limits)
     _read_connection(head)
     _read_expect(head)
+    head.simple = (
+        head.method == "GET"
+        and protocol == "HTTP/1.1"
+        and head.keep_alive
+        and not (head.conditional or head.content_length or head.chunked)
+    )
     return head
 
 

@@ -8,7 +8,7 @@ complete message (pipelining) stays here until the next call.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, BinaryIO, Final, Generic, Literal, TypeVar
+from typing import BinaryIO, Final, Generic, Literal, Protocol, TypeVar
 
 from tpserver.http.arriving import ArrivingContent
 from tpserver.http.body import ChunkedBody, LengthBody
@@ -28,33 +28,30 @@ Part = Literal["nothing", "head", "body"]
 
 
 class Interim:
-    """Bytes to send at once (RFC 9110 section 15.2); then the reader wants to be called again."""
+    """Bytes to send at once (RFC 9110 section 15.2); the reader is then called again."""
 
     __slots__ = ("data",)
-    kind: Final = "interim"
+    kind: Literal["interim"] = "interim"
 
     def __init__(self, data: bytes) -> None:
         self.data = data
 
 
-class Message:
+class Message(Protocol):
     """One request message; `content` is None where it has none, else a binary file at its start.
 
     It is complete, unless `content` is an `ArrivingContent`.
     """
 
-    __slots__ = ("content", "head")
-
-    def __init__(self, head: Head, content: BinaryIO | None) -> None:
-        self.head = head
-        self.content = content
+    head: Head
+    content: BinaryIO | None
 
 
 MessageType = TypeVar("MessageType", bound=Message)
 
 
 class Memory:
-    """What one server remembers of the requests that it has seen: heads by their bytes, field lines by theirs.
+    """The heads and field lines that one server has parsed, by their bytes. They stay until there are too many.
 
     Bounded in number and size; nothing that carries a cookie or credentials is in it. Threads may
     share it without a lock: each write is one dictionary operation, and what two write is equal.
@@ -67,17 +64,18 @@ class Memory:
         self.lines: FieldMemory = {}
 
     def keep(self, raw: bytes, head: Head) -> None:
+        """Remembers `head`, which was parsed from `raw`."""
         if len(self.heads) >= MEMORY_HEADS:
             self.heads.clear()
         self.heads[raw] = head
 
 
 class MessageReader(Generic[MessageType]):
-    """One connection's reader. One thread at a time may call, the one that owns the connection.
+    """One connection's reader. Only the thread that owns the connection calls.
 
     `new_content` makes the binary file that a body's content goes to, given its length in bytes
     where that is known, and `new_message` the message. Making and writing the file may raise
-    OSError, which the caller sees. Messages whose head `arrives` says yes to are not collected:
+    OSError, which the caller sees. Messages for whose head `arrives` is true are not collected:
     they are handed out with an `ArrivingContent`, which is fed through `feed_content`.
     """
 
@@ -122,7 +120,7 @@ class MessageReader(Generic[MessageType]):
         """Whether bytes beyond the last message are here already (pipelining)."""
         return bool(self._buffer)
 
-    def receive(self, data: bytes) -> MessageType | Interim | None:
+    def read_message(self, data: bytes) -> MessageType | Interim | None:
         """The next complete message, or None. Raises `RequestRefused`; nothing may be read after that.
 
         With b"" it looks at what is here already.
@@ -232,20 +230,17 @@ class MessageReader(Generic[MessageType]):
                 return None
         return self._complete(head)
 
-    def _hand_out(self, head: Head, content: Any) -> MessageType:
+    def _hand_out(self, head: Head, content: ArrivingContent) -> MessageType:
         """A message whose content is still on its way, with what has come of it."""
         data, self._buffer = bytes(self._buffer), b""
         if data:
             self._asked = False
             content.complete = self.feed_content(data)
         self._arriving = None
-        return self._new_message(head, content)
+        return self._new_message(head, content)  # type: ignore[arg-type]  # a binary file by its methods
 
     def feed_content(self, data: bytes) -> bool:
-        """For an `ArrivingContent`: what has come; whether that was the last of it. Raises `RequestRefused`.
-
-        With b"" nothing has come, and nobody has asked for it yet.
-        """
+        """For an `ArrivingContent`: takes what has come; whether that was the last of it. Raises `RequestRefused`."""
         assert self._body is not None
         taken = self._body.feed(data)
         if taken is None:

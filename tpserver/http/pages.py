@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from html import escape
-from typing import Final
+from typing import Final, Literal
 
 from tpserver.http.grammar import HEAD_END
 from tpserver.http.response import own_head, persistence_line
@@ -77,7 +77,7 @@ class Refusal:
     """Last bytes on a connection, and the status that they carry."""
 
     __slots__ = ("cause", "data", "status")
-    kind: Final = "refusal"
+    kind: Literal["refusal"] = "refusal"
 
     def __init__(self, status: int, data: bytes) -> None:
         self.status = status

@@ -6,7 +6,7 @@ response of somebody else's making.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from tpserver.errors import ApplicationError
 from tpserver.http.grammar import CONTENT_LENGTH, FIELD_VALUE_TEXT, STATUS_TEXT, TOKEN_TEXT
@@ -44,7 +44,7 @@ class ResponseHead:
     their own, so that the server adds `missing` instead.
     """
 
-    __slots__ = ("_ready", "_stamp", "bodiless", "content_length", "has_date", "has_server", "lines", "status")
+    __slots__ = ("_stamp", "_stamped", "bodiless", "content_length", "has_date", "has_server", "lines", "status")
 
     def __init__(self, status: int, lines: bytes, names: set[str], content_length: int | None) -> None:
         self.status = status
@@ -53,20 +53,21 @@ class ResponseHead:
         self.bodiless = bodiless(status)
         self.has_date = "date" in names
         self.has_server = "server" in names
-        self._stamp = self._ready = b""
+        self._stamp = self._stamped = b""
 
-    def ready(self, stamp: bytes) -> bytes:
+    def stamped(self, stamp: bytes) -> bytes:
         """The whole head of a response that keeps the connection; made once for each `stamp`, that is once a second."""
         if self._stamp is not stamp:
             missing = missing_stamp(self, stamp) if self.has_date or self.has_server else stamp
             # Two threads may do this at once: what is returned is what was made here.
-            ready = b"%b%b\r\n" % (self.lines, missing)
-            self._ready, self._stamp = ready, stamp
-            return ready
-        return self._ready
+            stamped = b"%b%b\r\n" % (self.lines, missing)
+            self._stamped, self._stamp = stamped, stamp
+            return stamped
+        return self._stamped
 
 
-ResponseMemory = dict[Any, ResponseHead]
+# By the arguments of `start_response`.
+ResponseMemory = dict[tuple[object, ...], ResponseHead]
 
 
 def application_head(status: str, fields: list[tuple[str, str]], memory: ResponseMemory) -> ResponseHead:

@@ -1,4 +1,4 @@
-"""From a `Config` to who answers: the folders, the applications, and a site for each virtual host."""
+"""Makes sites of a `Config`: the folders, the applications, and a site for each virtual host."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from tpserver.site.vhosts import VirtualHosts
 from tpserver.version import SOFTWARE
 from tpserver.wsgi.responder import Application, WSGIResponder
 
-# MODULE:CALLABLE, names of Python; on Windows a folder may look like it, so what is a folder is taken for one first.
+# MODULE:CALLABLE, names of Python. On Windows a folder may look like it, so an existing folder comes first.
 _APPLICATION: Final = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*:[^\W\d]\w*(?:\.[^\W\d]\w*)*")
 
 Load = Callable[[str, str], Application]
 
 
 class Sites:
-    """The folders and applications of one server, made once. One thread at a time.
+    """The folders and applications of one server, made once. Not for two threads at once.
 
     `load` imports an application by its name and folder. Raises `UsageError` for what cannot be served, and what
     `load` raises.
@@ -53,9 +53,9 @@ class Sites:
     def build(
         self, application: Application | None, server_name: str, server_port: int
     ) -> tuple[Site | VirtualHosts, bool]:
-        """Who answers, with `application` for the hosts that have none of their own; and whether any one reads content.
+        """The sites, with `application` for the hosts that have none of their own; and whether any reads contents.
 
-        With virtual hosts, and neither a root nor an application beside them, no other host is answered.
+        With virtual hosts, and neither a root nor an application beside them, other hosts get 421.
         """
         responder = None
         if application is not None:
@@ -69,14 +69,19 @@ class Sites:
             host_responder = None
             if own is not None:
                 host_responder = WSGIResponder(own, server_name, server_port, software=SOFTWARE, by_host=True)
-            sites[pattern] = self._site(self._host_folders.get(pattern), host_responder)
+            sites[pattern] = self._site(self._host_folders.get(pattern), host_responder, pattern)
         wanted = self._root is not None or responder is not None
         reads = responder is not None or bool(self._host_applications)
         return VirtualHosts(sites, default if wanted else None), reads
 
-    def _site(self, folder: Folder | None, responder: WSGIResponder | None) -> Site:
+    def _site(self, folder: Folder | None, responder: WSGIResponder | None, host: str = "") -> Site:
         return Site(
-            folder, responder, spa=self._spa, error_pages=self._error_pages, large_listings=self._large_listings
+            folder,
+            responder,
+            host=host,
+            spa=self._spa,
+            error_pages=self._error_pages,
+            large_listings=self._large_listings,
         )
 
     def _add_host(self, pattern: str, what: str, load: Load) -> None:
@@ -112,7 +117,7 @@ class Sites:
         return self._folders[place]
 
     def _check_pages(self) -> None:
-        """Raises `UsageError` for a page that is in no folder: better now than when the first reader asks for it."""
+        """Raises `UsageError` for a page that is in no folder: at the start, not when it is first asked for."""
         named = {f"--error-page {status}={os_text(path[1:])}": path for status, path in self._error_pages.items()}
         if self._spa is not None:
             named[f"--spa {self._config.spa}"] = self._spa

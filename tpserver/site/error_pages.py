@@ -25,8 +25,8 @@ class ErrorPages:
     def respond(self, head: Head, reply: Reply, status: int, fields: tuple[tuple[str, str], ...]) -> bool:
         """Answers with the file for `status`; False where there is none, or the client takes no HTML.
 
-        `fields` are what the status asks for besides (Allow, Content-Range). Of the file's own, validators and
-        Cache-Control stay behind: they are about the page, and this answer is about another address.
+        `fields` are those that belong to the status (Allow, Content-Range). The file's validators and Cache-Control
+        are left out: they describe the page, and this response belongs to another address.
         """
         path = self._pages.get(status)
         if path is None or not accepts_html(head.fields.get("HTTP_ACCEPT")):

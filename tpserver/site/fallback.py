@@ -1,6 +1,6 @@
-"""An application is asked first, and what it does not know (404) is answered by somebody else.
+"""An application runs first; where it answers 404, something else answers.
 
-Its 404 is withheld: when it is known, nothing has been sent yet.
+Its 404 is withheld: nothing has been sent when the status is known.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from tpserver.wsgi.response import WSGIResponse
 
 
 class FallbackResponse(WSGIResponse):
-    """One response, of which nothing is sent when it is a 404. Only the thread that runs the request uses it."""
+    """One response, which is not sent when it is a 404. Only the thread that runs the request calls."""
 
     __slots__ = ()
 
@@ -23,17 +23,19 @@ class FallbackResponse(WSGIResponse):
         return self._head is not None and self._head.status == 404
 
     def send_whole(self, data: bytes) -> None:
+        """As `WSGIResponse.send_whole`, unless it is withheld."""
         if not self._withheld:
             super().send_whole(data)
 
     def send_all(self, result: Iterable[bytes]) -> None:
+        """As `WSGIResponse.send_all`, unless it is withheld."""
         if not self._withheld:
             super().send_all(result)
 
     def _begin(self, length: int | None) -> bytes:
         if not self._withheld:
             return super()._begin(length)
-        # `head_sent` stays false, for no head is: an application that fails after all may still say so.
+        # `head_sent` stays false, for no head is sent: an application that raises afterwards still gets its 500.
         self._silent = True
         return b""
 
@@ -43,7 +45,7 @@ class FallbackResponse(WSGIResponse):
 
 
 class FallbackResponder(WSGIResponder):
-    """`first`, and `instead` where that answers 404. Threads share it: `respond` may be called by many at once."""
+    """`first`, and `instead` where that answers 404. Any thread may call `respond`."""
 
     response_class = FallbackResponse
 
@@ -57,5 +59,5 @@ class FallbackResponder(WSGIResponder):
     def respond(self, request: Message, reply: Reply) -> None:
         """As `WSGIResponder.respond`. Raises what `instead` raises."""
         super().respond(request, reply)
-        if not reply.status:  # nobody has answered
+        if not reply.status:  # no response has begun
             self._instead(request, reply)

@@ -1,37 +1,33 @@
-"""Who answers: an existing file first, then the application, else a page that says no."""
+"""Chooses what answers a request: an existing file first, then the application, else the server itself."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Final
-from urllib.parse import quote
 
 from tpserver.errors import RequestRefused
 from tpserver.files.file import File
-from tpserver.files.folder import Folder, Listing, Redirect, fresh_look
+from tpserver.files.folder import Folder, Listing, fresh_look
 from tpserver.files.listing_responder import LargeListings, ListingResponder
 from tpserver.files.named_pages import is_page
-from tpserver.files.paths import is_program
-from tpserver.files.responder import ALLOW, FileResponder, refuse_method
+from tpserver.files.responder import ALLOW, FileResponder
 from tpserver.http.head import Head
 from tpserver.http.message import Message
-from tpserver.reply import Reply
+from tpserver.reply import Reply, Responder
 from tpserver.site.error_pages import ErrorPages
 from tpserver.site.fallback import FallbackResponder
+from tpserver.site.server_responders import NOT_FOUND, NotFoundResponder, OptionsResponder, RedirectResponder
 from tpserver.wsgi.responder import WSGIResponder
 
-_ALLOW_APPLICATION = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
-_NOT_FOUND = "There is nothing at this address."
-# What a query may hold (RFC 3986 section 3.4), the percent sign of what is escaped already, and the brackets, which
-# everybody sends and understands as they are.
-_QUERY: Final = "%/?:@!$&'()*+,;=-._~[]"
+_ALLOW_APPLICATION: Final = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 
 
 class Site:
-    """A folder, an application, or both. `find` is the leader's; `respond` any thread's.
+    """A folder, an application, or both, for one host or for all. `find` is for the leader; the rest for any thread.
 
-    `spa` is the path of the file in `folder` that answers for pages which nobody knows (single-page application);
-    `error_pages` maps statuses to the paths of theirs. `large_listings` as `ListingResponder`.
+    `host` is the pattern of its virtual host, "" for the default. `spa` is the path of the file in `folder` that
+    answers for pages which neither the folder nor the application has (single-page application); `error_pages` maps
+    statuses to the paths of their files. `large_listings` as `ListingResponder`.
     """
 
     def __init__(
@@ -39,96 +35,76 @@ class Site:
         folder: Folder | None,
         application: WSGIResponder | None,
         *,
+        host: str = "",
         spa: str | None = None,
         error_pages: Mapping[int, str] | None = None,
         large_listings: LargeListings | None = None,
     ) -> None:
-        self._folder = folder
-        self._files = None if folder is None else FileResponder(folder, folder.variants)
-        self._listings = None if folder is None else ListingResponder(folder, large_listings)
-        self._error_pages = None if folder is None or not error_pages else ErrorPages(folder, error_pages)
+        self.host = host
         self.application = application
+        self._folder = folder
+        self._large_listings = large_listings or LargeListings()
+        self._error_pages = None if folder is None or not error_pages else ErrorPages(folder, error_pages)
+        self._options = OptionsResponder(ALLOW if application is None else _ALLOW_APPLICATION)
+        self._otherwise: Responder = NotFoundResponder() if application is None else application
         self._spa = spa
-        self._spa_page: tuple[File, File] | None = None  # the file, and how it answers for other addresses
+        self._spa_page: tuple[File, File] | None = None  # the file, and the same as it answers for other addresses
         # Asked first, where there is an application.
         self._spa_behind = None if application is None else FallbackResponder(application, self._respond_spa)
 
-    def find(self, head: Head, turn: int) -> File | Listing | Redirect | WSGIResponder | None:
-        """Who answers a request with this head: None stands for the server itself.
+    def find(self, head: Head, turn: int) -> Responder:
+        """What answers requests with this head in this turn. Raises `RequestRefused`.
 
         A path that ends in `.py` is always the application's, and so is every method but GET and
         HEAD where there is an application. `turn` as `Folder.find`.
         """
-        application = self.application
         folder = self._folder
-        if (
-            folder is not None
-            and (application is None or head.method in ("GET", "HEAD"))
-            and head.path != "*"
-            and not is_program(head.path)
-        ):
+        if folder is not None and (self.application is None or head.method in ("GET", "HEAD")) and head.path != "*":
             found = folder.find(head.path, turn)
+            if isinstance(found, File):
+                return FileResponder(folder, found)
+            if isinstance(found, Listing):
+                return ListingResponder(folder, found, self._large_listings)
             if found is not None:
-                return found
+                return RedirectResponder(found)
             if self._spa is not None and is_page(head):
-                page = self._find_spa(turn)
+                page = self._find_spa(folder, self._spa, turn)
                 if page is not None:
-                    return self._spa_behind or page
-        return None if head.path == "*" else application
-
-    def respond(self, request: Message, reply: Reply, found: File | Listing | Redirect | WSGIResponder | None) -> None:
-        """Answers with what `find` has found. Raises `RequestRefused`."""
-        if isinstance(found, File):
-            assert self._files is not None
-            self._files.respond(request, reply, found)
-        elif isinstance(found, WSGIResponder):
-            found.respond(request, reply)
-        elif isinstance(found, Listing):
-            assert self._listings is not None
-            self._listings.respond(request, reply, found)
-        elif isinstance(found, Redirect):
-            self._redirect(request.head, reply, found)
-        elif request.head.path == "*":
-            reply.page(204, "", (("Allow", ALLOW if self.application is None else _ALLOW_APPLICATION),))
-        else:
-            refuse_method(request.head.method, known_path=False)
-            raise RequestRefused(404, _NOT_FOUND)
-
-    def ready(self, head: Head, file: File, stamp: bytes) -> tuple[bytes, int] | None:
-        """As `FileResponder.ready`."""
-        return None if self._files is None else self._files.ready(head, file, stamp)
+                    return self._spa_behind or FileResponder(folder, page)
+        return self._options if head.path == "*" else self._otherwise
 
     def error_page(self, head: Head, reply: Reply, status: int, fields: tuple[tuple[str, str], ...]) -> bool:
-        """Answers with a file of the site's author; False where the server's own page has to do. Any thread."""
+        """Answers with a file of the site's for `status`; False where it has none and the server's own page is sent."""
         return self._error_pages is not None and self._error_pages.respond(head, reply, status, fields)
 
     def _respond_spa(self, request: Message, reply: Reply) -> None:
-        assert self._files is not None
-        page = self._find_spa(fresh_look())  # the application has taken its time
+        folder, spa = self._folder, self._spa
+        assert folder is not None
+        assert spa is not None
+        page = self._find_spa(folder, spa, fresh_look())  # the application has taken its time
         if page is None:
-            raise RequestRefused(404, _NOT_FOUND)
-        self._files.respond(request, reply, page)
+            raise RequestRefused(404, NOT_FOUND)
+        FileResponder(folder, page).respond(request, reply)
 
-    def _find_spa(self, turn: int) -> File | None:
-        """Any thread: what two make at once is equal."""
-        assert self._folder is not None
-        assert self._spa is not None
-        file = self._folder.find(self._spa, turn)
+    def _find_spa(self, folder: Folder, spa: str, turn: int) -> File | None:
+        """Any thread: what two threads make at once is equal."""
+        file = folder.find(spa, turn)
         if not isinstance(file, File):
             return None
         known = self._spa_page
         if known is None or known[0] is not file:
-            # Who does not take HTML gets another answer at the same address (RFC 9110 section 12.5.5).
+            # A client that does not accept HTML gets another response at this address (RFC 9110 section 12.5.5).
             self._spa_page = known = file, file.also(("Vary", "Accept"))
         known[1].turn = file.turn
         return known[1]
 
-    def _redirect(self, head: Head, reply: Reply, redirect: Redirect) -> None:
-        if head.method == "OPTIONS":
-            reply.page(204, "", (("Allow", ALLOW),))
-            return
-        refuse_method(head.method, known_path=True)
-        location = redirect.location
-        if head.query:
-            location += "?" + quote(head.query, _QUERY, "latin-1")  # what came may hold what no URI does
-        reply.page(301, "The folder has its address with a slash at the end.", (("Location", location),))
+
+class MisdirectedSite(Site):
+    """Stands for hosts that the server does not answer for (RFC 9110 section 15.5.20)."""
+
+    def __init__(self) -> None:
+        super().__init__(None, None)
+
+    def find(self, head: Head, turn: int) -> Responder:
+        """Raises `RequestRefused` (421)."""
+        raise RequestRefused(421, "This server does not answer for that host.")

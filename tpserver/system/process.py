@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from typing import Any, Final
+from typing import Final
 
 from tpserver.system.interpreter import has_lock
 
@@ -37,24 +37,8 @@ def share_heaps() -> bool:
     if "MALLOC_ARENA_MAX" in os.environ or "glibc.malloc" in os.environ.get("GLIBC_TUNABLES", ""):
         return False
     try:
-        return bool(_library().mallopt(_M_ARENA_MAX, _HEAPS))
+        import ctypes
+
+        return bool(ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _HEAPS))
     except (ImportError, OSError, TypeError, AttributeError):  # no ctypes, Windows, another C library
         return False
-
-
-def trim_heaps() -> bool:
-    """Gives the system back what is free in the heaps (malloc_trim(3), glibc only); whether something was.
-
-    Any thread; others go on meanwhile. The C library keeps free pages between pieces that are in use: 1500 uploads had
-    made 4 MiB of them, and the next 1500 as many again.
-    """
-    try:
-        return bool(_library().malloc_trim(0))
-    except (ImportError, OSError, TypeError, AttributeError):
-        return False
-
-
-def _library() -> Any:
-    import ctypes
-
-    return ctypes.CDLL(None)

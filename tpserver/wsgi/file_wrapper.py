@@ -6,16 +6,24 @@ import io
 import os
 import stat
 import tempfile
-from typing import Any, Final
+from typing import Final, Protocol
 
-# The largest page of memory there is, in bytes.
+# The largest memory page of the supported systems, in bytes.
 _PAGE: Final = 64 * 1024
+# What `open` returns for a binary file.
+_OPENED: Final = (io.BufferedReader, io.BufferedRandom, io.FileIO)
+
+
+class FileLike(Protocol):
+    """What PEP 3333 asks of a file: `read`, and perhaps `close`."""
+
+    def read(self, size: int, /) -> bytes: ...
 
 
 class FileWrapper:
     """An iterable over a file's blocks of `block_size` bytes; a real file is sent by the kernel instead."""
 
-    def __init__(self, filelike: Any, block_size: int = 8192) -> None:
+    def __init__(self, filelike: FileLike, block_size: int = 8192) -> None:
         self.filelike = filelike
         self.block_size = block_size
         if hasattr(filelike, "close"):
@@ -31,18 +39,19 @@ class FileWrapper:
         raise StopIteration
 
     def real_file(self) -> tuple[int, int, int] | None:
-        """(descriptor, offset, length) of what is left of a regular file, or None where reading it is not just that.
+        """(descriptor, offset, length) of the rest of a regular file; None where the descriptor is no substitute.
 
-        A GzipFile has a descriptor too, of other bytes than it reads, and a class derived from a file may read
-        others as well, so only what `open` makes is taken. Nor does every file tell its size: one in /proc says 0,
-        one in /sys a page. So what is empty is read, and what is small and has no blocks.
+        A GzipFile has a descriptor too, of other bytes than it reads, and a class derived from a file may do the
+        same, so only the classes that `open` returns qualify. Nor does every file tell its size: one in /proc says 0,
+        one in /sys a page. So an empty file is read, and so is a small one without blocks.
         """
-        file = self.filelike
+        file: object = self.filelike
         if isinstance(file, tempfile._TemporaryFileWrapper):
             file = file.file
-        raw = file.raw if type(file) in (io.BufferedReader, io.BufferedRandom) else file
-        if type(raw) is not io.FileIO:
+        raw = file.raw if isinstance(file, (io.BufferedReader, io.BufferedRandom)) else file
+        if type(file) not in _OPENED or type(raw) is not io.FileIO:
             return None
+        assert isinstance(file, (io.BufferedReader, io.BufferedRandom, io.FileIO))
         try:
             descriptor = raw.fileno()
             status = os.fstat(descriptor)
@@ -51,7 +60,7 @@ class FileWrapper:
             if isinstance(file, io.BufferedRandom):
                 file.flush()
                 status = os.fstat(descriptor)
-            offset: int = file.tell()
+            offset = file.tell()
         except (OSError, ValueError):  # closed, or it cannot tell
             return None
         if status.st_size <= offset or (status.st_size <= _PAGE and not getattr(status, "st_blocks", 1)):

@@ -21,19 +21,21 @@ from tpserver.wsgi.response import WSGIResponse
 _log = Log("tpserver.application")
 
 Environ = dict[str, Any]
-Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
+StartResponse = Callable[..., Callable[[bytes], None]]
+Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 
-# What may come in the middle of sending, which is given up then; else an error after the client has gone is its doing.
+# May interrupt the server's own sending, so they are logged also when the client has gone.
 _EXHAUSTED: Final = (MemoryError, RecursionError)
 _NO_PAGE: Final = "The application has failed. Its author finds the reason in the server's log."
 
 
 class WSGIResponder:
-    """Runs `application`. Threads share it: `respond` may be called by many at once.
+    """Runs `application`. Any thread may call `respond`, several at once.
 
     With `by_host` SERVER_NAME is the host that the request names, for that has chosen the application.
     """
 
+    runs_inline = False
     response_class = WSGIResponse
 
     def __init__(
@@ -61,36 +63,39 @@ class WSGIResponder:
     def respond(self, request: Message, reply: Reply) -> None:
         """Never raises: what the application raises becomes a 500, or the end of the connection."""
         head = request.head
-        environ = head.environ.copy() if head.environ is not None else self._environ(head)
+        owner, prepared = head.prepared
+        environ: Environ = prepared.copy() if prepared is not None and owner is self else self._environ(head)
         environ["REMOTE_ADDR"], environ["REMOTE_PORT"] = reply.remote
-        environ["wsgi.input"] = request.content or io.BytesIO()
+        environ["wsgi.input"] = reply.rfile
         environ["tpserver.client_gone"] = reply.wfile.client_gone
         response = self.response_class(head, reply, self._memory)
         environ["wsgi.early_hints"] = response.early_hints
-        births = forked.births
+        failure: BaseException | None = None
+        generation = forked.fork_generation
         try:
             result = self.application(environ, response.start_response)
-            if forked.births != births:
-                forked.end_child()
-            try:
-                if type(result) is list and len(result) == 1:
-                    response.send_whole(result[0])
-                else:
-                    response.send_all(result)
-            finally:
-                if hasattr(result, "close"):
-                    _close(head, result)
+            if forked.fork_generation == generation:  # a child sends nothing
+                try:
+                    if type(result) is list and len(result) == 1:
+                        response.send_whole(result[0])
+                    else:
+                        response.send_all(result)
+                finally:
+                    if hasattr(result, "close"):
+                        _close(head, result.close)
         except BaseException as error:  # noqa: BLE001 - SystemExit too: a request must not end the server
-            if forked.births != births:
-                forked.end_child()
-            self._failed(head, reply, response, error)
-        else:
-            if forked.births != births:  # while its iterable was asked for pieces, or closed
-                forked.end_child()
+            failure = error
+        if forked.fork_generation != generation:  # also one forked while the iterable made pieces or was closed
+            forked.end_child(failure)
+        if failure is not None:
+            try:
+                self._failed(head, reply, response, failure)
+            finally:
+                failure = None  # its traceback and this frame would keep each other alive
 
     def _environ(self, head: Head) -> Environ:
-        """What every request with this head is told. Kept with a head that comes a second time."""
-        environ = {
+        """The part of the environ that depends on the head. Kept with a head that comes a second time."""
+        environ: Environ = {
             **self._base,
             **head.fields,
             "PATH_INFO": head.path,
@@ -101,9 +106,7 @@ class WSGIResponder:
         }
         if self._by_host:
             environ["SERVER_NAME"] = host_name(head.fields["HTTP_HOST"])
-        if head.repeated:
-            head.environ = environ.copy()
-        head.repeated = True
+        head.prepared = self, (environ.copy() if head.prepared[0] is self else None)
         return environ
 
     def _failed(self, head: Head, reply: Reply, response: WSGIResponse, error: BaseException) -> None:
@@ -111,7 +114,7 @@ class WSGIResponder:
         if reply.wfile.broken and not isinstance(error, _EXHAUSTED):
             _log.debug("%s %s: the client has gone", head.method, head.target)
         elif isinstance(error, RequestRefused):
-            # A content that was read while it arrived, and is malformed or too large: the client's doing.
+            # A content that was read while it arrived, and is malformed or too large: the client's fault.
             _log.info("%s %s: %s", head.method, head.target, error.detail)
         elif isinstance(error, ApplicationError):
             _log.error("%s %s: %s", head.method, head.target, error)
@@ -120,18 +123,18 @@ class WSGIResponder:
         if response.head_sent:
             reply.keep_alive = False
             if response.self_delimited:
-                reply.wfile.abort()  # the client misses the rest
+                reply.wfile.abort()  # the client sees that the rest is missing
             else:
-                reply.wfile.reset()  # else the end of the connection would pass for the end of the content
+                reply.wfile.reset()  # otherwise the end of the connection would pass for the end of the content
         elif isinstance(error, RequestRefused):
             reply.page(error.status, error.detail, error.fields)
         else:
             reply.page(500, _NO_PAGE)
 
 
-def _close(head: Head, result: Any) -> None:
-    """PEP 3333. An error in it comes too late for the answer, which is decided by then."""
+def _close(head: Head, close: Callable[[], object]) -> None:
+    """Calls an iterable's `close` (PEP 3333). The response is decided by then, so an error is only logged."""
     try:
-        result.close()
+        close()
     except BaseException as error:  # noqa: BLE001 - as in `respond`
         _log.error("%s %s: the application raised an exception in close()", head.method, head.target, exc_info=error)

@@ -1,4 +1,4 @@
-"""What a WSGI application answers: `start_response`, `write`, and its iterable, framed and checked."""
+"""The response of a WSGI application: `start_response`, `write`, and its iterable, framed and checked."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable
 from time import monotonic
 from types import TracebackType
-from typing import Any, Final, NoReturn
+from typing import Final, NoReturn
 
 from tpserver.errors import ApplicationError
 from tpserver.http.head import Head
@@ -27,15 +27,15 @@ from tpserver.wsgi.file_wrapper import FileWrapper
 # Head and content of a response up to so many bytes are copied together: cheaper than a second buffer.
 JOINED = 16 * 1024
 
-# Seconds between two looks for a client that is sent nothing. One that has only nothing more to send looks like one
-# that has left, and shall not miss an answer that is about to come.
+# Seconds between two checks for a client that has left while nothing is sent. A client that only has nothing more to
+# send looks the same, and must not miss a response that is about to come.
 _LOOK: Final = 0.1
 
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType]
 
 
 class WSGIResponse:
-    """One response. Only the thread that runs the request uses it.
+    """One response. Only the thread that runs the request calls.
 
     `send_whole` is for a response in one piece, `send_all` for any other iterable.
     """
@@ -49,14 +49,14 @@ class WSGIResponse:
         self._head: ResponseHead | None = None
         self._remaining: int | None = None  # bytes of content still promised
         self._chunked = False
-        self._silent = False  # what content there is is not sent: HEAD, 204, 304, and what is too much
+        self._silent = False  # content is not sent: HEAD, 204, 304, and beyond Content-Length
         self.head_sent = False
-        self.ended = False  # nothing more of it is sent: the connection may be at another request by now
+        self.ended = False  # nothing more is sent: the connection may have another request by now
 
     def start_response(
         self, status: str, headers: list[tuple[str, str]], exc_info: ExcInfo | None = None
     ) -> Callable[[bytes], None]:
-        """PEP 3333. Raises `ApplicationError` for what may not be sent, `exc_info` when another head is too late."""
+        """PEP 3333. Raises `ApplicationError` for what may not be sent, `exc_info` once the head was sent."""
         if exc_info is not None:
             try:
                 if self.head_sent:
@@ -69,10 +69,10 @@ class WSGIResponse:
         return self.write
 
     def early_hints(self, headers: list[tuple[str, str]]) -> None:
-        """`environ["wsgi.early_hints"]`: 103 (RFC 8297), at once. As often as is wanted, before the first bytes.
+        """`environ["wsgi.early_hints"]`: sends 103 (RFC 8297) at once. Any number of times before the first bytes.
 
-        An HTTP/1.0 client would take it for the answer, so it gets none. Raises as `start_response`, and
-        `ApplicationError` when the answer has begun.
+        An HTTP/1.0 client would take it for the response, so it gets none. Raises as `start_response`, and
+        `ApplicationError` when the response has begun.
         """
         if self.head_sent or self.ended:
             raise ApplicationError("wsgi.early_hints() was called after the first bytes of the answer.")
@@ -98,7 +98,7 @@ class WSGIResponse:
         self.head_sent = self.ended = True
         reply.status = head.status
         reply.length = len(data)
-        lines = head.ready(reply.stamp)
+        lines = head.stamped(reply.stamp)
         if len(data) <= JOINED:
             reply.wfile.write(lines + data)
         else:
@@ -106,7 +106,7 @@ class WSGIResponse:
             reply.wfile.write(data)
 
     def send_all(self, result: Iterable[bytes]) -> None:
-        """What the application returned: each piece is sent as it comes."""
+        """Sends each piece of what the application returned as it comes."""
         if isinstance(result, FileWrapper) and self._send_file(result):
             return
         if isinstance(result, (list, tuple)):
@@ -121,7 +121,7 @@ class WSGIResponse:
                 if self._silent:
                     break  # PEP 3333: stop iterating when enough has been sent; it may never end
             elif (now := monotonic()) >= next_look:
-                # It waits for something: for ever, if nobody told it that its client has left.
+                # It waits for something, and would do so for ever if it did not notice that its client has left.
                 wire = self._reply.wfile
                 if next_look and not wire.sending and wire.client_gone():
                     self._give_up()
@@ -130,13 +130,13 @@ class WSGIResponse:
 
     def _give_up(self) -> NoReturn:
         if not self.head_sent and self._head is not None:
-            self._begin(None)  # nobody gets it, but the log says what the answer would have been
+            self._begin(None)  # it is not sent, but the log has the status that it would have had
             self.head_sent = True
         self._reply.wfile.abort()
         raise ConnectionAbortedError("the client has gone")
 
     def write(self, data: bytes) -> None:
-        """What `start_response` returns: sends at once.
+        """The callable that `start_response` returns: sends at once.
 
         Raises ConnectionAbortedError when the client has gone, `ApplicationError` when the answer has ended.
         """
@@ -182,7 +182,7 @@ class WSGIResponse:
         return head.lines + framing + stamp + persistence_line(request.protocol, reply.keep_alive) + b"\r\n"
 
     def _framing(self, head: ResponseHead, length: int | None) -> bytes:
-        """What the server adds to the head so that the client sees where the content ends."""
+        """The line of the head that tells the client where the content ends."""
         request, reply = self._request, self._reply
         if head.content_length is not None or head.bodiless:
             return b""
@@ -199,14 +199,16 @@ class WSGIResponse:
     def _frame(self, data: bytes, head: bytes = b"") -> bytes:
         """`head`, and the bytes that carry `data`: cut off at what Content-Length has promised.
 
-        They count as sent when they have been made, not before: an application may go on after a MemoryError.
+        They count as sent once they have been made: an application may go on after a MemoryError.
         """
         if self._silent:
             data = b""
         remaining = self._remaining
         too_much = remaining is not None and len(data) > remaining
         if too_much:
-            self._reply.complain("The application sends more than its Content-Length says; the rest is cut off.")
+            self._reply.log_application_error(
+                "The application sends more than its Content-Length says; the rest is cut off."
+            )
             data = data[:remaining]
         framed = head + (chunk(data) if self._chunked and data else data)
         if head:
@@ -227,7 +229,9 @@ class WSGIResponse:
         if self._chunked:
             reply.wfile.write(LAST_CHUNK)
         elif self._remaining and not self._silent:
-            reply.complain("The application has sent less than its Content-Length says; the connection is closed.")
+            reply.log_application_error(
+                "The application has sent less than its Content-Length says; the connection is closed."
+            )
             reply.keep_alive = False
 
     def _send_file(self, wrapper: FileWrapper) -> bool:
@@ -258,8 +262,8 @@ class WSGIResponse:
         return True
 
 
-def _checked(data: Any) -> bytes:
-    """`data` as bytes. Raises `ApplicationError` with the change that the author has to make."""
+def _checked(data: object) -> bytes:
+    """`data` as bytes. Raises `ApplicationError`, whose text says what to change."""
     if isinstance(data, bytes):
         return data
     if isinstance(data, str):
@@ -272,7 +276,7 @@ def _checked(data: Any) -> bytes:
     )
 
 
-def _iterate(result: Any) -> Iterable[bytes]:
+def _iterate(result: object) -> Iterable[bytes]:
     if isinstance(result, str):
         raise ApplicationError(
             f"The application returned the str {_short(result)}, but WSGI wants an iterable of bytes. "
@@ -287,7 +291,7 @@ def _iterate(result: Any) -> Iterable[bytes]:
             "The application returned None. It must return an iterable of bytes, such as [data]; is a return missing?"
         )
     try:
-        pieces: Iterable[bytes] = iter(result)
+        pieces: Iterable[bytes] = iter(result)  # type: ignore[call-overload]
     except TypeError:
         raise ApplicationError(
             f"The application returned a {type(result).__name__}, which is no iterable of bytes."

@@ -1,0 +1,254 @@
+"""HTTP/1.1 on the engine: what all connections share, what each receives, and the request that comes of it.
+
+`Receiver` parses and nothing else. What answers a request is looked for when the engine first asks where it runs.
+"""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import BinaryIO, Final
+
+from tpserver.engine.protocol import Address, Outcome, Request
+from tpserver.errors import RequestRefused
+from tpserver.http import pages
+from tpserver.http.arriving import ArrivingContent
+from tpserver.http.dates import format_date
+from tpserver.http.head import Head, Limits
+from tpserver.http.message import Memory, MessageReader
+from tpserver.http.negotiation import accepts_html
+from tpserver.http.pages import Refusal
+from tpserver.http.response import stamp
+from tpserver.logs.access_log import AccessLog, Record
+from tpserver.logs.log import Log
+from tpserver.reply import Responder, Wire
+from tpserver.response_counts import ResponseCounts
+from tpserver.site.server_responders import RefusalResponder
+from tpserver.site.site import Site
+from tpserver.site.vhosts import VirtualHosts
+from tpserver.spool import Spool
+
+_log = Log("tpserver")
+
+# The default limit of contents on disk, in bytes.
+_SPOOL_LIMIT: Final = 1024**3
+
+
+class HTTPRequest(Request):
+    """One message on its connection: what socketserver hands from method to method.
+
+    Its site and its responder are chosen once, by the leader, when the engine first asks for `runs_inline`.
+    """
+
+    __slots__ = ("content", "head", "protocol", "remote", "responder", "route", "site")
+
+    connection: Wire
+    site: Site  # this and what follows: once `runs_inline` was asked for
+    responder: Responder | None
+    route: str  # method and target, behind the virtual host's name: on another host the same address may cost more
+
+    def __init__(
+        self, protocol: HTTPProtocol, remote: tuple[str, str], head: Head, content: BinaryIO | None = None
+    ) -> None:
+        """`remote` is the client's address and port; `content` is None where the message has none.
+
+        It does not call `Request.__init__`, which would set `runs_inline`.
+        """
+        self.protocol = protocol
+        self.remote = remote
+        self.head = head
+        self.content = content
+        self.content_arriving = content is not None and isinstance(content, ArrivingContent)
+        self.responder = None
+
+    @property
+    def runs_inline(self) -> bool:  # type: ignore[override]
+        """Whether no application runs for it. The first call looks for the responder; the leader makes it."""
+        responder = self.responder
+        if responder is None:
+            protocol, head = self.protocol, self.head
+            # Read before `turn`: what a relieved leader finds for an old turn must not be kept for a new one.
+            found = protocol.found
+            known = found.get(head)
+            if known is None:
+                site = protocol.site
+                if isinstance(site, VirtualHosts):
+                    site = site.choose(head)
+                try:
+                    responder = site.find(head, protocol.turn)
+                except RequestRefused as refusal:
+                    responder = RefusalResponder(refusal)
+                found[head] = site, responder
+            else:
+                site, responder = known
+            self.site = site
+            self.responder = responder
+            self.route = f"{site.host} {head.route}" if site.host else head.route
+        return responder.runs_inline
+
+    @property
+    def route_group(self) -> str:
+        """As `route`, with the first two segments of the path only."""
+        host = self.site.host
+        return f"{host} {self.head.route_group}" if host else self.head.route_group
+
+    def describe(self) -> str:
+        """Method and target, which hold no white space and no control character."""
+        return self.head.route
+
+    def close(self) -> None:
+        """Closes the file of its content."""
+        if self.content is not None:
+            self.content.close()
+
+
+class HTTPProtocol:
+    """What all connections of one server share: limits, remembered heads, the second's stamp, and the site."""
+
+    def __init__(
+        self,
+        site: Site | VirtualHosts,
+        limits: Limits | None = None,
+        *,
+        software: str = "tpserver",
+        access_log: AccessLog | None = None,
+        spool: Spool | None = None,
+        arriving: tuple[str, ...] = (),
+    ) -> None:
+        """`arriving`: beginnings of paths whose contents the application reads while they arrive."""
+        self.site = site
+        self.limits = limits or Limits()
+        self.memory = Memory()
+        self.access_log = access_log
+        self.spool = spool or Spool(_SPOOL_LIMIT)
+        self.response_counts = ResponseCounts([])
+        self.arrives = partial(_begins, arriving) if arriving else None
+        self.draining = False  # every response is the last on its connection; set by the engine
+        self.turn = 0
+        # The sites and responders of the heads that came in this turn of the leader, so that one stat serves them all.
+        self.found: dict[Head, tuple[Site, Responder]] = {}
+        self._software = software
+        self._second = -1
+        self.stamp = b""
+        self.begin_turn()
+
+    def begin_turn(self) -> None:
+        """The leader: a new turn begins, perhaps a new second."""
+        self.turn += 1
+        self.found = {}  # not cleared: a relieved leader may still write to the one before
+        second = int(time.time())
+        if second != self._second:
+            self._second = second
+            self.stamp = stamp(format_date(second), self._software)
+
+    def end(self) -> None:
+        """The server has stopped: drops what was kept for one turn."""
+        self.found = {}
+
+    def receiver(self, client_address: Address = ("", 0)) -> Receiver:
+        """For a new connection."""
+        return Receiver(self, client_address)
+
+    def overload(self, request: Request, retry_after: int) -> bytes:
+        """503 for a request that finds the queue full. The connection stays open unless the server drains."""
+        assert isinstance(request, HTTPRequest)
+        head = request.head
+        # A content that is still on its way would be taken for the next request.
+        keep_alive = head.keep_alive and not request.content_arriving and not self.draining
+        if not keep_alive:
+            request.connection.keep_alive = False
+        data = pages.response(
+            503,
+            "The server is busy. Try again in a moment.",
+            stamp=self.stamp,
+            html=accepts_html(head.fields.get("HTTP_ACCEPT")),
+            head_only=head.method == "HEAD",
+            protocol=head.protocol,
+            keep_alive=keep_alive,
+            fields=(("Retry-After", str(retry_after)),),
+        )
+        self.record(request.connection.client_address, head, 503, pages.content_length(data))
+        return data
+
+    def too_many_connections(self, client_address: Address) -> bytes:
+        """503 for a connection beyond the limit, whatever it was going to ask."""
+        data = pages.response(
+            503,
+            "The server has as many connections as it takes. Try again in a moment.",
+            stamp=self.stamp,
+            fields=(("Retry-After", "1"),),
+        )
+        self.record(client_address, None, 503, pages.content_length(data))
+        return data
+
+    def record(self, client_address: Address, head: Head | None, status: int, length: int) -> None:
+        """Counts and logs one response with `length` bytes of content. Any thread."""
+        counts = self.response_counts.own
+        counts.statuses[status] = counts.statuses.get(status, 0) + 1
+        counts.bytes += length
+        if self.access_log is not None:
+            self.access_log.append(Record(time.time(), client_address, head, status, length))
+
+
+class Receiver(MessageReader[HTTPRequest]):
+    """One connection's side of HTTP. Only the thread that owns the connection calls."""
+
+    __slots__ = ("_client_address", "_protocol")
+
+    def __init__(self, protocol: HTTPProtocol, client_address: Address) -> None:
+        new_request = partial(HTTPRequest, protocol, _remote(client_address))
+        super().__init__(protocol.limits, protocol.memory, protocol.spool.new_content, new_request, protocol.arrives)
+        self._protocol = protocol
+        self._client_address = client_address
+
+    def receive(self, data: bytes) -> Outcome:
+        """Bytes in; a request, an interim response, a refusal, or None. Never raises `RequestRefused`."""
+        if self._head is None and not self._buffer:
+            # `read_message` does the same; here it saves a call for the heads that come again and again.
+            head = self._memory.heads.get(data)
+            if head is not None:
+                self._blank_seen = False
+                return self._new_message(head, None)
+        try:
+            return self.read_message(data)
+        except RequestRefused as refusal:
+            return self._refuse(refusal, data)
+        except OSError as error:
+            _log.error("cannot store the content of a request: %s", error)
+            return self._refuse(RequestRefused(503, "The server has no room for this content now.", close=True), data)
+
+    def expire(self) -> bytes:
+        """408 in the middle of a request; nothing where none has begun (RFC 9110 section 15.5.9)."""
+        if self.part == "nothing":
+            return b""
+        return self._refuse(RequestRefused(408, "The request has not come in time.", close=True)).data
+
+    def _refuse(self, refusal: RequestRefused, data: bytes = b"") -> Refusal:
+        """`data` came last. What begins as a HEAD request is answered as one, however it goes on.
+
+        The response is counted and logged here, for there is no request that could be.
+        """
+        head = self._head
+        begins = (self._buffer or data)[:5] if head is None else head.method.encode() + b" "
+        self.close()
+        response = pages.response(
+            refusal.status,
+            refusal.detail,
+            stamp=self._protocol.stamp,
+            html=accepts_html(refusal.accept),
+            head_only=refusal.head_only or begins == b"HEAD ",
+            fields=refusal.fields,
+        )
+        self._protocol.record(self._client_address, None, refusal.status, pages.content_length(response))
+        return Refusal(refusal.status, response)
+
+
+def _remote(client_address: Address) -> tuple[str, str]:
+    """A socket's address -> REMOTE_ADDR and REMOTE_PORT; a unix socket has none."""
+    if isinstance(client_address, tuple):
+        return client_address[0], str(client_address[1])
+    return "", ""
+
+
+def _begins(prefixes: tuple[str, ...], head: Head) -> bool:
+    return head.path.startswith(prefixes)
