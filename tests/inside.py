@@ -9,13 +9,13 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from tpserver.engine.placement import Placement
-from tpserver.engine.routes import Route
-from tpserver.engine.timing import Timing
-
 from tests.client import PATIENCE
-from tpserver.engine import admission, connection, crowds, leader, polling, routes, table
+from tpserver.engine import address_limit, admission, connections, costs, dispatch, polling, states
 from tpserver.engine import server as engine
+from tpserver.engine.admission import Admission
+from tpserver.engine.costs import Kind
+from tpserver.engine.pace import Timing
+from tpserver.system.clock import clock
 
 if TYPE_CHECKING:
     import pytest
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from tpserver import Server
     from tpserver.engine.connection import Connection
 
-DEADLINE_INTERVAL = table.SWEEP  # seconds: deadlines are checked no more often
-LINGER = table._LINGER  # seconds: how long a refused client may take to close its side
+DEADLINE_INTERVAL = connections.SWEEP  # seconds: deadlines are checked no more often
+LINGER = states.LINGER  # seconds: how long a refused client may take to close its side
 
 # -- requests
 
@@ -51,41 +51,44 @@ def threads(server: Server) -> int:
 
 def pool_threads(server: Server) -> int:
     """How many threads the pool has."""
-    return server._pool.size
+    return len(server.pool._threads)
 
 
 def run_in_pool(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every request of the application goes to the pool, as one does that computes for long."""
-    computing = Route()
-    computing.computing = 1.0
-    monkeypatch.setattr(Placement, "route", lambda *_: computing)
+    """Every request of the application goes to the pool, in servers that are made from now on."""
+
+    def make(*given: Any, **more: Any) -> Admission:
+        return Admission(*given, **{**more, "in_place": False})
+
+    monkeypatch.setattr(engine, "Admission", make)
 
 
 def take_short_waits_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
     """A request that waits at all is known to wait, although it does not take long."""
-    monkeypatch.setattr(routes, "BRIEF", 0.0)
+    monkeypatch.setattr(costs, "BRIEF", 0.0)
 
 
 def computes(server: Server) -> bool:
     """Whether the server knows a route that computes."""
-    return any(route.computes for route in server.placement.wide.values())
+    records = [*server.costs.groups.copy().values(), *server.costs.routes.copy().values()]
+    return any(one.kind(0.0, 1) is Kind.COMPUTING for one in records)
 
 
 def take_interpreter_for_busy(monkeypatch: pytest.MonkeyPatch) -> None:
     """How busy the interpreter is does not depend on what else this machine does."""
-    monkeypatch.setattr(admission, "_WINDOW", 1e9)
-    monkeypatch.setattr(admission, "SHARE", 1e9)
+    monkeypatch.setattr(Admission, "share_interpreter", lambda *_: None)
+    monkeypatch.setattr(admission, "_ALONE", 1e9)
+    monkeypatch.setattr(costs, "_FIRST_TRIAL", 1e9)
 
 
-def keep_thread_for_quick_ones(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
-    """A thread is kept for quick requests for so long after the last one."""
-    for module in (admission, engine):
-        monkeypatch.setattr(module, "KEPT_FOR", seconds)
+def keep_thread_for_brief_ones(server: Server) -> None:
+    """As if a brief request had come just now, and will come again and again."""
+    server.admission._brief_at = clock.perf_counter() + 1e6
 
 
-def forget_quick_ones(server: Server) -> None:
-    """As if the last quick request had come a minute ago."""
-    server.admission.quick_until = 0.0
+def set_queue_timeout(server: Server, seconds: float) -> None:
+    """How long a request may wait for a thread, from now on."""
+    server._dispatch._queue_timeout = seconds
 
 
 def set_mean_time(server: Server, seconds: float) -> None:
@@ -95,44 +98,40 @@ def set_mean_time(server: Server, seconds: float) -> None:
 
 def notice_leavers_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether the client of a request that waits has left is asked however short it has waited."""
-    monkeypatch.setattr(engine, "LEFT_AFTER", 0.0)
+    monkeypatch.setattr(dispatch, "LEFT_AFTER", 0.0)
 
 
 def around_end_of_request(
     monkeypatch: pytest.MonkeyPatch, server: Server, around: Callable[[Callable[[], object]], object]
 ) -> None:
     """`around` is called where a thread counts its request out, with the function that does it."""
-    leave = server.admission.leave
-    monkeypatch.setattr(server.admission, "leave", lambda *given, **more: around(lambda: leave(*given, **more)))
+    release = server.admission.release
+    monkeypatch.setattr(server.admission, "release", lambda *given, **more: around(lambda: release(*given, **more)))
 
 
 def wait_for_end(server: Server, seconds: float) -> None:
-    """Until the server is down, but not longer than this."""
-    server._down.wait(seconds)
+    """Until the server has stopped, but not longer than this."""
+    if server._stopped.acquire(timeout=seconds):
+        server._stopped.release()
 
 
-def before_submitting(monkeypatch: pytest.MonkeyPatch, server: Server, first: Callable[[], None]) -> None:
-    """`first` is called each time when work is about to go to the pool."""
-    submit = server._submit
+def before_promoting(monkeypatch: pytest.MonkeyPatch, server: Server, first: Callable[[], None]) -> None:
+    """`first` is called each time when a thread is about to be told to lead."""
+    lead = engine.Bench.lead
 
-    def submit_later(*given: Any) -> Any:
+    def lead_later(bench: Any, term: int) -> Any:
         first()
-        return submit(*given)
+        return lead(bench, term)
 
-    monkeypatch.setattr(server, "_submit", submit_later)
+    monkeypatch.setattr(engine.Bench, "lead", lead_later)
 
 
 # -- slow requests
 
 
-def slow_is_checked(server: Server) -> bool:
-    """Whether the server knows when it will next look for slow requests."""
-    return server.watcher._next_look > 0
-
-
 def check_slow(server: Server, now: float) -> None:
     """Looks for slow requests as if it were `now`."""
-    server.running.look(now)
+    server.slow_log.check(now)
 
 
 # -- the watcher and the leader
@@ -149,7 +148,7 @@ def in_the_watcher(monkeypatch: pytest.MonkeyPatch, server: Server, place: str, 
 
 
 def wake_leader(server: Server) -> None:
-    server.leader.wake()
+    server.connections.mailbox.wake()
 
 
 def leader_turns(server: Server) -> int:
@@ -159,7 +158,7 @@ def leader_turns(server: Server) -> int:
 
 def term(server: Server) -> int:
     """The number of the leader that leads."""
-    return server.leadership.number
+    return server.leadership.term
 
 
 def leads(server: Server) -> bool:
@@ -171,22 +170,27 @@ def leads(server: Server) -> bool:
 
 
 def open_connections(server: Server) -> int:
-    return server.leader.open
+    """How many there are."""
+    return len(server.connections.by_fd)
+
+
+def _all_connections(server: Server) -> list[Connection]:
+    return list(server.connections.by_fd.copy().values())
 
 
 def any_detached(server: Server) -> bool:
     """Whether a connection is with a thread, and not with the leader."""
-    return any(one.away for one in list(server.leader.table.connections.values()))
+    return any(one.detached for one in _all_connections(server))
 
 
 def unsent(server: Server) -> list[int]:
     """The bytes that wait for slow readers, of each connection that has such."""
-    return [one.outbox.size for one in server.connections() if one.outbox]
+    return [one.outbox.size for one in _all_connections(server) if one.outbox]
 
 
 def lagging(server: Server) -> list[Connection]:
     """The connections whose stream the leader sends while its producer goes on."""
-    return [one for one in server.connections() if one.lent]
+    return [one for one in _all_connections(server) if one.detached and one.outbox is not None and one.outbox.watched]
 
 
 def broken(one: Connection) -> bool:
@@ -194,27 +198,22 @@ def broken(one: Connection) -> bool:
     return one.broken
 
 
-def take_all_clients_for_lagging(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every client lags that does not take all at once: no producer waits for one, however fast the machine is."""
-    monkeypatch.setattr(connection, "_LAG", 0)
-
-
 def replace_addresses(monkeypatch: pytest.MonkeyPatch, address: Callable[[int], str]) -> None:
     """Clients are counted by an address that is made of their port."""
-    monkeypatch.setattr(crowds, "_address", lambda one: address(one.client_address[1]))
+    monkeypatch.setattr(address_limit.AddressLimit, "counted", lambda _, client_address: address(client_address[1]))
 
 
 def descriptors(server: Server, what: str) -> list[int]:
     """The descriptors of a server, seen from a request that it runs."""
-    connections = list(server.leader.table.connections.values())
-    attended = server.leadership.attending
-    polled: Any = server.leader.table
+    every = _all_connections(server)
+    attended = server.leadership.current
+    poller: Any = server.connections.poller
     return {
-        "own": lambda: [next(one.fd for one in connections if one.away or one is attended)],
-        "others": lambda: [one.fd for one in connections if one is not attended],
+        "own": lambda: [next(one.fd for one in every if one.detached or one is attended)],
+        "others": lambda: [one.fd for one in every if one is not attended],
         "listener": lambda: [server.socket.fileno()],
-        "poller": lambda: [polled.poller._epoll.fileno()],
-        "wakeup": lambda: [polled.wakeup._receiving.fileno(), polled.wakeup._sending.fileno()],
+        "poller": lambda: [poller._epoll.fileno()],
+        "wakeup": lambda: list(server.connections.mailbox.fds),
     }[what]()
 
 
@@ -223,13 +222,16 @@ def descriptors(server: Server, what: str) -> list[int]:
 
 def replace_clock(monkeypatch: pytest.MonkeyPatch, now: Callable[[], float]) -> None:
     """The server measures its deadlines by another clock."""
-    monkeypatch.setattr(leader, "monotonic", now)
-    monkeypatch.setattr(connection, "monotonic", now)
+    monkeypatch.setattr(clock, "monotonic", now)
 
 
 def check_deadlines_soon(server: Server) -> None:
     """The leader checks all deadlines in its next turn."""
-    server.leader.sweep_soon()
+    server.connections.mailbox.post(_check_deadlines, server)
+
+
+def _check_deadlines(server: Server) -> None:
+    server.connections.next_sweep = 0.0
 
 
 def replace_grace(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
@@ -249,7 +251,7 @@ def new_poller() -> Any:
 
 def use_poller(monkeypatch: pytest.MonkeyPatch, kind: Callable[[], Any]) -> None:
     """Servers that are made from now on poll with this kind."""
-    monkeypatch.setattr(table, "new_poller", kind)
+    monkeypatch.setattr(connections, "new_poller", kind)
 
 
 class HeldPoller:
@@ -259,18 +261,20 @@ class HeldPoller:
     """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, server: Server) -> None:
-        leader: Any = server.leader
-        self._poller = leader.table.poller
+        held: Any = server.connections
+        self._poller = held.poller
         self._held, self._drains = threading.Event(), threading.Event()
-        sweep_soon = leader.sweep_soon
+        begin_drain = held.begin_drain
+        post = held.mailbox.post
 
-        def told_of_the_drain() -> None:
-            sweep_soon()
-            self._drains.set()
+        def told(action: Any, argument: Any, **more: Any) -> None:
+            post(action, argument, **more)
+            if action == begin_drain:
+                self._drains.set()
 
-        monkeypatch.setattr(leader, "sweep_soon", told_of_the_drain)
-        leader.table.poller = self
-        leader.wake()
+        monkeypatch.setattr(held.mailbox, "post", told)
+        held.poller = self
+        held.mailbox.wake()
         assert self._held.wait(PATIENCE)
 
     def poll(self, timeout: float) -> Any:

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import functools
+import re
 import time
 from functools import partial
 from typing import BinaryIO, Final
@@ -88,9 +90,10 @@ class HTTPRequest(Request):
 
     @property
     def route_group(self) -> str:
-        """As `route`, with the first two segments of the path only."""
-        host = self.site.host
-        return f"{host} {self.head.route_group}" if host else self.head.route_group
+        """As `route`, without the query and with a star for each segment of the path that may be an id."""
+        host, head = self.site.host, self.head
+        group = _route_group(head.method, head.path[:_LONGEST_GROUP])
+        return f"{host} {group}" if host else group
 
     def describe(self) -> str:
         """Method and target, which hold no white space and no control character."""
@@ -248,6 +251,23 @@ def _remote(client_address: Address) -> tuple[str, str]:
     if isinstance(client_address, tuple):
         return client_address[0], str(client_address[1])
     return "", ""
+
+
+# How much of a path tells its group, in characters.
+_LONGEST_GROUP: Final = 200
+_ID: Final = re.compile(r"/[^/]*[0-9][^/]*")
+
+
+@functools.lru_cache(maxsize=1024)
+def _route_group(method: str, path: str) -> str:
+    """The method, and the path with a star for each segment that holds a digit, and for the last of several.
+
+    >>> _route_group("GET", "/report"), _route_group("GET", "/report/march"), _route_group("GET", "/user/7/posts/all")
+    ('GET /report', 'GET /report/*', 'GET /user/*/posts/*')
+    """
+    path = _ID.sub("/*", path)
+    beginning, _, last = path.rpartition("/")
+    return f"{method} {beginning}/*" if beginning and last else f"{method} {path}"
 
 
 def _begins(prefixes: tuple[str, ...], head: Head) -> bool:

@@ -36,7 +36,6 @@ SCANNERS = [
 
 def test_358_and_365_threads_survive_scanners(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """There a worker thread died of each TLS hello on a plain port, until none was left."""
-    inside.keep_thread_for_quick_ones(monkeypatch, 0.0)  # a scanner's reserve none
     barrier = threading.Barrier(THREADS)
 
     def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:

@@ -31,7 +31,7 @@ def test_the_server_goes_on_and_says_so(start: Start, monkeypatch: pytest.Monkey
         assert raised.wait(PATIENCE)
         assert exchange(running, b"GET / HTTP/1.1\r\nHost: h\r\n\r\n").startswith(b"HTTP/1.1 404 ")
     running.stop()
-    assert log.text.count("tpserver has a fault in its watcher, which goes on") == 2
+    assert log.text.count("internal error in the watcher; it goes on") == 2
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
@@ -70,7 +70,7 @@ def test_one_that_raises_while_another_leader_is_made_does_not_leave_the_server_
                 promoted.set()
                 signal.raise_signal(signal.SIGINT)
 
-        inside.before_submitting(monkeypatch, server, interrupt_once)
+        inside.before_promoting(monkeypatch, server, interrupt_once)
         running = Running(server, threading.current_thread())
         answers = []
 

@@ -181,9 +181,9 @@ def known_as_slow(start, gates, hold, monkeypatch):
     return running
 
 
-def test_slow_requests_leave_a_thread_to_quick_ones(known_as_slow, gates, hold, line_up, monkeypatch):
-    inside.keep_thread_for_quick_ones(monkeypatch, 1000)
+def test_slow_requests_leave_a_thread_to_brief_ones_and_quick_ones_need_none(known_as_slow, gates, hold, line_up):
     running = known_as_slow
+    inside.keep_thread_for_brief_ones(running.server)
     with Client(running) as quick:
         assert quick.ask("/quick").status == 200
         first, second = hold(running, "slow/a") + line_up(running, "slow/b")
@@ -196,6 +196,5 @@ def test_slow_requests_leave_a_thread_to_quick_ones(known_as_slow, gates, hold, 
         assert first.response().status == second.response().status == 200
 
 
-def test_a_slow_request_gets_the_thread_that_no_quick_one_has_used_for_a_while(known_as_slow, hold):
-    inside.forget_quick_ones(known_as_slow.server)
+def test_slow_requests_get_all_threads_where_no_brief_one_comes(known_as_slow, hold):
     hold(known_as_slow, "slow/a", "slow/b")  # the second arrives while the first goes on

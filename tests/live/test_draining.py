@@ -220,7 +220,7 @@ def test_who_has_waited_too_long_is_told_that_its_connection_ends(start, gates):
         client.send(request("/late"))
         until_waiting(running, 1)
         stop(running)
-        running.server.queue_timeout = 1e-9  # has been over for long
+        inside.set_queue_timeout(running.server, 1e-9)  # has been over for long
         assert last_of(client).status == 503
         gates.open("first")
         assert first.response().status == 200

@@ -36,7 +36,6 @@ def test_it_is_logged_with_its_stack_once_and_again_at_its_end(start, log):
     with Client(running) as client:
         client.send(request("/report?year=1999", method="DELETE"))
         until(running, lambda: told(log))
-        until(running, lambda: inside.slow_is_checked(running.server))
         gate.set()
         assert client.response().content == b"done"
         until(running, lambda: ended(log))

@@ -154,8 +154,8 @@ def test_what_an_address_costs_on_one_host_is_not_counted_for_another(place: Pat
     requests = [HTTPRequest(protocol, ("", ""), head) for head in heads]
     assert not any(request.runs_inline for request in requests)
     one, two, other = [(request.route, request.route_group) for request in requests]
-    assert one == two == ("*.a.example GET /x/y/z?q", "*.a.example GET /x/y")
-    assert other == ("b.example GET /x/y/z?q", "b.example GET /x/y")
+    assert one == two == ("*.a.example GET /x/y/z?q", "*.a.example GET /x/y/*")
+    assert other == ("b.example GET /x/y/z?q", "b.example GET /x/y/*")
 
 
 def test_options_of_files_are_for_every_host(place: Path, start: Start) -> None:

@@ -93,6 +93,7 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
         self.timing = timing or Timing()
         self.life = Life.NEW
         self.broken: EngineBroken | None = None  # why it has stopped, if that was not asked for
+        self._raised: BaseException | None = None  # what is to end the program, after the drain
         self.handled = 0  # requests, so far
         self.refused = Counters()
         self.ended = Counters()  # connections that ended without an answer
@@ -106,6 +107,7 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
         self.leadership = Leadership()
         self.slow_log = SlowLog(self.tasks, slow_request)
         self.switch_interval = SwitchInterval(self.tasks)
+        self.watcher = Watcher(self.leadership, self._relieve, lambda: self.leader.turns)
         self._queue_timeout = queue_timeout
         self._stop_requests = 0
         self._stopped = threading.Lock()  # held while it serves; for `shutdown` to wait for
@@ -206,7 +208,6 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
         library's conditions bear that. So it does nothing but take a lock. What is an `Exception` is logged; what is
         not (KeyboardInterrupt, SystemExit) begins a shutdown, and is raised after it.
         """
-        raised: BaseException | None = None
         ended = False
         while not ended:
             try:
@@ -215,18 +216,16 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
             except Exception:  # noqa: BLE001 - a fault of a handler does not end the server
                 _log.exception("a signal handler has raised; the server goes on")
             except BaseException as error:  # noqa: BLE001 - raised below
-                raised = error
+                self._raised = error
                 self.begin_shutdown()
+        raised, self._raised = self._raised or self.broken, None
         if raised is not None:
             raise raised
-        if self.broken is not None:
-            raise self.broken
 
     def _build(self) -> None:
         """What lives as long as one `serve_forever`."""
         self.pool = Pool(self.admission.threads)
         self._bench = Bench(_MOST_LEADERS, self._run_leader)
-        self.watcher = Watcher(self.leadership, self._relieve, lambda: self.leader.turns)
         self.connections = Connections(
             self.protocol,
             self,
@@ -297,7 +296,10 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
     def _watch_life(self, enough: Callable[[], bool]) -> None:
         """The watcher: from SERVING to STOPPED."""
         try:
-            self.watcher.watch(lambda: self._stop_requests > 0 or enough())
+            try:
+                self.watcher.watch(lambda: self._stop_requests > 0 or enough())
+            except BaseException as error:  # noqa: BLE001 - `service_actions` wants the program to end
+                self._raised = error
             self._drain()
         finally:
             self._end()

@@ -52,12 +52,12 @@ class Watcher:
         self._bell.put(None)
 
     def watch(self, enough: Callable[[], bool]) -> None:
-        """Watches until `enough`. Raises nothing: there may be no memory, at any point."""
+        """Watches until `enough`. Raises what is no `Exception`; all others are logged: memory may run out anywhere."""
         while True:
             try:
                 self._watch(enough)
                 return
-            except BaseException:  # noqa: BLE001 - as said
+            except Exception:
                 self.sleeps = False
                 _log.exception(_FAULT)
 

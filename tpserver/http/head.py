@@ -70,11 +70,6 @@ class Head:
         self.prepared: tuple[object, dict[str, object] | None] = (None, None)
         self.route = method + " " + target
 
-    @property
-    def route_group(self) -> str:
-        """The method and the first two segments of the path: what requests have in common that may cost alike."""
-        return self.method + " " + "/".join(self.path.split("/", 3)[:3])
-
 
 def head_end(buffer: bytes | bytearray, scanned: int, max_head: int) -> int:
     """Where the head at the start of `buffer` ends: the index after its empty line, or -1 when more is needed.
