@@ -26,7 +26,10 @@ Receive = Callable[[socket.socket], bytes]
 Send = Callable[[socket.socket, bytes], int]
 
 _AGAIN: Final = frozenset({EAGAIN, EWOULDBLOCK, EINTR})
-_NO_SIGNAL: Final = getattr(socket, "MSG_NOSIGNAL", 0)
+# The interpreter stands still during the call, so that it must not block: not even on a descriptor that other code has
+# closed, and that leads to a blocking socket by now.
+_DONT_WAIT: Final = getattr(socket, "MSG_DONTWAIT", 0)
+_SEND_FLAGS: Final = _DONT_WAIT | getattr(socket, "MSG_NOSIGNAL", 0)
 
 
 def receive(sock: socket.socket) -> bytes:
@@ -63,7 +66,7 @@ def _holding_calls() -> tuple[Receive, Send]:
         except IndexError:
             buffer = ctypes.create_string_buffer(RECEIVE)
             view = memoryview(buffer)
-        count: int = c_recv(sock.fileno(), buffer, RECEIVE, 0)
+        count: int = c_recv(sock.fileno(), buffer, RECEIVE, _DONT_WAIT)
         data = view[:count].tobytes() if count > 0 else b""
         spare.append((buffer, view))
         if count < 0:
@@ -71,7 +74,7 @@ def _holding_calls() -> tuple[Receive, Send]:
         return data
 
     def c_sending(sock: socket.socket, data: bytes) -> int:
-        count: int = c_send(sock.fileno(), data, len(data), _NO_SIGNAL)
+        count: int = c_send(sock.fileno(), data, len(data), _SEND_FLAGS)
         if count < 0:
             raise _error(get_errno())
         return count
