@@ -13,7 +13,7 @@ from running import Running, read_response
 from tpserver.files.folder import Folder
 from tpserver.handler import HTTPProtocol, Receiver
 from tpserver.logs.access_log import AccessLog
-from tpserver.sheets import OFTEN, Answer, Sheet
+from tpserver.sheets import Answer
 from tpserver.site.site import Site
 
 GET = b"GET /file.txt HTTP/1.1\r\nHost: h\r\n\r\n"
@@ -116,25 +116,3 @@ def test_a_server_that_has_stopped_keeps_no_answer(start: Any, root: Path) -> No
     running.stop()
     protocol = running.server.protocol
     assert (protocol.found, protocol.ready, protocol.sheets._counted) == ({}, {}, {})
-
-
-@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="this system has no files without a name")
-def test_what_is_asked_for_often_is_sent_from_a_sheet(start: Any, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    content = os.urandom(10 * 1024)
-    (root / "file.txt").write_bytes(content)
-    os.utime(root / "file.txt", (1e9, 1e9))
-    sent = []
-    really = Sheet.send
-
-    def send(self: Sheet, sock: Any, data: bytes) -> int:
-        sent.append(data)
-        return really(self, sock, data)
-
-    monkeypatch.setattr(Sheet, "send", send)
-    running: Running = start(root=str(root))
-    with running.connect() as client, client.makefile("rb") as stream:
-        for _ in range(10 * OFTEN):
-            client.sendall(GET)
-            assert read_response(stream)[2] == content
-    assert sent
-    assert all(data.endswith(content) for data in sent)

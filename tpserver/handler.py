@@ -149,7 +149,7 @@ class HTTPProtocol:
         # A content that is still on its way would be taken for the next request.
         keep_alive = head.keep_alive and not request.arrives_yet and not self.draining
         if not keep_alive:
-            request.connection.keep = False
+            request.connection.keep_alive = False
         data = pages.response(
             503,
             "The server is busy. Try again in a moment.",
@@ -317,7 +317,7 @@ class HTTPRequestHandler(socketserver.StreamRequestHandler):
     def finish(self) -> None:
         request = self.request
         if not self._keep_alive:
-            self.connection.keep = False
+            self.connection.keep_alive = False
         if request.content is not None:
             request.close()
         self.protocol.record(self.client_address, request.head, self.status, self.length)

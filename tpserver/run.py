@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from tpserver.config import Config
 from tpserver.engine import server as engine
-from tpserver.engine.timing import Timing
+from tpserver.engine.pace import Timing
 from tpserver.errors import StartError, UsageError
 from tpserver.files.background import BackgroundCoder
 from tpserver.files.codings import quick_coders

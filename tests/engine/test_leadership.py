@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 from line_server import Gate, LineServer, serving
 
-from tpserver.engine import table
+from tpserver.engine import connections
 from tpserver.engine.leadership import Leadership
 from tpserver.engine.polling import SelectorPoller
 from tpserver.engine.watcher import Watcher
@@ -16,7 +16,7 @@ from tpserver.engine.watcher import Watcher
 
 def attending(leadership):
     """The leader begins to attend to a connection."""
-    connection = SimpleNamespace(away=False)
+    connection = SimpleNamespace(detached=False)
     leadership.mark += 1
     leadership.attending = connection
     return connection
@@ -28,7 +28,7 @@ def test_only_a_leader_that_attends_can_be_relieved():
     assert leadership.relieve(leadership.mark) is None
     connection = attending(leadership)
     assert leadership.relieve(leadership.mark) == 2
-    assert connection.away  # it is the old leader's until that one gives it back
+    assert connection.detached  # it is the old leader's until that one gives it back
     assert leadership.attending is None
 
 
@@ -46,7 +46,7 @@ def test_a_leader_that_has_gone_on_meanwhile_is_not_relieved():
     seen = leadership.mark
     connection = attending(leadership)
     assert leadership.relieve(seen) is None
-    assert (leadership.number, connection.away) == (1, False)
+    assert (leadership.number, connection.detached) == (1, False)
 
 
 def test_a_new_appointment_ends_the_old_one():
@@ -54,7 +54,7 @@ def test_a_new_appointment_ends_the_old_one():
     assert [leadership.appoint() for _ in range(3)] == [1, 2, 3]
     connection = attending(leadership)
     assert leadership.appoint() == 4
-    assert (leadership.attending, connection.away) == (None, False)
+    assert (leadership.attending, connection.detached) == (None, False)
 
 
 def test_of_many_who_would_relieve_it_one_succeeds():
@@ -158,7 +158,7 @@ class WatchedServer(LineServer):
 
 def test_a_leader_has_counted_its_turn_before_it_looks_whether_the_watcher_sleeps(monkeypatch):
     """Else a watcher that goes to sleep in between sleeps through a request that hangs."""
-    monkeypatch.setattr(table, "new_poller", CountingPoller)
+    monkeypatch.setattr(connections, "new_poller", CountingPoller)
     with serving(WatchedServer()) as running, running.client() as client:
         for number in range(20):
             assert client.ask(b"%d" % number) == (b"%d" % number)[::-1]

@@ -7,9 +7,9 @@ import logging
 import pytest
 from line_server import LONGEST, Gate, LineServer, serving
 
-from tpserver.engine import admission, server, table
+from tpserver.engine import admission, connections, server
+from tpserver.engine.pace import Timing
 from tpserver.engine.polling import SelectorPoller
-from tpserver.engine.timing import Timing
 
 
 @pytest.fixture
@@ -124,7 +124,7 @@ class StumblingPoller(SelectorPoller):
 
 
 def test_a_fault_of_the_leader_makes_another_one_lead(monkeypatch, log):
-    monkeypatch.setattr(table, "new_poller", StumblingPoller)
+    monkeypatch.setattr(connections, "new_poller", StumblingPoller)
     with serving(LineServer()) as running, running.client() as client:
         assert client.ask(b"line") == b"enil"
     assert [record.levelno for record in log.records if record.exc_info] == [logging.ERROR]

@@ -7,8 +7,8 @@ import threading
 import pytest
 from line_server import LineServer, serving
 
+from tpserver.engine import connections
 from tpserver.engine import leader as leader_module
-from tpserver.engine import table
 from tpserver.engine.polling import SelectorPoller, new_poller
 
 CLIENTS = 16
@@ -55,7 +55,7 @@ def guarded(request, monkeypatch):
         guarded.server = leader._server
         lead(leader, number)
 
-    monkeypatch.setattr(table, "new_poller", lambda: guarded)
+    monkeypatch.setattr(connections, "new_poller", lambda: guarded)
     monkeypatch.setattr(leader_module.Leader, "lead", lead_by_number)
     return guarded
 
@@ -132,8 +132,8 @@ def test_every_answer_is_right_and_nothing_is_left_over(guarded):
         running.until_left(0)
         assert running.server.leadership.number > first, "nobody was relieved: the test tests nothing"
         leader = running.server.leader
-        assert not any(connection.away for connection in leader.table.connections.values())
-        assert (len(leader.table.ready), len(leader._returned)) == (0, 0)
+        assert not any(connection.detached for connection in leader.table.by_fd.values())
+        assert (len(leader.table.ready), bool(leader.table.mailbox)) == (0, False)
     assert guarded.intruders == []
     expected = sum(
         not line.startswith(b"own") for which in range(CLIENTS) for lines in lines_of(which) for line in lines

@@ -11,11 +11,10 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from time import monotonic
 
 import pytest
 
-from tests.console import PATIENCE, Console, python
+from tests.console import Console, python
 from tests.failures.limited import posix
 
 # /close/WHAT closes what the server has open; the server itself is asked for the numbers.
@@ -30,11 +29,11 @@ logging.basicConfig(stream=sys.stderr, level="INFO", format="%(levelname)s %(mes
 def numbers(what):
     leader = server.leader
     return {
-        "own": lambda: [next(c.fd for c in leader.table.connections.values() if c.away or c is attending())],
-        "others": lambda: [c.fd for c in leader.table.connections.values() if c is not attending()],
+        "own": lambda: [next(c.fd for c in leader.table.by_fd.values() if c.detached or c is attending())],
+        "others": lambda: [c.fd for c in leader.table.by_fd.values() if c is not attending()],
         "listener": lambda: [server.socket.fileno()],
         "poller": lambda: [leader.table.poller._epoll.fileno()],
-        "wakeup": lambda: [leader.table.wakeup._receiving.fileno(), leader.table.wakeup._sending.fileno()],
+        "wakeup": lambda: leader.table.mailbox.fds,
         "all": lambda: range(3, 200),
     }[what]()
 
@@ -78,16 +77,6 @@ def close(console: Console, what: str) -> None:
             pass
 
 
-def connected_again(console: Console) -> socket.socket:
-    """A connection, as soon as one is to be had: the server looks after its listening socket once a second."""
-    end = monotonic() + PATIENCE
-    while True:
-        try:
-            return console.connect()
-        except ConnectionRefusedError:
-            assert monotonic() < end
-
-
 def ask(sock: socket.socket) -> bytes:
     sock.sendall(b"GET /x HTTP/1.1\r\nHost: h\r\n\r\n")
     return sock.recv(65536)
@@ -126,33 +115,18 @@ def test_the_connection_of_another_client(tmp_path: Path) -> None:
         check_log(console)
 
 
-def test_the_sockets_that_wake_the_leader(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "what",
+    [
+        "listener",
+        "wakeup",
+        pytest.param("poller", marks=pytest.mark.skipif(not hasattr(select, "epoll"), reason="it has no descriptor")),
+        "all",  # `os.closerange(3, 200)`, as a daemon does that thinks it has just been born
+    ],
+)
+def test_what_the_server_cannot_do_without_ends_it(tmp_path: Path, what: str) -> None:
     with serving(tmp_path) as console:
-        close(console, "wakeup")
-        check_others_are_served(console)
-        check_log(console)
-
-
-def test_the_listening_socket(tmp_path: Path) -> None:
-    with serving(tmp_path) as console:
-        close(console, "listener")
-        with connected_again(console) as client:
-            assert ask(client).endswith(b"/x")
-        assert "listen" in console.stop().stderr
-
-
-@pytest.mark.skipif(not hasattr(select, "epoll"), reason="the poller has a descriptor on Linux only")
-def test_what_polls(tmp_path: Path) -> None:
-    with serving(tmp_path) as console:
-        close(console, "poller")
-        check_others_are_served(console)
-        check_log(console)
-
-
-def test_everything_there_is(tmp_path: Path) -> None:
-    """`os.closerange(3, 200)`, as a daemon does that thinks it has just been born."""
-    with serving(tmp_path) as console:
-        close(console, "all")
-        connected_again(console).close()
-        check_others_are_served(console)
-        check_log(console)
+        close(console, what)
+        ended = console.end()
+    assert ended.status == 1
+    assert ended.stderr.count("CRITICAL cannot go on serving") == 1

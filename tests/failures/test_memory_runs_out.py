@@ -14,7 +14,7 @@ from running import Running, read_all
 from tests.failures.limited import get, post
 from tests.live.raw_client import until_left
 from tpserver import handler
-from tpserver.engine import table
+from tpserver.engine import connections
 from tpserver.engine.connection import Connection
 from tpserver.engine.polling import new_poller
 from tpserver.logs import access_log
@@ -89,7 +89,7 @@ def test_a_connection_for_which_there_is_no_memory_is_closed(start: Start, monke
             raise MemoryError
         return Connection(sock, *arguments)
 
-    monkeypatch.setattr(table, "Connection", connection)
+    monkeypatch.setattr(connections, "Connection", connection)
     try:
         with running.connect() as lost:
             lost.settimeout(1.0)

@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tpserver.engine import connection, leader, table
+from tpserver.engine import connections
+from tpserver.system.clock import clock
 
 PATIENCE = 20.0
 
@@ -213,7 +214,7 @@ def until_settled(running: Any) -> None:
     """Waits until the leader has all connections, with all that was sent before: none is with a relieved leader."""
     turns(running)
     server = running.server
-    until(running, lambda: not any(connection.away for connection in list(server.leader.table.connections.values())))
+    until(running, lambda: not any(connection.detached for connection in list(server.leader.table.by_fd.values())))
 
 
 class Clock:
@@ -221,12 +222,11 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = float(int(monotonic()))  # whole seconds, so that sums of them are exact
-        monkeypatch.setattr(leader, "monotonic", lambda: self.now)
-        monkeypatch.setattr(connection, "monotonic", lambda: self.now)
+        monkeypatch.setattr(clock, "monotonic", lambda: self.now)
 
     def advance(self, running: Any, seconds: float) -> None:
         """Lets the server see what was sent before, moves on by a second or more, and lets it find out."""
-        assert seconds >= table.SWEEP, "the server may not look as often"
+        assert seconds >= connections.SWEEP, "the server may not look as often"
         until_settled(running)
         self.now += seconds
         running.server.leader.sweep_soon()

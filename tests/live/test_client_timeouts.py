@@ -11,7 +11,7 @@ import threading
 import pytest
 from raw_client import Client, Clock, Gates, request, until_left
 
-from tpserver.engine.timing import Timing
+from tpserver.engine.pace import Timing
 
 LARGE = 16 * 1024 * 1024  # more than the kernel keeps for a connection
 

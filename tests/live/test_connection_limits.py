@@ -13,8 +13,9 @@ import threading
 import pytest
 from raw_client import PATIENCE, Client, Clock, Gates, request, several, turns, until, until_left
 
-from tpserver.engine import crowds, table
+from tpserver.engine import connections
 from tpserver.engine import server as engine
+from tpserver.engine.address_limit import AddressLimit
 from tpserver.engine.polling import SelectorPoller
 
 
@@ -44,7 +45,7 @@ def test_a_connection_that_ends_makes_room(start):
 
 def test_an_address_beyond_its_limit_takes_no_places_from_others(start, monkeypatch):
     Clock(monkeypatch)  # stands still: nobody who was turned away leaves by itself
-    monkeypatch.setattr(crowds, "_address", lambda one: "greedy" if one.client_address[1] in greedy else "")
+    monkeypatch.setattr(AddressLimit, "counted", lambda _, address: "greedy" if address[1] in greedy else "")
     greedy = set()
 
     def greedy_client():
@@ -93,7 +94,7 @@ def small_poller(monkeypatch):
                 raise ValueError("too many file descriptors in select()")
             return super().poll(timeout)
 
-    monkeypatch.setattr(table, "new_poller", SmallPoller)
+    monkeypatch.setattr(connections, "new_poller", SmallPoller)
 
 
 def test_a_crowd_beyond_what_select_takes_does_not_end_the_server(start, monkeypatch):

@@ -12,14 +12,9 @@ LONG = 3_000_000
 ROOM = 8_000_000
 
 
-@pytest.fixture
-def lagging(monkeypatch):
-    """Every client lags that does not take all at once: no producer waits for one, however fast the machine is."""
-    monkeypatch.setattr("tpserver.engine.connection._LAG", 0)
-
-
-def lent(running):
-    return [one for one in running.server.connections() if one.lent]
+def left_over(running):
+    """The connections of streams that the leader sends on."""
+    return [one for one in running.server.connections() if one.outbox and one.outbox.watched]
 
 
 class Pieces:
@@ -45,14 +40,14 @@ class Pieces:
 
 @pytest.mark.parametrize("path", ["/iterable", "/write"])
 @pytest.mark.parametrize("in_place", ["auto", "never"])
-def test_a_client_that_lags_gets_all_of_a_piece_before_the_next_one_is_made(start, lagging, path, in_place):
+def test_a_client_that_lags_gets_all_of_a_piece_before_the_next_one_is_made(start, path, in_place):
     app = Pieces()
     running = start(app, max_outbox=ROOM, in_place=in_place)
     with Client(running, receive_buffer=4096) as client:
         client.send(request(path))
         for letter in (b"a", b"b"):
             app.pieces.put(letter * LONG)
-            until(running, lambda: lent(running))  # the client has read nothing yet
+            until(running, lambda: left_over(running))  # the client has read nothing yet
             if letter == b"a":
                 assert client.head()[0] == 200
             assert int(client.stream.readline(), 16) == LONG
@@ -64,7 +59,7 @@ def test_a_client_that_lags_gets_all_of_a_piece_before_the_next_one_is_made(star
         assert client.ask("/again").body == b""
 
 
-def test_a_client_that_lags_does_not_hold_the_thread_that_makes_its_stream(start, lagging):
+def test_a_client_that_lags_does_not_hold_the_thread_that_makes_its_stream(start):
     app = Pieces()
     running = start(app, max_outbox=ROOM)
     with Client(running, receive_buffer=4096) as client:
@@ -76,13 +71,13 @@ def test_a_client_that_lags_does_not_hold_the_thread_that_makes_its_stream(start
         assert client.response().body == b"".join(letter * (LONG // 2) for letter in (b"a", b"b", b"c"))
 
 
-def test_a_client_that_stands_still_costs_no_processor_time(start, lagging):
+def test_a_client_that_stands_still_costs_no_processor_time(start):
     app = Pieces()
     running = start(app, max_outbox=ROOM)
     with Client(running, receive_buffer=4096) as client:
         client.send(request("/"))
         app.pieces.put(b"a" * LONG)
-        until(running, lambda: lent(running))
+        until(running, lambda: left_over(running))
         turns(running, 20)
         seen = running.server.leader.turns
         turns(running, 5)
@@ -91,7 +86,7 @@ def test_a_client_that_stands_still_costs_no_processor_time(start, lagging):
         assert len(client.response().body) == LONG
 
 
-def test_the_pieces_of_a_lagging_stream_come_in_order(start, lagging):
+def test_the_pieces_of_a_lagging_stream_come_in_order(start):
     """The leader and the producer send in turns, as fast as they can."""
     pieces = [b"%08d" % number * 997 for number in range(2000)]
 
@@ -104,10 +99,10 @@ def test_the_pieces_of_a_lagging_stream_come_in_order(start, lagging):
         for _ in range(2):
             client.send(request("/"))
             assert client.response().body == b"".join(pieces)
-    assert not lent(running)
+    assert not left_over(running)
 
 
-def test_a_generator_is_told_when_its_lagging_client_leaves(start, lagging):
+def test_a_generator_is_told_when_its_lagging_client_leaves(start):
     closed = threading.Event()
     pieces = Pieces()
 
@@ -122,8 +117,8 @@ def test_a_generator_is_told_when_its_lagging_client_leaves(start, lagging):
     client = Client(running, receive_buffer=4096)
     client.send(request("/"))
     pieces.pieces.put(b"a" * LONG)
-    until(running, lambda: lent(running))
-    [connection] = lent(running)
+    until(running, lambda: left_over(running))
+    [connection] = left_over(running)
     client.reset()
     until(running, lambda: connection.broken)  # the leader has seen it; the producer still makes the next piece
     pieces.pieces.put(b"b")

@@ -77,4 +77,4 @@ def test_every_client_gets_its_own_answers(start, tmp_path):
     assert wrong == []
     assert running.server.leadership.number > first
     until_left(running, 0)
-    assert not any(connection.away for connection in running.server.leader.table.connections.values())
+    assert not any(connection.detached for connection in running.server.leader.table.by_fd.values())

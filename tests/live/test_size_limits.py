@@ -7,7 +7,7 @@ import socket
 import pytest
 from raw_client import Client, Clock, Gates, chunked, request, until_left
 
-from tpserver.engine import table
+from tpserver.engine import states
 
 
 def head_of(size):
@@ -71,7 +71,7 @@ def test_client_that_does_not_close_behind_an_error_is_closed(start, monkeypatch
         client.send(b"nonsense\r\n\r\n")
         assert client.response().status == 400
         assert client.ended()
-        clock.advance(running, table._LINGER - 1)
+        clock.advance(running, states.LINGER - 1)
         until_left(running, 1)
         clock.advance(running, 1)
         until_left(running, 0)

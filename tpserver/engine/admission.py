@@ -131,7 +131,7 @@ class Admission:
                 request.waited = True
                 self._lines[kind].append(request)
             request.handed_over = True
-            request.connection.away = True  # when it is here: what is away is somebody's, see `Leader.check_soon`
+            request.connection.detached = True  # when it is here: what is away is somebody's, see `Leader.check_soon`
             return room
 
     def claim(self, request: Request, turn: Turn) -> bool:

@@ -1,13 +1,7 @@
-"""One socket: its receiver, its outbox, its state and its deadline.
+"""One socket: its receiver, what is left to send, its state and its deadline.
 
-A connection has one owner at a time: the leader, or the thread that runs its request (`away` is
-true then). It passes hands; nothing about it is locked, but for one case.
-
-A stream whose client lags is *lent*: its owner stays the thread that produces it, which alone sets and unsets
-`lent`, and meanwhile the leader sends what is in the outbox when the socket takes it, by `send_lent` and nothing
-else. `_lock` guards that loan: the leader holds it while it looks at `lent` and sends, the producer while it
-takes the loan back. It does so before it touches the outbox again, whatever it does with it; so neither waits for
-the other for longer than one send that does not block.
+A connection has one owner at a time: the leader, or the thread of the request that it runs (`detached` is true then).
+Nothing about it is locked but its outbox: while the owner produces a stream, the leader sends what is left over.
 """
 
 from __future__ import annotations
@@ -19,40 +13,28 @@ import selectors
 import socket
 import struct
 import sys
-import threading
 from collections.abc import Callable
-from time import monotonic
 from typing import Any, Final
 
 from tpserver.engine.outbox import Outbox, Version
+from tpserver.engine.pace import Pace
 from tpserver.engine.polling import NOTHING
-from tpserver.engine.protocol import Part, Receiver, Sheet
-from tpserver.engine.timing import Pace
+from tpserver.engine.protocol import Address, Receiver
+from tpserver.engine.states import CLOSED, IDLE, NEVER, State
+from tpserver.logs.log import Log
+from tpserver.system.clock import clock
 from tpserver.system.gil_held_io import RECEIVE, Send, send
 
-# What a connection that the leader owns is waiting for.
-RECEIVING: Final = 0  # bytes of a request
-READY: Final = 1  # its turn: bytes of the next request are here already
-SENDING: Final = 2  # the client to read what is in the outbox
-LINGERING: Final = 3  # the client to see the end and close (RFC 9112 section 9.6)
-ANSWERED: Final = 4  # nothing: its request has been answered, and what comes next is not decided yet
-CLOSED: Final = 5
+_log = Log("tpserver")
 
 # SO_LINGER's struct: on, for 0 seconds.
 _AT_ONCE: Final = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
-_usual_send: Final[Send] = send
-
-NEVER: Final = float("inf")
-
-# Seconds without progress after which a client lags behind its stream.
-_LAG: Final = 0.05
 # A producer that is faster than its client waits beyond this many bytes in memory, unless told otherwise.
 MAX_OUTBOX: Final = 1024 * 1024
 
-
 # One that takes no descriptor, of which there may be none left; for one socket it is as good as any.
-_Selector: Final[Any] = getattr(selectors, "PollSelector", selectors.SelectSelector)
+_Selector: Final[Callable[[], selectors.BaseSelector]] = getattr(selectors, "PollSelector", selectors.SelectSelector)
 
 # Tells of a client's end also behind bytes that have not been received. It takes no descriptor either.
 _POLL: Final[Any] = getattr(select, "poll", None)
@@ -61,109 +43,96 @@ _PEER_CLOSED: Final[int] = getattr(select, "POLLRDHUP", 0)
 
 
 class Connection:
-    """One accepted, non-blocking socket. Only its owner calls its methods. Thousands of these may be idle."""
+    """One accepted, non-blocking socket, of which there may be thousands."""
 
     __slots__ = (
-        "_lend_to", "_lock", "away", "broken", "client_address", "credit", "crowd", "deadline", "fd", "keep", "lags",
-        "lent", "max_outbox", "moved", "outbox", "pace", "phase", "polled", "receiver", "sheet", "sock", "state",
-        "whole",
+        "_tell_leader", "body_time_left", "broken", "client_address", "counted_address", "deadline", "detached", "fd",
+        "keep_alive", "max_outbox", "moved", "outbox", "pace", "polled", "receiver", "sock", "state", "unsent_response",
     )  # fmt: skip
 
     def __init__(
         self,
         sock: socket.socket,
-        client_address: Any,
+        client_address: Address,
         receiver: Receiver,
         pace: Pace,
         max_outbox: int = MAX_OUTBOX,
-        lend_to: Callable[[Connection], None] | None = None,
+        tell_leader: Callable[[Connection], None] = lambda _: None,
     ) -> None:
-        """`lend_to` tells the leader of a stream that is lent; without it what is left waits for the next piece."""
+        """`tell_leader` is called by the thread of a stream when the leader has to send what is left over."""
         self.sock = sock
         self.fd = sock.fileno()
         self.client_address = client_address
         self.receiver = receiver
         self.pace = pace
         self.max_outbox = max_outbox  # bytes that wait in memory before their producer does
-        self.whole: bytes | None = None  # a response not yet offered to the socket: the usual, quick case
-        self.sheet: Sheet | None = None  # a quicker way to send `whole`, if it holds just these bytes
-        self.outbox: Outbox | None = None  # made for the first response that needs one
-        self.crowd = ""  # the address that it is counted for, while it is
-        self.state = RECEIVING
-        self.phase: Part = "nothing"  # what the deadline was set for
+        self.unsent_response: bytes | None = None  # in one piece, not yet offered to the socket: the usual, quick case
+        self.outbox: Outbox | None = None  # made for a response that needs one; the leader takes it away when empty
+        self.counted_address = ""  # the address that this is counted for, while it is
+        self.state: State = IDLE
         self.polled = NOTHING  # what the poller watches; the leader's
-        self.deadline = NEVER  # of the monotonic clock, in seconds
-        self.credit: float | None = None  # seconds, for a body that the thread of its request receives
-        self.lags = False  # the client does not take what is streamed as fast as it is made
-        self.lent = False  # the leader may send on from the outbox; changed by the producing thread only
-        self._lend_to = lend_to
-        self._lock: threading.Lock | None = None  # guards `lent`, and the outbox meanwhile; made for the first loan
+        self.deadline = NEVER  # of the monotonic clock, in seconds; the leader's
+        self.body_time_left: float | None = None  # seconds, for a body that the thread of its request receives
         self.moved = 0  # bytes that the last flush has sent
-        self.away = False  # owned by a thread that is not the leader
-        self.keep = True  # False: close behind what is still to be sent
+        self.detached = False  # owned by the thread of its request, which is not the leader
+        self.keep_alive = True  # False: the connection closes behind what is still to be sent
         self.broken = False  # the client is gone, or what it got must not pass for complete: just close
+        self._tell_leader = tell_leader
 
     @property
     def idle(self) -> bool:
-        """Whether it awaits its next request and nothing else: nothing to send, nothing received, not to be closed."""
-        return self.keep and not self.outbox and not self.receiver.pending
+        """Whether it waits for its next request: nothing to send, nothing received, not to be closed."""
+        return self.keep_alive and not self.outbox and not self.receiver.pending
 
     @property
     def sending(self) -> bool:
-        """Whether the socket has not yet taken everything. Any thread may ask; the answer is a moment's."""
-        return self.whole is not None or bool(self.outbox)
+        """Whether the socket has not yet taken everything. Any thread; a snapshot."""
+        return self.unsent_response is not None or bool(self.outbox)
 
     @property
     def unsent(self) -> int:
-        """Bytes in memory that the socket has not yet taken."""
-        return len(self.whole or b"") + (self.outbox.size if self.outbox is not None else 0)
+        """Bytes in memory that the socket has not yet taken. Any thread; a snapshot."""
+        outbox = self.outbox
+        return len(self.unsent_response or b"") + (outbox.size if outbox is not None else 0)
+
+    # -- sending
 
     def write(self, data: bytes) -> None:
-        """Puts `data` behind what is still to be sent; `flush` sends it. Once broken, nothing is."""
-        if self.lent:
-            self._end_loan()
+        """The owner: puts `data` behind what is still to be sent; `flush` sends it. Once broken, nothing is."""
         if self.broken:
             return
-        if self.whole is None and not self.outbox:
-            self.whole = data
+        if self.unsent_response is None and self.outbox is None:
+            self.unsent_response = data
         else:
             self._outbox().append(data)
 
     def write_file(
         self, file: int, offset: int, length: int, *, version: Version | None = None, more: bool = False
     ) -> None:
-        """Puts a piece of an open file there. Takes over the descriptor `file`, and closes it in the end.
+        """The owner: puts a piece of an open file there. Takes over the descriptor `file`, and closes it in the end.
 
         With `more`, another piece of the same descriptor follows, and that one closes it. `version` as `FilePiece`.
         """
-        if self.lent:
-            self._end_loan()
         if not self.broken:
             self._outbox().append_file(file, offset, length, version=version, more=more)
         elif not more:
             os.close(file)
 
     def flush(self, send: Send = send) -> int:
-        """Offers the socket what is to be sent; how many bytes it took. Never blocks; a lost client raises nothing.
+        """The owner: offers the socket what is to be sent; how many bytes it took. Never blocks.
 
-        `send` is how a response in one piece goes (see `holding`); the usual way may be left for that of a sheet.
+        A lost client raises nothing. `send` is how a response in one piece goes (see `gil_held_io`).
         """
-        if self.lent:
-            self._end_loan()
-        whole, sheet = self.whole, self.sheet
-        if sheet is not None:
-            self.sheet = None
-            if sheet.data is whole and send is _usual_send:
-                send = sheet.send
+        data = self.unsent_response
         try:
-            if whole is not None and not self.outbox:
-                self.whole = None
+            if data is not None:
+                self.unsent_response = None
                 try:
-                    sent = send(self.sock, whole)
+                    sent = send(self.sock, data)
                 except BlockingIOError:
                     sent = 0
-                if sent < len(whole):
-                    self._outbox().append(memoryview(whole)[sent:])
+                if sent < len(data):
+                    self._outbox().append(memoryview(data)[sent:])
             else:
                 sent = self.outbox.send(self.sock) if self.outbox else 0
             self.moved = sent
@@ -175,46 +144,73 @@ class Connection:
             self.abort()
             return 0
 
-    def send(self, data: bytes) -> None:
-        """Writes and flushes; waits while more than `max_outbox` bytes are left over.
+    def progress(self, moved: int, now: float) -> None:
+        """The leader: `moved` more bytes of a body or of a response extend the deadline."""
+        self.deadline = self.pace.progress(self.deadline, moved, now)
 
-        Raises ConnectionAbortedError when the client has gone, or takes less than its minimum rate. Where it cannot
-        do it for another reason, nothing is sent any more: nobody knows what of `data` has left.
+    def send(self, data: bytes) -> None:
+        """The owner, which produces a stream: sends at once; the leader sends on what the socket does not take.
+
+        Waits while more than `max_outbox` bytes are left over. Raises ConnectionAbortedError when the client has gone,
+        or takes less than its minimum rate. Where it fails for another reason, nothing is sent any more: it is not
+        known how much of `data` the client has.
         """
         try:
-            self._send(data)
-        except BaseException:  # no memory, no stack
             if not self.broken:
-                self.broken, self.keep = True, False  # first, for calls may fail now
+                self._send(data)
+        except BaseException:  # the client reads too slowly, or there is no memory or stack
+            if not self.broken:
+                self.broken, self.keep_alive = True, False  # first, for calls may fail now
                 self.reset()
             raise
-
-    def _send(self, data: bytes) -> None:
-        self.write(data)
-        self.flush()
-        if self.outbox:
-            if self.outbox.size > self.max_outbox:
-                self._wait_for_room()
-            if self.outbox and not self.lags:
-                self._push()
-            if self.outbox:
-                self._lend()
-        else:
-            self.lags = False
-        if not self.broken:
-            self._notice_reset()
         if self.broken:
             raise ConnectionAbortedError("the client has gone")
 
+    def _send(self, data: bytes) -> None:
+        outbox = self._outbox()
+        outbox.append(data)
+        self.flush()
+        if outbox.watch():
+            self._tell_leader(self)
+        if outbox.size > self.max_outbox:
+            outbox.wait_for_room(self.max_outbox // 2, self.pace, self.moved)
+        # What has just been sent may have come back as a reset: then the next piece need not be made.
+        if not self.broken and self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            self.abort()
+
+    def send_on(self, now: float) -> bool:
+        """The leader, while the connection is detached: sends what is left of a stream; whether to go on.
+
+        Never blocks, raises nothing: the producer finds the connection broken.
+        """
+        try:
+            return self.outbox is not None and self.outbox.send_on(self.sock, self.pace, now)
+        except OSError:
+            self.abort()
+        except BaseException:  # noqa: BLE001 - one connection must not end the others
+            _log.exception("internal error; connection closed")
+            self.reset()
+        return False
+
+    def _outbox(self) -> Outbox:
+        if self.outbox is None:
+            self.outbox = Outbox()
+        if self.unsent_response is not None:
+            self.outbox.append(self.unsent_response)
+            self.unsent_response = None
+        return self.outbox
+
+    # -- receiving
+
     def receive(self) -> bytes:
-        """The thread that runs a request: what comes next, at the least rate that a body must have.
+        """The owner, the thread of a request: the next bytes of its body, at the least rate that a body must have.
 
         Raises ConnectionAbortedError when the client has gone, TimeoutError when it is too slow.
         """
-        now = monotonic()
-        if self.credit is None:
-            self.credit = self.pace.begin(now) - now
-        deadline = now + self.credit  # what the application takes between two reads is not the client's time
+        now = clock.monotonic()
+        if self.body_time_left is None:
+            self.body_time_left = self.pace.begin(now) - now
+        deadline = now + self.body_time_left  # what the application takes between two reads is not the client's time
         data = b""
         with _Selector() as selector:
             selector.register(self.sock, selectors.EVENT_READ)
@@ -224,28 +220,28 @@ class Connection:
                     if not data:
                         raise ConnectionAbortedError("the client has gone")
                 except BlockingIOError:
-                    if not selector.select(deadline - monotonic()) and monotonic() >= deadline:
-                        self.keep = False
+                    if not selector.select(deadline - clock.monotonic()) and clock.monotonic() >= deadline:
+                        self.keep_alive = False
                         raise TimeoutError("the client sends too slowly") from None
                 except OSError as error:
                     self.abort()
                     raise ConnectionAbortedError("the client has gone") from error
-        now = monotonic()
-        self.credit = self.pace.progress(deadline, len(data), now) - now
+        now = clock.monotonic()
+        self.body_time_left = self.pace.progress(deadline, len(data), now) - now
         return data
 
     def has_come(self) -> bool:
-        """Whether there are bytes that have not been received. The leader."""
+        """The leader: whether there are bytes that have not been received."""
         try:
             return bool(self.sock.recv(1, socket.MSG_PEEK))
         except OSError:  # nothing yet, or never again
             return False
 
     def client_gone(self) -> bool:
-        """Whether the client has closed its side. Any thread that runs a request of this connection may ask.
+        """Any thread that runs or drops a request of this connection: whether the client has closed its side.
 
-        One that only has nothing more to send, and still reads, looks the same: none of the usual clients does that.
-        An end behind bytes that nobody has received yet is seen where the system tells of it (POLLRDHUP: Linux).
+        A client that only has nothing more to send, and still reads, looks the same: no usual client does that.
+        An end behind bytes that have not been received is seen where the system tells of it (POLLRDHUP: Linux).
         """
         if self.broken:
             return True
@@ -265,102 +261,32 @@ class Connection:
         except (OSError, ValueError):  # ValueError: it has been closed on this side
             return True
 
-    def _notice_reset(self) -> None:
-        """What has just been sent may have come back as a reset: then the next piece need not be made."""
-        if self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-            self.abort()
+    # -- the end
 
     def abort(self) -> None:
-        """Gives up: nothing more is sent, and the leader will close the connection."""
-        if self.lent:
-            self._end_loan()
-        self._give_up()
-
-    def _give_up(self) -> None:
+        """The owner, or the leader that sends on: nothing more is sent, and the leader will close the connection."""
         self.broken = True
-        self.keep = False
-        self.whole = None
+        self.keep_alive = False
+        self.unsent_response = None
         if self.outbox is not None:
-            self.outbox.clear()
+            self.outbox.discard()
 
     def reset(self) -> None:
-        """Gives up so that the client sees it: what ends with the connection must not pass for complete."""
+        """As `abort`, so that the client sees it: what ends with the connection must not pass for complete."""
         with contextlib.suppress(OSError):
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
         self.abort()
 
-    def detach(self) -> None:
-        """Only the leader: the descriptor is not ours any more, and must not be closed: it may be somebody else's."""
-        with contextlib.suppress(OSError):
-            self.sock.detach()
+    def cut_off(self) -> None:
+        """The last leader: the thread that has this connection finds it closed; if it waits for its client, at once."""
+        self.broken = True
+        self.sock.close()
+        if self.outbox is not None and self.outbox.watched:
+            self.outbox.discard()
 
     def close(self) -> None:
-        """Only the leader: the end."""
+        """The leader: the end. May be called again."""
         self.state = CLOSED
         self.abort()
         self.receiver.close()
         self.sock.close()
-
-    def _outbox(self) -> Outbox:
-        if self.outbox is None:
-            self.outbox = Outbox()
-        if self.whole is not None:
-            self.outbox.append(self.whole)
-            self.whole = None
-        return self.outbox
-
-    def _push(self) -> None:
-        """Sends on while the client takes it: the next piece may be long in coming. One that lags is not waited for."""
-        with _Selector() as selector:
-            selector.register(self.sock, selectors.EVENT_WRITE)
-            while self.outbox:
-                if not selector.select(_LAG) or not self.flush():
-                    self.lags = True
-                    return
-
-    def _lend(self) -> None:
-        """The producing thread: the leader sends on while the next piece is made."""
-        if self._lend_to is None:
-            return
-        if self._lock is None:
-            self._lock = threading.Lock()
-        with self._lock:
-            self.lent = True
-        self._lend_to(self)
-
-    def _end_loan(self) -> None:
-        """The producing thread: ends the loan. The outbox is its own again."""
-        assert self._lock is not None
-        with self._lock:
-            self.lent = False
-        if not self.outbox:
-            self.lags = False  # the client has caught up meanwhile
-
-    def send_lent(self) -> bool:
-        """The leader, while the connection is away: sends on if it is lent; whether there is more to send.
-
-        Never blocks; a lost client raises nothing: its producer finds the connection broken.
-        """
-        if self._lock is None:
-            return False
-        with self._lock:
-            if not self.lent or not self.outbox:  # it has been taken back meanwhile
-                return False
-            try:
-                self.outbox.send(self.sock)
-            except OSError:  # no EOFError: a stream has no pieces of files
-                self._give_up()
-            return bool(self.outbox)
-
-    def _wait_for_room(self) -> None:
-        """The producing thread waits for its own client, until half of what may wait has gone."""
-        deadline = self.pace.progress(self.pace.begin(monotonic()), self.moved, monotonic())
-        with _Selector() as selector:
-            selector.register(self.sock, selectors.EVENT_WRITE)
-            while self.outbox and self.outbox.size > self.max_outbox // 2:
-                now = monotonic()
-                if now >= deadline:
-                    self.abort()
-                    raise ConnectionAbortedError("the client reads too slowly")
-                selector.select(deadline - now)
-                deadline = self.pace.progress(deadline, self.flush(), monotonic())

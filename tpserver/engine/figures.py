@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tpserver.engine.connection import ANSWERED, LINGERING, READY, SENDING, Connection
-
 if TYPE_CHECKING:
     from tpserver.engine.server import Server
 
@@ -41,32 +39,14 @@ def figures(server: Server) -> dict[str, Any]:
             "computing": computing,
             "mean_seconds": admission.mean,
         },
-        "connections": {"limit": server.max_connections, **_states(server)},
+        "connections": {"limit": server.max_connections, **server.connection_states()},
         "requests": {
             "handled": server.handled,
             "in_pool": server.pooled,
             "promotions": max(server.leadership.number - 1, 0),
             "slow": server.running.slow_ones,
         },
-        "refused": server.tally.counts(),
+        "refused": server.refused.counts(),
         "ended": server.ended.counts(),
         "routes": server.placement.figures(),
     }
-
-
-def _states(server: Server) -> dict[str, int]:
-    counts = dict.fromkeys(("open", "idle", "head", "body", "running", "sending", "lingering"), 0)
-    for connection in server.connections():
-        counts["open"] += 1
-        counts[_state(connection)] += 1
-    return counts
-
-
-def _state(connection: Connection) -> str:
-    if connection.away or connection.state in (READY, ANSWERED):
-        return "running"
-    if connection.state == SENDING:
-        return "sending"
-    if connection.state == LINGERING:
-        return "lingering"
-    return "idle" if connection.phase == "nothing" else connection.phase

@@ -39,7 +39,7 @@ class Leadership:
                 return None
             number = self.number + 1
             count(connection)
-            connection.away = True  # it belongs to the old leader until that one gives it back
+            connection.detached = True  # it belongs to the old leader until that one gives it back
             self.number = number
             self.attending = None
             return number

@@ -6,10 +6,16 @@ the client has read. The memory that this takes is the response's own.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import queue
 import socket
+import threading
 from collections import deque
 from typing import Final
+
+from tpserver.engine.pace import Pace
+from tpserver.system.clock import clock
 
 # Of a file, as much is offered to the socket in one go.
 FILE_STEP: Final = 1024 * 1024
@@ -23,6 +29,8 @@ _SAMPLE: Final = 64
 
 _MORE: Final = getattr(socket, "MSG_MORE", 0)
 
+# Seconds after which a producer that waits for its client looks again, even if it has not been woken.
+_LONGEST_WAIT: Final = 1.0
 
 # Of an open file: st_mtime_ns and st_size.
 Version = tuple[int, int]
@@ -97,42 +105,119 @@ class FilePiece:
                 raise EOFError("the file was changed while it was sent")
 
     def close(self) -> None:
+        """Closes the descriptor, unless another piece of it follows."""
         if not self._more:
             os.close(self._file)
 
 
 class Outbox:
-    """Bytes and file pieces on their way to one socket. One thread at a time: the connection's owner."""
+    """Bytes and file pieces on their way to one socket.
 
-    __slots__ = ("_late", "_parts", "size")
+    The thread that owns the connection appends and sends. While it produces a stream the leader sends, too: what is
+    left over when the socket is full (`send_on`). So one lock guards all of it; a response that the socket takes at
+    once is never in here, and takes no lock. An exception may be raised from outside in the producer, at any line, so
+    that there is nothing but a `with` around a lock, and a queue that is written in C.
+    """
+
+    __slots__ = ("_deadline", "_discarded", "_late", "_lock", "_parts", "_room", "_wake_at", "size", "watched")
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._parts: deque[bytes | memoryview | FilePiece] = deque()
         self._late = False  # something has been left over before
+        self._discarded = False  # nothing is sent any more: what has been dropped would be missing before it
         self.size = 0  # bytes held in memory
+        self.watched = False  # the leader has been told to send on, and does so until all is sent
+        self._room: queue.SimpleQueue[None] | None = None  # where the producer waits
+        self._wake_at = -1  # at this size it is woken
+        self._deadline = 0.0  # it waits no longer, but for what its client reads
 
     def __bool__(self) -> bool:
+        """Whether something is left. Any thread; the answer is a moment's."""
         return bool(self._parts)
 
     def append(self, data: bytes | memoryview) -> None:
-        if data:
-            self._parts.append(data)
-            self.size += len(data)
+        """The owner: puts `data` behind what is still to be sent."""
+        with self._lock:
+            if data and not self._discarded:
+                self._parts.append(data)
+                self.size += len(data)
 
     def append_file(
         self, file: int, offset: int, length: int, *, version: Version | None = None, more: bool = False
     ) -> None:
-        """Takes over the descriptor `file` and closes it when `length` bytes from `offset` on are sent.
+        """The owner: takes over the descriptor `file` and closes it when `length` bytes from `offset` on are sent.
 
         `version` and `more` as `FilePiece`; `more` promises that a piece without it comes next of that file.
         """
-        self._parts.append(FilePiece(file, offset, length, version, more))
+        with self._lock:
+            self._parts.append(FilePiece(file, offset, length, version, more))
 
     def send(self, sock: socket.socket) -> int:
-        """Offers the socket what is here, once for each kind; how many bytes it took (0: none now).
+        """The owner: offers the socket what is here, once for each kind; how many bytes it took (0: none now).
 
         Raises OSError when the client is gone, EOFError as `FilePiece.send`.
         """
+        with self._lock:
+            return self._send(sock)
+
+    def discard(self) -> None:
+        """The owner or the leader: drops what is left, closes its files, and takes nothing any more."""
+        with self._lock:
+            self._discarded = True
+            while self._parts:
+                part = self._parts.popleft()
+                if isinstance(part, FilePiece):
+                    part.close()
+            self.size = 0
+            self.watched = False
+        self._wake_producer()
+
+    # -- a stream: one thread produces it, and the leader sends what is left over meanwhile
+
+    def watch(self) -> bool:
+        """The producer: whether the leader has to be told that something is left. Only once, until all is sent."""
+        with self._lock:
+            told, self.watched = self.watched, bool(self._parts)
+            return self.watched and not told
+
+    def send_on(self, sock: socket.socket, pace: Pace, now: float) -> bool:
+        """The leader, if it has been told to: offers the socket what is left; whether to go on. Raises OSError."""
+        if not self.watched:  # not a stream: its owner may hold the lock for as long as a disk takes
+            return False
+        with self._lock:
+            self._deadline = pace.progress(self._deadline, self._send(sock), now)
+            self.watched = bool(self._parts)
+            wake = self.size <= self._wake_at
+        if wake:
+            self._wake_producer()
+        return self.watched
+
+    def wait_for_room(self, wake_at: int, pace: Pace, moved: int) -> None:
+        """The producer, which has just sent `moved` bytes: waits until `wake_at` bytes are left, or `discard`.
+
+        Raises ConnectionAbortedError when the client reads too slowly.
+        """
+        room = self._room = self._room or queue.SimpleQueue()
+        now = clock.monotonic()
+        with self._lock:
+            self._deadline = pace.progress(pace.begin(now), moved, now)
+            self._wake_at = wake_at
+        while self.size > wake_at:
+            left = self._deadline - clock.monotonic()
+            if left <= 0:
+                raise ConnectionAbortedError("the client reads too slowly")
+            with contextlib.suppress(queue.Empty):
+                room.get(timeout=min(left, _LONGEST_WAIT))
+        self._wake_at = -1
+
+    def _wake_producer(self) -> None:
+        if self._room is not None:
+            self._room.put(None)
+
+    # -- with the lock held
+
+    def _send(self, sock: socket.socket) -> int:
         total = 0
         try:
             while self._parts:
@@ -150,14 +235,6 @@ class Outbox:
             pass
         self._late = bool(self._parts)
         return total
-
-    def clear(self) -> None:
-        """Gives up what is left, and closes its files."""
-        while self._parts:
-            part = self._parts.popleft()
-            if isinstance(part, FilePiece):
-                part.close()
-        self.size = 0
 
     def _send_bytes(self, sock: socket.socket) -> int:
         buffers = []

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import socket
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from tpserver.engine.connection import Connection
+
+# What `socket.accept` says of a client: (host, port), with two more numbers for IPv6, or the path of a unix socket.
+Address: TypeAlias = tuple[str, int] | tuple[str, int, int, int] | str
 
 
 class Request(Protocol):

@@ -16,10 +16,14 @@ from typing import Any, Final
 
 from tpserver.engine.admission import KEPT_FOR, Admission
 from tpserver.engine.connection import MAX_OUTBOX, Connection
+from tpserver.engine.connections import SWEEP
+from tpserver.engine.counters import Counters
+from tpserver.engine.errors import EngineBroken
 from tpserver.engine.figures import figures
 from tpserver.engine.leader import Leader
 from tpserver.engine.leadership import Leadership
-from tpserver.engine.listeners import ListeningServer
+from tpserver.engine.listener import ListeningServer, check_listening_socket
+from tpserver.engine.pace import Timing
 from tpserver.engine.placement import Placement
 from tpserver.engine.pool import Pool, Turn
 from tpserver.engine.protocol import ConnectionProtocol
@@ -27,9 +31,6 @@ from tpserver.engine.rescue import Rescue
 from tpserver.engine.routes import COMPUTING, HAND_OVER, QUICK
 from tpserver.engine.running import Running
 from tpserver.engine.shield import Shielded
-from tpserver.engine.table import SWEEP
-from tpserver.engine.tally import Tally
-from tpserver.engine.timing import Timing
 from tpserver.engine.watcher import TICK, Watcher
 from tpserver.logs.log import Log
 
@@ -91,8 +92,8 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
         self._here: Any = None  # what the leader runs in place
         self.took_long = False  # one that ran in place: no response shall wait for the next
         self.running = Running(slow_request)
-        self.tally = Tally()  # of refusals
-        self.ended = Tally()  # of connections without an answer
+        self.refused = Counters()  # of refusals
+        self.ended = Counters()  # of connections without an answer
         self.watcher = Watcher(self)
         self.placement = Placement()
         self._down = threading.Event()  # set while serve_forever does not run
@@ -165,7 +166,7 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
     def _hand_over(self, request: Any, kind: int, now: float) -> None:
         entered = self.admission.enter(request, kind=kind, now=now)
         if entered is None:
-            self.tally.add("queue full")
+            self.refused.add("queue full")
             self._refuse(request)
         elif entered:
             self._submit(self._work, request)
@@ -279,6 +280,8 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
             self._serve_here(enough)
 
     def _serve_here(self, enough: Callable[[], bool]) -> None:
+        check_listening_socket(self.socket)
+        self._broken: EngineBroken | None = None
         self._pool = Pool(self.admission.threads + _SPARE_THREADS)
         self.leader = Leader(self, self.timing)
         self._down.clear()
@@ -297,6 +300,8 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
             finally:
                 self._shutdown_asked = 0
                 self._down.set()
+        if self._broken is not None:
+            raise self._broken
 
     def _drain(self) -> None:
         deadline = monotonic() + self.timing.drain_timeout
@@ -335,6 +340,11 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
     def connections(self) -> list[Connection]:
         """Those that are open, to be looked at. Any thread; the answer is a moment's."""
         return [] if self.stopped else self.leader.connections()
+
+    def connection_states(self) -> dict[str, int]:
+        """How many connections are open, and in which state. Any thread; a snapshot."""
+        states: dict[str, int] = dict.fromkeys(("open", "idle", "head", "body", "running", "sending", "lingering"), 0)
+        return states if self.stopped else self.leader.table.states()
 
     @property
     def in_application(self) -> bool:
@@ -399,7 +409,7 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
 
     def refuse_expired(self, request: Any) -> None:
         """Whoever took `request` out of its line: it has waited for too long, and is answered unrun."""
-        self.tally.add("queue timeout")
+        self.refused.add("queue timeout")
         try:
             self._refuse(request)
         finally:
@@ -419,6 +429,11 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
             self.mine.turn = turn
             if self.leadership.take(number, turn):
                 self.leader.lead(number)
+        except EngineBroken as error:
+            if self._broken is None:
+                _log.critical("cannot go on serving: %s; stopping", error)
+            self._broken = error
+            self.begin_shutdown()  # once more when it cannot even drain
         except BaseException:  # noqa: BLE001 - whatever it is, somebody has to lead
             _log.exception("tpserver has a fault in its leader; another one takes over")
             self.watcher.wake()

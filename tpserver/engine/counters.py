@@ -1,24 +1,24 @@
-"""Counts of what happens seldom: refusals, or ends of connections, by cause."""
+"""Counts of rare events: refusals, or ends of connections."""
 
 from __future__ import annotations
 
 import threading
 
 
-class Tally:
-    """How often what has happened. Any thread may call."""
+class Counters:
+    """Counts events by cause. Any thread may call."""
 
     def __init__(self) -> None:
         self._counts: dict[str, int] = {}
         # Guards the reading and writing of one count.
         self._lock = threading.Lock()
 
-    def add(self, what: str) -> None:
-        """Once more."""
+    def add(self, cause: str) -> None:
+        """Any thread: counts one event."""
         with self._lock:
-            self._counts[what] = self._counts.get(what, 0) + 1
+            self._counts[cause] = self._counts.get(cause, 0) + 1
 
     def counts(self) -> dict[str, int]:
-        """How often each has happened so far."""
+        """Any thread: how many events each cause has had."""
         with self._lock:
             return dict(self._counts)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
 import socket
 import socketserver
 import sys
 from collections.abc import Iterator
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
+from tpserver.engine.errors import UnsuitableSocket
 from tpserver.engine.polling import NOTHING, READ, Poller
 from tpserver.logs.log import Log
 
@@ -23,17 +23,17 @@ REST: Final = 0.1
 _EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 # Bytes that the system keeps unsent of a response, beside those that are on their way.
 _UNSENT: Final = 128 * 1024
-# Descriptors kept for files, log and application when the connections are counted.
+# Descriptors that are left for files, log and application when the connections are counted.
 _RESERVE: Final = 64
 
 
 class ListeningServer(socketserver.TCPServer):
-    """A `TCPServer` whose socket does not block, and can be opened anew."""
+    """A `TCPServer` whose socket does not block."""
 
     allow_reuse_address = sys.platform != "win32"  # there it would share the port with a stranger
     request_queue_size = 4096  # the system takes as many of them as it allows
-    closed = False  # by `server_close`: nobody listens anew
-    refuses_when_draining = False  # the socket is closed when the drain begins. For whoever serves with it only once.
+    closed = False  # by `server_close` or `stop_listening`
+    refuses_when_draining = False  # the socket is closed when the drain begins: for a program that serves once
 
     def server_bind(self) -> None:
         """Binds to the address; on Windows for this server alone. Raises OSError."""
@@ -54,38 +54,26 @@ class ListeningServer(socketserver.TCPServer):
             with contextlib.suppress(OSError):
                 self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT)
 
-    def listens(self) -> bool:
-        """Whether the listening socket is what it was. Any thread."""
+    def server_close(self) -> None:
+        """Any thread: closes the listening socket. After `serve_forever` as a rule, but also before and during it."""
+        self.closed = True  # first: so the leader, which may notice, knows who has closed it
+        super().server_close()
+
+    def stop_listening(self) -> None:
+        """The leader: closes the listening socket; new clients are refused from here on."""
+        self.closed = True
+        if self._listens():
+            with contextlib.suppress(OSError):  # not every system can
+                self.socket.shutdown(socket.SHUT_RD)  # also where a child of the application's still holds it
+            self.socket.close()
+        else:  # other code has closed it, and its number may be that of another file
+            self.socket.detach()
+
+    def _listens(self) -> bool:
         try:
             return bool(self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
         except OSError:
             return False
-
-    def listen_anew(self) -> None:
-        """The leader: another listening socket at the same address. Raises OSError; also after `server_close`."""
-        self.socket.detach()  # its number may be somebody else's by now
-        self.socket = socket.socket(self.address_family, self.socket_type)
-        try:
-            self.server_bind()
-            self.server_activate()
-            if self.closed:  # meanwhile, and what was closed may have been the old socket
-                raise OSError(errno.EBADF, os.strerror(errno.EBADF))
-        except OSError:
-            self.socket.close()
-            raise
-
-    def server_close(self) -> None:
-        """Closes the listening socket for good. Any thread; after `serve_forever`, as a rule, but also before."""
-        self.closed = True  # first: see `listen_anew`
-        super().server_close()
-
-    def stop_listening(self) -> None:
-        """The leader: closes the listening socket for good, and nothing else; new clients are refused from here on."""
-        self.closed = True
-        if self.listens():  # else its number may be somebody else's
-            with contextlib.suppress(OSError):  # not every system can
-                self.socket.shutdown(socket.SHUT_RD)  # also where a child of the application's still holds it
-        self.socket.close()
 
     def get_request(self) -> tuple[socket.socket, Any]:
         """The leader: accepts one connection, non-blocking. Raises OSError, BlockingIOError among them."""
@@ -100,19 +88,20 @@ class ListeningServer(socketserver.TCPServer):
         return sock, client_address
 
 
-class Accepting(Protocol):
-    """What is asked of a `socketserver.TCPServer`."""
-
-    socket: socket.socket
-
-    def get_request(self) -> tuple[Any, Any]: ...
-    def verify_request(self, request: Any, client_address: Any) -> bool: ...
+def check_listening_socket(sock: socket.socket) -> None:
+    """Any thread, when serving begins: raises UnsuitableSocket where the server cannot serve with `sock`."""
+    ssl = sys.modules.get("ssl")  # an SSLSocket exists only if it has been imported
+    if ssl is not None and isinstance(sock, ssl.SSLSocket):
+        raise UnsuitableSocket(
+            "server.socket is an ssl.SSLSocket, which tpserver cannot serve: "
+            "leave server.socket as it is, and put a reverse proxy that speaks TLS in front"
+        )
 
 
 class Listener:
-    """One listening socket, watched by the poller. The leader calls."""
+    """One listening socket, watched by the poller. Only the current leader calls."""
 
-    def __init__(self, server: Accepting, poller: Poller) -> None:
+    def __init__(self, server: ListeningServer, poller: Poller) -> None:
         self._server = server
         self._poller = poller
         self.fd = server.socket.fileno()
@@ -122,18 +111,20 @@ class Listener:
         self._complained = False
 
     def refresh(self, now: float) -> None:
-        """Before each poll: after a rest the socket is watched again."""
+        """The leader, before each poll: watches the socket again after a rest, and no longer after `server_close`."""
+        if self._server.closed and not self.closed:
+            self.close()
         if not self.watched and not self.closed and now >= self._rests_until:
             self._poller.watch(self.fd, NOTHING, READ)
             self.watched = True
 
     def rest_left(self, now: float) -> float:
-        """Seconds until the rest is over; infinite where there is none."""
+        """The leader: seconds until the rest is over; infinite where there is none."""
         return float("inf") if self.watched or self.closed else max(0.0, self._rests_until - now)
 
-    def accept(self, now: float, count: int = _TURN) -> Iterator[tuple[socket.socket, Any]]:
-        """The connections that wait, non-blocking, `count` at the most."""
-        for _ in range(count):
+    def accept(self, now: float, count: int | None = None) -> Iterator[tuple[socket.socket, Any]]:
+        """The leader: the connections that wait, non-blocking, `count` at the most (None: one turn's)."""
+        for _ in range(_TURN if count is None else count):
             try:
                 sock, client_address = self._server.get_request()
             except BlockingIOError:
@@ -157,19 +148,19 @@ class Listener:
         self._unwatch()
 
     def close(self) -> None:
-        """No more connections; the socket itself is the server's."""
+        """The leader: accepts no more connections. The socket itself is the server's."""
         self.closed = True
         self._unwatch()
 
     def _unwatch(self) -> None:
         if self.watched:
             self.watched = False
-            with contextlib.suppress(OSError, KeyError, ValueError):  # it has been closed: then nothing is watched
+            with contextlib.suppress(OSError, KeyError, ValueError):  # it has been closed, so it is not watched
                 self._poller.watch(self.fd, READ, NOTHING)
 
 
 def file_limit() -> int | None:
-    """How many files the process may open; None where there is no such limit."""
+    """Any thread: how many files the process may open; None where there is no such limit."""
     if sys.platform != "win32":
         import resource
 
@@ -180,7 +171,7 @@ def file_limit() -> int | None:
 
 
 def capacity(wanted: int, poller_capacity: int | None, file_limit: int | None) -> int:
-    """How many connections can be open at once: as many as wanted, or as poller and open files allow."""
+    """Any thread: how many connections can be open at once: as many as wanted, or as poller and open files allow."""
     allowed = wanted
     if poller_capacity is not None:
         allowed = min(allowed, poller_capacity)

@@ -1,4 +1,4 @@
-"""How long a client may take: the times of a server, and the pace of a transfer. Pure arithmetic, no clock."""
+"""How long a client may take: the timeouts of a server, and the pace of a transfer. Pure arithmetic, no clock."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import NamedTuple
 
 
 class Timing(NamedTuple):
-    """All in seconds, but `min_rate` in bytes a second (0: any pace will do)."""
+    """All in seconds, except `min_rate` in bytes a second (0: no minimum)."""
 
     head_timeout: float = 15.0  # for a whole head, from its first byte on (a new connection: from the start)
     idle_timeout: float = 75.0  # between two requests
     min_rate: float = 240.0  # of a body and of a response
     grace: float = 5.0  # before the rate counts
     send_timeout: float = 30.0  # that a transfer may stand still
-    drain_timeout: float = 30.0  # that a server waits, when it stops, for what runs
+    drain_timeout: float = 30.0  # that a server waits for running requests when it stops
 
 
 class Pace:
@@ -31,11 +31,11 @@ class Pace:
         self.stall = stall
 
     def begin(self, now: float) -> float:
-        """The deadline of a transfer that begins at `now`."""
+        """Any thread: the deadline of a transfer that begins at `now`."""
         return now + (min(self.grace, self.stall) if self.min_rate else self.stall)
 
     def progress(self, deadline: float, moved: int, now: float) -> float:
-        """The deadline after `moved` more bytes."""
+        """Any thread: the deadline after `moved` more bytes."""
         if not self.min_rate:
             return now + self.stall
         return min(deadline + moved / self.min_rate, now + self.stall)

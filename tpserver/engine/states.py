@@ -1,0 +1,108 @@
+"""The states of a connection: which one comes next, and how long each may last.
+
+    from             when                                       to          deadline
+    ---------------  -----------------------------------------  ----------  -------------------------------------------
+    (accepted)                                                  HEAD        head_timeout
+    any              it is broken                               CLOSED      -
+    any              something is left in its outbox            SENDING     the pace of a transfer
+    IDLE HEAD BODY   a head has begun                           HEAD        head_timeout
+    READY            a body has begun                           BODY        the pace of a transfer
+      "              a request is complete, or refused          RUNNING     - (set by the leader that received it)
+    READY            neither (blank lines)                      IDLE        idle_timeout
+    RUNNING SENDING  it ends with this response                 LINGERING   LINGER
+      "              bytes of the next request have come        READY       none: the leader attends to it in this turn
+      "              the server drains, nothing has come        LINGERING   LINGER
+      "              a body has begun ("100 Continue" is sent)  BODY        the pace of a transfer
+      "              else                                       IDLE        idle_timeout
+    IDLE             the server drains, nothing has come        LINGERING   LINGER (`Connections.close_idle`)
+    LINGERING        the client has closed                      CLOSED      -
+
+A state that stays as it is keeps its deadline; the leader moves that of BODY and SENDING on with each byte
+(`Connection.progress`). A connection that is `detached` has no deadline: its thread has it, whatever its state.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final, Protocol
+
+from tpserver.engine.outbox import Outbox
+from tpserver.engine.pace import Pace, Timing
+from tpserver.engine.protocol import Receiver
+
+NEVER: Final = float("inf")
+# Seconds that a closing connection waits for its client to close; what comes is dropped (RFC 9112 section 9.6).
+LINGER: Final = 2.0
+
+
+class State(Enum):
+    """What a connection waits for."""
+
+    IDLE = "idle"  # the next request
+    HEAD = "head"  # the rest of a head, or the first request of a new connection
+    BODY = "body"  # the rest of a body
+    READY = "ready"  # the leader: bytes of its next request are here already
+    RUNNING = "running"  # the answer to its request
+    SENDING = "sending"  # the client to read what is in the outbox
+    LINGERING = "lingering"  # the client to see the end and close
+    CLOSED = "closed"
+
+
+# By themselves: to look a member up in its class costs as much as a call.
+IDLE, HEAD, BODY, READY, RUNNING, SENDING, LINGERING, CLOSED = State
+
+
+class Stateful(Protocol):
+    """What decides the state of a connection."""
+
+    state: State
+    deadline: float
+    broken: bool
+    keep_alive: bool
+    moved: int
+    outbox: Outbox | None
+    pace: Pace
+    receiver: Receiver
+
+    def has_come(self) -> bool: ...
+
+
+def next_state(connection: Stateful, draining: bool) -> State:
+    """The leader: what a connection waits for once it has been attended to or given back. The table's rows."""
+    state = connection.state
+    if connection.broken:
+        return CLOSED
+    if connection.outbox:
+        return SENDING
+    if state is LINGERING:
+        return state
+    part = connection.receiver.part
+    if state is RUNNING or state is SENDING:
+        if not connection.keep_alive:
+            return LINGERING
+        if connection.receiver.pending:
+            return READY
+        if part == "nothing":
+            return LINGERING if draining and not connection.has_come() else IDLE
+    if part == "nothing":
+        return IDLE if state is READY else state
+    return HEAD if part == "head" else BODY
+
+
+def enter(connection: Stateful, state: State, now: float, timing: Timing) -> None:
+    """The leader: sets the state of a connection, and the deadline that goes with a new one."""
+    if state is connection.state:
+        return
+    connection.state = state
+    if state is IDLE:
+        connection.deadline = now + timing.idle_timeout
+    elif state is HEAD:
+        connection.deadline = now + timing.head_timeout
+    elif state is BODY:
+        connection.deadline = connection.pace.begin(now)
+    elif state is SENDING:  # what the socket has taken already counts: the client has that to read
+        connection.deadline = connection.pace.progress(connection.pace.begin(now), connection.moved, now)
+    elif state is LINGERING:
+        connection.deadline = now + LINGER
+    else:
+        connection.deadline = NEVER
