@@ -5,7 +5,9 @@ Each of these reaches is here and nowhere else: a change of the engine's names i
 
 from __future__ import annotations
 
+import sys
 import threading
+import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -191,6 +193,12 @@ def unsent(server: Server) -> list[int]:
 def lagging(server: Server) -> list[Connection]:
     """The connections whose stream the leader sends while its producer goes on."""
     return [one for one in _all_connections(server) if one.detached and one.outbox is not None and one.outbox.watched]
+
+
+def waits_for_room(server: Server) -> bool:
+    """Whether the producer of a stream waits for its client."""
+    names = {frame.name for thread in sys._current_frames().values() for frame in traceback.extract_stack(thread)}
+    return "_wait_for_room" in names
 
 
 def broken(one: Connection) -> bool:

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import io
 import logging
 import os
 import signal
 import sys
 import threading
-import traceback
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, TypedDict
 
+from tpserver.application import check_application, load_application
 from tpserver.config import Config
 from tpserver.engine import server as engine
 from tpserver.engine.pace import Timing
 from tpserver.engine.protocol import Address
+from tpserver.engine.stats import Stats
 from tpserver.errors import StartError, UsageError
 from tpserver.files.background import BackgroundCoder
 from tpserver.files.codings import quick_coders
@@ -25,10 +25,11 @@ from tpserver.files.responder import FileResponder
 from tpserver.handler import HTTPRequestHandler, TimedRequestHandler
 from tpserver.http.head import Limits
 from tpserver.logs.access_log import AccessLog
-from tpserver.logs.log import kept_loggers, own_loggers
+from tpserver.logs.log import own_loggers
 from tpserver.logs.streams import LogFile, LogStream
 from tpserver.logs.writer import LogWriter
 from tpserver.protocol import HTTPProtocol, HTTPRequest
+from tpserver.response_counts import ResponseStats
 from tpserver.site.build import Sites
 from tpserver.site.site import Site
 from tpserver.spool import SPOOL, Spool
@@ -37,6 +38,20 @@ from tpserver.version import SOFTWARE
 from tpserver.wsgi.responder import Application
 
 _log = logging.getLogger("tpserver")
+
+
+class SpoolStats(TypedDict):
+    """Bytes of contents on disk, and how many there may be."""
+
+    limit: int
+    bytes: int
+
+
+class ServerStats(Stats):
+    """Those of the engine, with what was answered and with contents on disk."""
+
+    answers: ResponseStats
+    spool: SpoolStats
 
 
 class Server(engine.Server):
@@ -53,7 +68,7 @@ class Server(engine.Server):
         self.log_stuck = False  # a log cannot be written to its end: nobody reads it
         if application is None and config.app is not None:
             application = load_application(config.app, config.app_dir)
-        _check_application(application)
+        check_application(application)
         self._coder = BackgroundCoder(quick_coders()) if config.compress == "auto" else None
         self._sites = Sites(config, self._coder, load_application)
         self._application: Application | None = None
@@ -100,7 +115,7 @@ class Server(engine.Server):
 
         Virtual hosts keep what they have.
         """
-        _check_application(application)
+        check_application(application)
         self.protocol.site, self.has_applications = self._sites.build(application, self.server_name, self.server_port)
         self._application = application
         # Where nobody reads a content, none is stored on disk.
@@ -117,14 +132,14 @@ class Server(engine.Server):
         host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(self.server_name, self.server_name)
         return f"http://[{host}]:{self.server_port}/" if ":" in host else f"http://{host}:{self.server_port}/"
 
-    def stats(self) -> dict[str, Any]:
-        """The figures of this moment (see `tpserver.engine.stats`), with answers and contents on disk."""
+    def stats(self) -> ServerStats:
+        """The statistics of this moment. Any thread."""
         spool = self.protocol.spool
-        return {
+        return ServerStats(
             **super().stats(),
-            "answers": self.protocol.response_counts.stats(),
-            "spool": {"limit": spool.limit, "bytes": spool.taken},
-        }
+            answers=self.protocol.response_counts.stats(),
+            spool=SpoolStats(limit=spool.limit, bytes=spool.taken),
+        )
 
     def finish_request(self, request: HTTPRequest, client_address: Address) -> None:  # type: ignore[override]
         """As in socketserver: makes the handler. A response that is ready needs none, and is sent at once."""
@@ -167,11 +182,6 @@ class Server(engine.Server):
         elif self._log_file is not None:
             with contextlib.suppress(OSError):  # the access log has said so
                 self._log_file.close()
-
-
-def _check_application(application: Any) -> None:
-    if application is not None and not callable(application):
-        raise UsageError(f"a WSGI application is a callable, not {application!r}")
 
 
 def make_server(
@@ -276,38 +286,6 @@ def _config(**options: Any) -> Config:
     except TypeError as error:
         unknown = sorted(set(options) - set(vars(Config())))
         raise UsageError(f"there is no option {', '.join(unknown)}" if unknown else str(error)) from None
-
-
-def load_application(name: str, app_dir: str) -> Application:
-    """ "package.module:name" -> the callable, looked for in `app_dir` first. Raises `UsageError` and `StartError`."""
-    module_name, colon, attribute = name.partition(":")
-    if not (module_name and colon and attribute):
-        raise UsageError(f"--app {name}: it takes MODULE:CALLABLE, such as wsgiPy.demo:app")
-    if not os.path.isdir(app_dir):
-        raise UsageError(f"--app-dir {app_dir}: there is no such folder")
-    if sys.path[:1] != [os.path.abspath(app_dir)]:
-        sys.path.insert(0, os.path.abspath(app_dir))
-    try:
-        with kept_loggers():
-            found: Any = importlib.import_module(module_name)
-    except BaseException as error:
-        raise _import_failed(module_name, app_dir, error) from error
-    for part in attribute.split("."):
-        if not hasattr(found, part):
-            raise StartError(f"cannot find {part} in {name}: the module {module_name} has no such name")
-        found = getattr(found, part)
-    if not callable(found):
-        raise StartError(f"{name} is a {type(found).__name__}; a WSGI application is a callable")
-    application: Application = found
-    return application
-
-
-def _import_failed(module_name: str, app_dir: str, error: BaseException) -> StartError:
-    if isinstance(error, KeyboardInterrupt):
-        raise error
-    if isinstance(error, ModuleNotFoundError) and error.name and (module_name + ".").startswith(error.name + "."):
-        return StartError(f"cannot import {module_name}: there is no module {error.name} in {os.path.abspath(app_dir)}")
-    return StartError(f"cannot import {module_name}: {error!r}", "".join(traceback.format_exception(error)))
 
 
 # Windows has SIGBREAK (Ctrl-Break) and no real SIGTERM.

@@ -18,6 +18,12 @@ class PlainSocket:
     def fileno(self) -> int:
         return -1
 
+    def getsockopt(self, *_: object) -> int:
+        return 0
+
+    def setsockopt(self, *_: object) -> None:
+        pass
+
     def take(self, data: bytes | memoryview) -> int:
         self.calls += 1
         length = min(self.step, self.room, len(data))

@@ -18,7 +18,7 @@ class Request:
         self.name = name
         self.arrived = self.begun = arrived
         self.handed_over = self.waited = False
-        self.connection = SimpleNamespace(away=False)
+        self.connection = SimpleNamespace(detached=False)
 
 
 def enter(admission, request=None, kind=QUICK, now=NEVER_RESERVED):
@@ -48,7 +48,7 @@ def test_only_a_request_that_is_taken_changes_hands():
     for request in requests:
         enter(admission, request)
     assert [request.handed_over for request in requests] == [True, True, False]
-    assert [request.connection.away for request in requests] == [True, True, False]
+    assert [request.connection.detached for request in requests] == [True, True, False]
 
 
 @pytest.mark.parametrize("kind", [QUICK, WAITING])

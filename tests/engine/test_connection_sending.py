@@ -3,22 +3,37 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
 import threading
+from time import monotonic
 
 import pytest
-from tpserver.engine.timing import Pace
 
 from tests.engine.line_server import LineReceiver
 from tests.engine.outbox_fakes import VectorSocket, is_open
-from tpserver.engine.connection import CLOSED, MAX_OUTBOX, Connection
+from tpserver.engine.connection import MAX_OUTBOX, Connection
+from tpserver.engine.pace import Pace
+from tpserver.engine.states import CLOSED
 
 PATIENCE = 20.0
 PACE = Pace(0, PATIENCE, PATIENCE)
 
 
-def on(sock, pace=PACE):
-    return Connection(sock, ("192.0.2.1", 1), LineReceiver(), pace)
+def on(sock, **options):
+    return Connection(sock, ("192.0.2.1", 1), LineReceiver(), PACE, **options)
+
+
+def lead(connection):
+    """What a leader does that is told of a stream: sends on when the client has read."""
+
+    def send_on():
+        more = True
+        while more:
+            select.select([], [connection.sock], [], PATIENCE)
+            more = connection.send_on(monotonic())
+
+    threading.Thread(target=send_on).start()
 
 
 @pytest.fixture
@@ -113,6 +128,7 @@ def test_a_lost_client_stops_whoever_produces(pair):
 
 def test_a_producer_waits_until_its_client_reads(pair):
     connection, other = pair
+    connection._tell_leader = lead
     pieces = [bytes([number]) * (MAX_OUTBOX // 4) for number in range(64)]
     most = []
 
@@ -223,9 +239,6 @@ class HeldSocket(VectorSocket):
         self.inside -= 1
         return taken
 
-    def getsockopt(self, *_):
-        return 0
-
 
 class TellingLock:
     """Tells when somebody has to wait for it."""
@@ -242,39 +255,76 @@ class TellingLock:
         self._lock.release()
 
 
-@pytest.mark.parametrize("end", [lambda lent: lent.flush(), lambda lent: lent.write(b"x"), Connection.abort])
-def test_who_produces_a_stream_waits_while_another_thread_sends_from_it(end):
-    sock = HeldSocket()
+def streaming(sock):
+    """A connection whose stream has something left over, and whose lock tells when a thread waits for it."""
     connection = on(sock)
-    connection._lend_to = lambda _: None
-    connection._lock = TellingLock(sock.may_go_on)
-    connection.write(b"0123456789")
-    connection.flush()
-    connection._lend()
+    connection.send(b"0123456789")
+    connection.outbox._lock = TellingLock(sock.may_go_on)
+    return connection
+
+
+@pytest.mark.parametrize("act", [Connection.flush, lambda one: one.write(b"x"), Connection.abort, Connection.reset])
+def test_who_produces_a_stream_waits_while_the_leader_sends_from_it(act):
+    sock = HeldSocket()
+    connection = streaming(sock)
     sock.room = 4
-    leader = threading.Thread(target=connection.send_lent)
+    leader = threading.Thread(target=connection.send_on, args=(0.0,))
     leader.start()
     assert sock.entered.wait(PATIENCE)
-    end(connection)
+    act(connection)
     leader.join(PATIENCE)
     assert (sock.overlaps, sock.may_go_on.is_set()) == (0, True)
-    assert not connection.lent
-    assert not connection.send_lent()
+    assert sock.taken.startswith(b"01234567")
 
 
-def test_a_stream_is_sent_on_only_while_it_is_lent():
-    sock = VectorSocket(4)
+def test_the_leader_is_told_of_what_is_left_over_and_only_of_that():
+    told = []
+    sock = VectorSocket(100, 6)
+    connection = on(sock, tell_leader=told.append)
+    connection.send(b"012")
+    assert told == []
+    for _ in range(2):
+        connection.send(b"345678")
+    assert told == [connection]
+    assert not on(sock).send_on(0.0)
+    sock.room = 1000
+    assert not connection.send_on(0.0)
+    connection.send(b"9")
+    assert (told, bytes(sock.taken)) == ([connection], b"0123456783456789")
+
+
+def test_the_end_of_a_stream_comes_behind_what_is_left_over():
+    sock = VectorSocket(100, 4)
     connection = on(sock)
-    assert not connection.send_lent()
-    connection._lend_to = lambda _: None
-    connection.write(b"0123456789")
+    connection.write(b"head ")
+    connection.send(b"piece ")
+    connection.write(b"end")
+    sock.room = 1000
+    assert not connection.send_on(0.0)
     connection.flush()
-    assert not connection.send_lent()
-    connection._lend()
-    assert connection.send_lent()
-    assert not connection.send_lent()
-    assert bytes(sock.taken) == b"0123456789"
-    connection.flush()
-    connection.write(b"ab")
-    assert not connection.send_lent()
-    assert bytes(sock.taken) == b"0123456789"
+    assert bytes(sock.taken) == b"head piece end"
+
+
+class FailingSocket(VectorSocket):
+    """Fails when it is told how."""
+
+    error = None
+
+    def take(self, data):
+        if self.error:
+            raise self.error
+        return super().take(data)
+
+
+@pytest.mark.parametrize("error", [BrokenPipeError, MemoryError])
+def test_a_producer_finds_out_what_has_happened_to_the_leader(error):
+    sock = FailingSocket(4)
+    connection = on(sock)
+    connection.send(b"0123456789")
+    sock.error = error
+    assert not connection.send_on(0.0)
+    sock.error = None  # it would take something again
+    assert (connection.broken, connection.keep_alive, connection.sending) == (True, False, False)
+    with pytest.raises(ConnectionAbortedError):
+        connection.send(b"beyond the gap")
+    assert bytes(sock.taken) == b"0123"

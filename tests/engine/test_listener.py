@@ -11,7 +11,8 @@ import sys
 import pytest
 
 from tpserver.engine import server as engine
-from tpserver.engine.listeners import REST, Listener, capacity
+from tpserver.engine.errors import UnsuitableSocket
+from tpserver.engine.listener import REST, Listener, capacity, check_listening_socket
 from tpserver.engine.polling import NOTHING, READ
 
 
@@ -43,6 +44,7 @@ class FakeServer:
 
     def __init__(self, *backlog):
         self.socket = FakeSocket()
+        self.closed = False
         self.backlog = list(backlog)
         self.unwelcome = set()
 
@@ -163,6 +165,18 @@ def test_clients_are_refused_though_a_child_of_the_application_holds_the_socket(
                 socket.create_connection(server.server_address, timeout=20).close()
         finally:
             os.close(held)
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_a_socket_that_encrypts_is_refused_and_told_what_to_do_instead():
+    import ssl
+
+    with engine.Server(("127.0.0.1", 0), None, None) as server:
+        check_listening_socket(server.socket)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        with pytest.raises(UnsuitableSocket, match="reverse proxy"):
+            server.serve_forever()
 
 
 @pytest.mark.parametrize(

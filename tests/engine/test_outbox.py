@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import os
 import random
+import threading
+from time import monotonic
 
 import pytest
 
 from tests.engine.outbox_fakes import PlainSocket, VectorSocket, is_open, sendfile_to
+from tpserver.engine import outbox as outbox_module
 from tpserver.engine.outbox import FILE_STEP, READ_STEP, Outbox
+from tpserver.engine.pace import Pace
+from tpserver.system.clock import clock
+
+PATIENCE = 20.0
+PACE = Pace(0, PATIENCE, PATIENCE)
 
 O_BINARY = getattr(os, "O_BINARY", 0)
 
@@ -149,7 +157,7 @@ def test_files_are_closed_when_they_are_sent(make_socket, use, opened):
     assert not is_open(second)
 
 
-def test_clearing_closes_the_files(use, opened):
+def test_what_is_discarded_closes_its_files_and_nothing_follows_it(use, opened):
     sock = use(PlainSocket(4))
     outbox = Outbox()
     first, second = opened(b"12345"), opened(b"67890")
@@ -157,12 +165,12 @@ def test_clearing_closes_the_files(use, opened):
     outbox.append(b"between")
     outbox.append_file(second, 0, 5)
     outbox.send(sock)
-    outbox.clear()
+    outbox.discard()
     assert (is_open(first), is_open(second)) == (False, False)
     assert (bool(outbox), outbox.size) == (False, 0)
     outbox.append(b"again")
-    send_all(outbox, sock)
-    assert bytes(sock.taken) == b"1234again"
+    assert not outbox
+    assert bytes(sock.taken) == b"1234"
 
 
 @pytest.mark.parametrize("length", [0, 3])
@@ -174,7 +182,7 @@ def test_a_file_that_has_become_shorter_is_an_error(use, opened, length):
         assert outbox.send(sock) == length
     with pytest.raises(EOFError, match="shorter"):
         outbox.send(sock)
-    outbox.clear()
+    outbox.discard()
 
 
 def test_pieces_of_one_file_share_its_descriptor(make_socket, use, opened):
@@ -193,7 +201,7 @@ def test_pieces_of_one_file_share_its_descriptor(make_socket, use, opened):
 
 
 @pytest.mark.parametrize("sent", [0, 1, 2])
-def test_clearing_closes_a_shared_descriptor_once(use, opened, sent):
+def test_discarding_closes_a_shared_descriptor_once(use, opened, sent):
     sock = use(PlainSocket(1))
     outbox = Outbox()
     file = opened(b"0123456789")
@@ -202,10 +210,10 @@ def test_clearing_closes_a_shared_descriptor_once(use, opened, sent):
     outbox.append_file(file, 2, 1)
     for _ in range(sent):
         outbox.send(sock)
-    outbox.clear()
+    outbox.discard()
     assert not is_open(file)
     assert opened(b"the next to get that number") == file
-    outbox.clear()
+    outbox.discard()
     assert is_open(file)
 
 
@@ -232,7 +240,7 @@ def test_a_file_that_is_written_anew_is_never_sent_to_its_end(use, versioned, co
     with pytest.raises(EOFError, match="changed"):
         send_all(outbox, sock)
     assert len(sock.taken) < 10
-    outbox.clear()
+    outbox.discard()
 
 
 def test_a_file_that_changes_while_it_waits_behind_another_is_not_sent(use, versioned):
@@ -246,7 +254,7 @@ def test_a_file_that_changes_while_it_waits_behind_another_is_not_sent(use, vers
     with pytest.raises(EOFError, match="changed"):
         outbox.send(sock)
     assert bytes(sock.taken) == b"01"
-    outbox.clear()
+    outbox.discard()
 
 
 @pytest.mark.parametrize("length", [10, 100_000])
@@ -271,7 +279,7 @@ def test_a_file_that_is_written_anew_and_longer_is_never_sent_to_its_end(use, tm
     with pytest.raises(EOFError, match="changed"):
         send_all(outbox, sock)
     assert len(sock.taken) < length
-    outbox.clear()
+    outbox.discard()
 
 
 @pytest.mark.parametrize("change", ["grow", "same", "replace"])
@@ -300,3 +308,70 @@ def test_a_lost_client_is_an_error():
     outbox.append(b"data")
     with pytest.raises(ConnectionResetError):
         outbox.send(Lost(1))
+
+
+class TestStream:
+    """One thread produces, the leader sends on what is left over."""
+
+    def test_the_leader_is_told_once_until_all_is_sent(self):
+        sock = VectorSocket(4)
+        outbox = Outbox()
+        assert not outbox.watch()
+        assert not outbox.send_on(sock, PACE, 0.0)
+        for left in (True, False):
+            outbox.append(b"012345")
+            assert outbox.watch() is left
+        while outbox.send_on(sock, PACE, 0.0):
+            pass
+        assert sock.taken == b"012345012345"
+        outbox.append(b"6")
+        assert outbox.watch()
+        outbox.send(sock)  # the producer, by itself
+        assert not outbox.watch()
+        assert not outbox.send_on(sock, PACE, 0.0)
+
+    def test_the_producer_goes_on_when_half_of_it_has_gone(self, monkeypatch):
+        monkeypatch.setattr(outbox_module, "_LONGEST_WAIT", PATIENCE)
+        sock = VectorSocket(10)
+        outbox = Outbox()
+        outbox.append(b"x" * 100)
+        outbox.watch()
+        done = threading.Event()
+        waiting = threading.Thread(target=lambda: (outbox.wait_for_room(50, PACE, 0), done.set()))
+        waiting.start()
+        while outbox.size > 50:
+            assert not done.is_set()
+            outbox.send_on(sock, PACE, monotonic())
+        waiting.join(PATIENCE / 2)
+        assert done.is_set()
+
+    def test_the_producer_goes_on_when_the_rest_is_discarded(self, monkeypatch):
+        monkeypatch.setattr(outbox_module, "_LONGEST_WAIT", PATIENCE)
+        outbox = Outbox()
+        outbox.append(b"x" * 100)
+        waiting = threading.Thread(target=outbox.wait_for_room, args=(50, PACE, 0))
+        waiting.start()
+        outbox.discard()
+        waiting.join(PATIENCE / 2)
+        assert not waiting.is_alive()
+
+    def test_a_client_that_reads_gets_more_time_and_one_that_does_not_none(self, monkeypatch):
+        """Its pace is ten bytes a second, after two seconds of grace; it is asked for at each look at the clock."""
+        sock = VectorSocket(10)
+        outbox = Outbox()
+        outbox.append(b"x" * 100)
+        outbox.watch()
+        pace, now = Pace(10, 2, 30), 1000.0
+
+        def a_second_later():
+            nonlocal now
+            now += 1
+            if now < 1005:
+                outbox.send_on(sock, pace, now)
+            return now
+
+        monkeypatch.setattr(clock, "monotonic", a_second_later)
+        monkeypatch.setattr(outbox_module, "_LONGEST_WAIT", 0)
+        with pytest.raises(ConnectionAbortedError, match="slow"):
+            outbox.wait_for_room(50, pace, 0)
+        assert (now, len(sock.taken)) == (1006, 40)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tpserver.engine.timing import Pace
+from tpserver.engine.pace import Pace
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,11 @@ import select
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from time import monotonic
 
 import pytest
 
 from tests.client import CLOSE, Client, request, several
-from tests.console import PATIENCE, Console, python
+from tests.console import Console, python
 from tests.failures.limited import posix
 
 # /close/WHAT closes what the server has open; the server itself is asked for the numbers.
@@ -60,21 +59,11 @@ def serving(folder: Path) -> Iterator[Console]:
 
 
 def close(console: Console, what: str) -> None:
-    """Has the application close it. What becomes of that request's own answer is nobody's business."""
+    """Has the application close it. What becomes of that request's own answer does not matter."""
     with Client(console) as client, contextlib.suppress(OSError):
         client.sock.settimeout(1.0)
         client.send(request(f"/close/{what}", CLOSE))
         client.stream.read()
-
-
-def connected_again(console: Console) -> Client:
-    """A connection, as soon as one is to be had: the server looks after its listening socket once a second."""
-    end = monotonic() + PATIENCE
-    while True:
-        try:
-            return Client(console)
-        except ConnectionRefusedError:
-            assert monotonic() < end
 
 
 def check_others_are_served(console: Console) -> None:
@@ -109,33 +98,18 @@ def test_the_connection_of_another_client(tmp_path: Path) -> None:
         check_log(console)
 
 
-def test_the_sockets_that_wake_the_leader(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "what",
+    [
+        "listener",
+        "wakeup",
+        pytest.param("poller", marks=pytest.mark.skipif(not hasattr(select, "epoll"), reason="it has no descriptor")),
+        "all",  # `os.closerange(3, 200)`, as a daemon does that thinks it has just been born
+    ],
+)
+def test_what_the_server_cannot_do_without_ends_it(tmp_path: Path, what: str) -> None:
     with serving(tmp_path) as console:
-        close(console, "wakeup")
-        check_others_are_served(console)
-        check_log(console)
-
-
-def test_the_listening_socket(tmp_path: Path) -> None:
-    with serving(tmp_path) as console:
-        close(console, "listener")
-        with connected_again(console) as client:
-            assert client.ask("/x").content == b"/x"
-        assert "listen" in console.stop().stderr
-
-
-@pytest.mark.skipif(not hasattr(select, "epoll"), reason="the poller has a descriptor on Linux only")
-def test_what_polls(tmp_path: Path) -> None:
-    with serving(tmp_path) as console:
-        close(console, "poller")
-        check_others_are_served(console)
-        check_log(console)
-
-
-def test_everything_there_is(tmp_path: Path) -> None:
-    """`os.closerange(3, 200)`, as a daemon does that thinks it has just been born."""
-    with serving(tmp_path) as console:
-        close(console, "all")
-        connected_again(console).close()
-        check_others_are_served(console)
-        check_log(console)
+        close(console, what)
+        ended = console.end()
+    assert ended.status == 1
+    assert ended.stderr.count("CRITICAL cannot go on serving") == 1

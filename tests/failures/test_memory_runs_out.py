@@ -14,7 +14,7 @@ from tests.client import Client, exchange
 from tests.failures.limited import get, post
 from tests.running import Start
 from tests.waiting import until_left
-from tpserver.engine import table
+from tpserver.engine import connections
 from tpserver.engine.connection import Connection
 from tpserver.logs import access_log
 from tpserver.protocol import Receiver
@@ -73,7 +73,7 @@ def test_a_client_or_two_is_lost_and_the_others_are_served(
         there_before.send(get("/"))
         assert there_before.stream.read().endswith(b"fine 0")
     until_left(running, 0)
-    assert "tpserver has a fault" in log.text or "exception" in log.text
+    assert "internal error" in log.text or "exception" in log.text
 
 
 def test_a_connection_for_which_there_is_no_memory_is_closed(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,7 +87,7 @@ def test_a_connection_for_which_there_is_no_memory_is_closed(start: Start, monke
             raise MemoryError
         return Connection(sock, *arguments)
 
-    monkeypatch.setattr(table, "Connection", connection)
+    monkeypatch.setattr(connections, "Connection", connection)
     try:
         with Client(running) as lost:
             lost.sock.settimeout(1.0)

@@ -66,10 +66,11 @@ def test_it_says_so_where_the_client_is_slow(start, log):
         start_response("200 OK", [])
         yield b"x" * 50_000_000
 
-    running = start(app, slow_request=0.01)
+    running = start(app, slow_request=1000)
     with Client(running, receive_buffer=4096) as client:
         client.send(request("/"))
-        until(running, lambda: told(log))
+        until(running, lambda: inside.waits_for_room(running.server))
+        inside.check_slow(running.server, 1e12)
     assert told(log)[0].endswith("\n  (it waits for its client to read what was sent)")
 
 

@@ -100,6 +100,19 @@ def test_a_client_that_has_nothing_more_to_send_gets_what_is_about_to_come(start
         assert client.response().content == b"page"
 
 
+def test_a_client_that_has_nothing_more_to_send_is_not_taken_for_gone_between_two_pieces(start, monkeypatch):
+    monkeypatch.setattr("tpserver.wsgi.response._LOOK", 0.0)  # as if the machine were busy: each look is due
+
+    def app(environ, start_response):
+        start_response("200 OK", [])
+        yield from [b"", b"one ", b"", b"two ", b"", b"three"]
+
+    with Client(start(app)) as client:
+        client.send(request("/", "Connection: close"))
+        client.finish_sending()
+        assert client.response().content == b"one two three"
+
+
 def test_a_client_that_has_nothing_more_to_send_still_gets_all(start):
     def app(environ, start_response):
         start_response("200 OK", [])

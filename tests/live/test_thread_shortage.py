@@ -8,21 +8,23 @@ import threading
 import pytest
 
 from tests import inside
-from tests.client import CLOSE, Client, request
+from tests.client import CLOSE, Client, request, several
 from tests.gates import Gates
 from tests.waiting import until
 from tpserver import make_server
 
 
 def only_threads(monkeypatch, allowed):
-    """From the given number on no thread of a server's pool can be started. The event says that one was to be."""
+    """Beyond so many no thread can be started that leads or is the pool's. The event says that one was to be."""
     really = threading.Thread.start
-    refused = threading.Event()
+    refused, started = threading.Event(), []
 
     def start(thread):
-        if thread.name.startswith("tpserver_") and int(thread.name.rpartition("_")[2]) >= allowed:
-            refused.set()
-            raise RuntimeError("can't start new thread")
+        if thread.name.startswith("tpserver-") and thread.name != "tpserver-watcher":
+            if len(started) >= allowed:
+                refused.set()
+                raise RuntimeError("can't start new thread")
+            started.append(thread)
         really(thread)
 
     monkeypatch.setattr(threading.Thread, "start", start)
@@ -30,22 +32,23 @@ def only_threads(monkeypatch, allowed):
 
 
 def test_server_goes_on_with_the_threads_that_it_has(start, monkeypatch, log):
-    refused = only_threads(monkeypatch, 2)
+    refused = only_threads(monkeypatch, 3)
     with Gates() as gates:
         running = start(gates)
-        with Client(running) as first, Client(running) as second, Client(running) as third:
-            for client, name in ((first, "first"), (second, "second")):
+        with several(running, 4) as (first, second, waits, quick):
+            for client, name in ((first, "first"), (second, "second")):  # in one that led, and in the pool's
                 client.send(request(f"/hold/{name}"))
                 assert gates.arrived() == [name]
-            assert refused.wait(20)  # nobody can lead until one of the two has finished
-            third.send(request("/third"))
-            gates.open("first")
-            assert first.response().status == 200
-            assert third.response().content == b"/third "
+            waits.send(request("/hold/waits"))
+            assert refused.wait(20)
             for number in range(20):
-                assert third.ask(f"/{number}").status == 200
+                assert quick.ask(f"/{number}").status == 200
             gates.open("second")
             assert second.response().status == 200
+            assert gates.arrived() == ["waits"]
+            gates.open("waits")
+            gates.open("first")
+            assert waits.response().status == first.response().status == 200
     assert "cannot start a thread" in log.text
 
 

@@ -98,6 +98,24 @@ def _until_refused(a_send, sock, data):
         a_send(sock, data)
 
 
+@pytest.mark.skipif(receive_holding is receive, reason="there is nothing that holds the lock")
+@pytest.mark.skipif(not hasattr(socket, "MSG_DONTWAIT"), reason="the system has no such flag")
+def test_a_socket_that_has_become_blocking_does_not_stop_the_interpreter(pair):
+    ours, theirs = pair
+    while True:
+        try:
+            ours.send(b"x" * 100_000)
+        except BlockingIOError:
+            break
+    ours.setblocking(True)
+    with pytest.raises(BlockingIOError):
+        send_holding(ours, b"x")
+    with pytest.raises(BlockingIOError):
+        receive_holding(ours)
+    theirs.sendall(b"y")
+    assert receive_holding(ours) == b"y"
+
+
 def test_without_the_library_the_usual_ones_do(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "ctypes", None)
     assert holding._holding_calls() == (receive, send)

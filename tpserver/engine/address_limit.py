@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+
 from tpserver.engine.protocol import Address
 
 
@@ -28,22 +30,9 @@ class AddressLimit:
             del self._counts[address]
 
     def counted(self, client_address: Address) -> str:
-        """The address that a client is counted by: its IP address, or its IPv6 network of /64. "": not counted.
-
-        Any thread. Clients of a unix socket have no address.
-        """
-        if not self._limit or not isinstance(client_address, tuple):
+        """Any thread: what a client is counted by: its IP address or its IPv6 network of /64; "": it is not."""
+        if not self._limit or not isinstance(client_address, tuple):  # a unix socket has no address
             return ""
-        address = client_address[0]
-        if ":" not in address or "." in address:  # IPv4, also as seen through IPv6
-            return address.rpartition(":")[2]
-        return ":".join(_groups(address)[:4])
-
-
-def _groups(address: str) -> list[str]:
-    """The eight groups of an IPv6 address as the system writes it, `::` spelt out."""
-    address = address.partition("%")[0]
-    head, gap, tail = address.partition("::")
-    before = head.split(":") if head else []
-    after = tail.split(":") if tail else []
-    return before + ["0"] * (8 - len(before) - len(after)) + after if gap else before
+        address = ipaddress.ip_address(client_address[0].partition("%")[0])
+        mapped = getattr(address, "ipv4_mapped", None)  # IPv4 as seen through IPv6
+        return str(mapped or address.exploded[:19])  # four groups of four digits; an IPv4 address is shorter

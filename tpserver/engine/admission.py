@@ -85,7 +85,7 @@ class Admission:
         """The leader: a new task. Unless it is refused it is not the caller's any more."""
         tasks = self._tasks
         with tasks.lock:
-            if task.kind in (Kind.QUICK, Kind.BRIEF):
+            if task.kind is Kind.BRIEF or (task.kind is Kind.QUICK and not self.in_place):
                 self._brief_at = now
             if self._may_start(task.kind, now):
                 self._start(task, now)

@@ -156,18 +156,9 @@ class Connection:
         known how much of `data` the client has.
         """
         try:
-            outbox = self._outbox()
             if not self.broken:
-                outbox.append(data)
-                self.flush()
-                if outbox.watch():
-                    self._tell_leader(self)
-                if outbox.size > self.max_outbox:
-                    self._wait_for_room(outbox)
-                # What has just been sent may have come back as a reset: then the next piece need not be made.
-                if not self.broken and self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-                    self.abort()
-        except BaseException:  # no memory, no stack
+                self._send(data)
+        except BaseException:  # the client reads too slowly, or there is no memory or stack
             if not self.broken:
                 self.broken, self.keep_alive = True, False  # first, for calls may fail now
                 self.reset()
@@ -175,13 +166,17 @@ class Connection:
         if self.broken:
             raise ConnectionAbortedError("the client has gone")
 
-    def _wait_for_room(self, outbox: Outbox) -> None:
-        now = clock.monotonic()
-        try:
-            outbox.wait_for_room(self.max_outbox // 2, self.pace.progress(self.pace.begin(now), self.moved, now))
-        except TimeoutError as error:
+    def _send(self, data: bytes) -> None:
+        outbox = self._outbox()
+        outbox.append(data)
+        self.flush()
+        if outbox.watch():
+            self._tell_leader(self)
+        if outbox.size > self.max_outbox:
+            outbox.wait_for_room(self.max_outbox // 2, self.pace, self.moved)
+        # What has just been sent may have come back as a reset: then the next piece need not be made.
+        if not self.broken and self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
             self.abort()
-            raise ConnectionAbortedError(str(error)) from None
 
     def send_on(self, now: float) -> bool:
         """The leader, while the connection is detached: sends what is left of a stream; whether to go on.
@@ -282,10 +277,12 @@ class Connection:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
         self.abort()
 
-    def detach_socket(self) -> None:
-        """The leader: the descriptor is not ours any more, and is not closed: another file may have its number."""
-        with contextlib.suppress(OSError):
-            self.sock.detach()
+    def cut_off(self) -> None:
+        """The last leader: the thread that has this connection finds it closed; if it waits for its client, at once."""
+        self.broken = True
+        self.sock.close()
+        if self.outbox is not None and self.outbox.watched:
+            self.outbox.discard()
 
     def close(self) -> None:
         """The leader: the end. May be called again."""

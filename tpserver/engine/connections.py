@@ -1,12 +1,11 @@
 """The connections of one server: accepting, what each waits for, until when, and how it ends.
 
-`states` has the table of their states. Only the current leader calls what does not say otherwise, between two
-connections. The leader's thread may change; its successor finds everything here as it was.
+`states` has the table of their states. What does not say otherwise is called by the current leader only, between two
+connections. Leaders change: the next one finds everything here as it was.
 """
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import sys
 from typing import Final, NamedTuple, Protocol
@@ -15,7 +14,7 @@ from tpserver.engine.address_limit import AddressLimit
 from tpserver.engine.connection import MAX_OUTBOX, Connection
 from tpserver.engine.counters import Counters
 from tpserver.engine.errors import EngineBroken
-from tpserver.engine.listener import Listener, Listening, capacity, file_limit
+from tpserver.engine.listener import Listener, ListeningServer, capacity, file_limit
 from tpserver.engine.mailbox import Mailbox
 from tpserver.engine.pace import Pace, Timing
 from tpserver.engine.polling import NOTHING, READ, WRITE, new_poller
@@ -33,20 +32,18 @@ STATES: Final = ("open", "idle", "head", "body", "running", "sending", "lingerin
 SWEEP: Final = 1.0
 # Connections beyond the limit that linger at once: as many as `select` on Windows has left.
 _TURNED_AWAY: Final = 8
-# What a poller raises that does not know a descriptor (any more).
-_UNKNOWN: Final = (OSError, KeyError, ValueError)
 
 
 class ConnectionLimits(NamedTuple):
-    """0: no limit, except for `connections` and `outbox`."""
+    """How many connections there may be, in all and of one address (0: no limit), and what waits in memory for each."""
 
     connections: int = 10_000
     connections_per_address: int = 0
-    outbox: int = MAX_OUTBOX  # bytes of a stream that wait in memory
+    outbox: int = MAX_OUTBOX
 
 
 class Life(Protocol):
-    """What tells whether the server drains."""
+    """The life of the server, as far as it matters here."""
 
     @property
     def draining(self) -> bool: ...
@@ -58,7 +55,7 @@ class Connections:
     def __init__(
         self,
         protocol: ConnectionProtocol,
-        listening: Listening,
+        listening: ListeningServer,
         life: Life,
         *,
         timing: Timing,
@@ -84,7 +81,7 @@ class Connections:
         self.mailbox = Mailbox()
         self.poller.watch(self.mailbox.fd, NOTHING, READ)
         self.listener = Listener(listening, self.poller)
-        # What each descriptor leads to that this cannot do without. On Windows a socket has none.
+        # What each descriptor leads to that the leader cannot do without. On Windows a socket has none.
         vital = () if sys.platform == "win32" else (self.listener.fd, *self.mailbox.fds)
         self._vital = {fd: identity(fd) for fd in vital}
         self._turned_away: set[Connection] = set()  # which linger: they do not count
@@ -96,13 +93,11 @@ class Connections:
 
     def give_back(self, connection: Connection) -> None:
         """Any thread that owns `connection`: its request has been answered, the leader takes it back."""
-        mailbox = self.mailbox
-        mailbox.post(self.take_back, connection, wake=False)
-        # One that only waits for its next request, and is watched, need not wake the leader: that request will, and
-        # what was given back is taken back before anything else. Asked after it has been posted: a leader that stops
-        # watching it later finds it before it sleeps.
-        if mailbox.sleeping and not (connection.polled == READ and connection.idle):
-            mailbox.wake()
+        self.mailbox.post(self.take_back, connection, wake=False)
+        # One that only waits for its next request, and is watched, need not wake the leader: that request will.
+        # Asked after it has been posted: a leader that stops watching it later finds the post before it sleeps.
+        if self.mailbox.sleeping and not (connection.polled == READ and connection.idle):
+            self.mailbox.wake()
 
     @property
     def drained(self) -> bool:
@@ -114,7 +109,7 @@ class Connections:
         return self.listener.closed and len(self.by_fd) <= len(self._leaving)
 
     def states(self) -> dict[str, int]:
-        """Any thread: how many connections are open, and in which state; a snapshot."""
+        """Any thread: how many connections are open, and how many of these in which state; a snapshot."""
         counts = dict.fromkeys(STATES, 0)
         for connection in self.by_fd.copy().values():
             state: State = connection.state
@@ -128,19 +123,18 @@ class Connections:
     # -- one turn of the leader
 
     def poll(self, *, wait: bool = True) -> list[tuple[int, int]]:
-        """Waits for sockets until the next sweep at the latest; (fd, events) for each that is ready.
+        """The leader: waits until the next sweep at the latest; (fd, events) for each socket that is ready.
 
-        Without `wait` it only looks. Raises EngineBroken when other code has closed the poller.
+        Without `wait` it only looks.
+        Raises EngineBroken when other code has closed the poller.
         """
         now = clock.monotonic()
         try:
             self.listener.refresh(now)
             self.mailbox.sleeping = True  # from here on `post` wakes
             if self.ready or self.mailbox or not wait:
-                timeout = 0.0
-            else:
-                timeout = max(0.0, min(self.next_sweep - now, self.listener.rest_left(now)))
-            return self.poller.poll(timeout)
+                return self.poller.poll(0.0)
+            return self.poller.poll(max(0.0, min(self.next_sweep - now, self.listener.rest_left(now))))
         except (OSError, ValueError) as error:
             if self._listening.closed and not self.listener.closed:  # `server_close` in another thread, just now
                 self.listener.close()
@@ -150,7 +144,7 @@ class Connections:
             self.mailbox.sleeping = False
 
     def settle(self, connection: Connection, now: float) -> None:
-        """The next state of a connection that has been attended to or given back, and what that takes."""
+        """The leader: the next state of a connection that has been attended to or given back, and what that takes."""
         if connection.state is RUNNING and connection.polled == READ and connection.idle and not self._life.draining:
             # The usual case first, without a call: answered, and the next request is still to come.
             connection.outbox = None
@@ -162,7 +156,7 @@ class Connections:
             connection.outbox = None
         if state is CLOSED:
             self.drop(connection)
-        elif state is LINGERING:
+        elif state is LINGERING and connection.state is not LINGERING:
             self._linger(connection, now)
         else:
             enter(connection, state, now, self._timing)
@@ -173,76 +167,73 @@ class Connections:
 
     def _linger(self, connection: Connection, now: float) -> None:
         """Half-close, read to the end, close: else the client's kernel may drop what it has not yet read."""
-        if connection.state is not LINGERING:
-            try:
-                connection.sock.shutdown(socket.SHUT_WR)
-            except OSError:
-                self.drop(connection)
-                return
+        try:
+            connection.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            self.drop(connection)
+        else:
             enter(connection, LINGERING, now, self._timing)
-        self.watch(connection, READ)
+            self.watch(connection, READ)
 
     def take_back(self, connection: Connection) -> None:
-        """Posted by the thread that gives `connection` back. Called again if the leader was interrupted in it."""
-        if not connection.detached:
-            return
-        if self.by_fd.get(connection.fd) is not connection:  # closed meanwhile, or of an earlier serve_forever
-            connection.close()
-        elif connection not in self.ready:  # else this has been interrupted just before its end
-            connection.body_time_left = None
-            self.settle(connection, clock.monotonic())
-        connection.detached = False
+        """The leader, by post (see `give_back`). Done again if the leader was interrupted in it."""
+        if connection.detached:
+            if self.by_fd.get(connection.fd) is not connection:  # lost meanwhile, or of an earlier serve_forever
+                connection.close()
+            elif connection not in self.ready:  # else this has been interrupted just before its end
+                connection.body_time_left = None
+                self.settle(connection, clock.monotonic())
+            connection.detached = False
 
     def watch_for_room(self, connection: Connection) -> None:
-        """Posted by the thread of a stream: something is left over that the socket has not taken."""
+        """The leader, posted by the producer of a stream: the socket has not taken all that there is to send."""
         # Else it has been given back, and is dealt with as all others are.
         if connection.detached and self.by_fd.get(connection.fd) is connection:
             self.watch(connection, WRITE)
 
     def send_on(self, connection: Connection) -> None:
-        """A detached connection is ready: sends on if it is a stream, and stops watching it otherwise."""
+        """The leader: a detached connection is ready. Sends on if it is a stream, else stops watching it."""
         if not (connection.polled == WRITE and connection.send_on(clock.monotonic())):
             self.ignore(connection)
 
     def ignore(self, connection: Connection) -> None:
-        """Stops watching a detached connection: what comes waits in its socket."""
+        """The leader: stops watching a detached connection. What comes waits in its socket."""
         self.watch(connection, NOTHING)
 
     def watch(self, connection: Connection, wanted: int) -> None:
-        """Has the poller watch a connection for READ, WRITE or NOTHING."""
+        """The leader: has the poller watch a connection for READ, WRITE or NOTHING."""
         if connection.polled != wanted:
             try:
                 self.poller.watch(connection.fd, connection.polled, wanted)
-            except _UNKNOWN:
-                self._lose(connection)
-            else:
                 connection.polled = wanted
+            except (OSError, KeyError, ValueError):
+                self.drop(connection, ours=False)
 
     # -- accepting
 
     def accept(self, now: float, count: int | None = None) -> None:
-        """Accepts what waits at the listening socket: `count` connections at the most, or as many as one turn takes."""
-        waiting = self.listener.accept(now) if count is None else self.listener.accept(now, count)
-        for sock, client_address in waiting:
+        """The leader: accepts what waits at the listening socket, `count` or as many as one turn takes at the most."""
+        for sock, client_address in self.listener.accept(now, count):
             try:
                 self._admit(sock, client_address, now)
-            except BaseException as error:  # no memory, for example: the others must not suffer
-                self._discard(sock)
-                if isinstance(error, EngineBroken):
-                    raise
+            except EngineBroken:
+                sock.close()
+                raise
+            except BaseException:  # noqa: BLE001 - no memory, for example: the others must not suffer
                 _log.exception("internal error; a new connection was closed")
+                connection = self.by_fd.get(sock.fileno())
+                if connection is not None and connection.sock is sock:
+                    self.drop(connection)
+                sock.close()
 
     def _admit(self, sock: socket.socket, client_address: Address, now: float) -> None:
         receiver = self._protocol.receiver(client_address)
-        connection = Connection(sock, client_address, receiver, self._pace, self._max_outbox, self._post_watch_for_room)
-        fd = connection.fd
-        if fd in self._vital:
-            self._check_vital()
-        self.fd_reused(fd)
+        connection = Connection(sock, client_address, receiver, self._pace, self._max_outbox, self._tell_leader)
+        self.fd_reused(connection.fd)
+        self.by_fd[connection.fd] = connection
         enter(connection, HEAD, now, self._timing)  # a new connection has as long for its first head as any later one
-        self.by_fd[fd] = connection
         address = self._addresses.counted(client_address)
-        if len(self.by_fd) - len(self._turned_away) > self.capacity or not self.poller.takes(fd):
+        if len(self.by_fd) - len(self._turned_away) > self.capacity or not self.poller.takes(connection.fd):
             self._turn_away(connection, now, "connection limit")
         elif address and not self._addresses.admit(address):
             self._turn_away(connection, now, "connection limit of one address")
@@ -250,105 +241,69 @@ class Connections:
             connection.counted_address = address
             self.watch(connection, READ)
 
-    def _post_watch_for_room(self, connection: Connection) -> None:
-        """The thread of a stream."""
+    def _tell_leader(self, connection: Connection) -> None:
+        """The producer of a stream."""
         self.mailbox.post(self.watch_for_room, connection)
 
     def _turn_away(self, connection: Connection, now: float, cause: str) -> None:
         """One connection too many: told so. A few of them may linger, uncounted: only a few, for descriptors."""
-        self._refused.add(cause)
         if len(self._turned_away) < _TURNED_AWAY and self.poller.takes(connection.fd):
             self._turned_away.add(connection)
-            self._say_last(connection, self._protocol.too_many_connections(connection.client_address), now)
+        self._refuse(connection, cause, self._protocol.too_many_connections(connection.client_address))
+        if connection in self._turned_away:
+            self.settle(connection, now)
         else:
-            connection.write(self._protocol.too_many_connections(connection.client_address))
-            connection.flush()
             self.drop(connection)
 
-    def _say_last(self, connection: Connection, data: bytes, now: float) -> None:
+    def _refuse(self, connection: Connection, cause: str, data: bytes) -> None:
+        self._refused.add(cause)
         connection.write(data)
         connection.flush()
         connection.state = RUNNING
         connection.keep_alive = False
-        self.settle(connection, now)
 
     # -- ends
 
-    def drop(self, connection: Connection) -> None:
-        """Closes a connection. May be called again if it was interrupted."""
-        self._unregister(connection)
-        if connection.polled != NOTHING:
-            polled, connection.polled = connection.polled, NOTHING
-            try:
-                self.poller.watch(connection.fd, polled, NOTHING)
-            except _UNKNOWN:  # other code has closed it: the number is not this socket's any more
-                connection.detach_socket()
-        connection.close()
-        self._remove(connection)
+    def drop(self, connection: Connection, *, ours: bool = True) -> None:
+        """The leader: closes a connection. May be called again if it was interrupted.
 
-    def _discard(self, sock: socket.socket) -> None:
-        """Closes a socket that could not be admitted, or not wholly."""
-        connection = self.by_fd.get(sock.fileno())
-        if connection is not None and connection.sock is sock:
-            self.drop(connection)
-        sock.close()
-
-    def _unregister(self, connection: Connection) -> None:
-        """Takes a connection out of all that is kept here, except the poller and `by_fd`."""
+        Not `ours`: other code has closed the descriptor, whose number may be that of another file. It is not touched.
+        """
         self._leaving.discard(connection)  # before it leaves `by_fd`: see `drained`
         self.ready.pop(connection, None)
         self._turned_away.discard(connection)
         address, connection.counted_address = connection.counted_address, ""
         if address:
             self._addresses.release(address)
-
-    def _remove(self, connection: Connection) -> None:
-        """Last: what is interrupted before is found in `by_fd`."""
+        polled, connection.polled = connection.polled, NOTHING
+        if polled != NOTHING:
+            try:
+                self.poller.watch(connection.fd, polled, NOTHING)
+            except (OSError, KeyError, ValueError):
+                ours = False
+        if not ours:
+            _log.error("a connection was closed by code that does not own it: does the application close descriptors?")
+            connection.sock.detach()
+        if ours or not connection.detached:
+            connection.close()
+        else:
+            connection.abort()  # its thread finds out
         if self.by_fd.get(connection.fd) is connection:
-            del self.by_fd[connection.fd]
+            del self.by_fd[connection.fd]  # last: what is interrupted before is found by it
 
     def fd_reused(self, fd: int) -> None:
-        """A new socket has the number `fd`: a connection that has it, too, was closed by other code.
+        """The leader: a new socket has the number `fd`. If another one of ours has it, too, other code has closed that.
 
-        Nothing may be sent or received by that number for the old client any more.
+        Nothing is sent or received by that number for the old client any more. Raises EngineBroken.
         """
         old = self.by_fd.get(fd)
         if old is not None:
-            self._lose(old)
-
-    def _lose(self, connection: Connection) -> None:
-        """Gives up a connection whose descriptor is not ours any more, without touching that."""
-        _log.error("a connection was closed by code that does not own it: does the application close descriptors?")
-        connection.detach_socket()  # first: from here on its thread, if it has one, gets an error
-        self._unregister(connection)
-        polled, connection.polled = connection.polled, NOTHING
-        with contextlib.suppress(*_UNKNOWN):
-            self.poller.watch(connection.fd, polled, NOTHING)
-        if connection.detached:
-            connection.abort()
-        else:
-            connection.close()
-        self._remove(connection)
-
-    # -- deadlines, the drain and the end
-
-    def sweep(self, now: float) -> None:
-        """Once in a while: ends what has taken too long, and, in a drain, what is idle. Raises EngineBroken."""
-        self.next_sweep = now + SWEEP
-        self._check_vital()
-        draining = self._life.draining
-        if draining and not self.listener.closed:
-            self.begin_drain(now)
-        for connection in list(self.by_fd.values()):
-            if connection.detached:
-                continue
-            if connection.deadline <= now:
-                self._expire(connection, now)
-            elif draining:
-                self.close_idle(connection, now)
+            self.drop(old, ours=False)
+        if fd in self._vital:
+            self._check_vital()
 
     def _check_vital(self) -> None:
-        """Other code may have closed what this cannot do without; the poller is not in here: `poll` notices."""
+        """Other code may have closed what the leader cannot do without; that of the poller is noticed by `poll`."""
         for fd in [fd for fd, known in self._vital.items() if identity(fd) != known]:
             del self._vital[fd]  # told once: the drain goes on without it
             if fd != self.listener.fd:
@@ -359,44 +314,56 @@ class Connections:
                 self._listening.socket.detach()  # its number may be that of another file
                 raise EngineBroken("the listening socket was closed by other code")
 
+    # -- deadlines, the drain and the end
+
+    def sweep(self, now: float) -> None:
+        """The leader, once in a while: ends what has taken too long, and, in a drain, what is idle.
+
+        Raises EngineBroken when other code has closed the listening or the wake-up socket.
+        """
+        self.next_sweep = now + SWEEP
+        self._check_vital()
+        for connection in list(self.by_fd.values()):
+            if not connection.detached and connection.deadline <= now:
+                self._expire(connection, now)
+        if self._life.draining:
+            self.begin_drain(now)
+
     def begin_drain(self, now: float) -> None:
-        """Stops accepting, and closes what is idle. May be called again.
+        """The leader: stops accepting, and closes what is idle. May be called again.
 
         Clients that the system has accepted already are admitted, if no other process would accept them later.
         """
         if not self.listener.closed:
-            listening = self._listening
-            refuses = listening.refuses_when_draining and not listening.closed
+            refuses = self._listening.refuses_when_draining and not self._listening.closed
             if refuses:
-                self.accept(now, listening.request_queue_size)
+                self.accept(now, self._listening.request_queue_size)
             self.listener.close()
             if refuses:
-                listening.stop_listening()
+                self._listening.stop_listening()
         for connection in list(self.by_fd.values()):
             if not connection.detached:
                 self.close_idle(connection, now)
 
     def close_idle(self, connection: Connection, now: float) -> None:
-        """In a drain: closes a connection that is between two requests, unless a request has come already."""
+        """The leader, in a drain: closes a connection between two requests, unless the next one has come already."""
         state = connection.state
-        if not (state is IDLE or state is HEAD) or connection.receiver.part != "nothing" or connection.has_come():
-            return
-        # Not just closed: as long as the drain lasts, a request that is on its way finds the end there, not a reset.
-        self._linger(connection, now)
-        if connection.state is LINGERING:
-            self._leaving.add(connection)
+        if (state is IDLE or state is HEAD) and connection.receiver.part == "nothing" and not connection.has_come():
+            # Not just closed: as long as the drain lasts, a request on its way finds the end there, and not a reset.
+            self._linger(connection, now)
+            if connection.state is LINGERING:
+                self._leaving.add(connection)
 
     def _expire(self, connection: Connection, now: float) -> None:
         state = connection.state
-        receiving = state is not SENDING and state is not LINGERING
-        last_words = connection.receiver.expire() if receiving else b""
-        if last_words:
-            self._refused.add("head timeout" if state is HEAD else "slow body")
-            self._say_last(connection, last_words, now)
-            return
         if state is SENDING:
             self._ended.add("slow reader")
-        elif receiving:
+        elif state is not LINGERING:
+            last_words = connection.receiver.expire()
+            if last_words:
+                self._refuse(connection, "head timeout" if state is HEAD else "slow body", last_words)
+                self.settle(connection, now)
+                return
             self._ended.add("no request" if state is HEAD else "idle timeout")
         self.drop(connection)
 
@@ -406,10 +373,7 @@ class Connections:
         for connection in list(self.by_fd.values()):
             if connection.detached:  # its thread, when it ends at last, finds it closed
                 self.ignore(connection)
-                connection.broken = True
-                connection.sock.close()
-                if connection.outbox is not None and connection.outbox.watched:
-                    connection.outbox.discard()  # a producer that waits goes on
+                connection.cut_off()
             else:
                 self.drop(connection)
         self.by_fd.clear()

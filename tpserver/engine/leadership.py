@@ -68,7 +68,7 @@ class Leadership:
             return False
 
     def close(self) -> int:
-        """The watcher, when it stops: the identity of the thread that leads; 0: none does, and none will by this term."""
+        """The watcher, when it stops: identity of the thread that leads; 0: none does, nor will by this term."""
         with self.lock:
             if not self.thread:
                 self.term += 1

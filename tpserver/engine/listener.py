@@ -8,7 +8,7 @@ import socket
 import socketserver
 import sys
 from collections.abc import Iterator
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from tpserver.engine.errors import UnsuitableSocket
 from tpserver.engine.polling import NOTHING, READ, Poller
@@ -98,23 +98,10 @@ def check_listening_socket(sock: socket.socket) -> None:
         )
 
 
-class Listening(Protocol):
-    """What a `Listener` needs of a `ListeningServer`."""
-
-    socket: socket.socket
-    request_queue_size: int
-    refuses_when_draining: bool
-    closed: bool
-
-    def get_request(self) -> tuple[Any, Any]: ...
-    def verify_request(self, request: Any, client_address: Any) -> bool: ...
-    def stop_listening(self) -> None: ...
-
-
 class Listener:
     """One listening socket, watched by the poller. Only the current leader calls."""
 
-    def __init__(self, server: Listening, poller: Poller) -> None:
+    def __init__(self, server: ListeningServer, poller: Poller) -> None:
         self._server = server
         self._poller = poller
         self.fd = server.socket.fileno()
@@ -135,9 +122,9 @@ class Listener:
         """The leader: seconds until the rest is over; infinite where there is none."""
         return float("inf") if self.watched or self.closed else max(0.0, self._rests_until - now)
 
-    def accept(self, now: float, count: int = _TURN) -> Iterator[tuple[socket.socket, Any]]:
-        """The leader: the connections that wait, non-blocking, `count` at the most."""
-        for _ in range(count):
+    def accept(self, now: float, count: int | None = None) -> Iterator[tuple[socket.socket, Any]]:
+        """The leader: the connections that wait, non-blocking, `count` at the most (None: one turn's)."""
+        for _ in range(_TURN if count is None else count):
             try:
                 sock, client_address = self._server.get_request()
             except BlockingIOError:

@@ -119,7 +119,7 @@ class Outbox:
     that there is nothing but a `with` around a lock, and a queue that is written in C.
     """
 
-    __slots__ = ("_discarded", "_late", "_lock", "_parts", "_room", "_wake_at", "deadline", "size", "watched")
+    __slots__ = ("_deadline", "_discarded", "_late", "_lock", "_parts", "_room", "_wake_at", "size", "watched")
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -128,9 +128,9 @@ class Outbox:
         self._discarded = False  # nothing is sent any more: what has been dropped would be missing before it
         self.size = 0  # bytes held in memory
         self.watched = False  # the leader has been told to send on, and does so until all is sent
-        self._room: queue.SimpleQueue[None] | None = None  # where a producer waits
-        self._wake_at = -1  # it is woken at this size
-        self.deadline = 0.0  # and waits no longer, unless its client reads
+        self._room: queue.SimpleQueue[None] | None = None  # where the producer waits
+        self._wake_at = -1  # at this size it is woken
+        self._deadline = 0.0  # it waits no longer, but for what its client reads
 
     def __bool__(self) -> bool:
         """Whether something is left. Any thread; the answer is a moment's."""
@@ -150,12 +150,8 @@ class Outbox:
 
         `version` and `more` as `FilePiece`; `more` promises that a piece without it comes next of that file.
         """
-        piece = FilePiece(file, offset, length, version, more)
         with self._lock:
-            if self._discarded:
-                piece.close()
-            else:
-                self._parts.append(piece)
+            self._parts.append(FilePiece(file, offset, length, version, more))
 
     def send(self, sock: socket.socket) -> int:
         """The owner: offers the socket what is here, once for each kind; how many bytes it took (0: none now).
@@ -175,7 +171,7 @@ class Outbox:
                     part.close()
             self.size = 0
             self.watched = False
-        self.wake_producer()
+        self._wake_producer()
 
     # -- a stream: one thread produces it, and the leader sends what is left over meanwhile
 
@@ -190,32 +186,32 @@ class Outbox:
         if not self.watched:  # not a stream: its owner may hold the lock for as long as a disk takes
             return False
         with self._lock:
-            self.deadline = pace.progress(self.deadline, self._send(sock), now)
+            self._deadline = pace.progress(self._deadline, self._send(sock), now)
             self.watched = bool(self._parts)
             wake = self.size <= self._wake_at
         if wake:
-            self.wake_producer()
+            self._wake_producer()
         return self.watched
 
-    def wait_for_room(self, wake_at: int, deadline: float) -> None:
-        """The producer: waits until no more than `wake_at` bytes are left, or `discard`.
+    def wait_for_room(self, wake_at: int, pace: Pace, moved: int) -> None:
+        """The producer, which has just sent `moved` bytes: waits until `wake_at` bytes are left, or `discard`.
 
-        Raises TimeoutError at `deadline`, which `send_on` moves on as the client reads.
+        Raises ConnectionAbortedError when the client reads too slowly.
         """
         room = self._room = self._room or queue.SimpleQueue()
+        now = clock.monotonic()
         with self._lock:
-            self.deadline = deadline
+            self._deadline = pace.progress(pace.begin(now), moved, now)
             self._wake_at = wake_at
         while self.size > wake_at:
-            left = self.deadline - clock.monotonic()
+            left = self._deadline - clock.monotonic()
             if left <= 0:
-                raise TimeoutError("the client reads too slowly")
+                raise ConnectionAbortedError("the client reads too slowly")
             with contextlib.suppress(queue.Empty):
                 room.get(timeout=min(left, _LONGEST_WAIT))
         self._wake_at = -1
 
-    def wake_producer(self) -> None:
-        """Any thread: a producer that waits looks again."""
+    def _wake_producer(self) -> None:
         if self._room is not None:
             self._room.put(None)
 

@@ -191,6 +191,7 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
         try:
             self._build()
             self._enter(Life.SERVING)
+            self.pool.start_missing()  # one thread at least: perhaps there are no more later
             self._bench.lead(self.leadership.appoint())
             watched = threading.Lock()
             watched.acquire()
@@ -385,7 +386,7 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
             self.leader.lead(term)
         except EngineBroken as error:
             if self.broken is None:
-                _log.critical("%s; the server drains and stops", error)
+                _log.critical("cannot go on serving: %s; stopping", error)
             self.broken = error
             self.begin_shutdown()  # once more where it cannot even drain
         except BaseException:  # noqa: BLE001 - the watcher has another one lead

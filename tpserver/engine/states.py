@@ -48,15 +48,8 @@ class State(Enum):
     CLOSED = "closed"
 
 
-# The members by themselves: to look one up in its class costs as much as a call.
-IDLE: Final = State.IDLE
-HEAD: Final = State.HEAD
-BODY: Final = State.BODY
-READY: Final = State.READY
-RUNNING: Final = State.RUNNING
-SENDING: Final = State.SENDING
-LINGERING: Final = State.LINGERING
-CLOSED: Final = State.CLOSED
+# By themselves: to look a member up in its class costs as much as a call.
+IDLE, HEAD, BODY, READY, RUNNING, SENDING, LINGERING, CLOSED = State
 
 
 class Stateful(Protocol):

@@ -57,7 +57,7 @@ class Watcher:
             try:
                 self._watch(enough)
                 return
-            except Exception:
+            except Exception:  # noqa: BLE001 - as said
                 self.sleeps = False
                 _log.exception(_FAULT)
 

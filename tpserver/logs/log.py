@@ -30,12 +30,13 @@ class Log:
     def error(self, message: str, *arguments: Any, exc_info: Any = None) -> None:
         self._say(logging.ERROR, message, arguments, exc_info)
 
+    def critical(self, message: str, *arguments: Any) -> None:
+        """Any thread: what ends the server."""
+        self._say(logging.CRITICAL, message, arguments)
+
     def exception(self, message: str, *arguments: Any) -> None:
         """An error, with the traceback of the exception that is being handled."""
         self._say(logging.ERROR, message, arguments, True)
-
-    def critical(self, message: str, *arguments: Any) -> None:
-        self._say(logging.CRITICAL, message, arguments)
 
     def _say(self, level: int, message: str, arguments: tuple[Any, ...], exc_info: Any = None) -> None:
         with contextlib.suppress(BaseException):

@@ -117,6 +117,7 @@ class WSGIResponse:
             if type(piece) is not bytes:
                 piece = _checked(piece)
             if piece:
+                next_look = 0.0  # writing tells, too; and a client that has only closed its side still reads
                 self.write(piece)
                 if self._silent:
                     break  # PEP 3333: stop iterating when enough has been sent; it may never end

@@ -1,0 +1,125 @@
+"""What other threads have the leader do, and how they wake it."""
+
+from __future__ import annotations
+
+import select
+import threading
+
+import pytest
+
+from tpserver.engine.errors import EngineBroken
+from tpserver.engine.mailbox import Mailbox
+
+
+@pytest.fixture
+def mailbox():
+    mailbox = Mailbox()
+    yield mailbox
+    mailbox.close()
+
+
+def woken(mailbox, timeout=0.0):
+    return bool(select.select([mailbox.fd], [], [], timeout)[0])
+
+
+def test_it_is_quiet_until_woken_and_again_after_silence(mailbox):
+    assert not woken(mailbox)
+    for _ in range(3):
+        mailbox.wake()
+        assert woken(mailbox, 20)
+        mailbox.silence()
+        assert not woken(mailbox)
+
+
+def test_many_calls_are_silenced_at_once(mailbox):
+    for _ in range(100_000):  # more than a socket holds
+        mailbox.wake()
+    assert woken(mailbox, 20)
+    mailbox.silence()
+    assert not woken(mailbox)
+
+
+def test_silence_without_a_call_is_harmless(mailbox):
+    mailbox.silence()
+    assert not woken(mailbox)
+
+
+def test_many_threads_call_and_none_is_missed(mailbox):
+    asked = [0] * 8
+    seen = [0] * 8
+
+    def ask(which):
+        for _ in range(2000):
+            asked[which] += 1
+            mailbox.wake()
+
+    threads = [threading.Thread(target=ask, args=(which,)) for which in range(8)]
+    for thread in threads:
+        thread.start()
+    while sum(seen) < 8 * 2000:
+        assert woken(mailbox, 20), "a call was lost"
+        mailbox.silence()
+        seen = list(asked)
+    for thread in threads:
+        thread.join()
+
+
+def test_a_call_after_the_end_is_harmless():
+    mailbox = Mailbox()
+    mailbox.close()
+    mailbox.wake()
+    mailbox.wake()
+
+
+def test_a_call_that_cannot_be_sent_is_harmless(mailbox):
+    mailbox._sending.close()
+    mailbox.wake()
+
+
+def test_what_is_posted_is_done_in_order_and_once(mailbox):
+    done = []
+    for number in range(3):
+        mailbox.post(done.append, number)
+    assert (bool(mailbox), mailbox.posted()) == (True, [0, 1, 2])
+    mailbox.deliver()
+    mailbox.deliver()
+    assert (done, bool(mailbox)) == ([0, 1, 2], False)
+
+
+@pytest.mark.parametrize("sleeping", [True, False])
+@pytest.mark.parametrize("wake", [True, False])
+def test_only_a_leader_that_sleeps_is_woken(mailbox, sleeping, wake):
+    mailbox.sleeping = sleeping
+    mailbox.post(print, "", wake=wake)
+    assert woken(mailbox) == (sleeping and wake)
+
+
+def test_an_action_that_fails_is_logged_and_the_others_are_done(mailbox, log):
+    done = []
+    for action in (done.append, int, done.append):
+        mailbox.post(action, "x")
+    mailbox.deliver()
+    assert done == ["x", "x"]
+    assert "ValueError" in log.text
+
+
+def test_what_an_action_posts_is_done_in_the_next_turn(mailbox):
+    mailbox.post(lambda _: mailbox.post(done.append, 1), None)
+    done = []
+    mailbox.deliver()
+    assert (done, bool(mailbox)) == ([], True)
+    mailbox.deliver()
+    assert done == [1]
+
+
+def test_a_broken_engine_is_told_and_the_rest_is_still_there(mailbox):
+    def fail(_):
+        raise EngineBroken
+
+    done = []
+    mailbox.post(fail, None)
+    mailbox.post(done.append, 1)
+    with pytest.raises(EngineBroken):
+        mailbox.deliver()
+    mailbox.deliver()
+    assert done == [1]

@@ -1,0 +1,109 @@
+"""The table of a connection's states: from one to the next, and how long each may last."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from tpserver.engine.pace import Pace, Timing
+from tpserver.engine.states import (
+    BODY,
+    CLOSED,
+    HEAD,
+    IDLE,
+    LINGER,
+    LINGERING,
+    NEVER,
+    READY,
+    RUNNING,
+    SENDING,
+    State,
+    enter,
+    next_state,
+)
+
+NOW = 1000.0
+TIMING = Timing(head_timeout=15, idle_timeout=75, min_rate=10, grace=5, send_timeout=30)
+
+
+def connection(state, *, part="nothing", pending=False, come=False, **facts):
+    """A connection in that state, between two requests but for what is said of it."""
+    usual = {"broken": False, "outbox": None, "keep_alive": True, "deadline": 5.0, "moved": 20}
+    return SimpleNamespace(
+        state=state,
+        pace=Pace(TIMING.min_rate, TIMING.grace, TIMING.send_timeout),
+        receiver=SimpleNamespace(part=part, pending=pending),
+        has_come=lambda: come,
+        **{**usual, **facts},
+    )
+
+
+@pytest.mark.parametrize("state", State)
+def test_a_broken_connection_is_closed_and_one_with_something_left_sends_it(state):
+    assert next_state(connection(state, broken=True, outbox=b"left"), draining=False) is CLOSED
+    assert next_state(connection(state, outbox=b"left", keep_alive=False), draining=True) is SENDING
+
+
+@pytest.mark.parametrize(
+    ("state", "part", "then"),
+    [
+        (IDLE, "nothing", IDLE),
+        (IDLE, "head", HEAD),
+        (IDLE, "body", BODY),
+        (HEAD, "nothing", HEAD),  # blank lines on a new connection: it has as long as before
+        (HEAD, "head", HEAD),
+        (HEAD, "body", BODY),
+        (BODY, "body", BODY),
+        (READY, "nothing", IDLE),
+        (READY, "head", HEAD),
+        (READY, "body", BODY),
+        (LINGERING, "nothing", LINGERING),
+        (LINGERING, "head", LINGERING),
+    ],
+)
+@pytest.mark.parametrize("draining", [True, False])
+def test_where_more_is_needed_what_has_begun_decides(state, part, then, draining):
+    assert next_state(connection(state, part=part), draining) is then
+
+
+@pytest.mark.parametrize("state", [RUNNING, SENDING])
+@pytest.mark.parametrize(
+    ("facts", "draining", "then"),
+    [
+        ({}, False, IDLE),
+        ({"keep_alive": False, "pending": True, "part": "head"}, False, LINGERING),
+        ({"pending": True, "part": "head"}, False, READY),
+        ({"pending": True, "part": "head"}, True, READY),
+        ({"part": "body"}, False, BODY),
+        ({"part": "body"}, True, BODY),
+        ({}, True, LINGERING),
+        ({"come": True}, True, IDLE),
+    ],
+)
+def test_after_an_answer(state, facts, draining, then):
+    assert next_state(connection(state, **facts), draining) is then
+
+
+@pytest.mark.parametrize(
+    ("before", "state", "deadline"),
+    [
+        (RUNNING, IDLE, NOW + 75),
+        (IDLE, HEAD, NOW + 15),
+        (HEAD, BODY, NOW + 5),
+        (RUNNING, SENDING, NOW + 7),  # 20 bytes have been taken already
+        (SENDING, LINGERING, NOW + LINGER),
+        (RUNNING, READY, NEVER),
+    ],
+)
+def test_each_state_lasts_so_long(before, state, deadline):
+    one = connection(before)
+    enter(one, state, NOW, TIMING)
+    assert (one.state, one.deadline) == (state, deadline)
+
+
+@pytest.mark.parametrize("state", State)
+def test_a_state_that_stays_keeps_its_deadline(state):
+    one = connection(state)
+    enter(one, state, NOW, TIMING)
+    assert (one.state, one.deadline) == (state, 5.0)
