@@ -11,7 +11,7 @@ import struct
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol, TypeVar
 
 # Long enough for a slow machine, short enough for a person who waits for a failing test.
 PATIENCE = 20.0
@@ -93,6 +93,9 @@ def parse(data: bytes) -> Response:
     return Response(int(status_line[9:12]), fields, content, head)
 
 
+AnyClient = TypeVar("AnyClient", bound="Client")
+
+
 class Client:
     """A connection to a server."""
 
@@ -108,7 +111,7 @@ class Client:
             raise
         self.stream: BinaryIO = self.sock.makefile("rb")
 
-    def __enter__(self) -> Client:
+    def __enter__(self: AnyClient) -> AnyClient:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -1,6 +1,7 @@
-"""What tests outside tests/engine/ ask of the engine, or change in it, beyond its public face.
+"""What tests of whole servers ask of the engine, or change in it, beyond its public face.
 
-Each of these reaches is here and nowhere else: a change of the engine's names is a change of this file.
+Each of these reaches is here and nowhere else: a change of the engine's names is a change of this file. (The tests of
+the engine itself know it, as does tests/failures/test_interrupted_threads.py.)
 """
 
 from __future__ import annotations
@@ -27,6 +28,12 @@ if TYPE_CHECKING:
 
 DEADLINE_INTERVAL = connections.SWEEP  # seconds: deadlines are checked no more often
 LINGER = states.LINGER  # seconds: how long a refused client may take to close its side
+
+# Places that a test makes fail: (owner, name).
+WRITE = (connection.Connection, "write")
+FLUSH = (connection.Connection, "flush")
+SEND = (connection.Connection, "flush")
+NEW_CONNECTION = (connections, "Connection")
 
 # -- requests
 

@@ -18,7 +18,7 @@ def turns(running: Running, count: int = 2) -> None:
             assert probe.ask("*", method="OPTIONS").status == 204
 
 
-def until(running: Running, condition: Callable[[], bool]) -> None:
+def until(running: Running, condition: Callable[[], object]) -> None:
     """Goes on asking for something else until `condition` holds."""
     end = monotonic() + PATIENCE
     with Client(running) as probe:
@@ -47,7 +47,7 @@ def until_settled(running: Running) -> None:
     until(running, lambda: not inside.any_detached(running.server))
 
 
-def eventually(condition: Callable[[], bool], what: str) -> None:
+def eventually(condition: Callable[[], object], what: str) -> None:
     """Waits until `condition` holds, for what nothing announces."""
     end = monotonic() + PATIENCE
     pause = threading.Event()

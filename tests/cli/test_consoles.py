@@ -9,13 +9,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.client import Client, request
 from tests.console import HANGING, Console, draining, free_port, python, tpserver, wait_until_it_serves
-
-# -- consoles of all kinds
 
 
 @contextmanager
@@ -26,7 +25,7 @@ def closed_stdout(*arguments: str, cwd: Path) -> Iterator[Console]:
         pytest.skip("no shell that can close a stream")
     port = free_port()
     command = (shell, "-c", 'exec "$@" >&-', "sh")
-    how = {"cwd": cwd, "command": command, "stdout": subprocess.DEVNULL}
+    how: dict[str, Any] = {"cwd": cwd, "command": command, "stdout": subprocess.DEVNULL}
     with python("-m", "tpserver", "--port", str(port), *arguments, **how) as console:
         wait_until_it_serves(port)
         console.greeting = f"http://127.0.0.1:{port}"  # it cannot say so itself

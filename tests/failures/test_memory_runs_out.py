@@ -14,8 +14,6 @@ from tests.client import Client, exchange
 from tests.failures.limited import get, post
 from tests.running import Start
 from tests.waiting import until_left
-from tpserver.engine import connections
-from tpserver.engine.connection import Connection
 from tpserver.logs import access_log
 from tpserver.protocol import Receiver
 from tpserver.spool import Spool
@@ -46,8 +44,8 @@ class Shortage:
 PLACES: dict[str, tuple[Any, str]] = {
     "reading a message": (Receiver, "read_message"),
     "storing a content": (Spool, "new_content"),
-    "writing an answer": (Connection, "write"),
-    "sending an answer": (Connection, "flush"),
+    "writing an answer": inside.WRITE,
+    "sending an answer": inside.FLUSH,
     "polling": (type(inside.new_poller()), "poll"),
 }
 
@@ -81,13 +79,16 @@ def test_a_connection_for_which_there_is_no_memory_is_closed(start: Start, monke
     assert exchange(running, get("/")).endswith(b"fine 0")
     refused: list[socket.socket] = []
 
-    def connection(sock: socket.socket, *arguments: Any) -> Connection:
+    owner, name = inside.NEW_CONNECTION
+    really = getattr(owner, name)
+
+    def connection(sock: socket.socket, *arguments: Any) -> Any:
         if not refused:
             refused.append(sock)
             raise MemoryError
-        return Connection(sock, *arguments)
+        return really(sock, *arguments)
 
-    monkeypatch.setattr(connections, "Connection", connection)
+    monkeypatch.setattr(owner, name, connection)
     try:
         with Client(running) as lost:
             lost.sock.settimeout(1.0)

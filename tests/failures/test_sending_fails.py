@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from tests import inside
 from tests.client import CLOSE, request, salvage
 from tests.running import Start
-from tpserver.engine.connection import Connection
 from tpserver.wsgi import response as wsgi_response
 
 
@@ -53,7 +53,7 @@ def test_a_piece_that_could_not_be_made_may_be_sent_again(start: Start, monkeypa
 def test_nothing_is_sent_behind_what_was_sent_in_part(
     start: Start, monkeypatch: pytest.MonkeyPatch, fields: list[tuple[str, str]]
 ) -> None:
-    monkeypatch.setattr(Connection, "flush", failing_once(Connection.flush))
+    monkeypatch.setattr(*inside.SEND, failing_once(getattr(*inside.SEND)))
     running = start(writes(fields, b"one", b"two"))
     came = salvage(running, request("/") + request("/"))
     assert came == b"", "neither a piece without its head, nor the next answer"

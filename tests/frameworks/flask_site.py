@@ -13,8 +13,6 @@ from flask.typing import ResponseReturnValue
 
 from tests.client import PATIENCE
 
-# Two requests meet here; each waits for the other.
-
 
 class Site:
     """The Flask application as `app`, with what its pages share with a test."""
@@ -22,7 +20,7 @@ class Site:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.go_on = threading.Event()  # lets the second piece of /stream out
-        self.together = threading.Barrier(2, timeout=PATIENCE)
+        self.together = threading.Barrier(2, timeout=PATIENCE)  # two requests meet here
         self.hooks: list[str] = []
         self.torn_down = threading.Event()
         self.app = Flask("flask_site", root_path=str(folder))
