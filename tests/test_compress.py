@@ -166,11 +166,11 @@ def test_an_archive_that_somebody_else_has_written_is_left_alone_and_told_of(
     os.utime(archive, (path.stat().st_mtime + seconds,) * 2)
     status, said = run(tmp_path)
     assert gzip.decompress(archive.read_bytes()) == b"what is nowhere else"
-    told = f"{archive} is left alone: it was not written by this command; remove it to have it written"
-    assert (status, said.splitlines().count(told), said.count("left alone")) == (0, 1, 1)
+    told = f"{archive} is left unchanged: it was not written by this command; remove it to have it written"
+    assert (status, said.splitlines().count(told), said.count("left unchanged")) == (0, 1, 1)
     assert coded_files(tmp_path) == ["data.csv.gz", "other.csv.gz"]
     archive.unlink()
-    assert "left alone" not in run(tmp_path)[1]
+    assert "left unchanged" not in run(tmp_path)[1]
     assert gzip.decompress(archive.read_bytes()) == TEXT
 
 
@@ -246,7 +246,7 @@ def test_an_archive_of_somebody_elses_with_the_same_time_is_looked_into(
     put_back(tmp_path / "a.csv", TEXT)
     status, said = run(tmp_path)
     assert (status, gzip.decompress(archive.read_bytes())) == (0, inside)
-    assert ("is left alone: it was not written by this command" in said) is left
+    assert ("is left unchanged: it was not written by this command" in said) is left
 
 
 RANDOM = random.Random(7).randbytes(5000)
@@ -292,7 +292,7 @@ def test_no_coded_file_is_removed_because_its_file_cannot_be_read(tmp_path: Path
     target.write_bytes(b"Brotli")
     task = files.Task(str(tmp_path / "a.txt"), 900, "br", is_small=True)
     with pytest.raises(OSError, match=r"a\.txt"):
-        files.settle(task, GZIP["gzip"], threading.Event())
+        files.run_task(task, GZIP["gzip"], threading.Event())
     assert target.exists()
 
 
@@ -303,7 +303,7 @@ def test_a_rollback_removes_nobody_elses_archive(tmp_path: Path, only_gzip: None
     archive.write_bytes(gzip.compress(b"y" * len(earlier)))
     status, said = run(tmp_path)
     assert (status, gzip.decompress(archive.read_bytes())) == (0, b"y" * len(earlier))
-    assert said.count(f"{archive} is left alone: it was not written by this command; remove it") == 1
+    assert said.count(f"{archive} is left unchanged: it was not written by this command; remove it") == 1
 
 
 @pytest.mark.parametrize(("plain", "coded"), [(10**18 + 5, 10**18), (10**18, 10**18 + 5)])
@@ -327,7 +327,7 @@ def test_what_is_no_zstd_is_not_replaced_by_it(
     there = tmp_path / "a.txt.zst"
     there.write_bytes(beginning)
     os.utime(there, (1, 1))
-    assert ("left alone" in run(tmp_path)[1]) is not replaced
+    assert ("left unchanged" in run(tmp_path)[1]) is not replaced
     assert (there.read_bytes() == beginning) is not replaced
 
 
@@ -375,7 +375,7 @@ def test_lines_for_a_file_and_a_table_for_a_program(tmp_path: Path, only_gzip: N
     ]
     assert lines[2].split() == ["coding", "written", "up", "to", "date", "no", "smaller", "before", "after", "saved"]
     assert lines[3].split() == ["gzip", "2", "0", "0", "16.4", "KiB", f"{2 * size}", "B", "99", "%"]
-    assert lines[4] == "4 files: 1 of kinds that do not get smaller, 1 smaller than 1024 bytes"
+    assert lines[4] == "4 files: 1 of types that do not get smaller, 1 smaller than 1024 bytes"
     assert lines[5].startswith("br is not written: the package brotli is not installed")
     assert lines[6].startswith("zstd is not written: ")
     _, again = run(tmp_path)
@@ -542,7 +542,7 @@ def test_a_line_for_each_file_that_cannot_be_written_and_the_rest_is(
     assert not list(tmp_path.glob(".*"))
 
 
-@pytest.mark.parametrize(("failures", "last"), [(20, "19.txt"), (21, "and 1 more like these"), (50, "and 30 more")])
+@pytest.mark.parametrize(("failures", "last"), [(20, "19.txt"), (21, "and 1 more failures"), (50, "and 30 more")])
 def test_a_thousand_failures_do_not_fill_the_screen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], failures: int, last: str
 ) -> None:
@@ -604,7 +604,11 @@ def test_nothing_half_is_left_behind(
 
     monkeypatch.setattr(command, "thorough_coders", lambda: {"gzip": coder})
     assert run(tmp_path)[0] == 1
-    expected = {"changed": "it was changed meanwhile", "broken": "the compressor is broken", "full": "No space left"}
+    expected = {
+        "changed": "the file was changed while it was read",
+        "broken": "the compressor is broken",
+        "full": "No space left",
+    }
     assert expected[what] in capsys.readouterr().err
     assert os.listdir(tmp_path) == ["a.txt"]
 
@@ -647,7 +651,7 @@ def test_what_ends_a_run_leaves_no_half_files(tmp_path: Path, ending: int) -> No
         console.read_line()
         ended = console.stop(ending)
     assert (ended.status, ended.stderr) == (130, "")
-    assert ended.stdout.endswith("stopped; what was written is whole\n")
+    assert ended.stdout.endswith("stopped; every file written so far is complete\n")
     names = coded_files(tmp_path)
     assert 0 < len(names) < 60
     for name in names:
@@ -709,7 +713,7 @@ def test_what_a_killed_run_left_is_removed_an_hour_later(
     monkeypatch.setattr(files, "LEFT_BEHIND", seconds)
     status, said = run(tmp_path)
     assert (status, left.exists()) == (0, not removed)
-    assert ("1 temporary files removed" in said) is removed
+    assert ("1 temporary files of a killed run removed" in said) is removed
 
 
 @pytest.mark.skipif(WINDOWS or shutil.which("sh") is None, reason="terminals of another kind")

@@ -19,7 +19,7 @@ LONGEST = 450
 MAY_IMPORT = {
     "__init__": {"config", "run", "version"},
     "__main__": {"cli"},
-    "cli": {"compress", "config", "errors", "run", "version"},
+    "cli": {"compress", "config", "errors", "option", "run", "version"},
     "compress": {"errors", "files"},
     "run": {
         "config",
@@ -55,7 +55,8 @@ MAY_IMPORT = {
     "reply": {"http"},
     "logs": {"http", "system"},
     "engine": {"errors", "logs", "system"},
-    "config": {"errors", "files", "http"},
+    "config": {"files", "http", "option"},
+    "option": {"errors"},
     "http": {"errors"},
     "response_counts": set(),
     "system": set(),

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tpserver.config import option_name, options, options_table
+from tpserver.config import options, options_table
+from tpserver.option import option_name
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 TEXT = (DOCS / "static-files.md").read_text("utf-8")

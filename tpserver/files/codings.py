@@ -1,4 +1,4 @@
-"""Content codings (RFC 9110 section 8.4): which media types are worth one, and bytes in, coded bytes out."""
+"""Content codings of files (RFC 9110 section 8.4): media types worth compressing, compressors and decompressors."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any, Final, Protocol
 
 from tpserver.http.grammar import OWS_TEXT
 
-# What a coded file's name ends in (RFC 7932, RFC 8878, RFC 1952); what makes the smallest ones first.
+# Codings and the extensions of coded files (RFC 7932, RFC 8878, RFC 1952); the one that compresses best comes first.
 EXTENSIONS: Final = {"br": ".br", "zstd": ".zst", "gzip": ".gz"}
-# What a zstd frame begins with (RFC 8878 section 3.1.1).
+# The magic number of a zstd frame (RFC 8878 section 3.1.1).
 ZSTD: Final = b"\x28\xb5\x2f\xfd"
-# A picture in gzip, without a plain one beside it.
+# An SVG picture in gzip, which has no plain file beside it.
 CODED_SVG: Final = ".svgz"
 
 _TEXT_APPLICATIONS: Final = frozenset(
@@ -70,7 +70,7 @@ _OTHERS: Final = frozenset(
         "model/gltf-binary",
     }
 )
-# Compressed by themselves, as are pictures, sound and video: nobody puts a coded file beside one.
+# Types whose format is compressed, as are pictures, sound and video: they have no coded files beside them.
 _PACKED: Final = frozenset(
     {
         "application/gzip",
@@ -96,7 +96,7 @@ _PACKED_BEGINNINGS: Final = (
 
 
 def compressible(media_type: str) -> bool:
-    """Whether content of this type (a Content-Type field's value) as a rule gets much smaller."""
+    """Whether content of this type (the value of a Content-Type field) usually gets much smaller."""
     name = _name(media_type)
     return (
         name.startswith("text/")
@@ -107,31 +107,35 @@ def compressible(media_type: str) -> bool:
 
 
 def packed(media_type: str) -> bool:
-    """Whether content of this type (a Content-Type field's value) is compressed by itself."""
+    """Whether the format of this type (the value of a Content-Type field) is compressed."""
     name = _name(media_type)
     return name in _PACKED or name.endswith("+zip") or (name.startswith(_PACKED_BEGINNINGS) and not compressible(name))
 
 
 def _name(media_type: str) -> str:
-    """ "Text/Plain;charset=UTF-8" -> "text/plain" (RFC 9110 section 8.3.1)."""
+    """The type without parameters: "Text/Plain;charset=UTF-8" -> "text/plain" (RFC 9110 section 8.3.1)."""
     return media_type.partition(";")[0].rstrip(OWS_TEXT).lower()
 
 
 def is_coded(name: str) -> bool:
-    """Whether a file's name is that of a coded one, and not to be coded again."""
+    """Whether a file's name has the extension of a coded file."""
     return name.lower().endswith((*EXTENSIONS.values(), CODED_SVG))
 
 
 class Coder(Protocol):
-    """Content in pieces -> coded content in pieces; `flush` ends it. The same bytes give the same bytes."""
+    """A compressor. Equal content gives equal coded bytes."""
 
-    def compress(self, data: bytes, /) -> bytes: ...
+    def compress(self, data: bytes, /) -> bytes:
+        """The coded bytes of one more piece of the content; may be empty."""
+        ...
 
-    def flush(self) -> bytes: ...
+    def flush(self) -> bytes:
+        """The last coded bytes."""
+        ...
 
 
 class _Brotli:
-    """The package brotli, in the words of `Coder`."""
+    """Adapts the package brotli to `Coder`."""
 
     def __init__(self, brotli: Any) -> None:
         self._coder = brotli.Compressor(quality=11)
@@ -146,16 +150,16 @@ class _Brotli:
 
 
 def _quick_gzip() -> Coder:
-    # 16 + the window's 15 bits: with gzip's frame, whose time is 0 and whose name is empty.
+    # 16 + 15: a window of 15 bits, in a gzip frame with time 0 and without a name.
     return zlib.compressobj(6, zlib.DEFLATED, 16 + zlib.MAX_WBITS, 9)
 
 
-# gzip's frame (RFC 1952 section 2.3): deflate, with a comment, of no time, as small as can be, of no system.
+# The head of a gzip frame (RFC 1952 section 2.3): deflate, comment, time 0, highest level, unknown system.
 _MARK: Final = b"\x1f\x8b\x08\x10" + bytes(4) + b"\x02\xff" + b"tpserver\0"
 
 
 class _MarkedGzip:
-    """gzip at its highest level, with a comment that says who has written it. Its time is 0 and its name is empty."""
+    """gzip at its highest level, with the comment "tpserver", time 0 and without a name."""
 
     def __init__(self) -> None:
         self._coder = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS, 9)
@@ -174,19 +178,22 @@ class _MarkedGzip:
         return self._head + self._coder.flush() + end
 
 
-# So many bytes of a coded file tell `may_be_ours`.
+# The number of bytes that `may_be_ours` needs.
 MARK_LENGTH: Final = len(_MARK)
 
 
 def may_be_ours(coding: str, beginning: bytes) -> bool:
-    """Whether `thorough_coders` can have made what begins so: gzip tells, zstd only what it is, Brotli nothing."""
+    """Whether `thorough_coders` may have written a file with this beginning.
+
+    gzip carries our mark. zstd has only its magic number, and Brotli nothing: True for every Brotli file.
+    """
     if coding == "gzip":
         return beginning.startswith(_MARK)
     return coding != "zstd" or beginning.startswith(ZSTD)
 
 
 def _first(*modules: str) -> Any:
-    """The first of these modules that is here, or None."""
+    """The first of these modules that can be imported, or None."""
     for module in modules:
         try:
             return importlib.import_module(module)
@@ -196,7 +203,7 @@ def _first(*modules: str) -> Any:
 
 
 def quick_coders() -> dict[str, Callable[[], Coder]]:
-    """By coding, what compresses while the server runs: of the standard library alone, and the best one first."""
+    """Compressors for use while the server runs, by coding, the best first; standard library only."""
     coders: dict[str, Callable[[], Coder]] = {}
     zstd = _first("compression.zstd")  # since Python 3.14
     if zstd is not None:
@@ -206,29 +213,32 @@ def quick_coders() -> dict[str, Callable[[], Coder]]:
 
 
 def thorough_coders() -> dict[str, Callable[[], Coder]]:
-    """By coding, what compresses ahead of time, as small as clients can read; optional packages bring some."""
+    """Compressors for use ahead of time, by coding, at the highest level that clients can read.
+
+    Brotli needs the package brotli or brotlicffi; zstd needs Python 3.14 or the package backports.zstd.
+    """
     coders: dict[str, Callable[[], Coder]] = {}
     brotli = _first("brotli", "brotlicffi")
     if brotli is not None:
         coders["br"] = lambda: _Brotli(brotli)
     zstd = _first("compression.zstd", "backports.zstd")
     if zstd is not None:
-        # Level 19 keeps to the window of 8 MiB that clients take (RFC 9659); the levels above do not.
+        # Up to level 19 the window is at most 8 MiB, the limit of clients (RFC 9659).
         coders["zstd"] = lambda: zstd.ZstdCompressor(level=19)
     coders["gzip"] = _MarkedGzip
     return coders
 
 
-# Bytes that `decoded` gives at once, at the most; coded bytes that Brotli gets at once: older packages set no bound to
-# what comes of them, and a few may stand for 16 MiB.
+# Most bytes that `decoded` yields at a time. Coded bytes that Brotli gets at a time: older packages do not bound their
+# output, and a few bytes may decode to 16 MiB.
 _PART: Final = 256 * 1024
 _BROTLI_PIECE: Final = 64
 
 
 def decoded(coding: str, pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """The content of coded bytes, in pieces; of a coding that `thorough_coders` has here.
+    """The decoded content of coded bytes, in pieces. `coding` is one of those of `thorough_coders`.
 
-    Raises ValueError where that is not exactly one whole content, as this module's coders make it.
+    Raises ValueError where the bytes are not exactly one complete content, as these compressors write it.
     """
     if coding == "gzip":
         yield from _inflated(pieces)
@@ -250,7 +260,7 @@ def _inflated(pieces: Iterable[bytes]) -> Iterator[bytes]:
     except zlib.error as error:
         raise ValueError("it is not gzip") from error
     if not decoder.eof or decoder.unused_data:
-        raise ValueError("it is not one content in gzip")
+        raise ValueError("it is not exactly one gzip member")
 
 
 def _of_zstd(pieces: Iterable[bytes], zstd: Any) -> Iterator[bytes]:
@@ -263,7 +273,7 @@ def _of_zstd(pieces: Iterable[bytes], zstd: Any) -> Iterator[bytes]:
     except (zstd.ZstdError, EOFError) as error:
         raise ValueError("it is not zstd") from error
     if not decoder.eof or decoder.unused_data:
-        raise ValueError("it is not one frame of zstd")
+        raise ValueError("it is not exactly one zstd frame")
 
 
 def _of_brotli(pieces: Iterable[bytes], brotli: Any) -> Iterator[bytes]:
@@ -275,15 +285,15 @@ def _of_brotli(pieces: Iterable[bytes], brotli: Any) -> Iterator[bytes]:
     except brotli.error as error:
         raise ValueError("it is not Brotli") from error
     if not decoder.is_finished():
-        raise ValueError("it is not whole")
+        raise ValueError("it is not complete")
 
 
 class NoSmaller(Exception):
-    """What was to be compressed would not get smaller."""
+    """The coded content would not be smaller than the plain one."""
 
 
 def coded(pieces: Iterable[bytes], coder: Coder, size: int) -> Iterator[bytes]:
-    """The coded content of `pieces`, in pieces. Raises `NoSmaller` as soon as it has `size` bytes or more."""
+    """The coded content of `pieces`, in pieces. Raises `NoSmaller` as soon as it reaches `size` bytes."""
     left = size
     for piece in pieces:
         part = coder.compress(piece)

@@ -1,17 +1,20 @@
-"""What a server asks of the system for its whole process. Only for whoever owns that: `serve` and the command."""
+"""Settings of the whole process. Only the owner of the process may call them: `serve` and the command line."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import sys
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from tpserver.system.interpreter import has_lock
 
-# Heaps among which glibc divides the threads, where it would make one each. The interpreter's lock keeps most threads
-# from wanting memory at once; and every heap keeps its own spare pieces, which 100 000 connections had filled by
-# 300 to 800 KiB each.
+if TYPE_CHECKING:
+    from ctypes import CDLL
+
+# Heaps (arenas) that glibc divides among the threads; by default it makes one for each. The interpreter lock keeps
+# threads from allocating at once, and every heap has free pieces of its own (measured: 300 to 800 KiB each after
+# 100 000 connections).
 _HEAPS: Final = 2
 _M_ARENA_MAX: Final = -8  # malloc.h
 
@@ -27,10 +30,10 @@ def raise_file_limit() -> None:
 
 
 def share_heaps() -> bool:
-    """Makes threads that are still to come share a few heaps (mallopt(3)); whether it could.
+    """Makes threads that start later share a few heaps (mallopt(3)); returns whether it did.
 
-    Only glibc has that, and without the interpreter's lock they would wait for each other. What the environment says
-    of it (MALLOC_ARENA_MAX, GLIBC_TUNABLES) stands.
+    It needs glibc and an interpreter lock, without which the threads would wait for each other. Settings in the
+    environment (MALLOC_ARENA_MAX, GLIBC_TUNABLES) take precedence.
     """
     if not has_lock():
         return False
@@ -43,10 +46,10 @@ def share_heaps() -> bool:
 
 
 def trim_heaps() -> bool:
-    """Gives the system back what is free in the heaps (malloc_trim(3), glibc only); whether something was.
+    """Returns free pages of the heaps to the system (malloc_trim(3), glibc only); tells whether there were any.
 
-    Any thread; others go on meanwhile. The C library keeps free pages between pieces that are in use: 1500 uploads had
-    made 4 MiB of them, and the next 1500 as many again.
+    Any thread; others run meanwhile. The C library keeps free pages between pieces in use (measured: 4 MiB after 1500
+    uploads, as many again after the next 1500).
     """
     try:
         return bool(_library().malloc_trim(0))
@@ -54,7 +57,7 @@ def trim_heaps() -> bool:
         return False
 
 
-def _library() -> Any:
+def _library() -> CDLL:
     import ctypes
 
     return ctypes.CDLL(None)
