@@ -24,7 +24,7 @@ from tpserver.compress import command, files
 from tpserver.compress.command import compress
 from tpserver.compress.output import columns, end_of, percent, printable, readable
 from tpserver.errors import UsageError
-from tpserver.files.codings import Coder, coded, decoded, thorough_coders
+from tpserver.files.coders import Coder, coded, decoded, thorough_coders
 
 TEXT = b"a line of text that comes again and again\n" * 200
 GZIP = {"gzip": thorough_coders()["gzip"]}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, Final, NoReturn
+from typing import Final, NoReturn
 
 from tpserver.compress.command import compress
 from tpserver.config import Config, options
@@ -29,17 +29,20 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("application", nargs="?", metavar="MODULE:CALLABLE", help="WSGI application (same as --app)")
     for declared, option in options():
-        keywords: dict[str, Any] = {
-            "default": argparse.SUPPRESS,
-            "help": f"{option.meaning} (default: {shown_default(declared, option)})".replace("%", "%%"),
-        }
+        name = option_name(declared)
+        text = f"{option.meaning} (default: {shown_default(declared, option)})".replace("%", "%%")
         if declared.default is False:
-            keywords["action"] = "store_true"
+            parser.add_argument(name, default=argparse.SUPPRESS, help=text, action="store_true")
         else:
-            keywords |= {"metavar": option.metavar, "type": _typed(option.parse), "choices": option.choices}
-            if declared.default == ():
-                keywords["action"] = "append"
-        parser.add_argument(option_name(declared), **keywords)
+            parser.add_argument(
+                name,
+                default=argparse.SUPPRESS,
+                help=text,
+                action="append" if declared.default == () else "store",
+                metavar=option.metavar,
+                type=_typed(option.parse),
+                choices=option.choices,
+            )
     parser.add_argument("--version", action="version", version=f"tpserver {__version__}")
     return parser
 

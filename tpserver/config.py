@@ -6,13 +6,14 @@ An option is a field of `Config`; `option.py` says what its metadata hold.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import Field, dataclass, fields
-from typing import Any, Final
+from dataclasses import dataclass, fields
+from typing import Final
 
 from tpserver.files.named_pages import ErrorPage, parse_error_page, parse_index
 from tpserver.files.rules import FieldRule, MediaRule, parse_cache_control, parse_header, parse_mime
 from tpserver.http.hosts import VirtualHost, parse_virtual_host
 from tpserver.option import (
+    ConfigField,
     Option,
     check,
     option,
@@ -262,7 +263,7 @@ class Config:
             check(getattr(self, declared.name), declared)
 
 
-def options() -> list[tuple[Field[Any], Option]]:
+def options() -> list[tuple[ConfigField, Option]]:
     """Every option with its field of `Config`, in the order in which help and docs show them."""
     return [(declared, declared.metadata["option"]) for declared in fields(Config)]
 

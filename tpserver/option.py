@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import Field, dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from tpserver.errors import UsageError
 
 _SIZE: Final = re.compile(r"([0-9]{1,15})([KMG]?)")
 _UNITS: Final = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
 _NUMBER: Final = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?")
+
+
+ConfigField: TypeAlias = Field[Any]
 
 
 def parse_size(text: str) -> int:
@@ -53,7 +56,7 @@ class Option:
 
     metavar: str
     meaning: str  # the help text: one or more sentences; sizes are bytes, times seconds
-    parse: Callable[[str], Any] = str  # text -> one value; raises ValueError
+    parse: Callable[[str], object] = str  # text -> one value; raises ValueError
     least: float | None = None  # smallest value allowed
     most: float | None = None  # largest value allowed
     choices: tuple[str, ...] | None = None
@@ -62,11 +65,11 @@ class Option:
 
 
 def option(
-    default: Any,
+    default: object,
     metavar: str,
     meaning: str,
     *,
-    parse: Callable[[str], Any] = str,
+    parse: Callable[[str], object] = str,
     least: float | None = None,
     most: float | None = None,
     choices: tuple[str, ...] | None = None,
@@ -78,12 +81,12 @@ def option(
     return field(default=default, metadata={"option": declared})
 
 
-def option_name(declared: Field[Any]) -> str:
+def option_name(declared: ConfigField) -> str:
     """A field of `Config` -> its name on the command line."""
     return "--" + declared.name.replace("_", "-")
 
 
-def check(value: Any, declared: Field[Any]) -> None:
+def check(value: object, declared: ConfigField) -> None:
     """Raises `UsageError` where `value` has the wrong type for its option or is out of bounds."""
     limits: Option = declared.metadata["option"]
     name = option_name(declared)
@@ -98,13 +101,14 @@ def check(value: Any, declared: Field[Any]) -> None:
         raise UsageError(f"{name} takes several values, such as a list; not {value!r}")
     if limits.choices is not None and value not in limits.choices:
         raise UsageError(f"{name} takes one of {', '.join(limits.choices)}, not {value!r}")
-    if limits.least is not None and not value >= limits.least:
-        raise UsageError(f"{name} must be {limits.least:g} or more, not {value!r}")
-    if limits.most is not None and not value <= limits.most:
-        raise UsageError(f"{name} must be {limits.most:g} or less, not {value!r}")
+    if isinstance(value, (int, float)):
+        if limits.least is not None and not value >= limits.least:
+            raise UsageError(f"{name} must be {limits.least:g} or more, not {value!r}")
+        if limits.most is not None and not value <= limits.most:
+            raise UsageError(f"{name} must be {limits.most:g} or less, not {value!r}")
 
 
-def parse_several(value: Any, declared: Field[Any]) -> Any:
+def parse_several(value: object, declared: ConfigField) -> object:
     """An iterable of values -> a tuple, each parsed as on the command line. Raises `UsageError`.
 
     A value that is not an iterable, or is a str, is returned as it is: `check` refuses it.
@@ -122,16 +126,16 @@ def parse_several(value: Any, declared: Field[Any]) -> Any:
         raise UsageError(f"{option_name(declared)}: {error}") from None
 
 
-def shown_default(declared: Field[Any], limits: Option) -> str:
+def shown_default(declared: ConfigField, limits: Option) -> str:
     """The default as help and docs show it: 64K, 75, none."""
-    value: Any = declared.default
+    value: object = declared.default
     if limits.shown:
         return limits.shown
     if value is False:
         return "off"
     if value == ():
         return "none"
-    if limits.parse is parse_size:
+    if limits.parse is parse_size and isinstance(value, int):
         for unit in "GMK":
             if value % _UNITS[unit] == 0:
                 return f"{value // _UNITS[unit]}{unit}"

@@ -19,7 +19,7 @@ from tpserver.engine import server as engine
 from tpserver.engine.timing import Timing
 from tpserver.errors import StartError, UsageError
 from tpserver.files.background import BackgroundCoder
-from tpserver.files.codings import quick_coders
+from tpserver.files.coders import quick_coders
 from tpserver.handler import HTTPProtocol, HTTPRequestHandler, TimedRequestHandler
 from tpserver.http.head import Limits
 from tpserver.logs.access_log import AccessLog

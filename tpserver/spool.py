@@ -142,10 +142,6 @@ class SpooledContent(io.BufferedIOBase):
         """The remaining lines; stops after the line that reaches `hint` bytes, unless it is negative."""
         return self._file.readlines(hint)
 
-    def readinto(self, buffer: Any, /) -> int:
-        """Reads into `buffer`; returns the number of bytes."""
-        return self._file.readinto(buffer)
-
     def seek(self, offset: int, whence: int = 0, /) -> int:
         """Moves to another position, as `io.IOBase.seek`; returns it."""
         return self._file.seek(offset, whence)

@@ -31,13 +31,8 @@ from tpserver.compress.files import (
 )
 from tpserver.compress.output import Output, percent, printable, readable
 from tpserver.errors import UsageError
-from tpserver.files.codings import (
-    EXTENSIONS,
-    Coder,
-    compressible,
-    is_coded,
-    thorough_coders,
-)
+from tpserver.files.coders import Coder, thorough_coders
+from tpserver.files.codings import EXTENSIONS, compressible, is_coded
 from tpserver.files.file import signature
 from tpserver.files.media import media_type
 from tpserver.files.paths import WELL_KNOWN, is_code

@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterator
 from enum import Enum
 from typing import Final, NamedTuple
 
-from tpserver.files.codings import EXTENSIONS, MARK_LENGTH, Coder, NoSmaller, coded, decoded, may_be_ours
+from tpserver.files.coders import MARK_LENGTH, Coder, NoSmaller, coded, decoded, may_be_ours
+from tpserver.files.codings import EXTENSIONS
 from tpserver.files.file import signature
 from tpserver.files.variants import may_hold
 

@@ -16,7 +16,7 @@ from time import monotonic
 from typing import Final, NamedTuple
 
 from tpserver.errors import RequestRefused
-from tpserver.files.codings import Coder, NoSmaller, coded
+from tpserver.files.coders import Coder, NoSmaller, coded
 from tpserver.files.file import File, Signature, VariantState, signature
 from tpserver.files.source import FileSource
 from tpserver.http.conditional import Validators
