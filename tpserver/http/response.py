@@ -44,7 +44,7 @@ class ResponseHead:
     these fields; the server adds only the missing ones.
     """
 
-    __slots__ = ("_ready", "_stamp", "bodiless", "content_length", "has_date", "has_server", "lines", "status")
+    __slots__ = ("_complete", "_stamp", "bodiless", "content_length", "has_date", "has_server", "lines", "status")
 
     def __init__(self, status: int, lines: bytes, names: set[str], content_length: int | None) -> None:
         self.status = status
@@ -53,17 +53,17 @@ class ResponseHead:
         self.bodiless = bodiless(status)
         self.has_date = "date" in names
         self.has_server = "server" in names
-        self._stamp = self._ready = b""
+        self._stamp = self._complete = b""
 
-    def ready(self, stamp: bytes) -> bytes:
+    def complete(self, stamp: bytes) -> bytes:
         """The complete head of a response that keeps the connection; cached for one `stamp`, that is for a second."""
         if self._stamp is not stamp:
             missing = missing_stamp(self, stamp) if self.has_date or self.has_server else stamp
             # Two threads may do this at once: return the local value, not the attribute.
-            ready = b"%b%b\r\n" % (self.lines, missing)
-            self._ready, self._stamp = ready, stamp
-            return ready
-        return self._ready
+            complete = b"%b%b\r\n" % (self.lines, missing)
+            self._complete, self._stamp = complete, stamp
+            return complete
+        return self._complete
 
 
 # Checked heads by (status, *fields).
