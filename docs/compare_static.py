@@ -1,9 +1,8 @@
-"""Asks several servers for the same files and writes what they answer into docs/static-files.md.
+"""Sends the same requests for files to several servers and writes their answers into docs/static-files.md.
 
     python docs/compare_static.py
 
-It needs nginx and the package whitenoise; a test asks tpserver alone and fails where the document differs. Caddy's
-column is not measured, and so is not here.
+It needs nginx and the package whitenoise. A test sends the requests to tpserver and fails where the document differs.
 """
 
 from __future__ import annotations
@@ -25,8 +24,8 @@ from typing import Any, NamedTuple
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENT = ROOT / "docs" / "static-files.md"
 BEGIN, END = "<!-- compared:begin -->\n", "<!-- compared:end -->\n"
-PATIENCE = 3.0  # seconds for an answer; none in that time is one of the findings
-TIMES = (200_000_000, 900_000_000)  # an edit that leaves size and whole second alone: in nanoseconds
+PATIENCE = 3.0  # seconds to wait for an answer; then the table says "no answer"
+TIMES = (200_000_000, 900_000_000)  # nanoseconds: an edit that changes neither the size nor the second
 
 NGINX = """daemon off; error_log stderr crit; pid nginx.pid; events {{}}
 http {{
@@ -38,18 +37,18 @@ http {{
 
 
 class Case(NamedTuple):
-    """A question, and how its answer is shown. `before` is done to the folder first."""
+    """A request, and the part of the answer that is shown. `before` prepares the folder."""
 
-    what: str
+    what: str  # the first column of the table
     target: str
     lines: tuple[str, ...] = ()
     method: str = "GET"
-    show: str = ""  # the field whose value is shown behind the status
+    show: str = ""  # the name of the field whose value is shown behind the status
     before: Callable[[Path], None] | None = None
 
 
 def make_folder(root: Path) -> None:
-    """The files that are asked for."""
+    """Writes the files that are requested."""
     (root / "ten.txt").write_bytes(b"0123456789")
     (root / "app.js").write_bytes(b"let a = 1;\n" * 300)
     (root / "app.js.gz").write_bytes(gzip.compress((root / "app.js").read_bytes(), mtime=0))
@@ -70,7 +69,7 @@ def edit(root: Path) -> None:
     os.utime(root / "edited.txt", ns=(TIMES[1], TIMES[1]))
 
 
-def add_pipe(root: Path) -> None:  # not before the start: whitenoise would not
+def add_pipe(root: Path) -> None:  # after the start: whitenoise reads every file when it starts
     if hasattr(os, "mkfifo"):
         os.mkfifo(root / "pipe")
 
@@ -108,7 +107,7 @@ CASES = [
 
 
 def ask(port: int, case: Case, etag: str) -> str:
-    """One request -> what the table says."""
+    """Sends one request; returns the text for the table."""
     lines = [line.replace("{etag}", etag) for line in case.lines]
     head, _ = exchange(port, case.method, case.target, lines)
     if not head:
@@ -119,7 +118,7 @@ def ask(port: int, case: Case, etag: str) -> str:
 
 
 def exchange(port: int, method: str, target: str, lines: list[str]) -> tuple[str, bytes]:
-    """(head, content); empty when nothing came in time."""
+    """Sends one request; returns head and content, empty where no answer came in time."""
     text = "\r\n".join([f"{method} {target} HTTP/1.1", "Host: localhost", "Connection: close", *lines, "", ""])
     received = b""
     with socket.create_connection(("127.0.0.1", port), PATIENCE) as sock:
@@ -140,7 +139,7 @@ def field(head: str, name: str) -> str:
 
 
 def column(port: int, root: Path) -> list[str]:
-    """What the server at `port` answers to every case."""
+    """The answers of the server at `port` to all cases."""
     found = []
     for case in CASES:
         etag = field(exchange(port, "GET", case.target, [])[0], "etag") if "{etag}" in "".join(case.lines) else ""
@@ -170,7 +169,7 @@ def whitenoise(root: Path) -> Iterator[int]:
 
 @contextlib.contextmanager
 def in_thread(app: Any = None, **options: Any) -> Iterator[int]:
-    """tpserver, in this process."""
+    """Runs tpserver in this process."""
     from tpserver import make_server
 
     with make_server("127.0.0.1", 0, app, **options) as server:
@@ -183,7 +182,7 @@ def in_thread(app: Any = None, **options: Any) -> Iterator[int]:
 
 @contextlib.contextmanager
 def process(command: list[str], port: int, folder: Path) -> Iterator[int]:
-    """Another server, until it is no longer needed."""
+    """Runs another server in a process of its own."""
     running = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         end = monotonic() + 10 * PATIENCE
@@ -221,7 +220,7 @@ def free_port() -> int:
 
 
 def answers(serve: Callable[[Path], Any]) -> list[str]:
-    """One server's column, from a folder of its own."""
+    """The column of one server, which gets a folder of its own."""
     with tempfile.TemporaryDirectory() as place:
         root = Path(place) / "root"
         root.mkdir()
@@ -231,7 +230,7 @@ def answers(serve: Callable[[Path], Any]) -> list[str]:
 
 
 def table(columns: dict[str, list[str]]) -> str:
-    """Markdown."""
+    """The table in Markdown."""
     lines = ["| request | " + " | ".join(columns) + " |", "| --- " * (len(columns) + 1) + "|"]
     for number, case in enumerate(CASES):
         what = case.what.replace("|", "\\|")

@@ -1,6 +1,6 @@
 """Writes the tables of options into README.md and docs/static-files.md: python docs/make_options.py.
 
-The tables are what `tpserver.config` declares. A test fails where they differ.
+They show the options that `tpserver.config` declares. A test fails where they differ.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ FILES = (
 
 
 def with_options(text: str, table: str, begin_marker: str = BEGIN, end_marker: str = END) -> str:
-    """`text` with `table` between its two markers, instead of what stands there."""
+    """`text` with `table` in place of the text between the two markers. Raises ValueError where one is missing."""
     before, begin, rest = text.partition(begin_marker)
     _, end, after = rest.partition(end_marker)
     if not (begin and end):
@@ -27,6 +27,7 @@ def with_options(text: str, table: str, begin_marker: str = BEGIN, end_marker: s
 
 
 def main() -> None:
+    """Rewrites both documents."""
     sys.path.insert(0, str(ROOT))
     from tpserver.config import options_table
 

@@ -23,5 +23,7 @@ def app(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Answer every request with the same text.")
-    parser.add_argument("--port", type=int, default=8888, help="0 takes a free one (default: %(default)s)")
-    serve(app, port=parser.parse_args().port)  # says where it serves, and does until Ctrl-C
+    parser.add_argument(
+        "--port", type=int, default=8888, help="port to listen on; 0: any free port (default: %(default)s)"
+    )
+    serve(app, port=parser.parse_args().port)  # prints its address and serves until Ctrl-C

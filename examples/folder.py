@@ -16,7 +16,9 @@ HTML = Path(__file__).resolve().parent.parent / "html"
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Serve the files of a folder.")
-    parser.add_argument("root", nargs="?", default=str(HTML), help="the folder (default: html/ of this project)")
-    parser.add_argument("--port", type=int, default=8888, help="0 takes a free one (default: %(default)s)")
+    parser.add_argument("root", nargs="?", default=str(HTML), help="folder to serve (default: html/ of this project)")
+    parser.add_argument(
+        "--port", type=int, default=8888, help="port to listen on; 0: any free port (default: %(default)s)"
+    )
     arguments = parser.parse_args()
     serve(root=arguments.root, port=arguments.port)

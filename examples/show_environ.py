@@ -1,4 +1,4 @@
-"""Step 5 of docs/tutorial.md: an application that shows what it was asked, and the time.
+"""Step 5 of docs/tutorial.md: an application that shows the request, and the time.
 
 python -m examples.show_environ --port 8888
 python -m tpserver --app-dir examples --app show_environ:app
@@ -17,7 +17,7 @@ from tpserver import serve
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-MOST = 64 * 1024  # of a body that is shown
+MOST = 64 * 1024  # bytes of a body that are shown
 
 PAGE = """\
 <!doctype html>
@@ -25,8 +25,8 @@ PAGE = """\
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<title>What was asked</title>
-<h1>What was asked</h1>
+<title>The request</title>
+<h1>The request</h1>
 <dl>
 {items}
 </dl>
@@ -39,12 +39,12 @@ PAGE = """\
 
 def app(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
     query = parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True)
-    # PEP 3333: a body is as long as CONTENT_LENGTH says, and where that is missing there is none.
+    # PEP 3333: CONTENT_LENGTH is the length of the body; without it there is none.
     length = int(environ.get("CONTENT_LENGTH") or 0)
     body = environ["wsgi.input"].read(min(length, MOST)).decode("utf-8", "replace")
     rows = {
         "Method": environ["REQUEST_METHOD"],
-        # WSGI hands bytes over as if they were latin-1; most of today's paths are UTF-8.
+        # WSGI decodes the bytes of a path as latin-1; most paths are UTF-8.
         "Path": environ["PATH_INFO"].encode("latin-1").decode("utf-8", "replace"),
         "Query": ", ".join(f"{name} = {value}" for name, value in query) or "none",
         "Body": body or "none",
@@ -57,6 +57,8 @@ def app(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Show what was asked.")
-    parser.add_argument("--port", type=int, default=8888, help="0 takes a free one (default: %(default)s)")
+    parser = argparse.ArgumentParser(description="Show each request.")
+    parser.add_argument(
+        "--port", type=int, default=8888, help="port to listen on; 0: any free port (default: %(default)s)"
+    )
     serve(app, port=parser.parse_args().port)

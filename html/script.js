@@ -1,4 +1,4 @@
-// What index.html does when scripts run: measures one round trip to the application, and reads /stream line by line.
+// The script of index.html: measures one round trip to the application, and reads /stream line by line.
 "use strict";
 
 for (const element of document.querySelectorAll("[data-script]")) {

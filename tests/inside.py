@@ -16,6 +16,7 @@ from tests.client import PATIENCE
 from tpserver.engine import address_limit, admission, connections, costs, dispatch, polling, states
 from tpserver.engine import server as engine
 from tpserver.engine.admission import Admission
+from tpserver.engine.connection import Connection
 from tpserver.engine.costs import Kind
 from tpserver.engine.pace import Timing
 from tpserver.system.clock import clock
@@ -24,15 +25,14 @@ if TYPE_CHECKING:
     import pytest
 
     from tpserver import Server
-    from tpserver.engine.connection import Connection
 
 DEADLINE_INTERVAL = connections.SWEEP  # seconds: deadlines are checked no more often
 LINGER = states.LINGER  # seconds: how long a refused client may take to close its side
 
 # Places that a test makes fail: (owner, name).
-WRITE = (connection.Connection, "write")
-FLUSH = (connection.Connection, "flush")
-SEND = (connection.Connection, "flush")
+WRITE = (Connection, "write")
+FLUSH = (Connection, "flush")
+SEND = (Connection, "flush")
 NEW_CONNECTION = (connections, "Connection")
 
 # -- requests

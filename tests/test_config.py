@@ -10,8 +10,9 @@ import pytest
 
 from tests.scripts import script
 from tpserver import Config
-from tpserver.config import option_name, options, options_table, parse_count, parse_number, parse_size, shown_default
+from tpserver.config import options, options_table
 from tpserver.errors import UsageError
+from tpserver.option import option_name, parse_count, parse_number, parse_size, shown_default
 
 ROOT = Path(__file__).resolve().parent.parent
 K, M, G = 1024, 1024**2, 1024**3
@@ -122,7 +123,8 @@ def test_every_field_is_an_option_that_says_what_it_means() -> None:
     for declared, option in options():
         assert option.metavar == option.metavar.upper()
         assert option.meaning
-        assert not option.meaning.endswith(".")
+        assert option.meaning[0].isupper()
+        assert option.meaning.endswith(".")
         assert "|" not in option.meaning, "it would break the table"
         assert shown_default(declared, option)
 
@@ -167,4 +169,4 @@ def test_the_table_is_one_for_markdown() -> None:
     lines = options_table().splitlines()
     assert len(lines) == 2 + len(fields(Config))
     assert {line.count(" | ") for line in lines} == {2}
-    assert "| `--port PORT` | the port to listen on; 0 takes a free one and says which | 8888 |" in lines
+    assert "| `--port PORT` | Port to listen on. 0: a free port; the server prints which. | 8888 |" in lines

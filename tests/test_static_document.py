@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.scripts import DOCS, script
-from tpserver.config import option_name, options, options_table
+from tpserver.config import options, options_table
+from tpserver.option import option_name
 
 TEXT = (DOCS / "static-files.md").read_text("utf-8")
 

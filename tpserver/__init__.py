@@ -1,4 +1,4 @@
-"""tpserver: a folder of files and a WSGI application from one process, with the standard library alone.
+"""tpserver: serves a folder of files and a WSGI application from one process; needs only the standard library.
 
 from tpserver import serve
 serve(app, root="html", port=8888)

@@ -1,15 +1,16 @@
-"""The command line: arguments -> `Config` -> run, or a command. A clear line and an exit status for what is wrong."""
+"""The command line: arguments -> `Config` -> run, or a command. An error is one line on stderr and an exit status."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, Final, NoReturn
+from typing import Final, NoReturn
 
 from tpserver.compress.command import compress
-from tpserver.config import Config, option_name, options, parse_count, shown_default
+from tpserver.config import Config, options
 from tpserver.errors import StartError, TpserverError, UsageError
+from tpserver.option import option_name, parse_count, shown_default
 from tpserver.run import end_process_if_hung, run
 from tpserver.version import __version__
 
@@ -23,30 +24,33 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="tpserver",
         description="Serve a folder of files, a WSGI application, or both.",
-        epilog="There is one command: tpserver compress DIR writes compressed files beside those of a folder.",
+        epilog="Command: tpserver compress DIR writes compressed files beside those of a folder.",
         allow_abbrev=False,
     )
-    parser.add_argument(
-        "application", nargs="?", metavar="MODULE:CALLABLE", help="the WSGI application (same as --app)"
-    )
+    parser.add_argument("application", nargs="?", metavar="MODULE:CALLABLE", help="WSGI application (same as --app)")
     for declared, option in options():
-        how: dict[str, Any] = {
-            "default": argparse.SUPPRESS,
-            "help": f"{option.meaning} (default: {shown_default(declared, option)})".replace("%", "%%"),
-        }
+        name = option_name(declared)
+        text = f"{option.meaning} (default: {shown_default(declared, option)})".replace("%", "%%")
         if declared.default is False:
-            how["action"] = "store_true"
+            parser.add_argument(name, default=argparse.SUPPRESS, help=text, action="store_true")
         else:
-            how |= {"metavar": option.metavar, "type": _typed(option.parse), "choices": option.choices}
-            if declared.default == ():
-                how["action"] = "append"
-        parser.add_argument(option_name(declared), **how)
+            parser.add_argument(
+                name,
+                default=argparse.SUPPRESS,
+                help=text,
+                action="append" if declared.default == () else "store",
+                metavar=option.metavar,
+                type=_typed(option.parse),
+                choices=option.choices,
+            )
     parser.add_argument("--version", action="version", version=f"tpserver {__version__}")
     return parser
 
 
-def _typed(parse: Callable[[str], Any]) -> Callable[[str], Any]:
-    def typed(text: str) -> Any:
+def _typed(parse: Callable[[str], object]) -> Callable[[str], object]:
+    """`parse` with the error that argparse reports with its own words around the text."""
+
+    def typed(text: str) -> object:
         try:
             return parse(text)
         except ValueError as error:
@@ -61,33 +65,33 @@ def parse(arguments: Sequence[str] | None = None) -> Config:
     application = values.pop("application")
     if application is not None:
         if "app" in values:
-            raise UsageError("the application was given twice, by itself and by --app")
+            raise UsageError("the application was given twice: as the argument and by --app")
         values["app"] = application
     return Config(**values)
 
 
 def _compress(arguments: Sequence[str]) -> int:
-    """The command `compress`; the process's exit status. Raises `UsageError`."""
+    """Runs the command `compress`; returns the exit status of the process. Raises `UsageError`."""
     parser = _Parser(
         prog="tpserver compress",
         description="Write compressed files (.br, .zst, .gz) beside those of a folder, for the server to send."
-        " What is up to date is left as it is.",
+        " Files that are up to date are not changed.",
         allow_abbrev=False,
     )
-    parser.add_argument("folder", metavar="DIR", help="the folder, with all that is below it")
+    parser.add_argument("folder", metavar="DIR", help="folder whose files are compressed, with all folders below it")
     parser.add_argument(
-        "--jobs", metavar="N", type=_typed(parse_count), help="files at once (default: one for each processor)"
+        "--jobs", metavar="N", type=_typed(parse_count), help="files compressed at once (default: one per processor)"
     )
     given = parser.parse_args(arguments)
     return compress(given.folder, jobs=given.jobs)
 
 
-# What comes instead of an application: a word of its own, which is no MODULE:CALLABLE.
+# The first argument may be one of these instead of an application; none of them has the form MODULE:CALLABLE.
 COMMANDS: Final[dict[str, Callable[[Sequence[str]], int]]] = {"compress": _compress}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the server, or a command; the process's exit status: 0 stopped or done, 1 failed, 2 wrong usage."""
+    """Runs the server or a command. Returns the exit status: 0 stopped or done, 1 failed, 2 wrong usage."""
     given = sys.argv[1:] if arguments is None else arguments
     try:
         if given and given[0] in COMMANDS:

@@ -20,7 +20,7 @@ from tpserver.engine.protocol import Address
 from tpserver.engine.stats import Stats
 from tpserver.errors import StartError, UsageError
 from tpserver.files.background import BackgroundCoder
-from tpserver.files.codings import quick_coders
+from tpserver.files.coders import quick_coders
 from tpserver.files.responder import FileResponder
 from tpserver.handler import HTTPRequestHandler, TimedRequestHandler
 from tpserver.http.head import Limits

@@ -1,4 +1,4 @@
-"""The version, and the name under which the server speaks of itself."""
+"""The version, and the value of the Server field."""
 
 __version__ = "0.1.0"
 SOFTWARE = f"tpserver/{__version__}"

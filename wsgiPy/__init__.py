@@ -1,4 +1,4 @@
-"""The demonstration site's dynamic half; its files are in html/ beside this folder.
+"""The applications of the demonstration site; its files are in html/ beside this folder.
 
-``demo`` is the whole application, ``clock`` one of ten lines. ``pages`` writes their HTML, ``multipart`` reads uploads.
+``demo`` is the complete application, ``clock`` one of ten lines. ``pages`` writes HTML, ``multipart`` reads uploads.
 """

@@ -1,4 +1,4 @@
-"""An application of ten lines, which says what time it is: python -m tpserver --app-dir wsgiPy --app clock:app"""
+"""An application of ten lines that answers with the time: python -m tpserver --app-dir wsgiPy --app clock:app"""
 
 from collections.abc import Callable
 from datetime import datetime

@@ -1,7 +1,7 @@
 """The demonstration site's application: python -m tpserver --root html --app wsgiPy.demo:app
 
-Standard library only, and good for any WSGI server. Each path has one small function for each method, which takes a
-``Request`` and returns a ``Response`` or raises ``Refused``; ``app`` at the end is all that speaks WSGI.
+It needs only the standard library and runs on any WSGI server. Each path has one small function for each method, which
+takes a ``Request`` and returns a ``Response`` or raises ``Refused``; only ``app`` at the end uses WSGI.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ FIELDS = (
 )
 
 
-# The families of environ keys that come from the request and the server; with a dot in them, from the server alone.
+# Beginnings of the environ keys that the page shows; it also shows keys with a dot, which the server sets.
 SHOWN = ("CONTENT_", "HTTP_", "PATH_INFO", "QUERY_", "REMOTE_", "REQUEST_", "SCRIPT_NAME", "SERVER_")
 
 
 class Refused(Exception):
-    """The request cannot be answered as it is; ``str()`` of this says why, to the one who sent it."""
+    """The request gets an error response; ``str()`` of this is the reason, which the page shows."""
 
     def __init__(self, status: HTTPStatus, why: str, *fields: tuple[str, str]) -> None:
         super().__init__(why)
@@ -56,7 +56,7 @@ class Refused(Exception):
 
 @dataclass
 class Response:
-    """What a view answers. A list of blocks is sent with its length, any other iterable as it comes."""
+    """The response of a view. A list of blocks is sent with its length, any other iterable is streamed."""
 
     body: Iterable[bytes]
     content_type: str = "text/html; charset=utf-8"
@@ -65,7 +65,7 @@ class Response:
 
 
 class Request:
-    """What the views want to know of a request, read from its ``environ``."""
+    """The parts of a request that the views need, read from its ``environ``."""
 
     def __init__(self, environ: WSGIEnvironment) -> None:
         self.environ = environ
@@ -84,7 +84,7 @@ class Request:
         return link(path, self.mount)
 
     def blocks(self) -> Iterator[bytes]:
-        """Yield the body as it comes: up to CONTENT_LENGTH, or to its end where the server says that it has one."""
+        """Yield the body as it arrives: CONTENT_LENGTH bytes, or to the end of ``wsgi.input`` if that is terminated."""
         source = self.environ["wsgi.input"]
         if self.environ.get("wsgi.input_terminated"):
             while block := source.read(BLOCK):
@@ -92,7 +92,7 @@ class Request:
             return
         length = self.environ.get("CONTENT_LENGTH") or "0"
         if not (length.isascii() and length.isdigit() and len(length) < 20):
-            raise Refused(HTTPStatus.BAD_REQUEST, "The length of the body is no number.")
+            raise Refused(HTTPStatus.BAD_REQUEST, "The length of the body is not a number.")
         left = int(length)
         while left:
             block = source.read(min(BLOCK, left))
@@ -120,7 +120,7 @@ def form(request: Request) -> Response:
     return Response(
         request.page(
             "A form",
-            paragraph("The application answers with what it received, and forgets it."),
+            paragraph("The application shows the fields that it received, and stores nothing."),
             f'<form method="post" action="{request.link("/form")}">',
             '<p><label for="name">Name</label> <input id="name" name="name" autocomplete="name"></p>',
             '<p><label for="colour">Colour</label> <select id="colour" name="colour">',
@@ -140,9 +140,9 @@ def form_received(request: Request) -> Response:
     for block in request.blocks():
         body += block
         if len(body) > MAX_FORM:
-            raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A form may have {MAX_FORM:,} bytes here.")
+            raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A form may have at most {MAX_FORM:,} bytes.")
     pairs = _pairs(body.decode("utf-8", "replace"))
-    arrived = table("What arrived", ("Field", "Value"), pairs) if pairs else paragraph("An empty form arrived.")
+    arrived = table("Received fields", ("Field", "Value"), pairs) if pairs else paragraph("The form was empty.")
     return Response(request.page("Received", arrived, f'<p><a href="{request.link("/form")}">Once more</a></p>'))
 
 
@@ -150,7 +150,9 @@ def upload(request: Request) -> Response:
     return Response(
         request.page(
             "An upload",
-            paragraph("The application reads each file as it comes, keeps none, and shows its name, size and SHA-256."),
+            paragraph(
+                "The application reads each file as it arrives, shows its name, size and SHA-256, and stores nothing."
+            ),
             f'<form method="post" action="{request.link("/upload")}" enctype="multipart/form-data">',
             '<p><label for="file">Files</label> <input id="file" type="file" name="file" multiple></p>',
             '<p><label for="note">Note</label> <input id="note" name="note"></p>',
@@ -166,15 +168,17 @@ def upload_received(request: Request) -> Response:
     try:
         files, texts = _summary(multipart.read(request.blocks(), request.parameters.get("boundary", "")))
     except multipart.MultipartError as error:
-        raise Refused(HTTPStatus.BAD_REQUEST, f"This is no multipart/form-data: {error}.") from error
-    content = [table("Files", ("Name", "Type", "Bytes", "SHA-256"), files) if files else paragraph("No file arrived.")]
+        raise Refused(HTTPStatus.BAD_REQUEST, f"The body is not multipart/form-data: {error}.") from error
+    content = [
+        table("Files", ("Name", "Type", "Bytes", "SHA-256"), files) if files else paragraph("No file was received.")
+    ]
     if texts:
         content.append(table("Other fields", ("Field", "Value"), texts))
     return Response(request.page("Uploaded", *content, f'<p><a href="{request.link("/upload")}">Once more</a></p>'))
 
 
 def _summary(events: Iterable[multipart.Part | bytes]) -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]]:
-    """Return a row for each file, and one for each other field, without holding on to any file's content."""
+    """Return a row for each file, and a row for each other field, without keeping the content of the files."""
     files: list[tuple[str, ...]] = []
     texts: list[tuple[str, ...]] = []
     part: multipart.Part | None = None
@@ -197,7 +201,7 @@ def _summary(events: Iterable[multipart.Part | bytes]) -> tuple[list[tuple[str, 
         if part is not None and part.filename is not None:
             digest.update(event)
         elif size > MAX_TEXT:
-            raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A text field may have {MAX_TEXT:,} bytes here.")
+            raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A text field may have at most {MAX_TEXT:,} bytes.")
         else:
             text += event
     finish()
@@ -205,7 +209,7 @@ def _summary(events: Iterable[multipart.Part | bytes]) -> tuple[list[tuple[str, 
 
 
 def stream(request: Request) -> Response:
-    """Send numbered lines with a pause between them; ?lines=3&pause=100 says how many, and how many milliseconds."""
+    """Send numbered lines with pauses; ?lines=3&pause=100 sets their number, and the pause in milliseconds."""
     lines = _number(request, "lines", default=10, most=100)
     pause = _number(request, "pause", default=300, most=1000)
 
@@ -219,10 +223,10 @@ def stream(request: Request) -> Response:
 
 
 def environ(request: Request) -> Response:
-    """Show the environ, without what nobody else may see.
+    """Show the environ, without secrets.
 
-    Some servers put the process's own environment there too (wsgiref does), so only what the request and the server
-    bring is listed; and a page that repeats cookies would undo the protection that HttpOnly gives them.
+    Some servers add the environment of the process (wsgiref does), so only keys of the request and the server are
+    listed. Cookies are not shown: scripts on the page could read them although they are HttpOnly.
     """
     rows = []
     for key, value in sorted(request.environ.items()):
@@ -235,7 +239,7 @@ def environ(request: Request) -> Response:
         else:
             text = f"<{type(value).__name__}>"
         rows.append((key, text))
-    return Response(request.page("The environ", table("What the application was called with", ("Key", "Value"), rows)))
+    return Response(request.page("The environ", table("The environ of this request", ("Key", "Value"), rows)))
 
 
 def clock_page(request: Request) -> Response:
@@ -245,12 +249,12 @@ def clock_page(request: Request) -> Response:
 
 
 def time_py(request: Request) -> Response:
-    """Let the ten-line application answer: a path that ends in .py is never a file."""
+    """Answer with the ten-line application: a path that ends in .py is never a file."""
     return Response(list(clock.app(request.environ, lambda status, fields: None)), "text/plain; charset=us-ascii")
 
 
 def front(request: Request) -> Response:
-    """Stand in for html/index.html when no folder of files is served."""
+    """Replace html/index.html when no folder of files is served."""
     return Response(request.page("tpserver", paragraph("The application is served without its folder of files.")))
 
 
@@ -285,16 +289,16 @@ def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[byt
 def _view(request: Request) -> View:
     methods = VIEWS.get(request.path or "/")
     if methods is None:
-        raise Refused(HTTPStatus.NOT_FOUND, "There is no such page here.")
+        raise Refused(HTTPStatus.NOT_FOUND, "There is no page at this address.")
     view = methods.get("GET" if request.method == "HEAD" else request.method)
     if view is None:
         allow = ", ".join(["GET", "HEAD", *(method for method in methods if method != "GET")])
-        raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, f"This page answers {allow}.", ("Allow", allow))
+        raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, f"This page supports {allow}.", ("Allow", allow))
     return view
 
 
 def _utf8(text: str) -> str:
-    """Undo what WSGI does to bytes, which is to hand them over as if they were latin-1."""
+    """Decode text as UTF-8 whose bytes WSGI has decoded as latin-1."""
     return text.encode("latin-1", "replace").decode("utf-8", "replace")
 
 
@@ -308,5 +312,5 @@ def _pairs(text: str) -> list[tuple[str, str]]:
 def _number(request: Request, name: str, *, default: int, most: int) -> int:
     text = request.query(name, str(default))
     if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) <= most):
-        raise Refused(HTTPStatus.BAD_REQUEST, f"{name} is a whole number up to {most}.")
+        raise Refused(HTTPStatus.BAD_REQUEST, f"{name} must be a whole number up to {most}.")
     return int(text)

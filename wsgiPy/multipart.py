@@ -1,8 +1,8 @@
-"""multipart/form-data (RFC 7578): blocks of bytes in, parts out.
+"""A parser for multipart/form-data (RFC 7578): blocks of bytes in, parts out.
 
-Python 3.13 dropped ``cgi``, and ``email`` wants a message whole in memory, so this reads it as it comes: a file of any
-size passes through in pieces, each byte is looked at a fixed number of times, and every length that a client chooses
-has a limit. What does not follow the grammar raises ``MultipartError``, whose text is fit to be shown.
+Python 3.13 removed ``cgi``, and ``email`` needs the complete message in memory. This parser reads the body as it
+arrives: a file of any size passes through in pieces, in linear time. Every length that a client chooses has a limit.
+Malformed input raises ``MultipartError``, whose text can be shown to the user.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ MAX_PREAMBLE = 1024
 
 # A parameter of a field's value: ;name=token or ;name="quoted \" string" (RFC 9110, 5.6.6).
 PARAMETER = re.compile(r';[ \t]*([!#$%&\'*+.^_`|~\w-]+)=(?:"((?:[^"\\]|\\.)*)"|([^;"]*))', re.ASCII)
-# RFC 2046, 5.1.1: one to seventy characters of these, the last no space.
+# RFC 2046, 5.1.1: one to seventy of these characters; the last is not a space.
 BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")
 
 
 class MultipartError(ValueError):
-    """The body is not what its Content-Type says it is."""
+    """The body is not well-formed multipart/form-data."""
 
 
 @dataclass(frozen=True)
@@ -64,11 +64,11 @@ def parse_field(value: str) -> tuple[str, dict[str, str]]:
 
 
 class _Text:
-    """What has arrived of the body and has not been taken yet."""
+    """The bytes of the body that have arrived and were not taken yet."""
 
     def __init__(self, blocks: Iterable[bytes]) -> None:
         self._blocks = iter(blocks)
-        # The first delimiter may begin the body: give it the line end that all the others have before them.
+        # The first delimiter may begin the body: it gets the line end that precedes all others.
         self._have = bytearray(b"\r\n")
 
     def need(self, size: int) -> None:
@@ -76,21 +76,21 @@ class _Text:
             self._more()
 
     def take(self, end: bytes, limit: int) -> bytes:
-        """Return what comes before ``end``, and drop both."""
-        looked = 0
-        while (at := self._have.find(end, looked, limit)) < 0:
+        """Return the bytes before ``end``, and remove them and ``end``."""
+        searched = 0
+        while (at := self._have.find(end, searched, limit)) < 0:
             if len(self._have) >= limit:
                 raise MultipartError("a line or the head of a part is too long, or a boundary is missing")
-            looked = max(0, len(self._have) - len(end) + 1)
+            searched = max(0, len(self._have) - len(end) + 1)
             self._more()
         taken = bytes(self._have[:at])
         del self._have[: at + len(end)]
         return taken
 
     def pieces(self, end: bytes) -> Iterator[bytes]:
-        """Yield what comes before ``end`` as it arrives, and drop ``end``."""
+        """Yield the bytes before ``end`` as they arrive, and remove ``end``."""
         while (at := self._have.find(end)) < 0:
-            # The last bytes may be the beginning of ``end``: only what comes before them is surely content.
+            # The last bytes may be the beginning of ``end``: only those before them are content for sure.
             if (sure := len(self._have) - len(end) + 1) > 0:
                 yield bytes(self._have[:sure])
                 del self._have[:sure]
@@ -111,7 +111,7 @@ class _Text:
 
 
 def _is_last(text: _Text) -> bool:
-    """Finish the line of a delimiter: two hyphens end the body, anything else but spaces is wrong."""
+    """Read the rest of a delimiter's line; True for the two hyphens that end the body."""
     if text.starts_with(b"--"):
         return True
     if text.take(b"\r\n", 256).strip(b" \t"):

@@ -1,4 +1,4 @@
-"""The HTML of the application's pages. Whatever came from outside goes through ``shown`` before it is put into one."""
+"""The HTML of the application's pages. Text from outside is passed through ``shown`` first."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ LAYOUT = """\
 
 
 def shown(text: str) -> str:
-    """Make text safe inside an element or a quoted attribute; what would not be visible becomes U+FFFD.
+    """Make text safe inside an element or a quoted attribute; characters that are not visible become U+FFFD.
 
-    The second half matters as well: controls and marks that turn the reading direction around can disguise a file name.
+    Control characters, and marks that change the reading direction, can disguise a file name.
     """
     return escape("".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text))
 

@@ -12,7 +12,8 @@ import pytest
 from tests.client import Client, ask
 from tests.console import HELLO, PATIENCE, ROOT, failing, tpserver
 from tpserver import __version__
-from tpserver.config import option_name, options
+from tpserver.config import options
+from tpserver.option import option_name
 
 # -- what it serves
 
@@ -160,12 +161,12 @@ def test_options_that_may_be_given_several_times(site: Path) -> None:
         (["--root", "index.html"], "--root index.html: there is no such folder"),
         (["--app-dir", "nothing", "hello:app"], "--app-dir nothing: there is no such folder"),
         (["--cache-control", "no-cache"], "'no-cache' is not GLOB=VALUE"),
-        (["--cache-control", "*=a\nb"], "no visible ASCII"),
+        (["--cache-control", "*=a\nb"], "is not visible ASCII"),
         (["--header", "*=Content-Length:5"], "Content-Length cannot be set: the server counts the bytes"),
-        (["--header", "*=Connection:close"], "Connection is a field between two neighbours"),
+        (["--header", "*=Connection:close"], "Connection cannot be set: it is a hop-by-hop field"),
         (["--mime", "wat"], "'wat' is not EXT=TYPE"),
-        (["--index", "a/b.html"], "is no name of a file"),
-        (["--error-page", "999=index.html"], "there is no page for 999"),
+        (["--index", "a/b.html"], "is not a file name"),
+        (["--error-page", "999=index.html"], "999 cannot have a page"),
         (["--error-page", "404=none.html"], "--error-page 404=none.html: there is no such file below"),
         (["--spa", "none.html"], "--spa none.html: there is no such file below"),
         (["hello:app", "--spa", "index.html"], "there is no folder that it could be in"),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tpserver.compress.command import compress
-from tpserver.files.codings import thorough_coders
+from tpserver.files.coders import thorough_coders
 
 TEXT = b"a line of text that comes again and again\n" * 200
 GZIP = {"gzip": thorough_coders()["gzip"]}

@@ -20,7 +20,7 @@ from tests.console import WINDOWS, failing, python
 from tpserver.compress import command, files
 from tpserver.compress.command import compress
 from tpserver.errors import UsageError
-from tpserver.files.codings import Coder
+from tpserver.files.coders import Coder
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_a_line_for_each_file_that_cannot_be_written_and_the_rest_is(
     assert not list(tmp_path.glob(".*"))
 
 
-@pytest.mark.parametrize(("failures", "last"), [(20, "19.txt"), (21, "and 1 more like these"), (50, "and 30 more")])
+@pytest.mark.parametrize(("failures", "last"), [(20, "19.txt"), (21, "and 1 more failures"), (50, "and 30 more")])
 def test_a_thousand_failures_do_not_fill_the_screen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], failures: int, last: str
 ) -> None:
@@ -134,7 +134,11 @@ def test_nothing_half_is_left_behind(
 
     monkeypatch.setattr(command, "thorough_coders", lambda: {"gzip": coder})
     assert run(tmp_path)[0] == 1
-    expected = {"changed": "it was changed meanwhile", "broken": "the compressor is broken", "full": "No space left"}
+    expected = {
+        "changed": "the file was changed while it was read",
+        "broken": "the compressor is broken",
+        "full": "No space left",
+    }
     assert expected[what] in capsys.readouterr().err
     assert os.listdir(tmp_path) == ["a.txt"]
 
@@ -177,7 +181,7 @@ def test_what_ends_a_run_leaves_no_half_files(tmp_path: Path, ending: int) -> No
         console.read_line()
         ended = console.stop(ending)
     assert (ended.status, ended.stderr) == (130, "")
-    assert ended.stdout.endswith("stopped; what was written is whole\n")
+    assert ended.stdout.endswith("stopped; every file written so far is complete\n")
     names = coded_files(tmp_path)
     assert 0 < len(names) < 60
     for name in names:
@@ -239,7 +243,7 @@ def test_what_a_killed_run_left_is_removed_an_hour_later(
     monkeypatch.setattr(files, "LEFT_BEHIND", seconds)
     status, said = run(tmp_path)
     assert (status, left.exists()) == (0, not removed)
-    assert ("1 temporary files removed" in said) is removed
+    assert ("1 temporary files of a killed run removed" in said) is removed
 
 
 @pytest.mark.skipif(WINDOWS or shutil.which("sh") is None, reason="terminals of another kind")

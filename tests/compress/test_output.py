@@ -28,7 +28,7 @@ def test_lines_for_a_file_and_a_table_for_a_program(tmp_path: Path, only_gzip: N
     ]
     assert lines[2].split() == ["coding", "written", "up", "to", "date", "no", "smaller", "before", "after", "saved"]
     assert lines[3].split() == ["gzip", "2", "0", "0", "16.4", "KiB", f"{2 * size}", "B", "99", "%"]
-    assert lines[4] == "4 files: 1 of kinds that do not get smaller, 1 smaller than 1024 bytes"
+    assert lines[4] == "4 files: 1 of types that do not get smaller, 1 smaller than 1024 bytes"
     assert lines[5].startswith("br is not written: the package brotli is not installed")
     assert lines[6].startswith("zstd is not written: ")
     _, again = run(tmp_path)

@@ -15,7 +15,7 @@ from tests.client import exchange
 from tests.compress.compressing import GZIP, TEXT, coded_files, put_back, run
 from tests.running import Running
 from tpserver.compress import command, files
-from tpserver.files.codings import coded, decoded, thorough_coders
+from tpserver.files.coders import coded, decoded, thorough_coders
 
 
 def test_what_is_up_to_date_is_not_written_again(tmp_path: Path, only_gzip: None) -> None:
@@ -38,11 +38,11 @@ def test_an_archive_that_somebody_else_has_written_is_left_alone_and_told_of(
     os.utime(archive, (path.stat().st_mtime + seconds,) * 2)
     status, said = run(tmp_path)
     assert gzip.decompress(archive.read_bytes()) == b"what is nowhere else"
-    told = f"{archive} is left alone: it was not written by this command; remove it to have it written"
-    assert (status, said.splitlines().count(told), said.count("left alone")) == (0, 1, 1)
+    told = f"{archive} is left unchanged: it was not written by this command; remove it to have it written"
+    assert (status, said.splitlines().count(told), said.count("left unchanged")) == (0, 1, 1)
     assert coded_files(tmp_path) == ["data.csv.gz", "other.csv.gz"]
     archive.unlink()
-    assert "left alone" not in run(tmp_path)[1]
+    assert "left unchanged" not in run(tmp_path)[1]
     assert gzip.decompress(archive.read_bytes()) == TEXT
 
 
@@ -112,7 +112,7 @@ def test_an_archive_of_somebody_elses_with_the_same_time_is_looked_into(
     put_back(tmp_path / "a.csv", TEXT)
     status, said = run(tmp_path)
     assert (status, gzip.decompress(archive.read_bytes())) == (0, inside)
-    assert ("is left alone: it was not written by this command" in said) is left
+    assert ("is left unchanged: it was not written by this command" in said) is left
 
 
 RANDOM = random.Random(7).randbytes(5000)
@@ -158,7 +158,7 @@ def test_no_coded_file_is_removed_because_its_file_cannot_be_read(tmp_path: Path
     target.write_bytes(b"Brotli")
     task = files.Task(str(tmp_path / "a.txt"), 900, "br", is_small=True)
     with pytest.raises(OSError, match=r"a\.txt"):
-        files.settle(task, GZIP["gzip"], threading.Event())
+        files.run_task(task, GZIP["gzip"], threading.Event())
     assert target.exists()
 
 
@@ -169,7 +169,7 @@ def test_a_rollback_removes_nobody_elses_archive(tmp_path: Path, only_gzip: None
     archive.write_bytes(gzip.compress(b"y" * len(earlier)))
     status, said = run(tmp_path)
     assert (status, gzip.decompress(archive.read_bytes())) == (0, b"y" * len(earlier))
-    assert said.count(f"{archive} is left alone: it was not written by this command; remove it") == 1
+    assert said.count(f"{archive} is left unchanged: it was not written by this command; remove it") == 1
 
 
 @pytest.mark.parametrize(("plain", "coded"), [(10**18 + 5, 10**18), (10**18, 10**18 + 5)])
@@ -193,5 +193,5 @@ def test_what_is_no_zstd_is_not_replaced_by_it(
     there = tmp_path / "a.txt.zst"
     there.write_bytes(beginning)
     os.utime(there, (1, 1))
-    assert ("left alone" in run(tmp_path)[1]) is not replaced
+    assert ("left unchanged" in run(tmp_path)[1]) is not replaced
     assert (there.read_bytes() == beginning) is not replaced

@@ -15,7 +15,7 @@ from tests.compress.compressing import TEXT, coded_files, run
 from tests.console import WINDOWS
 from tests.files.links import link
 from tests.running import Running
-from tpserver.files.codings import thorough_coders
+from tpserver.files.coders import thorough_coders
 
 
 def test_every_coding_that_there_is_is_written_whole_and_like_its_file(tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ def test_a_form_escapes_names_and_values(ask):
 
 
 def test_an_empty_form_is_said_to_be_empty(ask):
-    assert "An empty form arrived." in ask("POST", "/form", CONTENT_TYPE=FORM).text
+    assert "The form was empty." in ask("POST", "/form", CONTENT_TYPE=FORM).text
 
 
 def test_a_form_of_any_bytes_is_no_error(ask):
@@ -143,7 +143,7 @@ def test_a_body_of_unknown_length_is_read_to_the_end_the_server_gives_it(ask):
 
 
 def test_a_body_of_unknown_length_is_none_without_that_promise(ask):
-    assert "An empty form" in ask("POST", "/form", b"a=1", CONTENT_TYPE=FORM, CONTENT_LENGTH=None).text
+    assert "The form was empty." in ask("POST", "/form", b"a=1", CONTENT_TYPE=FORM, CONTENT_LENGTH=None).text
 
 
 def test_a_stream_is_numbered_lines(ask):

@@ -67,11 +67,11 @@ def test_a_large_file_arrives_whole(ask):
 
 def test_an_input_left_empty_is_no_file(ask):
     part = b'Content-Disposition: form-data; name="file"; filename=""\r\nContent-Type: application/octet-stream\r\n\r\n'
-    assert "No file arrived." in ask("POST", "/upload", body_of(part), CONTENT_TYPE=TYPE).text
+    assert "No file was received." in ask("POST", "/upload", body_of(part), CONTENT_TYPE=TYPE).text
 
 
 def test_a_body_without_parts_has_no_file(ask):
-    assert "No file arrived." in ask("POST", "/upload", b"--edge--", CONTENT_TYPE=TYPE).text
+    assert "No file was received." in ask("POST", "/upload", b"--edge--", CONTENT_TYPE=TYPE).text
 
 
 def test_another_type_is_415(ask):
@@ -106,7 +106,7 @@ BAD = {
 def test_a_bad_body_is_a_400_page(ask, body):
     answer = ask("POST", "/upload", body, CONTENT_TYPE=TYPE)
     assert answer.status == 400
-    assert "This is no multipart/form-data" in answer.text
+    assert "The body is not multipart/form-data" in answer.text
 
 
 @pytest.mark.parametrize(

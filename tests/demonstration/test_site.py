@@ -71,7 +71,7 @@ def test_a_folder_without_its_slash_sends_the_reader_to_it(site, browser):
 def test_what_no_file_matches_is_the_applications_404(site, browser):
     answer = browser.get(f"{site}/no/such/page", timeout=20)
     assert answer.status_code == 404
-    assert "There is no such page here." in answer.text
+    assert "There is no page at this address." in answer.text
 
 
 def test_a_form_arrives(site, browser):

@@ -75,7 +75,7 @@ def test_an_access_log_whose_descriptor_is_closed_is_opened_again(tmp_path: Path
         check_clients_get_their_answers_only(console)
         ended = console.end()
     assert ended.status == 0
-    assert ended.stderr.count("the log log.txt has been opened again") == 1
+    assert ended.stderr.count("the log log.txt was reopened") == 1
     assert len((tmp_path / "log.txt").read_text("utf-8").splitlines()) == 301
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.client import PATIENCE
 from tpserver.files.background import BackgroundCoder
-from tpserver.files.codings import Coder
+from tpserver.files.coders import Coder
 from tpserver.files.file import File
 from tpserver.files.folder import Folder
 from tpserver.files.variants import Variants

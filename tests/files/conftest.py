@@ -35,4 +35,4 @@ def site(tmp_path: Path) -> Path:
 @pytest.fixture
 def settled(monkeypatch: pytest.MonkeyPatch) -> None:
     """What has just been written is taken for old: it will not change again without another time."""
-    monkeypatch.setattr(folder, "_TICK_NS", 0)
+    monkeypatch.setattr(folder, "_MTIME_STEP_NS", 0)

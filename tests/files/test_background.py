@@ -14,7 +14,7 @@ from tests.running import Running, Start
 from tests.waiting import eventually
 from tpserver.files import background, variants
 from tpserver.files.background import BackgroundCoder
-from tpserver.files.codings import Coder, quick_coders
+from tpserver.files.coders import Coder, quick_coders
 
 TEXT = b"a line of text that comes again and again\n" * 1200  # 50 KB
 SIDECAR = gzip.compress(TEXT, mtime=0)

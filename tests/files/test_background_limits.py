@@ -12,7 +12,7 @@ import pytest
 from tests.files.choosing import Chooser, SlowCoder, coders, idle, write
 from tpserver.files import background
 from tpserver.files.background import BackgroundCoder
-from tpserver.files.codings import Coder, quick_coders
+from tpserver.files.coders import Coder, quick_coders
 
 TEXT = b"a line of text that comes again and again\n" * 1200  # 50 KB
 BEST = next(iter(quick_coders()))
@@ -90,7 +90,7 @@ def test_the_memory_is_bounded_and_what_is_in_use_stays(
     first = coded()
     assert 4 <= len(first) < 20
     assert first == list(range(len(first)))
-    assert coder._memory == sum(2 * made.file.size for made in coder._made.values() if made.file)
+    assert coder._memory == sum(2 * made.file.size for made in coder._states.values() if made.file)
     clock.now += background.KEPT - 1
     chooser.next_second()
     assert coded() == first
@@ -130,13 +130,13 @@ def test_the_number_of_variants_is_bounded(
         write(tmp_path / f"{number}.txt", TEXT)
         chooser.ask(f"/{number}.txt")
         idle(coder)
-        assert len(coder._made) <= 8
+        assert len(coder._states) <= 8
     clock.now += background.KEPT + 1
     chooser.next_second()
     chooser.ask("/29.txt")
     idle(coder)
     assert chooser.coding("/29.txt") == BEST
-    assert len(coder._made) <= 8
+    assert len(coder._states) <= 8
 
 
 def test_a_file_that_cannot_be_compressed_is_sent_as_it_is_and_others_still_are_compressed(
@@ -173,7 +173,7 @@ def test_a_file_that_changes_while_it_is_compressed_leaves_nothing_behind(tmp_pa
         stream.write(b"!")
     slow.go_on.set()
     idle(coder)
-    assert [made.file for made in coder._made.values()] == [None]
+    assert [made.file for made in coder._states.values()] == [None]
 
 
 def test_a_file_that_is_gone_before_its_turn_is_no_fault(tmp_path: Path, log: pytest.LogCaptureFixture) -> None:
@@ -243,7 +243,7 @@ def test_closing_gives_up_what_is_in_the_queue_and_what_was_begun(tmp_path: Path
     slow.go_on.set()
     idle(coder)
     assert slow.made == 1
-    assert [made.file for made in coder._made.values()] == [None]
+    assert [made.file for made in coder._states.values()] == [None]
     assert chooser.coding("/1.txt") == ""
 
 

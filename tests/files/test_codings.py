@@ -9,16 +9,9 @@ from typing import Any
 
 import pytest
 
-from tpserver.files import codings
-from tpserver.files.codings import (
-    NoSmaller,
-    coded,
-    compressible,
-    is_coded,
-    packed,
-    quick_coders,
-    thorough_coders,
-)
+from tpserver.files import coders
+from tpserver.files.coders import NoSmaller, coded, quick_coders, thorough_coders
+from tpserver.files.codings import compressible, is_coded, packed
 from tpserver.files.media import media_type
 
 TEXT = b"a line of text that comes again and again\n" * 3000
@@ -83,15 +76,15 @@ def pieces(data: bytes, size: int) -> list[bytes]:
 def decoded(coding: str, data: bytes) -> bytes:
     if coding == "gzip":
         return gzip.decompress(data)
-    module: Any = codings._first(*(("brotli",) if coding == "br" else ("compression.zstd", "backports.zstd")))
+    module: Any = coders._first(*(("brotli",) if coding == "br" else ("compression.zstd", "backports.zstd")))
     return bytes(module.decompress(data))
 
 
 @pytest.mark.parametrize("size", [1, 100, 65536, 1_000_000])
 def test_what_is_coded_in_pieces_can_be_read_again(size: int) -> None:
     text = TEXT[: 100 * size]
-    for coders in (quick_coders(), thorough_coders()):
-        for coding, coder in coders.items():
+    for by_coding in (quick_coders(), thorough_coders()):
+        for coding, coder in by_coding.items():
             once = b"".join(coded(pieces(text, size), coder(), 10**9))
             assert decoded(coding, once) == text
             assert b"".join(coded(pieces(text, size), coder(), 10**9)) == once
@@ -103,7 +96,7 @@ def test_what_is_coded_in_pieces_can_be_read_again(size: int) -> None:
 def test_what_was_coded_is_read_again_in_pieces(coding: str, content: bytes, cut: int) -> None:
     whole = b"".join(coded([content], thorough_coders()[coding](), 10**7))
     pieces = [whole[start : start + cut] for start in range(0, len(whole), cut)]
-    assert b"".join(codings.decoded(coding, pieces)) == content
+    assert b"".join(coders.decoded(coding, pieces)) == content
 
 
 @pytest.mark.parametrize("coding", thorough_coders())
@@ -118,12 +111,12 @@ def test_what_is_not_one_whole_content_is_refused(coding: str, damage: str) -> N
         "other": [TEXT],
     }[damage]
     with pytest.raises(ValueError, match="it is not"):
-        b"".join(codings.decoded(coding, pieces))
+        b"".join(coders.decoded(coding, pieces))
 
 
 def test_gzip_is_always_there_and_tells_no_time() -> None:
-    for coders in (quick_coders(), thorough_coders()):
-        data = b"".join(coded([TEXT], coders["gzip"](), len(TEXT)))
+    for by_coding in (quick_coders(), thorough_coders()):
+        data = b"".join(coded([TEXT], by_coding["gzip"](), len(TEXT)))
         assert data[:3] == b"\x1f\x8b\x08"
         assert data[3] in (0, 16)  # no name, at the most a comment
         assert data[4:8] == b"\0\0\0\0"  # no time
@@ -131,14 +124,14 @@ def test_gzip_is_always_there_and_tells_no_time() -> None:
 
 
 def test_without_other_modules_gzip_is_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(codings, "_first", lambda *modules: None)
+    monkeypatch.setattr(coders, "_first", lambda *modules: None)
     assert list(quick_coders()) == ["gzip"]
     assert list(thorough_coders()) == ["gzip"]
 
 
 def test_a_module_that_is_not_there_is_passed_over() -> None:
-    assert codings._first("no.such.module", "zlib") is zlib
-    assert codings._first("no.such.module") is None
+    assert coders._first("no.such.module", "zlib") is zlib
+    assert coders._first("no.such.module") is None
 
 
 def test_what_gets_no_smaller_is_given_up_early() -> None:

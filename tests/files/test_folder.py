@@ -52,7 +52,7 @@ def turns(tmp_path: Path) -> Turns:
 @pytest.fixture(autouse=True)
 def settled(monkeypatch: pytest.MonkeyPatch) -> None:
     """What has just been written is taken for old: it will not change again without another time."""
-    monkeypatch.setattr(folder, "_TICK_NS", 0)
+    monkeypatch.setattr(folder, "_MTIME_STEP_NS", 0)
 
 
 def test_a_small_file_is_read_once(turns: Turns, tmp_path: Path) -> None:
@@ -290,7 +290,7 @@ def test_a_name_that_is_no_utf_8_is_not_there_on_windows(tmp_path: Path) -> None
 def test_an_edit_within_one_tick_of_the_clock_shows(
     turns: Turns, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(folder, "_TICK_NS", 2_000_000_000)
+    monkeypatch.setattr(folder, "_MTIME_STEP_NS", 2_000_000_000)
     monkeypatch.setattr(folder, "signature", lambda status: (status.st_mtime_ns // 10**10, 0, status.st_size, 0, 0))
     (tmp_path / "a.txt").write_bytes(b"one")
     assert turns.file("/a.txt").content == b"one"

@@ -167,17 +167,17 @@ def test_clients_that_do_not_read_large_listings_cannot_fill_the_disk(
     start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_limits: None
 ) -> None:
     monkeypatch.setattr(listing, "IN_MEMORY", 64 * 1024)
-    monkeypatch.setattr(listing, "LAGGING", 2)
+    monkeypatch.setattr(listing, "MAX_ON_DISK", 2)
     fill(tmp_path / "large", 3)
     monkeypatch.setattr(listing, "json_list", lambda entries, view: (b"x" * 65536 for _ in range(400)))
     stored: list[Any] = []
-    remember = listing.LargeListings.lags
+    remember = listing.LargeListings.add_on_disk
 
     def lags(self: listing.LargeListings, wire: Any) -> None:
         remember(self, wire)
         stored.append(wire)
 
-    monkeypatch.setattr(listing.LargeListings, "lags", lags)
+    monkeypatch.setattr(listing.LargeListings, "add_on_disk", lags)
     running = start(root=tmp_path, listing=True)
     with ExitStack() as lagging:
         clients = []

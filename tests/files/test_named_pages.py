@@ -28,7 +28,7 @@ def test_a_file_below_the_root(text: str, path: str) -> None:
     "text", ["", "/", "errors/", "../404.html", ".hidden.html", "a/.git/b", "page.py", "a\\b", "a\0b"]
 )
 def test_what_is_never_sent_is_no_page(text: str) -> None:
-    with pytest.raises(ValueError, match="is no file below the root that may be sent"):
+    with pytest.raises(ValueError, match="is not a file below the root that may be sent"):
         page_path(text)
 
 
@@ -42,10 +42,10 @@ def test_an_error_page_is_a_status_and_a_file() -> None:
         ("404.html", "is not STATUS=FILE"),
         ("4x4=a.html", "is not STATUS=FILE"),
         ("\u0664\u0660\u0664=a.html", "is not STATUS=FILE"),
-        ("200=a.html", "there is no page for 200"),
-        ("503=a.html", "only for 404, 405, 406, 412, 416, 500, 501"),
-        ("404=", "is no file below the root"),
-        ("404=../a.html", "is no file below the root"),
+        ("200=a.html", "200 cannot have a page"),
+        ("503=a.html", "these can: 404, 405, 406, 412, 416, 500, 501"),
+        ("404=", "is not a file below the root"),
+        ("404=../a.html", "is not a file below the root"),
     ],
 )
 def test_what_is_no_error_page(text: str, complaint: str) -> None:
@@ -60,7 +60,7 @@ def test_an_index_is_a_name() -> None:
 
 @pytest.mark.parametrize("text", ["", "/index.html", "a/b.html", "index.py", ".index", ".."])
 def test_what_is_no_index(text: str) -> None:
-    with pytest.raises(ValueError, match=r"is no (name of a file|file below the root)"):
+    with pytest.raises(ValueError, match=r"is not a (file name|file below the root)"):
         parse_index(text)
 
 

@@ -88,7 +88,7 @@ def test_a_file_that_fails_when_it_is_read_is_404(start: Start, log: pytest.LogC
 def test_a_file_that_cannot_be_opened_for_want_of_descriptors_is_503_and_not_404(
     start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(folder, "_TICK_NS", 0)
+    monkeypatch.setattr(folder, "_MTIME_STEP_NS", 0)
     for name, size in (("small", 10), ("known", 10), ("large", 200_000)):
         (tmp_path / name).write_bytes(b"x" * size)
     running = start(plain_app, root=str(tmp_path))

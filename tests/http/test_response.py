@@ -152,7 +152,7 @@ def test_a_name_that_is_none_is_refused(name: str) -> None:
     ],
 )
 def test_a_value_with_a_control_character_or_beyond_latin_1_is_refused(value: str) -> None:
-    with pytest.raises(ApplicationError, match="beyond latin-1"):
+    with pytest.raises(ApplicationError, match="outside latin-1"):
         checked("200 OK", [("A", value)])
 
 

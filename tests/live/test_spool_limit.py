@@ -74,7 +74,7 @@ def test_who_finds_too_little_room_is_told_to_come_again(start, log, content):
         with Client(running) as third:
             third.send(content(SPOOL + 1))
             assert third.response().status == 200
-    assert log.text.count("--max-spool allows more") == 1
+    assert log.text.count("--max-spool raises the limit") == 1
 
 
 def test_what_has_not_come_takes_no_room(start):

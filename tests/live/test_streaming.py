@@ -175,7 +175,7 @@ def test_a_client_of_http_1_0_gets_no_early_hints(start):
     [
         (("Link", "a\r\nX: b"), "control character"),
         (("Trailer", "X"), "sends no trailers|does not send"),
-        (("content-length", "5"), "Content-Length, which no interim response may have"),
+        (("content-length", "5"), "Content-Length; an interim response has no content"),
     ],
     ids=["line end", "trailer", "length"],
 )

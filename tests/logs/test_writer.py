@@ -56,7 +56,7 @@ def test_what_waits_is_written_in_its_order_and_what_was_lost_is_said(
     assert log.finish(PATIENCE)
     lines = stream.getvalue().splitlines()
     assert lines[:4] == ["1", "2", "3", "4"]
-    assert lines[4].startswith("3 lines of the log are lost")
+    assert lines[4].startswith("3 log lines lost")
     assert len(lines) == 5
 
 

@@ -132,7 +132,7 @@ def test_an_application_that_fails_is_the_servers_error(root: Path, start: Start
         ({"error_page": ["404=none.html"]}, "^--error-page 404=none.html: there is no such file below "),
         ({"error_page": ["404=errors"]}, "there is no such file below"),
         ({"spa": "none.html"}, "^--spa none.html: there is no such file below "),
-        ({"spa": "../x.html"}, "^--spa: .* is no file below the root"),
+        ({"spa": "../x.html"}, "^--spa: .* is not a file below the root"),
     ],
 )
 def test_a_page_that_is_not_there_is_found_at_start(

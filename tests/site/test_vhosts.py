@@ -226,9 +226,9 @@ def test_large_listings_are_few_whatever_their_number_of_hosts(
     assert len(counts) == 1
     (count,) = counts
     for _ in range(listing.AT_ONCE):
-        assert count.enter()
+        assert count.start()
     assert [get(running, host).status for host in ("a.example", "b.example")] == [503, 503]
-    count.leave()
+    count.release()
     assert [get(running, host).status for host in ("a.example", "b.example")] == [200, 200]
 
 

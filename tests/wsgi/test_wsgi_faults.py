@@ -105,7 +105,7 @@ STATUSES: dict[str, tuple[Any, list[str]]] = {
     "CR": ("200 O\rK", [r"O\rK"]),
     "LF at the end": ("200 OK\n", [r"OK\n"]),
     "NUL": ("200 O\0K", [r"O\x00K"]),
-    "beyond latin-1": ("200 €", ["three digits"]),
+    "outside latin-1": ("200 €", ["three digits"]),
 }
 
 
@@ -139,8 +139,8 @@ FIELDS: dict[str, tuple[Any, list[str]]] = {
     "a value that ends in LF": ([("X-A", "b\n")], [r"'b\n'", "control character"]),
     "NUL in a value": ([("X-A", "b\0")], [r"'b\x00'", "control character"]),
     "DEL in a value": ([("X-A", "b\x7f")], [r"'b\x7f'", "control character"]),
-    "a value beyond latin-1": ([("X-A", "5 €")], ["'X-A'", "beyond latin-1"]),
-    "a lone surrogate": ([("X-A", "\udc80")], ["'X-A'", "beyond latin-1"]),
+    "a value beyond latin-1": ([("X-A", "5 €")], ["'X-A'", "outside latin-1"]),
+    "a lone surrogate": ([("X-A", "\udc80")], ["'X-A'", "outside latin-1"]),
     "CRLF in a name": ([(f"X-A: b\r\nX-Injected: {SECRET}", "c")], ["field name", r"\r\n"]),
     "an empty name": ([("", "b")], ["field name ''"]),
     "a space in a name": ([("X A", "b")], ["field name 'X A'"]),

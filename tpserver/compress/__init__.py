@@ -1,1 +1,1 @@
-"""python -m tpserver compress DIR: coded files beside the plain ones, ahead of time."""
+"""The command `python -m tpserver compress DIR`: writes coded files beside the plain ones, ahead of time."""

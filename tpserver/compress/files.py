@@ -1,4 +1,4 @@
-"""One coded file beside its plain one: whether it is there, whose it is, what it holds, and how it is written."""
+"""One coded file beside its plain file: examines, writes and removes it."""
 
 from __future__ import annotations
 
@@ -15,53 +15,55 @@ from collections.abc import Callable, Iterator
 from enum import Enum
 from typing import Final, NamedTuple
 
-from tpserver.files.codings import EXTENSIONS, MARK_LENGTH, Coder, NoSmaller, coded, decoded, may_be_ours
+from tpserver.files.coders import MARK_LENGTH, Coder, NoSmaller, coded, decoded, may_be_ours
+from tpserver.files.codings import EXTENSIONS
 from tpserver.files.file import signature
 from tpserver.files.variants import may_hold
 
-# Bytes compressed in one go; between two of them Ctrl-C is heeded.
+# Bytes compressed at a time; Ctrl-C takes effect between two pieces.
 _PIECE: Final = 256 * 1024
-# Whether the system tells when a file was last changed, by whatever means: Windows tells when it was made.
+# Whether `st_ctime` is the time of the last change of any kind; on Windows it is the time of creation.
 CHANGE_TIMES: Final = os.name == "posix"
-# Temporary files, as `mkstemp` names them. A name that begins with a dot is never served.
+# Names of temporary files, made by `mkstemp`. A name that begins with a dot is never served.
 _PREFIX: Final = ".tpserver-"
 _SUFFIX: Final = ".tmp"
 _TEMPORARY: Final = re.compile(re.escape(_PREFIX) + "[a-z0-9_]{8}" + re.escape(_SUFFIX))
-# Seconds after which nobody writes to one any more: a run does so every few seconds.
+# Seconds after which a temporary file belongs to a killed run: a living one writes to it every few seconds.
 LEFT_BEHIND: Final = 3600.0
 _LONGEST: Final = 255  # characters of a name; many systems count bytes
 
 
 class Task(NamedTuple):
-    """One coded file to be written, or to be looked into. `size` is the plain one's, in bytes."""
+    """One coded file to write or to compare. `name` is the plain file's path, `size` its size in bytes."""
 
     name: str
     size: int
     coding: str
-    in_doubt: bool = False  # a coded file with its file's time is there; whether it is up to date, its content tells
-    is_small: bool = False  # too small to be compressed, yet a coded file is there that is not older
+    in_doubt: bool = False  # a coded file with the same time exists; only its content tells whether it is up to date
+    is_small: bool = False  # too small to be compressed, but a coded file exists that is not older
 
     @property
     def target(self) -> str:
+        """The path of the coded file."""
         return self.name + EXTENSIONS[self.coding]
 
 
 class Outcome(Enum):
-    """What has come of a task."""
+    """The result of a task; the values are shown to the user."""
 
     WRITTEN = "written"
     UP_TO_DATE = "up to date"
     NO_SMALLER = "no smaller, not written"
     REMOVED = "removed: it held another version of its file, and this one gets no smaller"
-    OTHERS = "left alone"
+    FOREIGN = "left unchanged"
 
 
 class Stopped(Exception):
-    """Ctrl-C."""
+    """The task ends early, after Ctrl-C."""
 
 
 def status_of(target: str) -> os.stat_result | None:
-    """What lies where a coded file shall; None where there is nothing, or what is no file."""
+    """The status of the regular file `target`; None where there is none."""
     with contextlib.suppress(OSError):
         status = os.stat(target)
         if stat.S_ISREG(status.st_mode):
@@ -70,7 +72,7 @@ def status_of(target: str) -> os.stat_result | None:
 
 
 def too_long(target: str) -> bool:
-    """Whether no file can have that name."""
+    """Whether the file system allows no name of that length."""
     if len(os.path.basename(target)) > _LONGEST:
         return True
     try:
@@ -81,7 +83,7 @@ def too_long(target: str) -> bool:
 
 
 def is_ours(task: Task) -> bool:
-    """Whether the coded file that is there may be replaced. Raises nothing: what cannot be read is not ours."""
+    """Whether the existing coded file may be replaced. False where it cannot be read."""
     try:
         with open(task.target, "rb", buffering=0) as stream:
             return may_be_ours(task.coding, stream.read(MARK_LENGTH))
@@ -89,12 +91,12 @@ def is_ours(task: Task) -> bool:
         return False
 
 
-def is_settled(task: Task, plain: os.stat_result, old: os.stat_result) -> bool:
-    """Whether a coded file with its file's time is surely up to date.
+def is_surely_current(task: Task, plain: os.stat_result, old: os.stat_result) -> bool:
+    """Whether a coded file (status `old`) with the modification time of its plain file is up to date for sure.
 
-    Many builds and archives give each version of a file the same time. A file that was changed after its coded one was
-    written tells so (no program sets that time), though it may only have been moved or copied. Who copies both may hide
-    it, so the server's own look at the first and last bytes is taken, too.
+    Many builds and archives give each version of a file the same modification time. The change time (`st_ctime`),
+    which no program can set, tells whether the plain file was changed, moved or copied after the coded file was
+    written. Copying both files may hide a change, so the first and last bytes are checked too.
     """
     if not (CHANGE_TIMES and old.st_ctime_ns > plain.st_ctime_ns):
         return False
@@ -104,13 +106,13 @@ def is_settled(task: Task, plain: os.stat_result, old: os.stat_result) -> bool:
             stream.seek(max(0, old.st_size - 4))
             return may_hold(task.coding, first, stream.read(4), plain.st_size)
     except OSError:
-        return True  # what cannot be read cannot be told better by its content
+        return True  # a file that cannot be read cannot be compared either
 
 
 def holds(task: Task, stop: threading.Event) -> bool:
-    """Whether the very content of its file is in the coded file that is there.
+    """Whether the coded file decodes to exactly the content of the plain file.
 
-    Raises `Stopped`, and OSError where the plain file cannot be read: it says nothing of the coded one.
+    Raises `Stopped`, and OSError where the plain file cannot be read. False where the coded file cannot.
     """
     with open(task.name, "rb") as plain:
         try:
@@ -123,7 +125,7 @@ def holds(task: Task, stop: threading.Event) -> bool:
 
 
 def _content(task: Task, stop: threading.Event) -> Iterator[bytes]:
-    """The content of the coded file that is there, in pieces. Raises `Stopped`, and ValueError where it has none."""
+    """The decoded content of the coded file, in pieces. Raises `Stopped`, and ValueError where it is invalid."""
     try:
         with open(task.target, "rb", buffering=0) as source:
             for part in decoded(task.coding, _pieces(source, stop)):
@@ -134,8 +136,8 @@ def _content(task: Task, stop: threading.Event) -> Iterator[bytes]:
         raise ValueError("it cannot be read") from error
 
 
-def settle(task: Task, coder: Callable[[], Coder], stop: threading.Event) -> tuple[Outcome, int]:
-    """Does what is to be done; what has come of it, and the size in bytes of the coded file that there is then, or 0.
+def run_task(task: Task, coder: Callable[[], Coder], stop: threading.Event) -> tuple[Outcome, int]:
+    """Runs a task. Returns its outcome, and the size in bytes of the coded file (0 where there is none).
 
     Raises OSError and `Stopped`.
     """
@@ -145,30 +147,33 @@ def settle(task: Task, coder: Callable[[], Coder], stop: threading.Event) -> tup
         if task.is_small:
             return _remove(task), 0
         if not is_ours(task):
-            return Outcome.OTHERS, 0
+            return Outcome.FOREIGN, 0
     size = write(task, coder, stop)
     if size is not None:
         return Outcome.WRITTEN, size
     old = status_of(task.target)
     if old is None or not old.st_size or holds(task, stop):
         return Outcome.NO_SMALLER, 0
-    # It is of another version of the file, and the server may send it: it may well be newer than the file.
+    # It holds another version of the file, and may be newer than the file: the server would send it.
     return _remove(task), 0
 
 
 def _remove(task: Task) -> Outcome:
-    """Removes a coded file of another version, where it is one that this command would replace. Raises OSError."""
+    """Removes a coded file of another version, if this command may replace it. Raises OSError."""
     if not is_ours(task):
-        return Outcome.OTHERS
+        return Outcome.FOREIGN
     try:
         os.unlink(task.target)
     except OSError as error:
-        raise OSError(f"remove it, it holds another version of its file ({error.strerror})") from error
+        raise OSError(f"it holds another version of its file; remove it ({error.strerror})") from error
     return Outcome.REMOVED
 
 
 def write(task: Task, coder: Callable[[], Coder], stop: threading.Event) -> int | None:
-    """Writes one coded file; its size in bytes, or None where it would be no smaller. Raises OSError and `Stopped`."""
+    """Writes one coded file. Returns its size in bytes, or None where it would be no smaller and is not written.
+
+    Raises OSError and `Stopped`.
+    """
     with open(task.name, "rb", buffering=0) as source:
         status = os.fstat(source.fileno())
         folder = os.path.dirname(task.name) or "."
@@ -178,7 +183,7 @@ def write(task: Task, coder: Callable[[], Coder], stop: threading.Event) -> int 
                 target.writelines(coded(_pieces(source, stop), coder(), status.st_size))
                 size = target.tell()
             if signature(os.fstat(source.fileno())) != signature(status):
-                raise OSError("it was changed meanwhile")
+                raise OSError("the file was changed while it was read")
             os.chmod(temporary, stat.S_IMODE(status.st_mode))
             os.utime(temporary, ns=(status.st_atime_ns, status.st_mtime_ns))
             os.replace(temporary, task.target)
@@ -193,12 +198,12 @@ def write(task: Task, coder: Callable[[], Coder], stop: threading.Event) -> int 
 
 
 def remove_leftover(path: str) -> bool:
-    """Removes a temporary file that a killed run has left, and tells whether it was one. Raises nothing."""
+    """Removes `path` if it is a temporary file of a killed run; returns whether it did. Raises nothing."""
     if not _TEMPORARY.fullmatch(os.path.basename(path)):
         return False
     try:
         status = os.lstat(path)
-        # It gets its file's time shortly before it takes its name.
+        # The modification time is set to the plain file's shortly before the rename, so the change time counts too.
         age = time.time() - max(status.st_mtime, status.st_ctime)
         if not stat.S_ISREG(status.st_mode) or age < LEFT_BEHIND:
             return False

@@ -1,1 +1,1 @@
-"""A folder of files: which file a path names, its representations, and the responder that sends them."""
+"""Serves a folder of files: path to file, representations, rules for fields and media types, listings, responders."""

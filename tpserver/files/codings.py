@@ -1,19 +1,16 @@
-"""Content codings (RFC 9110 section 8.4): which media types are worth one, and bytes in, coded bytes out."""
+"""Content codings of files (RFC 9110 section 8.4): their extensions, and the media types that are worth compressing."""
 
 from __future__ import annotations
 
-import importlib
-import zlib
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final, Protocol
+from typing import Final
 
 from tpserver.http.grammar import OWS_TEXT
 
-# What a coded file's name ends in (RFC 7932, RFC 8878, RFC 1952); what makes the smallest ones first.
+# Codings and the extensions of coded files (RFC 7932, RFC 8878, RFC 1952); the one that compresses best comes first.
 EXTENSIONS: Final = {"br": ".br", "zstd": ".zst", "gzip": ".gz"}
-# What a zstd frame begins with (RFC 8878 section 3.1.1).
+# The magic number of a zstd frame (RFC 8878 section 3.1.1).
 ZSTD: Final = b"\x28\xb5\x2f\xfd"
-# A picture in gzip, without a plain one beside it.
+# An SVG picture in gzip, which has no plain file beside it.
 CODED_SVG: Final = ".svgz"
 
 _TEXT_APPLICATIONS: Final = frozenset(
@@ -70,7 +67,7 @@ _OTHERS: Final = frozenset(
         "model/gltf-binary",
     }
 )
-# Compressed by themselves, as are pictures, sound and video: nobody puts a coded file beside one.
+# Types whose format is compressed, as are pictures, sound and video: they have no coded files beside them.
 _PACKED: Final = frozenset(
     {
         "application/gzip",
@@ -96,7 +93,7 @@ _PACKED_BEGINNINGS: Final = (
 
 
 def compressible(media_type: str) -> bool:
-    """Whether content of this type (a Content-Type field's value) as a rule gets much smaller."""
+    """Whether content of this type (the value of a Content-Type field) usually gets much smaller."""
     name = _name(media_type)
     return (
         name.startswith("text/")
@@ -107,192 +104,16 @@ def compressible(media_type: str) -> bool:
 
 
 def packed(media_type: str) -> bool:
-    """Whether content of this type (a Content-Type field's value) is compressed by itself."""
+    """Whether the format of this type (the value of a Content-Type field) is compressed."""
     name = _name(media_type)
     return name in _PACKED or name.endswith("+zip") or (name.startswith(_PACKED_BEGINNINGS) and not compressible(name))
 
 
 def _name(media_type: str) -> str:
-    """ "Text/Plain;charset=UTF-8" -> "text/plain" (RFC 9110 section 8.3.1)."""
+    """The type without parameters: "Text/Plain;charset=UTF-8" -> "text/plain" (RFC 9110 section 8.3.1)."""
     return media_type.partition(";")[0].rstrip(OWS_TEXT).lower()
 
 
 def is_coded(name: str) -> bool:
-    """Whether a file's name is that of a coded one, and not to be coded again."""
+    """Whether a file's name has the extension of a coded file."""
     return name.lower().endswith((*EXTENSIONS.values(), CODED_SVG))
-
-
-class Coder(Protocol):
-    """Content in pieces -> coded content in pieces; `flush` ends it. The same bytes give the same bytes."""
-
-    def compress(self, data: bytes, /) -> bytes: ...
-
-    def flush(self) -> bytes: ...
-
-
-class _Brotli:
-    """The package brotli, in the words of `Coder`."""
-
-    def __init__(self, brotli: Any) -> None:
-        self._coder = brotli.Compressor(quality=11)
-
-    def compress(self, data: bytes, /) -> bytes:
-        coded: bytes = self._coder.process(data)
-        return coded
-
-    def flush(self) -> bytes:
-        coded: bytes = self._coder.finish()
-        return coded
-
-
-def _quick_gzip() -> Coder:
-    # 16 + the window's 15 bits: with gzip's frame, whose time is 0 and whose name is empty.
-    return zlib.compressobj(6, zlib.DEFLATED, 16 + zlib.MAX_WBITS, 9)
-
-
-# gzip's frame (RFC 1952 section 2.3): deflate, with a comment, of no time, as small as can be, of no system.
-_MARK: Final = b"\x1f\x8b\x08\x10" + bytes(4) + b"\x02\xff" + b"tpserver\0"
-
-
-class _MarkedGzip:
-    """gzip at its highest level, with a comment that says who has written it. Its time is 0 and its name is empty."""
-
-    def __init__(self) -> None:
-        self._coder = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS, 9)
-        self._sum = zlib.crc32(b"")
-        self._size = 0
-        self._head = _MARK
-
-    def compress(self, data: bytes, /) -> bytes:
-        head, self._head = self._head, b""
-        self._sum = zlib.crc32(data, self._sum)
-        self._size += len(data)
-        return head + self._coder.compress(data)
-
-    def flush(self) -> bytes:
-        end = self._sum.to_bytes(4, "little") + (self._size % 2**32).to_bytes(4, "little")
-        return self._head + self._coder.flush() + end
-
-
-# So many bytes of a coded file tell `may_be_ours`.
-MARK_LENGTH: Final = len(_MARK)
-
-
-def may_be_ours(coding: str, beginning: bytes) -> bool:
-    """Whether `thorough_coders` can have made what begins so: gzip tells, zstd only what it is, Brotli nothing."""
-    if coding == "gzip":
-        return beginning.startswith(_MARK)
-    return coding != "zstd" or beginning.startswith(ZSTD)
-
-
-def _first(*modules: str) -> Any:
-    """The first of these modules that is here, or None."""
-    for module in modules:
-        try:
-            return importlib.import_module(module)
-        except ImportError:
-            pass
-    return None
-
-
-def quick_coders() -> dict[str, Callable[[], Coder]]:
-    """By coding, what compresses while the server runs: of the standard library alone, and the best one first."""
-    coders: dict[str, Callable[[], Coder]] = {}
-    zstd = _first("compression.zstd")  # since Python 3.14
-    if zstd is not None:
-        coders["zstd"] = lambda: zstd.ZstdCompressor(level=3)
-    coders["gzip"] = _quick_gzip
-    return coders
-
-
-def thorough_coders() -> dict[str, Callable[[], Coder]]:
-    """By coding, what compresses ahead of time, as small as clients can read; optional packages bring some."""
-    coders: dict[str, Callable[[], Coder]] = {}
-    brotli = _first("brotli", "brotlicffi")
-    if brotli is not None:
-        coders["br"] = lambda: _Brotli(brotli)
-    zstd = _first("compression.zstd", "backports.zstd")
-    if zstd is not None:
-        # Level 19 keeps to the window of 8 MiB that clients take (RFC 9659); the levels above do not.
-        coders["zstd"] = lambda: zstd.ZstdCompressor(level=19)
-    coders["gzip"] = _MarkedGzip
-    return coders
-
-
-# Bytes that `decoded` gives at once, at the most; coded bytes that Brotli gets at once: older packages set no bound to
-# what comes of them, and a few may stand for 16 MiB.
-_PART: Final = 256 * 1024
-_BROTLI_PIECE: Final = 64
-
-
-def decoded(coding: str, pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """The content of coded bytes, in pieces; of a coding that `thorough_coders` has here.
-
-    Raises ValueError where that is not exactly one whole content, as this module's coders make it.
-    """
-    if coding == "gzip":
-        yield from _inflated(pieces)
-    elif coding == "zstd":
-        yield from _of_zstd(pieces, _first("compression.zstd", "backports.zstd"))
-    else:
-        yield from _of_brotli(pieces, _first("brotli", "brotlicffi"))
-
-
-def _inflated(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    decoder = zlib.decompressobj(16 + zlib.MAX_WBITS)
-    try:
-        for piece in pieces:
-            left = piece
-            while left:
-                yield decoder.decompress(left, _PART)
-                left = decoder.unconsumed_tail
-        yield decoder.flush()
-    except zlib.error as error:
-        raise ValueError("it is not gzip") from error
-    if not decoder.eof or decoder.unused_data:
-        raise ValueError("it is not one content in gzip")
-
-
-def _of_zstd(pieces: Iterable[bytes], zstd: Any) -> Iterator[bytes]:
-    decoder = zstd.ZstdDecompressor()
-    try:
-        for piece in pieces:
-            yield decoder.decompress(piece, _PART)
-            while not (decoder.eof or decoder.needs_input):
-                yield decoder.decompress(b"", _PART)
-    except (zstd.ZstdError, EOFError) as error:
-        raise ValueError("it is not zstd") from error
-    if not decoder.eof or decoder.unused_data:
-        raise ValueError("it is not one frame of zstd")
-
-
-def _of_brotli(pieces: Iterable[bytes], brotli: Any) -> Iterator[bytes]:
-    decoder = brotli.Decompressor()
-    try:
-        for piece in pieces:
-            for start in range(0, len(piece), _BROTLI_PIECE):
-                yield decoder.process(piece[start : start + _BROTLI_PIECE])
-    except brotli.error as error:
-        raise ValueError("it is not Brotli") from error
-    if not decoder.is_finished():
-        raise ValueError("it is not whole")
-
-
-class NoSmaller(Exception):
-    """What was to be compressed would not get smaller."""
-
-
-def coded(pieces: Iterable[bytes], coder: Coder, size: int) -> Iterator[bytes]:
-    """The coded content of `pieces`, in pieces. Raises `NoSmaller` as soon as it has `size` bytes or more."""
-    left = size
-    for piece in pieces:
-        part = coder.compress(piece)
-        left -= len(part)
-        if left <= 0:
-            raise NoSmaller
-        if part:
-            yield part
-    part = coder.flush()
-    if left <= len(part):
-        raise NoSmaller
-    yield part

@@ -10,12 +10,13 @@ import copy
 import os
 import time
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final, NamedTuple
 
 from tpserver.files.codings import CODED_SVG, is_coded, packed
 from tpserver.files.media import media_type
 from tpserver.http.conditional import Validators
 from tpserver.http.dates import format_date
+from tpserver.http.negotiation import Tiers
 from tpserver.http.response import own_head
 
 Signature = tuple[int, int, int, int, int]
@@ -32,9 +33,9 @@ class File:
     """
 
     __slots__ = (
-        "_dated_from", "_lines", "choices", "coding", "content", "dated", "earlier", "fields", "media_type",
-        "modified", "name", "negotiable", "proved", "real", "settled", "signature", "size", "turn", "unmodified",
-        "validator_fields", "validators", "varies", "young",
+        "_dated_from", "_lines", "as_sidecar", "coding", "content", "dated", "earlier", "fields", "media_type",
+        "modified", "mtime_ambiguous", "name", "negotiable", "real", "settled", "signature", "size", "turn",
+        "unmodified", "validator_fields", "validators", "variant_index", "varies", "verified_at",
     )  # fmt: skip
 
     def __init__(
@@ -66,14 +67,16 @@ class File:
         self.fields = tuple(fields)  # what goes with every response about it besides
         self.negotiable = not packed(self.media_type) and not is_coded(name)  # whether there may be variants of it
         self.varies = False  # whether another Accept-Encoding field may get another variant
-        self.choices: Any = None  # what `Variants` knows of it
+        self.variant_index: VariantIndex | None = None  # of a plain file: the variants that `Variants` has found
+        # Of a coded file beside a plain one: the `lines` of that one, and the variant, or None where it is not usable.
+        self.as_sidecar: tuple[bytes, File | None] | None = None
         self.settled: bytes | None = None  # the stamp of the second for which it is known to have no variants
         tag = f'"{self.modified:x}-{status.st_size:x}{"-" + coding if coding else ""}"'
         self.validators = Validators(tag, self.modified // _SECOND)
         self._dated_from = 0  # the second of a modification that lies in the future, else 0
         self.turn = -1
-        self.proved = 0.0  # of the monotonic clock: when its name was last seen to lead here; its folder's
-        self.young = False  # it was edited just before it was read; its folder's
+        self.verified_at = 0.0  # monotonic clock, seconds: when the links in its path were last followed
+        self.mtime_ambiguous = False  # it was edited just before it was read: another edit may leave the same time
         self.write_lines()
 
     def write_lines(self) -> None:
@@ -124,7 +127,7 @@ class File:
         """The same, with further fields."""
         file = copy.copy(self)
         file.fields = (*self.fields, *fields)
-        file.choices = file.settled = None
+        file.variant_index = file.as_sidecar = file.settled = None
         file.write_lines()
         return file
 
@@ -134,6 +137,48 @@ class File:
         data = b"%b%b\r\n%b" % (self.lines, stamp, self.content)
         self.dated = stamp, data
         return data
+
+
+class Accepted:
+    """The codings that an Accept-Encoding field accepts. Equal ones are one object: lookups compare by identity."""
+
+    __slots__ = ("tiers",)
+
+    def __init__(self, tiers: Tiers) -> None:
+        self.tiers = tiers
+
+
+class Sidecar(NamedTuple):
+    """A coded file beside a plain one: the `path` that a request for it has, and the `extension` for its `coding`."""
+
+    path: str
+    extension: str
+    coding: str
+
+
+class VariantState:
+    """The state of one variant that the server compresses: `waiting` until that is done, `file` when there is one."""
+
+    __slots__ = ("cost", "file", "retry_at", "used", "waiting")
+
+    def __init__(self) -> None:
+        self.file: File | None = None
+        self.waiting = True
+        self.retry_at = float("inf")  # monotonic clock, seconds: when a variant that could not be made is tried again
+        self.used = 0.0  # monotonic clock, seconds: last use
+        self.cost = 0  # bytes of memory
+
+
+class VariantIndex:
+    """The variants of one plain file, valid for one second."""
+
+    __slots__ = ("chosen", "makeable", "sidecars", "stamp")
+
+    def __init__(self, stamp: bytes, makeable: tuple[str, ...], sidecars: dict[Sidecar, int]) -> None:
+        self.stamp = stamp
+        self.makeable = makeable  # codings that the server can compress the file to
+        self.sidecars = sidecars  # and their sizes in bytes
+        self.chosen: dict[Accepted, Sidecar | VariantState | None] = {}  # None: the plain file
 
 
 def signature(status: os.stat_result) -> Signature:

@@ -1,7 +1,7 @@
-"""The folder behind a URL: from a path to a file in it, and the memory of those asked for lately.
+"""A folder of files: finds the file, listing or redirect for a request path, and caches the files found.
 
-A file is what `stat` says of it now: it is looked at once in every turn of the leader, and every
-request of that turn was sent before, so an edit shows at once.
+A cached file is checked by `stat` once in every turn of the leader. Every request of a turn was sent before that
+check, so an edit takes effect at once.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from time import monotonic
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 from urllib.parse import quote
 
 from tpserver.errors import RequestRefused
@@ -24,75 +24,76 @@ from tpserver.files.file import File, signature
 from tpserver.files.opening import CAREFUL, FOLDER, open_below, open_file
 from tpserver.files.paths import allowed, is_code, is_program, os_text, segments, url_name
 from tpserver.files.rules import FileRules
+from tpserver.files.variants import Variants
 from tpserver.logs.log import Log
 
 _log = Log("tpserver")
 
 INDEX: Final = "index.html"
-# Files up to so many bytes are kept in memory (and once more behind their heads); together not more than the second
-# figure.
+# Bytes of the largest file whose content is cached, and of all cached contents. Their heads are cached in addition.
 SMALL: Final = 128 * 1024
 MEMORY: Final = 32 * 1024 * 1024
-# Entries kept, whatever their size; a path that is longer (in bytes) is looked up each time.
+# Files cached, with or without content; and the longest path that is cached, in bytes.
 ENTRIES: Final = 4096
 LONGEST: Final = 1024
 
-# The system cannot open one more file just now: that says nothing about the file.
+# Errors that concern the process or the system, not the file.
 EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
-# How often a path is looked at anew when a link is put into it between the look and the opening.
-_AGAIN: Final = 2
+# Further attempts where a link takes the place of a part of the path between its check and its opening.
+_RETRIES: Final = 2
 _LINK: Final = frozenset({errno.ELOOP, errno.ENOTDIR, errno.EMLINK})
 
+# Seconds for which the links in a cached file's path are trusted.
+_VERIFIED_FOR: Final = 1.0
+# Nanoseconds: FAT has the coarsest modification times of all file systems.
+_MTIME_STEP_NS: Final = 2_000_000_000
 
-# Numbers of turns that no leader has.
-_LOOKS: Final = itertools.count(-2, -1)
+# Turn numbers that the leader never uses.
+_UNIQUE_TURNS: Final = itertools.count(-2, -1)
 
 
 def fresh_look() -> int:
-    """For `Folder.find`, where no turn of the leader is at hand: the file is looked at now. Any thread."""
-    return next(_LOOKS)
+    """A turn number for `Folder.find` that no other call has: the file is checked now. Any thread."""
+    return next(_UNIQUE_TURNS)
 
 
 class _Moved(Exception):
-    """A path does not lead any more where it did when it was looked at."""
+    """A link has taken the place of a part of the path since the path was checked."""
 
 
 class Redirect(NamedTuple):
-    """A folder asked for without its slash. `location` is a path of this server, percent-encoded."""
+    """The path names a folder without its final slash. `location` is a path of this server, percent-encoded."""
 
     location: str
 
 
-# Seconds between two looks where the links in a remembered file's path lead.
-_PROOF: Final = 1.0
-# Nanoseconds: the coarsest clock of a file system is that of FAT.
-_TICK_NS: Final = 2_000_000_000
-
-
 class Listing(NamedTuple):
-    """A folder without an index, to be listed: the names that lead to it from the root, and its real path."""
+    """A folder without an index: the names that lead to it from the root, and its real path."""
 
     names: tuple[str, ...]
     real: str
 
 
-def content_may_be_stale(mtime_ns: int) -> bool:
-    """Whether a file modified then may be edited once more without another time: its system's clock has ticks."""
-    return time.time_ns() - mtime_ns < _TICK_NS
+def mtime_is_recent(mtime_ns: int) -> bool:
+    """Whether another edit may leave the same modification time, since file systems record it in steps.
+
+    `mtime_ns` is in nanoseconds since the epoch.
+    """
+    return time.time_ns() - mtime_ns < _MTIME_STEP_NS
 
 
-def no_room(error: OSError) -> RequestRefused:
-    """503 for a file that cannot be opened for want of descriptors or memory."""
+def out_of_descriptors(error: OSError) -> RequestRefused:
+    """503 for a file that cannot be opened because descriptors or memory are exhausted; logs `error`."""
     _log.error("cannot open a file to send it: %s", error.strerror)
-    return RequestRefused(503, "The server has too much to do. Try again in a moment.", fields=(("Retry-After", "1"),))
+    return RequestRefused(503, "The server is overloaded. Try again in a moment.", fields=(("Retry-After", "1"),))
 
 
 class Folder:
-    """The files below `root`. Any thread may call; the leader does as a rule.
+    """The files below `root`. Any thread may call; usually the leader does.
 
-    A folder is answered by the first file of it that `index` names. With `try_html` a path that no file has is
-    tried with `.html` behind it, before it is taken for a folder. `rules` say what files are sent with. With
-    `follow_links` whoever can make a link below `root` decides what is served.
+    A folder is answered by the first existing file of `index`. `try_html`: where no file has the name, the name with
+    `.html` is tried before a folder. `rules` give fields and media types. `listing`: folders without an index are
+    listed. `follow_links`: links may lead out of the root. `windows`: names are judged by the rules of Windows.
     """
 
     def __init__(
@@ -110,22 +111,21 @@ class Folder:
         self._index_names = tuple(index)
         self._try_html = try_html
         self._rules = rules or FileRules()
-        self.windows = windows  # names are judged by the rules of Windows
-        self._listing = listing  # folders without an index are listed
-        self._follow_links = follow_links  # links may lead out of the root
-        self._real_root = ""  # where the root lay when a path was last looked at
-        self._files: dict[str, File] = {}
-        self._memory = 0  # bytes of content kept
-        # Guards what is added to and taken from `_files` and `_memory`; looking up needs none.
+        self.windows = windows
+        self._listing = listing
+        self._follow_links = follow_links
+        self._real_root = ""  # the real path of the root when a path was last checked
+        self._files: dict[str, File] = {}  # by request path; the oldest first
+        self._memory = 0  # bytes of content in `_files`
+        # Guards changes of `_files` and `_memory`; a lookup needs no lock.
         self._lock = threading.Lock()
-        self.variants: Any = None  # `Variants`, where its files are sent in content codings
+        self.variants: Variants | None = None  # None: its files are sent in no content coding
 
     def find(self, path: str, turn: int) -> File | Listing | Redirect | None:
-        """What a decoded request path stands for; None for what is not there or may not be served.
+        """The object that a decoded request path names; None where there is none or it may not be served.
 
-        Raises `RequestRefused` (503) where the system cannot open one more file.
-
-        `turn` numbers the leader's turns: in one and the same a file is looked at once.
+        `turn` is the number of the leader's turn: within one turn a file is checked once. Raises `RequestRefused`
+        (503) where descriptors are exhausted.
         """
         file = self._files.get(path)
         if file is not None:
@@ -136,29 +136,29 @@ class Folder:
                 if (
                     # `signature(now)`, without the call
                     (now.st_mtime_ns, now.st_ctime_ns, now.st_size, now.st_ino, now.st_dev) == file.signature
-                    and not file.young  # else another edit may have left the same times
+                    and not file.mtime_ambiguous  # else another edit may have left the same times
                     and not (file.earlier and any(map(os.path.isfile, file.earlier)))
-                    and (monotonic() - file.proved < _PROOF or self._still_leads_there(file))
+                    and (monotonic() - file.verified_at < _VERIFIED_FOR or self._still_leads_there(file))
                 ):
                     file.turn = turn
                     return file
             except OSError:
                 pass
             self.forget(path)
-        return self._look(path, turn)
+        return self._look_up(path, turn)
 
     def _still_leads_there(self, file: File) -> bool:
-        """Whether the links in a file's name lead where they did; followed anew once a second."""
-        file.proved = monotonic()
+        """Whether the links in the path of a file lead where they did; followed once a second."""
+        file.verified_at = monotonic()
         return self.real_path(file.name) == file.real
 
     def open(self, file: File) -> tuple[int, File]:
-        """A descriptor of `file`, and what it is now: the version that was opened is sent. Raises OSError."""
+        """A descriptor of `file`, and the version that was opened. Raises OSError and `RequestRefused` (503)."""
         try:
             descriptor = self._open_real(file.real)
         except OSError as error:
             if error.errno in EXHAUSTED:
-                raise no_room(error) from error
+                raise out_of_descriptors(error) from error
             raise
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
@@ -169,16 +169,16 @@ class Folder:
         return descriptor, file.renewed(status)
 
     def _open_real(self, real: str) -> int:
-        """A descriptor of what `real_path` has told. Raises OSError, also where a link has come into it since."""
+        """A descriptor of a path that `real_path` returned. Raises OSError, also where part of it is a link now."""
         if CAREFUL and not self._follow_links:
             return open_below(self._real_root, real)
         return open_file(real)
 
     @contextlib.contextmanager
     def scan(self, real: str) -> Iterator[Iterator[os.DirEntry[str]]]:
-        """What is in a folder that `real_path` has told; the entries have names, but not all have a path.
+        """The entries of a folder that `real_path` returned; only their names are valid, not their paths.
 
-        Raises OSError, also where a link has come into it since. Any thread.
+        Raises OSError, also where part of the path is a link now. Any thread.
         """
         if not CAREFUL or self._follow_links or os.scandir not in os.supports_fd:
             with os.scandir(real) as found:
@@ -191,51 +191,46 @@ class Folder:
         finally:
             os.close(descriptor)
 
-    def _look(self, path: str, turn: int) -> File | Listing | Redirect | None:
+    def _look_up(self, path: str, turn: int) -> File | Listing | Redirect | None:
         names = segments(path, windows=self.windows)
         if names is None or is_program(path):
             return None
-        for _ in range(_AGAIN):
-            try:
-                return self._look_once(path, names, turn)
-            except _Moved:
-                pass
-        try:
-            return self._look_once(path, names, turn)
-        except _Moved:
-            return None
+        for _ in range(1 + _RETRIES):
+            with contextlib.suppress(_Moved):
+                return self._look_up_once(path, names, turn)
+        return None
 
-    def _look_once(self, path: str, names: tuple[str, ...], turn: int) -> File | Listing | Redirect | None:
+    def _look_up_once(self, path: str, names: tuple[str, ...], turn: int) -> File | Listing | Redirect | None:
         name = os.path.join(self.root, *names)
-        real, mode = self._there(name)
+        real, mode = self._resolve(name)
         if stat.S_ISREG(mode):
             return None if path.endswith("/") or is_code(real) else self._load(path, name, real, turn)
         if self._try_html and names and not path.endswith("/"):
-            page, page_mode = self._there(name + ".html")
+            page, page_mode = self._resolve(name + ".html")
             if stat.S_ISREG(page_mode) and not is_code(page):
                 return self._load(path, name + ".html", page, turn, earlier=(name,))
         if stat.S_ISDIR(mode):
             return self._index(path, name, names, turn) or self._listed(path, name, real, names)
         return None
 
-    def _there(self, name: str) -> tuple[str, int]:
-        """The real path of `name` and its mode (`st_mode`); "" and 0 for what is not there, or may not be reached."""
+    def _resolve(self, name: str) -> tuple[str, int]:
+        """The real path of `name` and its `st_mode`; "" and 0 where it does not exist or may not be served."""
         try:
-            if not os.access(name, os.F_OK):  # the usual answer where an application has most of the paths
+            if not os.access(name, os.F_OK):  # first: the usual case where an application has most of the paths
                 return "", 0
             real = self.real_path(name)
             return ("", 0) if real is None else (real, os.stat(real).st_mode)
-        except (OSError, ValueError):  # gone again; a character that this system's names cannot have
+        except (OSError, ValueError):  # removed meanwhile; a character that this system's names cannot have
             return "", 0
 
     def _index(self, path: str, name: str, names: tuple[str, ...], turn: int) -> File | Listing | Redirect | None:
         earlier: list[str] = []
         for index_name in self._index_names:
             index = os.path.join(name, index_name)
-            real, mode = self._there(index)
+            real, mode = self._resolve(index)
             if stat.S_ISREG(mode) and not is_code(real):
                 if not path.endswith("/"):
-                    # Made of the names, not of what came: it can only lead to a path of this server.
+                    # Built from the names, not from the request: it can only be a path of this server.
                     return Redirect("/" + quote(os.fsencode("/".join(names))) + "/")
                 return self._load(path, index, real, turn, earlier=tuple(earlier))
             earlier.append(index)
@@ -251,14 +246,14 @@ class Folder:
         return Listing(names, real)
 
     def has_index(self, real: str) -> bool:
-        """Whether a folder that `real_path` has told is answered by a file of its own. Any thread."""
-        return any(stat.S_ISREG(self._there(os.path.join(real, name))[1]) for name in self._index_names)
+        """Whether a folder that `real_path` returned has an index file. Any thread."""
+        return any(stat.S_ISREG(self._resolve(os.path.join(real, name))[1]) for name in self._index_names)
 
     def real_path(self, name: str) -> str | None:
-        """The real path of `name` when that may be served: links are judged by where they lead.
+        """The path of `name` with all links resolved; None where it may not be served. Any thread.
 
-        That has to be below the real root, unless links are followed wherever they lead. On Windows no
-        part of it may be hidden: a folder `.git` has a short name there, and that may be anything.
+        It must be below the real root, unless `follow_links` is set. On Windows no part of it may be hidden: a folder
+        `.git` has a second, short name there.
         """
         try:
             root = self._real_root = os.path.realpath(self.root)
@@ -277,7 +272,7 @@ class Folder:
             descriptor = self._open_real(real)
         except OSError as error:
             if error.errno in EXHAUSTED:
-                raise no_room(error) from error
+                raise out_of_descriptors(error) from error
             if CAREFUL and error.errno in _LINK:
                 raise _Moved from None
             return None
@@ -287,23 +282,23 @@ class Folder:
                 return None
             try:
                 content = stream.read(SMALL + 1) if status.st_size <= SMALL else None
-            except OSError:  # a failing disk, or what only looks like a file
+            except OSError:  # a failing disk, or a file of /proc
                 return None
         if content is not None and len(content) != status.st_size:
-            content = None  # it is being written just now: sent from the disk, as it is then
+            content = None  # it is being written: it is read from the disk when it is sent
         place = name[len(self.root) :].replace(os.sep, "/").lstrip("/")
         fields, media = self._rules.fields(place), self._rules.media_type(place)
         file = File(name, real, status, content, media=media, fields=fields, earlier=earlier)
         file.turn = turn
-        file.proved = monotonic()
-        file.young = content is not None and content_may_be_stale(file.signature[0])
-        if len(path) <= LONGEST and "//" not in path and "/./" not in path:  # one spelling of each
-            self._keep(path, file)
+        file.verified_at = monotonic()
+        file.mtime_ambiguous = content is not None and mtime_is_recent(file.signature[0])
+        if len(path) <= LONGEST and "//" not in path and "/./" not in path:  # one spelling of each path
+            self._cache(path, file)
         return file
 
-    def _keep(self, path: str, file: File) -> None:
+    def _cache(self, path: str, file: File) -> None:
         with self._lock:
-            replaced = self._files.pop(path, None)  # two threads may have looked at once
+            replaced = self._files.pop(path, None)  # two threads may have loaded it at once
             if replaced is not None:
                 self._memory -= len(replaced.content or b"")
             size = len(file.content or b"")
@@ -314,7 +309,7 @@ class Folder:
             self._memory += size
 
     def forget(self, path: str) -> None:
-        """What is remembered of a path does not hold any more."""
+        """Drops the cached file of a request path. Any thread."""
         with self._lock:
             file = self._files.pop(path, None)
             if file is not None:

@@ -1,6 +1,6 @@
-"""Globs over the paths of files, as `--cache-control` and `--header` take them.
+"""Globs that match the paths of files, for `--cache-control` and `--header`.
 
-A path is relative to its folder and has no slash before it: "assets/app.js".
+A path is relative to the root and does not begin with a slash: "assets/app.js".
 """
 
 from __future__ import annotations
@@ -15,57 +15,57 @@ _LONGEST: Final = 256
 
 
 class Glob:
-    """`*` is any run of characters within a segment, `?` one of them, `**` any number of segments, none too.
+    """`*` matches any characters within a segment, `?` one character, `**` any number of segments, including none.
 
-    Letters' case counts. A glob without a slash means names in every folder, one with a slash paths from the
-    root on; a leading slash says no more than that, and a final `**` takes what is below, not the folder itself.
+    Matching is case-sensitive. A glob without a slash matches names in every folder, one with a slash paths from the
+    root; a leading slash has no other effect. A final `**` matches everything below a folder, not the folder itself.
     """
 
     __slots__ = ("_segments",)
 
     def __init__(self, text: str) -> None:
-        """Raises ValueError for what is no glob."""
+        """Raises ValueError for a malformed glob."""
         segments = text.removeprefix("/").split("/")
         if not segments[-1]:
             raise ValueError(
-                "a glob is missing, such as *.css or assets/**" if len(segments) == 1 else _complaint(text)
+                "a glob is missing, such as *.css or assets/**" if len(segments) == 1 else _malformed(text)
             )
         if len(text) > _LONGEST:
             raise ValueError(f"the glob {text[:40]!r}... is longer than {_LONGEST} characters")
         if not all(one and (one == "**" or "**" not in one) for one in segments):
-            raise ValueError(_complaint(text))
+            raise ValueError(_malformed(text))
         if "/" not in text:
             segments = ["**", text]
-        # None stands for **. What fnmatch makes of a segment is matched in linear time, however many stars are in it.
+        # None stands for **. The expressions that fnmatch writes match in linear time, however many stars there are.
         self._segments = [
             None if one == "**" else re.compile(fnmatch.translate(one.replace("[", "[[]"))) for one in segments
         ]
 
-    def takes(self, path: str) -> bool:
-        """Whether it means the file at `path`. In time that grows with both lengths, and no faster."""
+    def matches(self, path: str) -> bool:
+        """Whether the glob matches `path`. The time is at most the product of both numbers of segments."""
         segments = self._segments
         end = len(segments)
-        begun = self._with_empty({0})  # how many segments of the glob may have been used up
+        positions = self._with_empty({0})  # numbers of segments of the glob that may be matched so far
         for name in path.split("/"):
-            used: set[int] = set()
-            for index in begun - {end}:
-                segment = segments[index]
+            matched: set[int] = set()
+            for position in positions - {end}:
+                segment = segments[position]
                 if segment is None:
-                    used |= {index, index + 1}
+                    matched |= {position, position + 1}
                 elif segment.match(name):
-                    used.add(index + 1)
-            begun = self._with_empty(used)
-        return end in begun
+                    matched.add(position + 1)
+            positions = self._with_empty(matched)
+        return end in positions
 
-    def _with_empty(self, begun: set[int]) -> set[int]:
-        """`begun`, and what follows where `**` stands for no segment; a final one stands for one at least."""
-        found = set(begun)
-        for index in sorted(begun):
-            while index < len(self._segments) - 1 and self._segments[index] is None:
-                index += 1
-                found.add(index)
+    def _with_empty(self, positions: set[int]) -> set[int]:
+        """`positions`, and those behind each `**` that matches no segment; a final `**` matches at least one."""
+        found = set(positions)
+        for position in sorted(positions):
+            while position < len(self._segments) - 1 and self._segments[position] is None:
+                position += 1
+                found.add(position)
         return found
 
 
-def _complaint(text: str) -> str:
-    return f"{text!r} is no glob: * is within a segment, ** a segment of its own, and no segment is empty"
+def _malformed(text: str) -> str:
+    return f"{text!r} is no glob: * is within a segment, ** is a whole segment, and no segment is empty"

@@ -1,32 +1,33 @@
-"""A folder's listing: what an entry is, which view of them was asked for, and in which order they come."""
+"""The model of a folder's listing: entries, the requested view, and the order of the entries."""
 
 from __future__ import annotations
 
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from tpserver.http.grammar import OWS_TEXT
 from tpserver.http.negotiation import quality
 
-# The query of a listing: key "=" value, joined by "&". Of one key the first counts; what is not known is passed over.
+# The query of a listing: key "=" value, joined by "&". The first value of a key counts; unknown keys are ignored.
 _PARAMETER: Final = re.compile(r"(?:^|&)(sort|order|view)=([^&]*)")
 _VALUES: Final = {"sort": ("name", "size", "date"), "order": ("asc", "desc"), "view": ("list", "grid")}
 
 _DIGITS: Final = re.compile(r"[0-9]+")
-# More entries than this are sorted a part at a time: one sort() keeps the interpreter from all other threads.
+# More entries than this are sorted in parts: during one sort() no other thread gets the interpreter.
 PART: Final = 2048
 
 
-# (name, is_folder, size, modified): a file or a folder. The name is as the file system takes it, undecodable bytes as
-# surrogates (PEP 383); the size in bytes, a folder's 0; the date in seconds since the epoch. A plain tuple, because the
-# garbage collector leaves those in peace: with 100 000 named ones it kept the interpreter for 60 ms at a time.
-Entry = tuple[str, bool, int, int]
+# (name, is_folder, size, modified): a file or a folder. The name has undecodable bytes as surrogates (PEP 383). The
+# size is in bytes, 0 for a folder; the date in seconds since the epoch. A plain tuple, because the garbage collector
+# does not track it: collections took 60 ms with 100 000 named tuples.
+Entry: TypeAlias = tuple[str, bool, int, int]
+_Key: TypeAlias = tuple[int | str, ...]
 
 
 class View(NamedTuple):
-    """What the query asks for. The defaults stand for what it does not say, or says wrong."""
+    """The requested view. Missing or invalid parameters of the query take the defaults."""
 
     sort: str = "name"
     order: str = "asc"
@@ -34,26 +35,26 @@ class View(NamedTuple):
 
     @property
     def query(self) -> str:
-        """The query of a link that leads to this view, with its "?"; "" for the usual one."""
+        """The query of a link to this view, with its "?"; "" for the default view."""
         pairs = [f"{key}={value}" for key, value in self._asdict().items() if value != _VALUES[key][0]]
         return "?" + "&".join(pairs) if pairs else ""
 
     def sorted_by(self, sort: str) -> View:
-        """The view that a click on the head of a column leads to: a second one turns the order round."""
-        turned = sort == self.sort and self.order == "asc"
-        return self._replace(sort=sort, order="desc" if turned else "asc")
+        """The view behind the head of the column `sort`: a second click reverses the order."""
+        reverse = sort == self.sort and self.order == "asc"
+        return self._replace(sort=sort, order="desc" if reverse else "asc")
 
 
 def parse_view(query: str) -> View:
-    """A raw query, without its "?" -> the view that it asks for."""
-    asked: dict[str, str] = {}
+    """A raw query, without its "?" -> the requested view."""
+    values: dict[str, str] = {}
     for match in _PARAMETER.finditer(query):
-        asked.setdefault(match[1], match[2])
-    return View(**{key: value for key, value in asked.items() if value in _VALUES[key]})
+        values.setdefault(match[1], match[2])
+    return View(**{key: value for key, value in values.items() if value in _VALUES[key]})
 
 
 def wants_json(accept: str | None) -> bool:
-    """Whether an Accept field prefers application/json to text/html; where both are as good, the one that it names."""
+    """Whether an Accept field prefers application/json to text/html; with equal quality, whether it names only JSON."""
     if accept is None:
         return False
     json, html = quality(accept, "application/json"), quality(accept, "text/html")
@@ -64,23 +65,23 @@ def wants_json(accept: str | None) -> bool:
 
 
 def natural(name: str) -> str:
-    """A key that sorts as a person does: `file2` before `File10`."""
+    """A sort key that ignores case and compares numbers by value: `file2` before `File10`."""
     return _DIGITS.sub(_counted, name.casefold())
 
 
 def _counted(digits: re.Match[str]) -> str:
-    # A digit still sorts among other characters as a digit; behind it comes how many there are, and so the larger
-    # number has the larger key.
+    # "0" keeps the place of digits among other characters; then the number of digits, so that a larger number has a
+    # larger key.
     number = digits[0].lstrip("0")
     return "0" + chr(len(number)) + number
 
 
 def in_order(entries: Sequence[Entry], view: View) -> Iterator[Entry]:
-    """The entries as `view` has them: folders first, and what is alike by name."""
+    """The entries in the order of `view`: folders first, equal ones by name."""
     folders = [entry for entry in entries if entry[1]]
     files = [entry for entry in entries if not entry[1]]
     backwards = view.order == "desc"
-    if view.sort == "size":  # a folder has none
+    if view.sort == "size":  # a folder has no size
         yield from _sorted(folders, _by_name, False)
         yield from _sorted(files, _by_size, backwards)
         return
@@ -89,26 +90,26 @@ def in_order(entries: Sequence[Entry], view: View) -> Iterator[Entry]:
     yield from _sorted(files, key, backwards)
 
 
-def _by_name(entry: Entry) -> tuple[Any, ...]:
+def _by_name(entry: Entry) -> _Key:
     return natural(entry[0]), entry[0]
 
 
-def _by_size(entry: Entry) -> tuple[Any, ...]:
+def _by_size(entry: Entry) -> _Key:
     return entry[2], natural(entry[0]), entry[0]
 
 
-def _by_date(entry: Entry) -> tuple[Any, ...]:
+def _by_date(entry: Entry) -> _Key:
     return entry[3], natural(entry[0]), entry[0]
 
 
-def _sorted(entries: list[Entry], key: Callable[[Entry], tuple[Any, ...]], backwards: bool) -> Iterator[Entry]:
-    """Sorted, part after part: what one sort holds up is a part's time, and the first part comes early."""
+def _sorted(entries: list[Entry], key: Callable[[Entry], _Key], backwards: bool) -> Iterator[Entry]:
+    """Sorts in parts: other threads wait for one part at most, and the first entries come early."""
     if len(entries) <= PART:
         yield from sorted(entries, key=key, reverse=backwards)
         return
-    # Every so many entries one is taken as a border; what lies between two of them is about as much.
+    # Borders between parts of about equal size: every eighth of a sorted sample.
     borders = sorted(key(entry) for entry in entries[:: max(1, PART // 8)])[7::8]
-    parts: list[list[tuple[tuple[Any, ...], Entry]]] = [[] for _ in range(len(borders) + 1)]
+    parts: list[list[tuple[_Key, Entry]]] = [[] for _ in range(len(borders) + 1)]
     for entry in entries:
         place = key(entry)
         parts[bisect_right(borders, place)].append((place, entry))
@@ -116,4 +117,4 @@ def _sorted(entries: list[Entry], key: Callable[[Entry], tuple[Any, ...]], backw
         part.sort(reverse=backwards)
         for _, entry in part:
             yield entry
-        part.clear()  # all of them at once would take long
+        part.clear()  # freeing all parts at once would take long

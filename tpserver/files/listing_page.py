@@ -1,4 +1,4 @@
-"""A listing's bytes, in pieces: a page for a person, JSON for a program."""
+"""Writes a listing in pieces of bytes: as an HTML page or as JSON."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from tpserver.files.media import media_type
 from tpserver.files.paths import url_name
 from tpserver.http.dates import format_timestamp
 
-# So many entries make a piece: a few ten kilobytes, and less than a millisecond's work.
+# Entries in a piece: some ten kilobytes, and less than a millisecond of work.
 PIECE: Final = 128
 
-# Control characters, and what is no character at all: undecodable bytes.
+# Control characters, and surrogates, which stand for undecodable bytes.
 _UNSHOWN: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-# JSON can say the former.
+# JSON can represent control characters.
 _UNDECODABLE: Final = re.compile(r"[\ud800-\udfff]")
 
 _COLUMNS: Final = (("name", "Name"), ("size", "Size"), ("date", "Modified"))
 _VIEWS: Final = (("list", "List"), ("grid", "Grid"))
 
-# What browsers show in an <img>.
+# Media types that browsers show in an <img>.
 _PICTURES: Final = frozenset({
     "image/apng", "image/avif", "image/bmp", "image/gif", "image/jpeg", "image/png", "image/svg+xml",
     "image/vnd.microsoft.icon", "image/webp", "image/x-icon", "image/x-ms-bmp",
@@ -43,7 +43,7 @@ _MAIN_TYPES: Final = {"audio": "sound", "text": "text", "video": "film"}
 
 
 def page(names: Sequence[str], entries: Sequence[Entry], view: View) -> Iterator[bytes]:
-    """The page of the folder `names` leads to from the root: UTF-8, a piece after the other."""
+    """The HTML page of the folder to which `names` lead from the root, in pieces of UTF-8."""
     yield _top(names, entries, view).encode("utf-8")
     write = _cell if view.view == "grid" else _row
     begin, end = (
@@ -58,10 +58,10 @@ def page(names: Sequence[str], entries: Sequence[Entry], view: View) -> Iterator
 
 
 def json_list(entries: Sequence[Entry], view: View) -> Iterator[bytes]:
-    """A JSON array with an object for each entry, a piece after the other.
+    """A JSON array with an object for each entry, in pieces of UTF-8.
 
-    `name`, `type` ("file" or "directory"), `size` in bytes (null for a directory), `modified` (RFC 3339), and
-    `url`, a relative reference: the way to a file whose name no text can give.
+    `name`, `type` ("file" or "directory"), `size` in bytes (null for a directory), `modified` (RFC 3339), and `url`, a
+    relative reference, which also works for names with undecodable bytes.
     """
     between = b"[\n"
     for part in _parts(in_order(entries, view)):
@@ -96,17 +96,17 @@ def _object(entry: Entry) -> str:
 
 
 def shown(name: str) -> str:
-    """A name as text that a page can show: what is no character of a text is U+FFFD."""
+    """A name as text for a page: control characters and undecodable bytes become U+FFFD."""
     return _UNSHOWN.sub("\ufffd", name)
 
 
 def _address(name: str, is_folder: bool) -> str:
-    # "./": no name, whatever stands in it, becomes a scheme or a host.
+    # "./": no name can be read as a scheme or a host.
     return "./" + url_name(name) + ("/" if is_folder else "")
 
 
 def kind(name: str) -> str:
-    """A file's name -> which of the icons it gets."""
+    """A file's name -> the name of its icon."""
     return _kind_of(name.rpartition(".")[2].lower() if "." in name else "")
 
 
@@ -146,7 +146,7 @@ def _cell(entry: Entry, query: str) -> str:
 
 
 def _link_to(name: str, is_folder: bool, query: str) -> str:
-    """To a folder with the query, so that it is shown alike; to a file without."""
+    """A link to a folder keeps the query, so that the view stays the same; a link to a file has none."""
     text, address = escape(shown(name)), _address(name, is_folder)
     if is_folder:
         return f'<a href="{address}{escape(query)}">{_icon("folder")}{text}/</a>'
@@ -154,7 +154,7 @@ def _link_to(name: str, is_folder: bool, query: str) -> str:
 
 
 def size_text(size: int) -> str:
-    """Bytes as a person reads them: "0 B", "1.5 KiB", "12 MiB"."""
+    """A number of bytes as text: "0 B", "1.5 KiB", "12 MiB"."""
     if size < 1024:
         return f"{size} B"
     value, units = size / 1024, iter(("KiB", "MiB", "GiB", "TiB", "PiB"))
@@ -177,7 +177,7 @@ def _top(names: Sequence[str], entries: Sequence[Entry], view: View) -> str:
 
 
 def _trail(names: Sequence[str], view: View) -> str:
-    """The breadcrumb: relative, so that it also fits behind a proxy that cuts the beginning of the path off."""
+    """The breadcrumb. Its links are relative, so they also work behind a proxy that removes a prefix of the path."""
     query = escape(view.query)
     steps = []
     for place, name in enumerate(["Home", *(escape(shown(name)) for name in names)]):
@@ -201,7 +201,7 @@ def _count(entries: Sequence[Entry]) -> str:
 
 
 def _link(view: View) -> str:
-    # Always with sort and order: what a click leads to stands in the address.
+    # Always with sort and order, so that the address says what the page shows.
     return escape(f"?sort={view.sort}&order={view.order}" + ("" if view.view == "list" else f"&view={view.view}"))
 
 
@@ -210,7 +210,7 @@ def _arrow(view: View) -> str:
 
 
 def _sort_bar(view: View) -> str:
-    """In the grid, which has no columns."""
+    """Links to sort by, for the grid, which has no column heads."""
     if view.view == "list":
         return ""
     links = [

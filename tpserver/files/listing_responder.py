@@ -1,8 +1,8 @@
-"""Listings of folders: what is in one, and how the page or the JSON of it gets to a client.
+"""Answers with the listing of a folder: collects its entries and sends the page or the JSON.
 
-A small one is sent like any short response. A large one is made in pieces, each sent as it is made, by
-a thread that the leader's watcher relieves; it never waits for the client: what a slow one has not yet
-taken goes to a temporary file, from which the leader sends it.
+A small listing is sent like any short response. A large one is made and sent in pieces; the thread that makes it is
+relieved as leader. It never waits for the client: the part that a slow client has not read goes to a temporary file,
+from which the leader sends it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from typing import IO, Final
 
 from tpserver.errors import RequestRefused
-from tpserver.files.folder import EXHAUSTED, Folder, Listing, no_room
+from tpserver.files.folder import EXHAUSTED, Folder, Listing, out_of_descriptors
 from tpserver.files.listing import Entry, parse_view, wants_json
 from tpserver.files.listing_page import json_list, page
 from tpserver.files.listing_style import POLICY
@@ -32,52 +32,52 @@ from tpserver.reply import Reply, Wire
 
 _log = Log("tpserver")
 
-# A change in a file leaves its folder's date as it was.
+# A listing has none: the modification time of a folder does not change when a file in it does.
 _NO_VALIDATORS: Final = Validators("", None)
 
-# A folder of more entries than this is a large one: some ten milliseconds of work.
+# A folder with more entries is a large one: some ten milliseconds of work.
 LARGE: Final = 1024
-# So many large listings are made at once. One more gets 503: the threads beyond those of the application are few.
+# Most large listings that are made at once. One more gets 503: there are few threads besides the application's.
 AT_ONCE: Final = 2
-# So many bytes of a listing wait for the client in memory; the rest does so on disk.
+# Most bytes of a listing that wait for the client in memory; the rest waits on disk.
 IN_MEMORY: Final = 1024 * 1024
-# So many listings wait on disk for their clients; one more large one gets 503. Else some thousand clients that read
-# nothing fill the disk.
-LAGGING: Final = 32
+# Most listings that wait on disk for their clients; a further large one gets 503. Otherwise some thousand clients that
+# read nothing could fill the disk.
+MAX_ON_DISK: Final = 32
 
-# Windows: a junction or a link of another kind, whatever `is_symlink` says of it.
+# Windows: a junction or another kind of link; `is_symlink` does not report all of them.
 _REPARSE_POINT: Final = getattr(stat, "FILE_ATTRIBUTE_REPARSE_POINT", 0x400)
 
 
 class LargeListings:
-    """Those of one server: few are made at once, and few wait on disk for slow clients. Any thread."""
+    """Bounds the large listings of one server: those being made, and those that wait on disk. Any thread."""
 
     def __init__(self) -> None:
         self._making = threading.Semaphore(AT_ONCE)
-        self._lagging: list[Wire] = []
-        # Guards `_lagging`.
+        self._on_disk: list[Wire] = []
+        # Guards `_on_disk`.
         self._lock = threading.Lock()
 
-    def enter(self) -> bool:
-        """Whether one more may be made; then `leave` has to be called."""
+    def start(self) -> bool:
+        """Whether one more may be made; if so, the caller must call `release` afterwards."""
         with self._lock:
-            self._lagging = [wire for wire in self._lagging if wire.sending]
-            return len(self._lagging) < LAGGING and self._making.acquire(blocking=False)
+            self._on_disk = [wire for wire in self._on_disk if wire.sending]
+            return len(self._on_disk) < MAX_ON_DISK and self._making.acquire(blocking=False)
 
-    def leave(self) -> None:
-        """One has been made, or given up."""
+    def release(self) -> None:
+        """Ends what `start` began."""
         self._making.release()
 
-    def lags(self, wire: Wire) -> None:
-        """What is left of one waits on disk."""
+    def add_on_disk(self, wire: Wire) -> None:
+        """Counts a listing whose rest waits on disk, as long as `wire.sending` is true."""
         with self._lock:
-            self._lagging.append(wire)
+            self._on_disk.append(wire)
 
 
 class ListingResponder:
     """Answers with one listing that a `Folder` has found. Any thread; usually the leader.
 
-    `large` counts the large listings; the responders of one server share it.
+    `large` bounds the large listings; the responders of one server share it.
     """
 
     __slots__ = ("_folder", "_large", "_listing")
@@ -89,7 +89,7 @@ class ListingResponder:
         self._large = large
 
     def respond(self, request: Message, reply: Reply) -> None:
-        """Raises `RequestRefused`: 404 where the folder has gone, 503 where too many large ones are being made."""
+        """Sends it. Raises `RequestRefused`: 404 where the folder was removed, 503 beyond the limits."""
         head = request.head
         if head.method == "OPTIONS":
             reply.page(204, "", (("Allow", ALLOW),))
@@ -101,7 +101,7 @@ class ListingResponder:
         if status == 412:
             raise RequestRefused(412, "A listing has no entity tag.")
         lines = own_head(status, fields if status == 200 else _without_content(fields))
-        # For HEAD, what it costs to know the length is not spent on it (RFC 9110 section 9.3.2).
+        # A HEAD response omits the length, which only making the listing would tell (RFC 9110 section 9.3.2).
         if head.method == "HEAD" or status == 304:
             reply.status = status
             reply.wfile.write(lines + reply.stamp + persistence_line(head.protocol, reply.keep_alive) + b"\r\n")
@@ -117,7 +117,7 @@ class ListingResponder:
                 _send_whole(head, reply, lines, b"".join(pieces))
 
     def _collect(self, listing: Listing, place: contextlib.ExitStack) -> tuple[list[Entry], bool]:
-        """What is in the folder, and whether that is much: then `place` holds one of those for large listings."""
+        """The entries of the folder, and whether it is a large one: then `place` ends with a call of `release`."""
         entries: list[Entry] = []
         is_large = False
         try:
@@ -131,21 +131,21 @@ class ListingResponder:
                         entries.append(entry)
         except OSError as error:
             if error.errno in EXHAUSTED:
-                raise no_room(error) from error
-            raise RequestRefused(404, "There is no such folder any more.") from None
+                raise out_of_descriptors(error) from error
+            raise RequestRefused(404, "This folder no longer exists.") from None
         return entries, is_large
 
     def _take_place(self, place: contextlib.ExitStack) -> None:
-        if not self._large.enter():
+        if not self._large.start():
             raise RequestRefused(
                 503,
-                "The server lists other large folders just now. Try again in a moment.",
+                "The server is listing other large folders. Try again in a moment.",
                 fields=(("Retry-After", "2"),),
             )
-        place.callback(self._large.leave)
+        place.callback(self._large.release)
 
     def _send_in_pieces(self, head: Head, reply: Reply, lines: bytes, pieces: Iterator[bytes]) -> None:
-        """Chunked, or to the end of the connection (RFC 9112 section 6.3). Does not wait for the client."""
+        """Sends in chunks, or until the connection closes (RFC 9112 section 6.3). Does not wait for the client."""
         chunked = head.protocol == "HTTP/1.1"
         if not chunked:
             reply.keep_alive = False
@@ -164,53 +164,53 @@ class ListingResponder:
                     return
         except BaseException:
             reply.keep_alive = False
-            wire.reset()  # it has begun: what was sent must not pass for the whole
+            wire.reset()  # part of it was sent: the client must see that it is incomplete
             raise
         if chunked:
             wire.write(LAST_CHUNK)
 
     def _send_from_disk(self, reply: Reply, pieces: Iterator[bytes], chunked: bool) -> None:
-        """What is left of a listing, for a client that reads more slowly than it is made."""
+        """Stores the rest of a listing in a temporary file, for a client that reads more slowly than it is made."""
         try:
             with tempfile.TemporaryFile(prefix="tpserver-") as file:
                 reply.length += _store(file, pieces, chunked)
                 file.flush()
                 reply.wfile.write_file(os.dup(file.fileno()), 0, file.tell())
-                self._large.lags(reply.wfile)
+                self._large.add_on_disk(reply.wfile)
         except OSError as error:
             _log.error("cannot store the rest of a listing for a slow client: %s", error)
             reply.keep_alive = False
             reply.wfile.reset()
 
     def _entry(self, folder: str, found: os.DirEntry[str]) -> Entry | None:
-        """What a request for it would get; None where that is no file and no folder."""
+        """The entry of a file or folder; None where a request for it would get 404."""
         name = found.name
         if not allowed(name, windows=self._folder.windows):
             return None
         try:
             real, status = f"{folder}{os.sep}{name}", found.stat(follow_symlinks=False)
             if stat.S_ISLNK(status.st_mode) or getattr(status, "st_file_attributes", 0) & _REPARSE_POINT:
-                there = self._folder.real_path(real)
-                if there is None:
+                target = self._folder.real_path(real)
+                if target is None:
                     return None
-                real, status = there, os.stat(there)
+                real, status = target, os.stat(target)
             if stat.S_ISDIR(status.st_mode):
-                return (name, True, 0, _second(status)) if self._leads_on(real, status) else None
+                return (name, True, 0, _second(status)) if self._is_reachable(real, status) else None
             if not stat.S_ISREG(status.st_mode) or is_program(name) or is_code(real):
                 return None
-            return (name, False, status.st_size, _second(status)) if _may(real, status, os.R_OK) else None
-        except OSError:  # gone meanwhile
+            return (name, False, status.st_size, _second(status)) if _permitted(real, status, os.R_OK) else None
+        except OSError:  # removed meanwhile
             return None
 
-    def _leads_on(self, real: str, status: os.stat_result) -> bool:
-        """Whether a folder may be listed, or else entered and has an index."""
-        if _may(real, status, os.R_OK | os.X_OK):
+    def _is_reachable(self, real: str, status: os.stat_result) -> bool:
+        """Whether a folder can be listed, or can be entered and has an index."""
+        if _permitted(real, status, os.R_OK | os.X_OK):
             return True
-        return _may(real, status, os.X_OK) and self._folder.has_index(real)
+        return _permitted(real, status, os.X_OK) and self._folder.has_index(real)
 
 
-def _may(path: str, status: os.stat_result, wanted: int) -> bool:
-    """Whether this process may read the file or enter the folder; what everyone may needs no system call."""
+def _permitted(path: str, status: os.stat_result, wanted: int) -> bool:
+    """Whether this process may read the file or enter the folder; if everyone may, no system call is needed."""
     everyone = wanted * 0o111
     return status.st_mode & everyone == everyone or os.access(path, wanted)
 
@@ -220,12 +220,12 @@ def _second(status: os.stat_result) -> int:
 
 
 def _without_content(fields: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Those that a 304 needs (RFC 9110 section 15.4.5)."""
+    """The fields that a 304 needs (RFC 9110 section 15.4.5)."""
     return [field for field in fields if field[0] in ("Vary", "Cache-Control")]
 
 
 def _fields(as_json: bool) -> list[tuple[str, str]]:
-    """Of both kinds."""
+    """The fields of a listing."""
     return [
         ("Content-Type", "application/json" if as_json else "text/html; charset=utf-8"),
         ("Vary", "Accept"),
@@ -243,6 +243,7 @@ def _send_whole(head: Head, reply: Reply, lines: bytes, content: bytes) -> None:
 
 
 def _store(file: IO[bytes], pieces: Iterator[bytes], chunked: bool) -> int:
+    """Writes the pieces to `file`; returns the bytes of content."""
     length = 0
     for piece in pieces:
         length += len(piece)

@@ -1,4 +1,4 @@
-"""How a listing looks: its stylesheet and its icons, which are part of the page. It has no script."""
+"""The stylesheet and the icons of a listing's page, which contains them. The page has no script."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ tbody tr:hover { background: var(--over); }
 """
 
 _HASH: Final = base64.b64encode(hashlib.sha256(STYLE.encode("ascii")).digest()).decode("ascii")
-# Whatever a name may look like: the page runs nothing, and takes nothing but its style and this server's pictures.
+# Whatever a file name contains, the page runs no script and loads only its style and this server's pictures.
 POLICY: Final = f"default-src 'none'; style-src 'sha256-{_HASH}'; img-src 'self'; base-uri 'none'; form-action 'none'"
 
 _PAGE_OUTLINE: Final = '<path d="M6 2.8h8l4.5 4.5v13.9H6zM13.8 3v4.5h4.4"/>'

@@ -1,8 +1,7 @@
-"""The media type of a file by its name: the same on every machine.
+"""The media type of a file by its name, the same on every machine.
 
-`mimetypes` asks the Windows registry and /etc/mime.types unless told not to; then a `.js` file is
-text/plain on one machine in ten. Here the standard library's own table is taken, with what it lacks,
-or lacks in some versions of Python.
+`mimetypes` by default reads the Windows registry and /etc/mime.types, which make `.js` files text/plain on some
+machines. This module uses only the table built into `mimetypes`, and adds the types that it lacks in some version.
 """
 
 from __future__ import annotations
@@ -68,11 +67,11 @@ _OURS: Final = {
     ".rtf": "application/rtf",
     ".sql": "application/sql",
     ".svg": "image/svg+xml",
-    # File says that it is coded with gzip.
+    # `File` adds that its content coding is gzip.
     ".svgz": "image/svg+xml",
     ".tgz": "application/gzip",
     ".toml": "application/toml",
-    # A piece of a video, as nginx has it; browsers do not run TypeScript.
+    # A segment of a video, as in nginx; browsers do not run TypeScript.
     ".ts": "video/mp2t",
     ".ttf": "font/ttf",
     ".txt": "text/plain",
@@ -109,11 +108,11 @@ _NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 def media_type(name: str, ours: Mapping[str, str] = _NONE) -> str:
-    """A file's name -> the value of its Content-Type field; text says that it is UTF-8, unless it says what it is.
+    """A file's name -> the value of its Content-Type field. Text without a charset gets charset=utf-8.
 
-    `ours` maps extensions (lower case, without their dot) to the types that win over the table's.
+    `ours` maps extensions (lower case, without the dot) to types that override the table.
     """
-    # Not guess_type(), which takes the name for a URL.
+    # Not guess_type(): it takes the name for a URL.
     _, dot, extension = name.rpartition(".")
     extension = extension.lower()
     guessed = (ours.get(extension) or _TABLE.types_map[True].get("." + extension)) if dot else None

@@ -1,6 +1,4 @@
-"""The pages that a site names by options: index files, pages for error statuses, the page of an application in
-the browser.
-"""
+"""Files that options name: index files, error pages, and the page of a single-page application."""
 
 from __future__ import annotations
 
@@ -12,50 +10,50 @@ from tpserver.http.head import Head
 from tpserver.http.negotiation import accepts_html
 
 _STATUS: Final = re.compile(r"[0-9]{3}", re.ASCII)
-# What a whole request can be answered with by the server itself, when there is time and room to send a file.
+# Statuses of the server's own responses to complete requests, where it can send a file.
 ERROR_STATUSES: Final = (404, 405, 406, 412, 416, 500, 501)
 
 
 class ErrorPage(NamedTuple):
-    """The file for one status; `path` as in a request: from the root on, its bytes as latin-1."""
+    """The file for one status. `path` is as in a request: it begins with a slash, its bytes decoded as latin-1."""
 
     status: int
     path: str
 
 
 def parse_error_page(text: str) -> ErrorPage:
-    """ "404=404.html" -> a page. Raises ValueError."""
+    """A text such as "404=404.html" -> an error page. Raises ValueError."""
     status, equals, file = text.partition("=")
     if not equals or _STATUS.fullmatch(status) is None:
         raise ValueError(f"{text!r} is not STATUS=FILE, such as 404=404.html")
     if int(status) not in ERROR_STATUSES:
         known = ", ".join(map(str, ERROR_STATUSES))
-        raise ValueError(f"there is no page for {status}, only for {known}")
+        raise ValueError(f"{status} cannot have a page; these can: {known}")
     return ErrorPage(int(status), page_path(file))
 
 
 def page_path(text: str) -> str:
-    """A file below the root as a person writes it -> its path in a request. Raises ValueError."""
+    """A file below the root as the user writes it -> its path in a request. Raises ValueError."""
     path = "/" + text.encode("utf-8", "surrogateescape").decode("latin-1").removeprefix("/")
     names = segments(path, windows=False)
     if not names or path.endswith("/") or is_code(path):
-        raise ValueError(f"{text!r} is no file below the root that may be sent")
+        raise ValueError(f"{text!r} is not a file below the root that may be sent")
     return path
 
 
 def parse_index(text: str) -> str:
-    """The name of an index file. Raises ValueError for what is no name, or never sent."""
+    """The name of an index file. Raises ValueError where it is not a plain name, or names a file that is never sent."""
     path = page_path(text)
     if "/" in text or "/" in path[1:]:
-        raise ValueError(f"{text!r} is no name of a file: an index is in its own folder")
+        raise ValueError(f"{text!r} is not a file name: an index is in its own folder")
     return text
 
 
 def is_page(head: Head) -> bool:
-    """Whether it asks for a page whose address only an application in the browser may know.
+    """Whether the request may be for a page of a single-page application.
 
-    GET or HEAD, no extension, nothing hidden, and a client that takes HTML. What is well known is asked for by
-    programs, which take any answer for the thing itself (RFC 8615).
+    It is GET or HEAD, the path has no extension and no hidden name, and the client accepts HTML. `/.well-known/`
+    (RFC 8615) is excluded: programs would take the page for the resource.
     """
     return (
         head.method in ("GET", "HEAD")

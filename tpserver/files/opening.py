@@ -1,7 +1,7 @@
-"""Opening files below a folder: by no way but the one that has been looked at.
+"""Opens a file below a folder without following links.
 
-Between the look where a path leads and its opening, whoever may write below the root could put a link out of it
-there. So each part of the path is opened by itself, in the folder opened before, and none may be a link.
+A user who can write below the root could replace a part of the path by a link between its check and its opening. So
+each part is opened relative to the folder opened before it, and none may be a link.
 """
 
 from __future__ import annotations
@@ -10,36 +10,36 @@ import errno
 import os
 from typing import Final
 
-# A FIFO must not make open() wait, and no file is inherited by what an application starts.
+# O_NONBLOCK: open() does not wait for the writer of a FIFO. O_CLOEXEC: child processes do not inherit the file.
 _OPEN: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 
 _NO_LINK: Final[int] = getattr(os, "O_NOFOLLOW", 0)
-# Whether this system can; Windows cannot.
+# Whether this system supports it; Windows does not.
 CAREFUL: Final = bool(_NO_LINK) and hasattr(os, "O_DIRECTORY") and os.open in os.supports_dir_fd
-# Opens nothing but a folder.
+# Flag for `open_below`: opens only a folder.
 FOLDER: Final[int] = getattr(os, "O_DIRECTORY", 0)
-# A folder on the way, which may be one that can be entered and not read.
+# For the folders on the path. O_PATH or O_SEARCH: it is enough that they may be entered.
 _ENTER: Final[int] = FOLDER | getattr(os, "O_PATH", getattr(os, "O_SEARCH", 0)) | getattr(os, "O_CLOEXEC", 0)
 
 
 def open_file(real: str) -> int:
-    """A descriptor of the file of this path, links and all. Raises OSError. Any thread."""
+    """A descriptor of the file at `real`; follows links. Raises OSError. Any thread."""
     return os.open(real, _OPEN)
 
 
 def open_below(root: str, real: str, kind: int = 0) -> int:
-    """A descriptor of the file `real`, a path that has to begin with the folder `root`. Any thread.
+    """A descriptor of the file at `real`, a path below the folder `root`; follows no link below it. Any thread.
 
-    `kind` is more of `os.open`'s flags: FOLDER for a folder, which may be the root.
+    `kind`: further flags of `os.open`; with FOLDER it opens a folder, which may be the root.
 
-    Raises OSError: ELOOP or ENOTDIR where a part below `root` is a link now (EMLINK on some systems), or where
-    it does not lie there.
+    Raises OSError: ELOOP or ENOTDIR (EMLINK on some systems) where a part below `root` is a link, or where `real` is
+    not below `root`.
     """
     if real == root and kind:
         return os.open(root, _OPEN | kind)
     below = root if root.endswith(os.sep) else root + os.sep
     if not real.startswith(below):
-        raise OSError(errno.ELOOP, "it lies elsewhere now", real)
+        raise OSError(errno.ELOOP, "it is outside of the root", real)
     *folders, name = real[len(below) :].split(os.sep)
     place = os.open(root, _ENTER)
     try:

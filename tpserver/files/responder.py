@@ -83,14 +83,14 @@ class FileResponder:
         chosen variant is a sidecar: the client may have begun before the server had made a variant.
         """
         plain, variants = self._file, self._folder.variants
+        assert variants is not None  # they have chosen
         if _names(head, chosen):
             return chosen
         if _names(head, plain):
             return plain if variants.takes_plain(head) else chosen
         for other in variants.others(plain, head):
             if _names(head, other):
-                named: File = other
-                return named
+                return other
         part = _range_field(head) is not None and "HTTP_IF_RANGE" not in head.fields
         return plain if part and chosen.name == plain.name else chosen
 

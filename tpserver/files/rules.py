@@ -1,6 +1,6 @@
-"""What files are sent with: field lines by globs, and media types by extensions. Made once, asked once for each file.
+"""The rules of `--cache-control`, `--header` and `--mime`: response fields by glob, and media types by extension.
 
-The texts that the rules are read from are `GLOB=VALUE`, `GLOB=NAME:VALUE` and `EXT=TYPE`.
+They are parsed from the texts `GLOB=VALUE`, `GLOB=NAME:VALUE` and `EXT=TYPE`, and applied once for each file loaded.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tpserver.files.media import media_type
 from tpserver.http.grammar import OWS_TEXT, TOKEN_TEXT
 from tpserver.http.response import HOP_BY_HOP
 
-# RFC 9110 5.5     field-value, of visible ASCII, SP and HTAB: what every client reads alike
+# RFC 9110 5.5     field-value, of visible ASCII, SP and HTAB: other bytes are read differently by clients
 _VALUE: Final = re.compile(r"[\t\x20-\x7e]*")
 # RFC 9110 8.3.1   media-type = type "/" subtype parameters
 #                  parameters = *( OWS ";" OWS parameter-name "=" parameter-value )
@@ -25,24 +25,24 @@ _MEDIA_TYPE: Final = re.compile(
 )
 _EXTENSION: Final = re.compile(r"\.?([^./\\\x00-\x1f\x7f ]{1,32})")
 
-# Fields that say how the message is framed, or what the server itself knows about the file.
-_OWN: Final = {
+# Fields that only the server sets, and the reason that the error message gives.
+_SERVER_FIELDS: Final = {
     "content-length": "the server counts the bytes",
     "content-type": "use --mime",
-    "content-encoding": "the server says how it has coded the file",
-    "content-range": "the server says which part it sends",
-    "accept-ranges": "the server says what it can do",
-    "etag": "the server makes it of the file",
+    "content-encoding": "the server chooses the coding",
+    "content-range": "the server chooses the range",
+    "accept-ranges": "the server supports ranges",
+    "etag": "the server derives it from the file",
     "last-modified": "the server reads it from the file",
     "date": "the server reads the clock",
-    "server": "the server gives its own name",
+    "server": "the server sends its own name",
 }
 
 Fields = list[tuple[str, str]]
 
 
 class FieldRule(NamedTuple):
-    """One field for the files whose paths `glob` takes; an empty value sends no such field."""
+    """One response field for the files that match `glob`; an empty value sends no such field."""
 
     glob: Glob
     name: str
@@ -50,14 +50,14 @@ class FieldRule(NamedTuple):
 
 
 class MediaRule(NamedTuple):
-    """The media type of an extension (lower case, without its dot)."""
+    """The media type of an extension (lower case, without the dot)."""
 
     extension: str
     media_type: str
 
 
 def parse_cache_control(text: str) -> FieldRule:
-    """ "assets/**=max-age=60" -> a rule. Raises ValueError."""
+    """A text such as "assets/**=max-age=60" -> a rule. Raises ValueError."""
     glob, equals, value = text.partition("=")
     if not equals:
         raise ValueError(f"{text!r} is not GLOB=VALUE, such as *.css=max-age=3600")
@@ -65,7 +65,10 @@ def parse_cache_control(text: str) -> FieldRule:
 
 
 def parse_header(text: str) -> FieldRule:
-    """ "*.html=X-Frame-Options: DENY" -> a rule. Raises ValueError, also for a field that is not a user's to set."""
+    """A text such as "*.html=X-Frame-Options: DENY" -> a rule.
+
+    Raises ValueError, also for a field that only the server may set.
+    """
     glob, equals, field = text.partition("=")
     name, colon, value = field.partition(":")
     if not (equals and colon):
@@ -73,14 +76,14 @@ def parse_header(text: str) -> FieldRule:
     if TOKEN_TEXT.fullmatch(name) is None:
         raise ValueError(f"{name!r} is no field name")
     if name.lower() in HOP_BY_HOP:
-        raise ValueError(f"{name} is a field between two neighbours on the way, and not for a file to say")
-    if name.lower() in _OWN:
-        raise ValueError(f"{name} cannot be set: {_OWN[name.lower()]}")
+        raise ValueError(f"{name} cannot be set: it is a hop-by-hop field")
+    if name.lower() in _SERVER_FIELDS:
+        raise ValueError(f"{name} cannot be set: {_SERVER_FIELDS[name.lower()]}")
     return FieldRule(Glob(glob), name, _value(value))
 
 
 def parse_mime(text: str) -> MediaRule:
-    """ "wat=text/plain", ".wat=text/plain" -> a rule. Raises ValueError."""
+    """A text such as "wat=text/plain" or ".wat=text/plain" -> a rule. Raises ValueError."""
     extension, equals, value = text.partition("=")
     match = _EXTENSION.fullmatch(extension)
     if not equals or match is None:
@@ -94,28 +97,28 @@ def parse_mime(text: str) -> MediaRule:
 def _value(text: str) -> str:
     value = text.strip(OWS_TEXT)
     if _VALUE.fullmatch(value) is None:
-        raise ValueError(f"the value {value!r} has a character that is no visible ASCII")
+        raise ValueError(f"the value {value!r} has a character that is not visible ASCII")
     return value
 
 
 class FileRules:
-    """The rules of one server. Any thread may call; nothing changes after it was made."""
+    """The rules of one server. Immutable; any thread may call."""
 
     def __init__(self, fields: Iterable[FieldRule] = (), media: Iterable[MediaRule] = ()) -> None:
         self._fields = tuple(fields)
         self._media = dict(media)
 
     def fields(self, path: str) -> Fields:
-        """The field lines of the file at `path` ("assets/app.js", relative to its folder).
+        """The fields of the file at `path` ("assets/app.js", relative to the root).
 
-        Of the rules for one field the last that takes the path decides. Without one, a name that carries a hash of
-        the content gets the Cache-Control that says so.
+        The last rule that matches decides, for each field name. Where no rule sets Cache-Control, a name that contains
+        a hash of the content gets `IMMUTABLE`.
         """
         found: dict[str, tuple[str, str]] = {}
         if is_hashed(path.rpartition("/")[2]):
             found["cache-control"] = ("Cache-Control", IMMUTABLE)
         for glob, name, value in self._fields:
-            if glob.takes(path):
+            if glob.matches(path):
                 found[name.lower()] = (name, value)
         return [field for field in found.values() if field[1]]
 

@@ -1,4 +1,4 @@
-"""A content that is read while it arrives: the `wsgi.input` of uploads that must not touch the disk."""
+"""A content that is read while it arrives: `wsgi.input` for `--stream-body`."""
 
 from __future__ import annotations
 
@@ -8,49 +8,50 @@ from typing import Any
 
 
 class ArrivingContent(io.BufferedIOBase):
-    """Reads on demand. The thread that runs the request is the only one that uses it.
+    """A binary file that receives on demand and cannot seek. Only the thread that runs the request uses it.
 
-    A binary file that cannot be sought in.
-
-    `feed` takes bytes of the body, writes their content here, and says whether that was the last of them; it
-    may raise `RequestRefused`. `fetch` gives the next bytes and waits for them; it is set before the first
-    read, and raises OSError when none will come, or `RequestRefused`.
+    `feed` takes bytes of the body, writes their content here, and returns whether the body is complete; it may raise
+    `RequestRefused`. `fetch` waits for the next bytes and returns them; it is set before the first read, and raises
+    `RequestRefused`, or OSError where no more bytes will come.
     """
 
     def __init__(self, feed: Callable[[bytes], bool]) -> None:
         self._feed = feed
         self._buffer = bytearray()
-        self._searched = 0  # so many bytes of the buffer hold no line end
+        self._searched = 0  # bytes at the beginning of the buffer that contain no line end
         self._closed = False
-        self.complete = False  # all of it has arrived
-        self.started = False  # some of it has come
-        self.fetch: Callable[[], bytes] = _nobody
+        self.complete = False  # all of the content has arrived
+        self.started = False  # some of the content has arrived
+        self.fetch: Callable[[], bytes] = _no_request
 
     def write(self, data: Any, /) -> int:
-        """For `feed` alone: bytes that have been decoded."""
+        """Appends decoded bytes. Only `feed` calls it. Raises OSError when closed."""
         self.started = True
         if self._closed:
             raise OSError("the request has been answered without its content")
+        before = len(self._buffer)
         self._buffer += data
-        return len(data)
+        return len(self._buffer) - before
 
     def close(self) -> None:
-        """Drops what has not been read."""
+        """Drops the bytes that were not read."""
         self._closed = True
         self._buffer.clear()
 
     @property
     def closed(self) -> bool:
+        """Whether `close` was called."""
         return self._closed
 
     def readable(self) -> bool:
+        """True."""
         return True
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """`size` bytes, fewer at the end only; all that is left where `size` is negative or None.
+        """`size` bytes, fewer only at the end; all that remain where `size` is negative or None. Waits for them.
 
-        This and the other ways to read raise ValueError when the content has been closed: by the application, or
-        because its request has been answered.
+        All methods that read raise ValueError when the content was closed: by the application, or because its request
+        has been answered.
         """
         self._check()
         everything = size is None or size < 0
@@ -59,14 +60,14 @@ class ArrivingContent(io.BufferedIOBase):
         return self._take(len(self._buffer) if size is None or size < 0 else size)
 
     def read1(self, size: int = -1, /) -> bytes:
-        """What has come, up to `size` bytes; waits only where there is nothing."""
+        """The bytes that have arrived, `size` at most; waits only where there are none."""
         self._check()
         while size and not self._buffer and not self.complete:
             self._more()
         return self._take(len(self._buffer) if size < 0 else size)
 
     def readline(self, size: int | None = -1, /) -> bytes:
-        """Up to the next line end, or `size` bytes."""
+        """The bytes up to the next line end, `size` at most. Waits for them."""
         self._check()
         limit = None if size is None or size < 0 else size
         while True:
@@ -92,5 +93,5 @@ class ArrivingContent(io.BufferedIOBase):
         return data
 
 
-def _nobody() -> bytes:
+def _no_request() -> bytes:
     raise OSError("the content cannot be read outside its request")

@@ -1,8 +1,7 @@
-"""Message bodies: by length and in chunks (RFC 9112 sections 6.2 and 7.1).
+"""Decoders of message bodies: by length and in chunks (RFC 9112 sections 6.2 and 7.1).
 
-A decoder is fed what has arrived, in any cuts, and writes the content to `content`; it says how
-much of the bytes it took and whether the body is complete. The work is linear in the bytes, also
-for a body of one-byte chunks.
+A decoder is fed the bytes as they arrive, divided at any places, and writes the content to `content`. It returns how
+many bytes it took and whether the body is complete. The work is linear in the bytes, also for one-byte chunks.
 """
 
 from __future__ import annotations
@@ -21,13 +20,15 @@ _FORBIDDEN_TRAILERS: Final = frozenset({"CONTENT_LENGTH", "HTTP_TRANSFER_ENCODIN
 
 
 class Content(Protocol):
-    """Where the decoded content goes: a binary file."""
+    """The binary file that the decoded content is written to."""
 
-    def write(self, data: bytes, /) -> int: ...
+    def write(self, data: bytes, /) -> int:
+        """Appends `data`."""
+        ...
 
 
 class LengthBody:
-    """A body of a known number of bytes."""
+    """A body of `length` bytes. `remaining`: the bytes that have not been fed yet."""
 
     __slots__ = ("_content", "remaining")
 
@@ -36,7 +37,7 @@ class LengthBody:
         self.remaining = length
 
     def feed(self, data: bytes | bytearray) -> int | None:
-        """None: all of `data` was taken and more is needed. A number: complete, that many bytes were taken."""
+        """Writes the content in `data`. Returns None where more is needed; a number: complete after so many bytes."""
         if len(data) < self.remaining:
             self._content.write(bytes(data))
             self.remaining -= len(data)
@@ -47,7 +48,7 @@ class LengthBody:
 
 
 class ChunkedBody:
-    """A body in chunks. `length` is the content's length so far, in bytes. Trailers are checked and dropped."""
+    """A body in chunks. `length` is the length of the content so far, in bytes. Trailers are checked and dropped."""
 
     __slots__ = (
         "_buffer", "_content", "_extension_size", "_limits", "_remaining", "_step", "_trailer_count", "_trailer_size",
@@ -71,7 +72,7 @@ class ChunkedBody:
         if before:
             self._buffer += data
             if b"\n" not in data and len(self._buffer) <= self._line_room():
-                return None  # a line that comes byte by byte is not searched again each time
+                return None  # a line that arrives byte by byte is not searched again each time
             chunk = bytes(self._buffer)
         else:
             chunk = bytes(data)
@@ -86,13 +87,13 @@ class ChunkedBody:
             at = after
 
     def _line_room(self) -> int:
-        """How long the line that is awaited may be, in bytes; 0 where none is."""
+        """The longest allowed line of the current step, in bytes; 0 where it expects no line."""
         if self._step == self._trailer_line:
             return self._limits.max_head - self._trailer_size
         return MAX_CHUNK_LINE if self._step == self._chunk_line else 0
 
-    # Each step takes the bytes and where to begin; it returns where it ended, -1 when it needs
-    # more (nothing is taken then), or None when the body is complete.
+    # Each step gets the bytes and a position in them. It returns the position after what it took, -1 where it needs
+    # more bytes (it has taken none then), or None where the body is complete.
 
     def _chunk_line(self, data: bytes, at: int) -> int | None:
         end = data.find(CRLF, at, at + MAX_CHUNK_LINE + 2)
@@ -107,7 +108,7 @@ class ChunkedBody:
         if len(line) > match.end(1):
             self._extension_size += len(line) - match.end(1)
             if self._extension_size > self._limits.max_head:
-                # RFC 9112 section 7.1.1: nobody reads them, and they need not be content to keep a server busy.
+                # RFC 9112 section 7.1.1: they are ignored, so a client could otherwise send them without end.
                 raise RequestRefused(400, "The chunk extensions are larger than a head may be.", close=True)
         size = int(match[1], 16)
         if size > self._limits.max_body - self.length:
@@ -132,7 +133,7 @@ class ChunkedBody:
         if end != CRLF:
             if end in (b"", b"\r"):
                 return -1
-            raise RequestRefused(400, "A chunk is longer than it said.", close=True)
+            raise RequestRefused(400, "A chunk is longer than its size says.", close=True)
         self._step = self._chunk_line
         return at + len(CRLF)
 
@@ -142,7 +143,7 @@ class ChunkedBody:
         if end == at:
             return None
         if data[at : at + 2] in (b"", b"\r"):
-            return -1  # perhaps the end: nothing can be said against it yet
+            return -1  # it may be the final empty line
         if self._trailer_count >= self._limits.max_fields:
             raise RequestRefused(431, f"There are more than {self._limits.max_fields} trailers.", close=True)
         if end < 0:
@@ -158,5 +159,5 @@ class ChunkedBody:
         no_memory: FieldMemory = {}
         key, _ = parse_field_line(data[at:end], no_memory)
         if key in _FORBIDDEN_TRAILERS:
-            raise RequestRefused(400, "A trailer must not change what the message is.", close=True)
+            raise RequestRefused(400, "A trailer must not change the framing or routing of the message.", close=True)
         return end + len(CRLF)

@@ -1,4 +1,4 @@
-"""Preconditions (RFC 9110 section 13), as pure functions on what the client sent and what there is."""
+"""Preconditions (RFC 9110 section 13), as pure functions of request fields and current validators."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Final, NamedTuple
 from tpserver.http.dates import parse_date
 from tpserver.http.grammar import ENTITY_TAG, OWS_TEXT
 
-# An HTTP-date is not longer; what is, is none, and not worth remembering.
+# Longer than any HTTP-date; a longer text is not parsed, and does not enter the cache.
 _LONGEST_DATE: Final = 40
-# The mean length of a year, in seconds. A year that begins a day early does not matter to the rule that needs it: what
-# is meant by two digits (RFC 9110 section 5.6.7).
+# The mean length of a year in seconds: precise enough for the rule about two-digit years (RFC 9110 section 5.6.7).
 _YEAR: Final = 31_556_952
 
 
 class Validators(NamedTuple):
-    """`etag` with its quotes (strong, or beginning with W/); `last_modified` in seconds since the epoch.
+    """The validators of a representation.
 
-    Where that is None, fields that compare dates count for nothing.
+    `etag` has its quotes and may begin with W/. `last_modified` is in seconds since the epoch; None: fields with dates
+    are ignored.
     """
 
     etag: str
@@ -27,9 +27,9 @@ class Validators(NamedTuple):
 
 
 def evaluate(method: str, fields: Mapping[str, str], current: Validators, now: int) -> int:
-    """The status that the preconditions lead to: 200 (go on), 304 or 412, in the order of RFC 9110 section 13.2.2.
+    """Evaluates the preconditions in the order of RFC 9110 section 13.2.2. Returns 200 (proceed), 304 or 412.
 
-    `now`, in seconds since the epoch, is for dates whose years have two digits.
+    `now` is in seconds since the epoch, and needed for dates with two-digit years.
     """
     if_match = fields.get("HTTP_IF_MATCH")
     if if_match is not None:
@@ -53,11 +53,11 @@ def evaluate(method: str, fields: Mapping[str, str], current: Validators, now: i
 
 
 def range_holds(value: str, current: Validators, now: int) -> bool:
-    """Whether an If-Range field lets the Range field beside it count (RFC 9110 section 13.1.5).
+    """Whether the condition of an If-Range field holds, so that the Range field applies (RFC 9110 section 13.1.5).
 
-    An entity tag must be the current one by strong comparison. A date must be exactly the current
-    one, and be a strong validator: at least a second older than `now`, the second (since the epoch)
-    that the response is dated with, for within one second a file may change twice (section 8.8.2.2).
+    An entity tag must be the current one by strong comparison. A date must be exactly the current one and a strong
+    validator: earlier than `now`, the second (since the epoch) in the Date field of the response, because a file may
+    change twice within a second (section 8.8.2.2).
     """
     tag = ENTITY_TAG.fullmatch(value)
     if tag is not None:
@@ -71,14 +71,14 @@ def _known_date(text: str, this_year: int) -> int | None:
 
 
 def _date(text: str, now: int) -> int | None:
-    """`parse_date`, which clients ask for the same dates again and again."""
+    """`parse_date` with a cache: clients send the same dates again and again."""
     return _known_date(text, 1970 + now // _YEAR) if len(text) <= _LONGEST_DATE else None
 
 
 def matches(value: str, etag: str, *, weak: bool) -> bool:
     """Whether a list of entity tags, or "*", holds `etag`, by weak or strong comparison (RFC 9110 section 8.8.3.2)."""
     if value == etag and (weak or value[:1] == '"'):
-        return True  # what caches send: the one tag that they have
+        return True  # the usual case: a cache sends its one tag
     if value.strip(OWS_TEXT) == "*":
         return True
     wanted = ENTITY_TAG.fullmatch(etag)
@@ -91,7 +91,7 @@ def matches(value: str, etag: str, *, weak: bool) -> bool:
             continue
         found = ENTITY_TAG.match(value, at)
         if found is None:
-            return False  # what is no entity tag ends the list: nothing behind it can be trusted
+            return False  # malformed: the rest of the list cannot be trusted
         if found[2] == wanted[2] and (weak or not found[1]):
             return True
         at = found.end()

@@ -1,4 +1,4 @@
-"""Dates as HTTP writes them (RFC 9110 section 5.6.7)."""
+"""Formats and parses HTTP-dates (RFC 9110 section 5.6.7) and timestamps (RFC 3339)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Final
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
-_START: Final = datetime(1970, 1, 1)  # the same, and quicker to write
+_START: Final = datetime(1970, 1, 1)  # without a time zone: faster to format
 _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _MONTH: Final = rf"(?P<month>{'|'.join(_MONTHS)})"
@@ -27,7 +27,7 @@ _FORMS: Final = (
 
 
 def format_date(seconds: float) -> str:
-    """Seconds since the epoch -> IMF-fixdate; a time outside the years 1 to 9999 is taken to the nearer end."""
+    """Seconds since the epoch -> IMF-fixdate; a time outside the years 1 to 9999 becomes the nearest one within."""
     try:
         moment = _EPOCH + timedelta(seconds=int(seconds))
     except OverflowError:
@@ -39,7 +39,7 @@ def format_date(seconds: float) -> str:
 
 
 def format_timestamp(seconds: int) -> str:
-    """Seconds since the epoch -> "1994-11-06T08:49:37Z" (RFC 3339); outside the years 1 to 9999 the nearer end."""
+    """Seconds since the epoch -> "1994-11-06T08:49:37Z" (RFC 3339); outside the years 1 to 9999 the nearest one."""
     try:
         moment = _START + timedelta(seconds=seconds)
     except OverflowError:
@@ -50,7 +50,7 @@ def format_timestamp(seconds: int) -> str:
 def parse_date(text: str, this_year: int) -> int | None:
     """An HTTP-date in any of its three forms -> seconds since the epoch; None for anything else.
 
-    A two-digit year is of the century of `this_year`, or of the one before where it would be more than 50 years ahead.
+    A two-digit year belongs to the century of `this_year`, or to the one before if it would be over 50 years ahead.
     """
     for form in _FORMS:
         match = form.fullmatch(text)

@@ -1,7 +1,7 @@
-"""Field lines (RFC 9112 section 5) and the memory of those that come again and again.
+"""Parses and checks field lines (RFC 9112 section 5), with a cache of the lines that clients repeat.
 
-A field is kept under its CGI meta-variable name (RFC 3875 section 4.1.18), because that is what a
-WSGI application reads: `Accept-Language: en` is ("HTTP_ACCEPT_LANGUAGE", "en").
+A field has the name of its CGI meta-variable (RFC 3875 section 4.1.18), which a WSGI application reads:
+`Accept-Language: en` is ("HTTP_ACCEPT_LANGUAGE", "en").
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from tpserver.http.grammar import (
     OWS,
 )
 
-# Lines that carry secrets are never kept beyond the request that brought them.
+# Lines with secrets are never cached.
 SECRET_NAMES: Final = frozenset({"HTTP_COOKIE", "HTTP_AUTHORIZATION", "HTTP_PROXY_AUTHORIZATION"})
 
-# Fields of which a second one changes what the message means: refused, never joined.
+# Fields that must not be repeated: a second one could change the meaning of the message.
 SINGLE_NAMES: Final = frozenset(
     {"HTTP_HOST", "CONTENT_LENGTH", "CONTENT_TYPE", "HTTP_TRANSFER_ENCODING", "HTTP_AUTHORIZATION"}
 )
 
-# Dropped: CGI programs and HTTP clients take an environment's HTTP_PROXY for a setting (httpoxy).
+# Dropped: CGI programs and HTTP clients read the variable HTTP_PROXY as a setting (httpoxy).
 _DROPPED_NAMES: Final = frozenset({b"PROXY"})
 
 # Not prefixed with HTTP_ in the CGI environment (RFC 3875 section 4.1).
@@ -35,7 +35,7 @@ _PLAIN_NAMES: Final = {b"CONTENT-TYPE": "CONTENT_TYPE", b"CONTENT-LENGTH": "CONT
 
 DROPPED: Final = ("", "")
 
-# Names of lines that differ from request to request, and are read each time.
+# Names of fields whose values differ from request to request, so that their lines are rarely in the cache.
 _COMMON_NAMES: Final = {
     b"Cookie": "HTTP_COOKIE",
     b"Authorization": "HTTP_AUTHORIZATION",
@@ -43,7 +43,7 @@ _COMMON_NAMES: Final = {
     b"Content-Length": "CONTENT_LENGTH",
 }
 
-# How many field lines are remembered at once, and how long a remembered line may be, in bytes.
+# Most field lines in the cache, and the longest one, in bytes.
 MEMORY_LINES: Final = 1024
 MEMORY_LINE_LENGTH: Final = 512
 
@@ -51,10 +51,10 @@ FieldMemory = dict[bytes, tuple[str, str]]
 
 
 def parse_field_line(line: bytes, memory: FieldMemory) -> tuple[str, str]:
-    """One field line without its CRLF -> (CGI name, value); `DROPPED` for one that nobody shall see.
+    """One field line without its CRLF -> (CGI name, value); `DROPPED` for one that is not passed on.
 
-    A checked line without secrets goes into `memory`, where the caller looks first. Raises
-    `RequestRefused` (400). Any thread may call: what two threads write at once is equal.
+    A valid line without secrets is added to the cache `memory`, in which the caller looks first. Raises
+    `RequestRefused` (400). Any thread may call: two threads write equal entries.
     """
     match = FIELD_LINE.fullmatch(line)
     if match is None:
@@ -76,26 +76,26 @@ def parse_field_line(line: bytes, memory: FieldMemory) -> tuple[str, str]:
 
 
 def _key(name: bytes) -> str:
-    """A field name in upper case -> its CGI name; "" for a field that nobody shall see."""
+    """A field name in upper case -> its CGI name; "" for a field that is dropped."""
     if b"_" in name or name in _DROPPED_NAMES:
-        return ""  # X_Forwarded_For would pass for X-Forwarded-For
+        return ""  # X_Forwarded_For and X-Forwarded-For have the same CGI name
     return _PLAIN_NAMES.get(name) or "HTTP_" + name.decode("ascii").replace("-", "_")
 
 
 def join(key: str, first: str, second: str) -> str:
-    """A field's value when a second line of the same name follows (RFC 9110 section 5.3)."""
+    """The combined value of two lines of the same name (RFC 9110 section 5.3). Raises `RequestRefused` (400)."""
     if key in SINGLE_NAMES:
-        raise RequestRefused(400, f"The field {field_name(key)} came twice.", close=True)
+        raise RequestRefused(400, f"The field {field_name(key)} must not be repeated.", close=True)
     return first + ("; " if key == "HTTP_COOKIE" else ", ") + second
 
 
 def field_name(key: str) -> str:
-    """CONTENT_TYPE, HTTP_HOST -> Content-Type, Host: the name as a person writes it."""
+    """A CGI name -> the field name: CONTENT_TYPE -> Content-Type, HTTP_HOST -> Host."""
     return key.removeprefix("HTTP_").replace("_", "-").title()
 
 
 def check_host(value: str) -> None:
-    """Host = uri-host [ ":" port ] (RFC 9110 section 7.2), or empty. Raises `RequestRefused` (400)."""
+    """Checks a Host field: uri-host [ ":" port ] (RFC 9110 section 7.2), or empty. Raises `RequestRefused` (400)."""
     match = HOST.fullmatch(value)
     if match is None or HOST_LIST in value or not _possible(match[1], match[2]):
         raise RequestRefused(400, "The Host field names no valid host.", close=True)
@@ -118,7 +118,7 @@ def _check_content_length(value: str) -> None:
 
 
 def content_length(value: str, limit: int) -> int:
-    """A checked Content-Length, in bytes. Raises `RequestRefused` (413) beyond `limit` bytes."""
+    """The number in a valid Content-Length field, in bytes. Raises `RequestRefused` (413) beyond `limit` bytes."""
     digits = value.lstrip("0") or "0"
     if len(digits) > CONTENT_LENGTH_DIGITS or int(digits) > limit:
         raise RequestRefused(413, f"The content is larger than {limit} bytes.", close=True)
@@ -131,7 +131,7 @@ def _malformed(line: bytes) -> RequestRefused:
     elif b":" not in line:
         detail = "A field line has no colon."
     elif line[: line.index(b":")].endswith((b" ", b"\t")):
-        detail = "White space stands before the colon of a field line."
+        detail = "A field line has white space before the colon."
     else:
-        detail = "A field line holds a byte that is not allowed there."
+        detail = "A field line contains a byte that is not allowed there."
     return RequestRefused(400, detail, close=True)

@@ -1,8 +1,7 @@
-"""Named expressions, each beside its ABNF. Whatever is read from the wire is matched here, in linear time.
+"""Regular expressions for everything that is read from the wire, each beside its ABNF. All match in linear time.
 
-Python's own `int()`, `strip()` and `split()` without arguments take more than HTTP does (signs,
-underscores, other scripts' digits, other white space), so none of them sees bytes from the wire
-before one of these has.
+`int()`, and `strip()` and `split()` without arguments, accept more than HTTP allows (signs, underscores, digits of
+other scripts, other white space). So bytes from the wire are matched by one of these expressions first.
 """
 
 from __future__ import annotations
@@ -21,20 +20,20 @@ TOKEN_TEXT: Final = re.compile(_TOKEN.decode("ascii"))
 
 # RFC 9112 3       request-line = method SP request-target SP HTTP-version
 # RFC 9112 2.3     HTTP-version = HTTP-name "/" DIGIT "." DIGIT
-# The target is taken here as any run of visible ASCII; its form is judged in target.py.
+# The target is any run of visible ASCII here; target.py checks its form.
 REQUEST_LINE: Final = re.compile(rb"(" + _TOKEN + rb") ([\x21-\x7e]+) HTTP/([0-9])\.([0-9])")
 REQUEST_LINE_BEGIN: Final = re.compile(_TOKEN)
 
 # RFC 9112 5       field-line = field-name ":" OWS field-value OWS
 # RFC 9110 5.5     field-value = *field-content, of VCHAR, obs-text (%x80-FF), SP and HTAB
-# The white space around the value is cut off afterwards, so that the match stays linear.
+# The white space around the value is removed afterwards, so that matching takes linear time.
 FIELD_LINE: Final = re.compile(rb"(" + _TOKEN + rb"):([\t\x20-\x7e\x80-\xff]*)")
 OWS: Final = b" \t"
 OWS_TEXT: Final = " \t"
 
 # RFC 9110 8.6     Content-Length = 1*DIGIT
 CONTENT_LENGTH: Final = re.compile(r"[0-9]+")
-# More digits than any limit has; int() is never given more than these.
+# More digits than any limit has; int() never gets more.
 CONTENT_LENGTH_DIGITS: Final = 18
 
 # RFC 9112 7.1     chunk = chunk-size [ chunk-ext ] CRLF chunk-data CRLF ; chunk-size = 1*HEXDIG
@@ -50,20 +49,20 @@ CHUNK_LINE: Final = re.compile(
 # RFC 9110 4.2     http-URI authority, without userinfo (RFC 9110 4.2.4 asks to treat it as an error)
 # RFC 3986 3.2.2   host = IP-literal / IPv4address / reg-name ; port = *DIGIT
 _UNRESERVED_SUB: Final = r"A-Za-z0-9\-._~!$&'()*+,;="
-# Of an IPv6address only the characters are looked at here; `check_host` reads it.
+# Only the characters of an IPv6address are checked here; `check_host` parses it.
 _HOST: Final = (
     r"(?:\[[0-9A-Fa-f:.]+\]"
     rf"|\[v[0-9A-Fa-f]+\.[{_UNRESERVED_SUB}:]+\]"
     rf"|(?:[{_UNRESERVED_SUB}]|%[0-9A-Fa-f]{{2}})*)"
 )
 HOST: Final = re.compile(rf"({_HOST})(?::(0*[0-9]{{0,5}}))?")
-# A list made of repeated or comma-joined hosts would fit reg-name, whose sub-delims include the comma.
+# A comma is allowed in a reg-name (sub-delims), but a Host field with one is a list of hosts.
 HOST_LIST: Final = ","
 
-# RFC 9112 3.2.2   absolute-form = absolute-URI, of the schemes that we serve
+# RFC 9112 3.2.2   absolute-form = absolute-URI, with the schemes http and https
 ABSOLUTE_FORM: Final = re.compile(r"(?:[Hh][Tt][Tt][Pp][Ss]?)://([^/?#]*)([/?].*)?")
 
-# RFC 3986 2.1     pct-encoded = "%" HEXDIG HEXDIG ; this finds what is not
+# RFC 3986 2.1     pct-encoded = "%" HEXDIG HEXDIG ; this finds a percent sign that begins none
 BAD_PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 # RFC 9110 15      status-code = 3DIGIT ; RFC 9112 4  status-line's reason-phrase = 1*( HTAB / SP / VCHAR / obs-text )
@@ -75,7 +74,7 @@ _QVALUE: Final = r"[Qq]=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)"
 QVALUE: Final = re.compile(_QVALUE)
 
 # RFC 9110 12.5.3  Accept-Encoding = #( codings [ weight ] ) ; codings = content-coding / "identity" / "*"
-# RFC 9110 8.4.1   content-coding = token, of which "*" is one too; this is one member without the white space around it
+# RFC 9110 8.4.1   content-coding = token, as is "*"; this is one list member without the white space around it
 ACCEPTED_CODING: Final = re.compile(rf"({TOKEN_TEXT.pattern})" + r"(?:[ \t]*;[ \t]*" + _QVALUE + r")?")
 
 # RFC 9110 8.8.3   entity-tag = [ weak ] opaque-tag ; opaque-tag = DQUOTE *etagc DQUOTE
@@ -86,6 +85,6 @@ ENTITY_TAG: Final = re.compile(r'(W/)?("[\x21\x23-\x7e\x80-\xff]*")')
 RANGES: Final = re.compile(r"(" + TOKEN_TEXT.pattern + r")=([\t\x20-\x7e]*)")
 # RFC 9110 14.1.1  int-range = first-pos "-" [ last-pos ] ; first-pos = 1*DIGIT ; last-pos = 1*DIGIT
 #                  suffix-range = "-" suffix-length ; suffix-length = 1*DIGIT
-# White space around the hyphen is in no grammar, but taken by the servers that clients were written against; that
-# around the whole is cut off before, so that the match stays linear.
+# White space around the hyphen is not in the grammar, but other servers accept it and clients send it. White space
+# around the whole is removed before, so that matching takes linear time.
 RANGE_SPEC: Final = re.compile(r"([0-9]*)[\t ]*-[\t ]*([0-9]*)")

@@ -1,6 +1,6 @@
-"""Virtual hosts: whose host a Host field names (RFC 9110 section 7.2), and which pattern takes it.
+"""Hosts and patterns of virtual hosts (RFC 9110 section 7.2).
 
-A host is kept in one form: lower case, without port and final dot, an IPv6 address as RFC 5952 writes it.
+A host is normalized: lower case, without port and final dot, an IPv6 address as in RFC 5952.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ _NAME: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})*", re.ASCII)
 
 
 class VirtualHost(NamedTuple):
-    """`pattern` is a host in its one form, or `*.` and a host; `what` a folder, or MODULE:CALLABLE."""
+    """`pattern` is a host, or `*.` and a host, normalized; `target` is a folder or an application (MODULE:CALLABLE)."""
 
     pattern: str
-    what: str
+    target: str
 
 
 def host_name(value: str) -> str:
-    """The value of a checked Host field -> the host that it names; "" for an empty one."""
+    """The value of a valid Host field -> its host, normalized; "" for an empty one."""
     match = HOST.fullmatch(value)
-    return "" if match is None else _one_form(match[1])
+    return "" if match is None else _normalized(match[1])
 
 
-def _one_form(host: str) -> str:
-    host = host.lower()  # ASCII, as HOST has it
+def _normalized(host: str) -> str:
+    host = host.lower()  # HOST allows only ASCII
     if host.startswith("["):
         try:
             return f"[{ipaddress.IPv6Address(host[1:-1]).compressed}]"
@@ -40,9 +40,9 @@ def _one_form(host: str) -> str:
 
 
 def parents(host: str) -> list[str]:
-    """The patterns that take `host`, the nearest first: itself, `*.` and the domains that it is in.
+    """The patterns that match `host`, the most specific first: the host itself, then `*.` with each parent domain.
 
-    `*.example.com` takes a.example.com and b.a.example.com, and not example.com.
+    `*.example.com` matches a.example.com and b.a.example.com, but not example.com.
     """
     found = [host]
     at = -1 if host.startswith("[") else host.find(".")
@@ -53,29 +53,29 @@ def parents(host: str) -> list[str]:
 
 
 def parse_virtual_host(text: str) -> VirtualHost:
-    """ "www.example.com=DIR", "*.example.com=MODULE:CALLABLE" -> a virtual host. Raises ValueError."""
-    pattern, equals, what = text.partition("=")
-    if not (equals and pattern and what):
+    """A text such as "www.example.com=DIR" or "*.example.com=MODULE:CALLABLE" -> a virtual host. Raises ValueError."""
+    pattern, equals, target = text.partition("=")
+    if not (equals and pattern and target):
         raise ValueError(f"{text!r} is not HOST=DIR or HOST=MODULE:CALLABLE, such as www.example.com=html")
-    return VirtualHost(parse_pattern(pattern), what)
+    return VirtualHost(parse_pattern(pattern), target)
 
 
 def parse_pattern(pattern: str) -> str:
-    """A host as a person writes it, or `*.` and one -> its one form. Raises ValueError."""
+    """A host, or `*.` and a host -> its normalized form. Raises ValueError."""
     if not pattern.isascii():
         raise ValueError(f"{pattern!r} is not ASCII: write the host as browsers send it, with xn--")
     if pattern == "*":
-        raise ValueError("for every other host there are --root and --app: * takes a domain, such as *.example.com")
+        raise ValueError("* needs a domain, such as *.example.com; all other hosts get --root and --app")
     match = HOST.fullmatch(pattern.removeprefix("*."))
     if match is not None and match[2] is not None:
-        raise ValueError(f"{pattern!r} has a port: a host is the same on every port")
-    host = "" if match is None else _one_form(match[1])
+        raise ValueError(f"{pattern!r} has a port: a virtual host applies to every port")
+    host = "" if match is None else _normalized(match[1])
     if host.startswith("[") and not pattern.startswith("*"):
         try:
             ipaddress.IPv6Address(host[1:-1])
         except ValueError:
-            raise ValueError(f"{pattern!r} is no IPv6 address") from None
+            raise ValueError(f"{pattern!r} is not an IPv6 address") from None
         return host
     if _NAME.fullmatch(host) is None or len(host) > 253:
-        raise ValueError(f"{pattern!r} is no host, such as www.example.com, *.example.com or [::1]")
+        raise ValueError(f"{pattern!r} is not a host, such as www.example.com, *.example.com or [::1]")
     return "*." + host if pattern.startswith("*.") else host

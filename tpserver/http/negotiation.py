@@ -1,4 +1,4 @@
-"""Proactive negotiation (RFC 9110 section 12): the form of the server's own pages, and content codings."""
+"""Proactive negotiation (RFC 9110 section 12) of media types and content codings."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from typing import Final
 
 from tpserver.http.grammar import ACCEPTED_CODING, OWS_TEXT, QVALUE
 
-# The codings that a file may be sent in. "identity" stands for none.
+# The codings in which a file may be sent. "identity" means none.
 CODINGS: Final = ("br", "zstd", "gzip")
 IDENTITY: Final = "identity"
-# RFC 9110 section 8.4.1.3: to be taken for the same.
+# RFC 9110 section 8.4.1.3: equivalent to gzip.
 _ALIASES: Final = {"x-gzip": "gzip"}
 
-# Codings by falling quality, in tiers of equal quality. Where IDENTITY is in none of them, it was refused.
+# Acceptable codings in tiers of equal quality, the best first. IDENTITY is in none of them where it was refused.
 Tiers = tuple[tuple[str, ...], ...]
 
 
 def quality(value: str, media_type: str) -> float:
-    """The quality value of `media_type` ("text/html") under an Accept field; 0.0 means: not acceptable.
+    """The quality of `media_type` ("text/html") in an Accept field, 0.0 to 1.0; 0.0: not acceptable.
 
-    The most specific range that fits decides (RFC 9110 section 12.5.1).
+    The most specific media range that matches decides (RFC 9110 section 12.5.1).
     """
     main = media_type.partition("/")[0] + "/*"
     ranks = {"*/*": 1, main: 2, media_type: 3}
@@ -42,15 +42,15 @@ def _weight(parameters: list[str]) -> float:
 
 
 def accepts_html(accept: str | None) -> bool:
-    """Whether a person's browser is at the other end: no Accept field means that anything will do."""
+    """Whether an Accept field (None: there is none) accepts text/html."""
     return accept is None or quality(accept, "text/html") > 0
 
 
 def accepted_codings(value: str | None) -> Tiers:
-    """What an Accept-Encoding field (None: there is none) takes of CODINGS and IDENTITY (RFC 9110 section 12.5.3).
+    """The codings of CODINGS and IDENTITY that an Accept-Encoding field accepts (RFC 9110 section 12.5.3).
 
-    Without a field any coding would do; but who does not ask for one may not know it, so none is
-    taken. What is no member of such a list counts for nothing, and of two that name the same coding the first counts.
+    `value` None: there is no field. Then the RFC allows any coding; but such a client may not know them, so only
+    IDENTITY counts. A malformed member of the list is ignored; if a coding is named twice, the first one counts.
     """
     qualities: dict[str, int] = {}
     for item in () if value is None else value.split(","):
@@ -62,24 +62,24 @@ def accepted_codings(value: str | None) -> Tiers:
     tiers: dict[int, list[str]] = {}
     for name in CODINGS:
         tiers.setdefault(qualities.get(name, others or 0), []).append(name)
-    # Acceptable unless refused, but not asked for: behind whatever is.
+    # Acceptable unless refused; if the field does not name it, behind all codings that it names.
     identity = qualities.get(IDENTITY, others)
     tiers.setdefault(-1 if identity is None else identity, []).append(IDENTITY)
     return tuple(tuple(tiers[quality]) for quality in sorted(tiers, reverse=True) if quality)
 
 
 def _thousandths(qvalue: str | None) -> int:
-    """A qvalue, "0.25" or "1" or none -> 250 or 1000."""
+    """A qvalue -> thousandths: "0.25" -> 250, "1" or None -> 1000."""
     if qvalue is None or qvalue[0] == "1":
         return 1000
     return int(qvalue[2:].ljust(3, "0"))
 
 
 def choose_coding(accepted: Tiers, sizes: Mapping[str, int]) -> str:
-    """Which of the codings in `sizes` (bytes of the coded content) to send: of the best there are, the smallest.
+    """The coding to send, of those in `sizes` (bytes of the coded content): the smallest of the best available tier.
 
-    IDENTITY where none is acceptable, even if it was refused: a client can do more with that than with
-    a 406, and RFC 9110 section 12.4.1 leaves the choice.
+    IDENTITY where none is acceptable, even if it was refused: that is more useful to a client than 406, and RFC 9110
+    section 12.4.1 allows it.
     """
     for tier in accepted:
         available = [coding for coding in tier if coding in sizes]
@@ -89,7 +89,7 @@ def choose_coding(accepted: Tiers, sizes: Mapping[str, int]) -> str:
 
 
 def wanted_coding(accepted: Tiers, ready: Mapping[str, object], makeable: Sequence[str]) -> str | None:
-    """The first of `makeable` that would be better than every coding of `ready`; None where there is none."""
+    """The first coding of `makeable` that the client prefers to every coding of `ready`; None where there is none."""
     for tier in accepted:
         if any(coding in ready for coding in tier if coding != IDENTITY):
             return None

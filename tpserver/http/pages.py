@@ -1,4 +1,4 @@
-"""The short pages that the server answers with by itself: HTML for a person, plain text for a program."""
+"""The server's own short pages, as HTML or plain text, and complete responses with them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tpserver.http.grammar import HEAD_END
 from tpserver.http.response import own_head, persistence_line
 from tpserver.http.status import REASONS, bodiless
 
-# What kind of page a client gets is up to its Accept field (RFC 9110 section 12.5.5).
+# The type of the page depends on the Accept field (RFC 9110 section 12.5.5).
 VARY: Final = ("Vary", "Accept")
 
 _PAGE = """<!doctype html>
@@ -33,7 +33,7 @@ h1 {{ font-size: 1.5rem; }}
 
 
 def page(status: int, detail: str, *, html: bool) -> tuple[str, bytes]:
-    """(Content-Type, content) of the page for `status`; `detail` is escaped."""
+    """The page for `status`: the value of its Content-Type field, and its content. `detail` is escaped."""
     reason = REASONS[status]
     if html:
         text = _PAGE.format(status=status, reason=escape(reason), detail=escape(detail))
@@ -52,10 +52,10 @@ def response(
     keep_alive: bool = False,
     fields: tuple[tuple[str, str], ...] = (),
 ) -> bytes:
-    """A whole response of the server's own: head, and the page as content unless `head_only`.
+    """A complete response of the server: head, and unless `head_only` the page as content.
 
-    `html` says what Accept has decided, as Vary then tells; None: HTML, for nobody has asked it.
-    `stamp` is the Date and Server lines, `fields` what the status asks for besides (Allow, Location).
+    `html` is the result of negotiation by Accept (the response then has Vary); None: HTML without negotiation. `stamp`
+    is the Date and Server lines, `fields` are further fields of this status (Allow, Location).
     """
     content_type, content = page(status, detail, html=html is not False)
     if bodiless(status):
@@ -69,12 +69,12 @@ def response(
 
 
 def content_length(data: bytes) -> int:
-    """The bytes of content in a whole response."""
+    """The number of bytes of content in a complete response."""
     return len(data) - data.index(HEAD_END) - len(HEAD_END)
 
 
 class Refusal:
-    """Last bytes on a connection, and the status that they carry."""
+    """The last response on a connection: its bytes, its status, and the `cause` under which it is counted."""
 
     __slots__ = ("cause", "data", "status")
     kind: Literal["refusal"] = "refusal"

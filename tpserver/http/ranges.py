@@ -1,8 +1,7 @@
-"""Byte ranges (RFC 9110 section 14): which part of a representation is asked for, and how it is sent.
+"""Byte ranges (RFC 9110 section 14): the ranges that a request selects, and the parts of a multipart response.
 
-Ranges are a wish that a server may leave unheard (section 14.2). So whatever is malformed, of another
-unit, or more work than it is worth gets the whole representation; only where no range that is asked
-for exists is the request refused.
+A server may ignore a Range field (section 14.2). A field that is malformed, in another unit or too expensive is
+ignored, and the whole representation is sent. A request is refused only where none of its ranges exists.
 """
 
 from __future__ import annotations
@@ -12,30 +11,31 @@ from typing import Final, NamedTuple
 
 from tpserver.http.grammar import OWS_TEXT, RANGE_SPEC, RANGES
 
-# More ranges than this are no reader that jumps about, but somebody who makes work.
+# No ordinary client requests more ranges than this; it would be an attack.
 MAX_RANGES: Final = 16
 # The grammar of lists allows empty elements, "a reasonable number" of them (RFC 9110 section 5.6.1.2).
 _MAX_ELEMENTS: Final = 64
-# No file is as long as this; longer numbers stand for it, so that int() never sees them.
+# Larger than any file; it replaces longer numbers, so that int() never gets them.
 _BEYOND: Final = 10**18
 
 
 class Range(NamedTuple):
-    """A part of a representation, as Content-Range counts: both positions in bytes from 0 on, `last` included."""
+    """A part of a representation: positions of its first and last byte, as in Content-Range, from 0."""
 
     first: int
     last: int
 
     @property
     def length(self) -> int:
+        """The number of bytes."""
         return self.last - self.first + 1
 
 
 def select(value: str, size: int) -> list[Range] | None:
-    """The ranges that a Range field asks for of a representation of `size` bytes, in the order asked for.
+    """The ranges that a Range field selects in a representation of `size` bytes, in the order of the field.
 
-    None: send the whole, for the field is to be ignored. An empty list: there is nothing at any of
-    the places asked for (416). Takes linear time, and not much of it.
+    None: the field is ignored, and the whole is sent. An empty list: none of the ranges exists (416). Takes time
+    linear in the length of the field.
     """
     specs = _parse(value)
     if specs is None or len(specs) > MAX_RANGES:
@@ -46,18 +46,18 @@ def select(value: str, size: int) -> list[Range] | None:
             if last and size:
                 found.append(Range(max(0, size - last), size - 1))
             elif last:
-                return None  # the last bytes of what has none: all of it
+                return None  # the last bytes of an empty representation: all of it
         elif first < size:
             found.append(Range(first, min(last, size - 1)))
         elif not first:
-            return None  # the beginning of what is empty: all of it
+            return None  # the beginning of an empty representation: all of it
     if sum(part.length for part in found) > size or _overlapping(found) > 2:
         return None
     return found
 
 
 def _parse(value: str) -> list[tuple[int | None, int]] | None:
-    """(first, last) of each range-spec; a suffix has None and its length. None for what is to be ignored."""
+    """(first, last) of each range-spec; (None, length) of a suffix. None where the field is ignored."""
     match = RANGES.fullmatch(value)
     if match is None or match[1].lower() != "bytes" or match[2].count(",") >= _MAX_ELEMENTS:
         return None
@@ -86,13 +86,13 @@ def _number(digits: str) -> int:
 
 
 def _order(digits: str) -> tuple[int, str]:
-    """By this, numbers of any length are compared as what they say."""
+    """A key that compares numbers of any length without int()."""
     digits = digits.lstrip("0")
     return len(digits), digits
 
 
 def _overlapping(ranges: Sequence[Range]) -> int:
-    """How many of them share bytes with another one."""
+    """The number of ranges that share bytes with another one."""
     return sum(
         any(one is not other and one.first <= other.last and other.first <= one.last for other in ranges)
         for one in ranges
@@ -110,9 +110,9 @@ def unsatisfied_range(size: int) -> str:
 
 
 def multipart(ranges: Sequence[Range], size: int, media_type: str, boundary: str) -> list[bytes]:
-    """What stands before each range of a multipart/byteranges content, and behind the last (RFC 9110 section 14.6).
+    """The bytes before each range of a multipart/byteranges content, and those behind the last (RFC 9110 section 14.6).
 
-    `boundary` is a token of at most 70 characters that does not occur in what is sent.
+    `boundary` is a token of at most 70 characters that does not occur in the content.
     """
     between = [
         f"\r\n--{boundary}\r\nContent-Type: {media_type}\r\nContent-Range: {content_range(part, size)}\r\n\r\n"

@@ -1,18 +1,18 @@
-"""Response heads: what an application or the server says, checked and written (RFC 9112 section 4).
+"""Response heads of the application, checked, and of the server (RFC 9112 section 4).
 
-Nothing that an application returns reaches the wire unchecked: a CR or LF in it would be a second
-response of somebody else's making.
+Everything that an application returns is checked before it is sent: a CR or LF in it could start a second response
+(response splitting).
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, TypeAlias
 
 from tpserver.errors import ApplicationError
 from tpserver.http.grammar import CONTENT_LENGTH, FIELD_VALUE_TEXT, STATUS_TEXT, TOKEN_TEXT
 from tpserver.http.status import REASONS, bodiless
 
-# Fields between two neighbours on the way (RFC 9110 section 7.6.1): the server's business, not the application's.
+# Hop-by-hop fields (RFC 9110 section 7.6.1): only the server may send them.
 HOP_BY_HOP: Final = frozenset(
     {
         "connection",
@@ -32,19 +32,19 @@ KEEP_ALIVE_LINE: Final = b"Connection: keep-alive\r\n"  # HTTP/1.0 clients need 
 CHUNKED_LINE: Final = b"Transfer-Encoding: chunked\r\n"
 LAST_CHUNK: Final = b"0\r\n\r\n"
 
-# How many response heads are remembered at once, and how long a remembered one may be, in bytes.
+# Most response heads in the cache, and the longest one, in bytes.
 MEMORY_HEADS: Final = 256
 MEMORY_HEAD_LENGTH: Final = 2048
 
 
 class ResponseHead:
-    """A checked head. `lines` is the status line and the field lines, without what the server adds.
+    """A checked head. `lines` is the status line and the field lines, without those that the server adds.
 
-    `content_length` is what the fields say, or None; `stamped` tells that they bring Date and Server of
-    their own, so that the server adds `missing` instead.
+    `content_length` is the value of that field, or None. `has_date` and `has_server` tell whether the application sent
+    these fields; the server adds only the missing ones.
     """
 
-    __slots__ = ("_stamp", "_stamped", "bodiless", "content_length", "has_date", "has_server", "lines", "status")
+    __slots__ = ("_complete", "_stamp", "bodiless", "content_length", "has_date", "has_server", "lines", "status")
 
     def __init__(self, status: int, lines: bytes, names: set[str], content_length: int | None) -> None:
         self.status = status
@@ -53,33 +53,33 @@ class ResponseHead:
         self.bodiless = bodiless(status)
         self.has_date = "date" in names
         self.has_server = "server" in names
-        self._stamp = self._stamped = b""
+        self._stamp = self._complete = b""
 
-    def stamped(self, stamp: bytes) -> bytes:
-        """The whole head of a response that keeps the connection; made once for each `stamp`, that is once a second."""
+    def complete(self, stamp: bytes) -> bytes:
+        """The complete head of a response that keeps the connection; cached for one `stamp`, that is for a second."""
         if self._stamp is not stamp:
             missing = missing_stamp(self, stamp) if self.has_date or self.has_server else stamp
-            # Two threads may do this at once: what is returned is what was made here.
-            stamped = b"%b%b\r\n" % (self.lines, missing)
-            self._stamped, self._stamp = stamped, stamp
-            return stamped
-        return self._stamped
+            # Two threads may do this at once: return the local value, not the attribute.
+            complete = b"%b%b\r\n" % (self.lines, missing)
+            self._complete, self._stamp = complete, stamp
+            return complete
+        return self._complete
 
 
-# By the arguments of `start_response`.
-ResponseMemory = dict[tuple[object, ...], ResponseHead]
+# Checked heads by (status, *fields).
+ResponseMemory: TypeAlias = dict[tuple[object, ...], ResponseHead]
 
 
 def application_head(status: str, fields: list[tuple[str, str]], memory: ResponseMemory) -> ResponseHead:
-    """What was given to `start_response` (PEP 3333) -> a checked head.
+    """The arguments of `start_response` (PEP 3333) -> a checked head.
 
-    Heads that come again and again are looked up in `memory`; one that sets a cookie is never kept.
-    Raises `ApplicationError` with a text that says what to change. Any thread may call.
+    `memory` caches heads; one that sets a cookie is never cached. Raises `ApplicationError` with a text that says what
+    to change. Any thread may call.
     """
     try:
-        key = (status, *fields)
-        known = memory.get(key)
-    except TypeError:  # something in it cannot be hashed or iterated: the checks below say what
+        key: tuple[object, ...] | None = (status, *fields)
+        known = memory.get((status, *fields))
+    except TypeError:  # a part cannot be hashed or iterated: the checks below report it
         key, known = None, None
     if known is not None and type(fields) is list:
         return known
@@ -92,10 +92,10 @@ def application_head(status: str, fields: list[tuple[str, str]], memory: Respons
 
 
 def early_hints_head(fields: list[tuple[str, str]]) -> bytes:
-    """103 (RFC 8297) with the application's fields, its empty line included. Raises as `application_head`."""
+    """A complete 103 response (RFC 8297) with the application's fields. Raises `ApplicationError`."""
     checked = list(map(_check_field, fields))
     if any(name.lower() == "content-length" for name, _ in checked):
-        raise ApplicationError("wsgi.early_hints() was given a Content-Length, which no interim response may have.")
+        raise ApplicationError("wsgi.early_hints() was given a Content-Length; an interim response has no content.")
     lines = [f"{name}: {value}\r\n".encode("latin-1") for name, value in checked]
     return b"HTTP/1.1 103 Early Hints\r\n" + b"".join(lines) + b"\r\n"
 
@@ -118,7 +118,7 @@ def _check_head(status: str, fields: list[tuple[str, str]]) -> ResponseHead:
                 continue  # RFC 9110 section 8.6 forbids it with 204; a 304's would have to be exact
         names.add(lowered)
         lines.append(f"{name}: {value}\r\n".encode("latin-1"))
-    if code == 205:  # nor does its head tell that it has none (RFC 9112 section 6.3)
+    if code == 205:  # unlike 204 and 304, its status alone does not say that there is no content (RFC 9112 section 6.3)
         lines.append(b"Content-Length: 0\r\n")
     return ResponseHead(code, b"".join(lines), names, content_length)
 
@@ -150,10 +150,10 @@ def _check_field(field: object) -> tuple[str, str]:
                 f"The field {field!r} has {_kind(part)} in it; names and values are str (decode bytes as latin-1)."
             )
     if TOKEN_TEXT.fullmatch(name) is None:
-        raise ApplicationError(f"The field name {name!r} has a character that no field name has.")
+        raise ApplicationError(f"The field name {name!r} has a character that is not allowed in field names.")
     if name.lower() == "trailer":
         raise ApplicationError(
-            f"The field {name!r} is hop-by-hop, and announces trailers, which tpserver does not send. Leave it out."
+            f"The field {name!r} is hop-by-hop and announces trailers, which tpserver does not send. Leave it out."
         )
     if name.lower() in HOP_BY_HOP:
         raise ApplicationError(
@@ -161,8 +161,8 @@ def _check_field(field: object) -> tuple[str, str]:
         )
     if FIELD_VALUE_TEXT.fullmatch(value) is None:
         raise ApplicationError(
-            f"The value of the field {name!r}, {value!r}, has a control character (such as CR or LF), or one beyond "
-            "latin-1. Quote or remove it."
+            f"The value of the field {name!r}, {value!r}, has a control character (such as CR or LF) or a character "
+            "outside latin-1. Quote or remove it."
         )
     return name, value
 
@@ -180,7 +180,7 @@ def _kind(value: object) -> str:
 
 
 def server_timing(queue: float, application: float) -> bytes:
-    """The Server-Timing line (W3C Server Timing): seconds in line and in the application so far, as milliseconds."""
+    """The Server-Timing field line (W3C Server Timing). `queue` and `application` are in seconds."""
     total = queue + application
     return (
         f"Server-Timing: queue;dur={queue * 1e3:.2f}, app;dur={application * 1e3:.2f}, total;dur={total * 1e3:.2f}\r\n"
@@ -188,31 +188,31 @@ def server_timing(queue: float, application: float) -> bytes:
 
 
 def own_head(status: int, fields: list[tuple[str, str]]) -> bytes:
-    """A head of the server's own making: status line and field lines. The caller vouches for the fields."""
+    """Status line and field lines of a response of the server. The fields are not checked."""
     lines = [f"HTTP/1.1 {status} {REASONS[status]}\r\n"]
     lines += [f"{name}: {value}\r\n" for name, value in fields]
     return "".join(lines).encode("latin-1")
 
 
 def stamp(date: str, software: str) -> bytes:
-    """The field lines that every response gets (RFC 9110 sections 6.6.1 and 10.2.4)."""
+    """The Date and Server lines, which every response has (RFC 9110 sections 6.6.1 and 10.2.4)."""
     return f"Date: {date}\r\nServer: {software}\r\n".encode("latin-1")
 
 
 def missing_stamp(head: ResponseHead, both: bytes) -> bytes:
-    """The stamp without Date or Server where the application has sent its own."""
+    """The stamp `both` without the lines that the application has sent itself."""
     date, server, rest = both.split(b"\r\n", 2)
     lines = b"" if head.has_date else date + b"\r\n"
     return (lines if head.has_server else lines + server + b"\r\n") + rest
 
 
 def persistence_line(protocol: str, keep_alive: bool) -> bytes:
-    """What the Connection field must say, if anything (RFC 9112 section 9.3)."""
+    """The Connection field line; b"" where none is needed (RFC 9112 section 9.3)."""
     if not keep_alive:
         return CLOSE_LINE
     return KEEP_ALIVE_LINE if protocol == "HTTP/1.0" else b""
 
 
 def chunk(data: bytes) -> bytes:
-    """One chunk (RFC 9112 section 7.1); `data` is not empty, for an empty one would be the last."""
+    """One chunk (RFC 9112 section 7.1). `data` must not be empty: an empty chunk ends the body."""
     return b"%x\r\n%b\r\n" % (len(data), data)

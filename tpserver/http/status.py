@@ -15,5 +15,5 @@ REASONS: Final = {status.value: status.phrase for status in HTTPStatus} | _RENAM
 
 
 def bodiless(status: int) -> bool:
-    """Whether a response of this status never has content (RFC 9110 sections 6.4.1 and 15.3.6)."""
+    """Whether responses of this status have no content (RFC 9110 sections 6.4.1 and 15.3.6)."""
     return status in (204, 205, 304) or status < 200

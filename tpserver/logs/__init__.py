@@ -1,1 +1,1 @@
-"""The access log and the server's log: written by threads of their own, and never raising."""
+"""The access log and the server's log. Threads of their own write them; logging never raises or waits."""

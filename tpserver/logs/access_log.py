@@ -1,6 +1,6 @@
 """The access log: a request costs one append; a thread of its own formats and writes lines in batches.
 
-It is a thread of its own so that a full disk or a pipe that nobody reads holds up nothing else.
+A full disk or a pipe without a reader blocks only that thread.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from tpserver.http.head import Head
 from tpserver.logs.log import Log
@@ -16,12 +16,12 @@ from tpserver.logs.streams import Lines
 
 _log = Log("tpserver")
 
-# Records kept while the log cannot be written; the oldest go first.
+# Records kept while the log cannot be written; beyond this the oldest are dropped.
 _BACKLOG: Final = 100_000
 # Lines written in one go.
 _BATCH: Final = 1000
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-# What could end a line or move a terminal's cursor, and bytes of an unknown coding, are written as escapes.
+# Control characters, which could end a line or move a terminal's cursor, and bytes of an unknown coding are escaped.
 _ESCAPES: Final = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0x100))} | {
     ord('"'): '\\"',
     ord("\\"): "\\\\",
@@ -29,43 +29,49 @@ _ESCAPES: Final = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F
 
 
 class Record(NamedTuple):
-    """One answered request. `when` in seconds since the epoch; `head` is None where it could not be read."""
+    """One answered request. `head` is None where it was malformed.
+
+    `when` is in seconds since the epoch, `length` in bytes of content. `client_address` as the socket has it.
+    """
 
     when: float
-    client_address: Any
+    client_address: object
     head: Head | None
     status: int
     length: int
 
 
 class AccessLog:
-    """Lines in the combined format on a text stream. `append` by any thread."""
+    """Writes lines in the combined format to `stream`. Any thread may call `append` with a `Record`."""
 
     def __init__(self, stream: Lines) -> None:
         self._stream = stream
         self._records: deque[Record] = deque(maxlen=_BACKLOG)
         self.append = self._records.append
-        self._bell = threading.Event()
+        self._wake = threading.Event()
         self._ended = False
-        self._complained = False
+        self._failing = False  # the last write failed, which has been logged
         self._thread: threading.Thread | None = None
 
     def ring(self) -> None:
-        """The watcher, once a tick: there may be something to write."""
-        if self._records and not self._bell.is_set():
+        """Wakes the writing thread where there are records. The watcher calls it once a tick."""
+        if self._records and not self._wake.is_set():
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="tpserver-access-log", daemon=True)
                 try:
                     self._thread.start()
-                except RuntimeError:  # no thread is to be had now; perhaps in the next tick
+                except RuntimeError:  # no thread can be started now; the next tick tries again
                     self._thread = None
                     return
-            self._bell.set()
+            self._wake.set()
 
     def close(self, timeout: float = 2.0) -> bool:
-        """Writes what is left, for `timeout` seconds at the most; whether that was done. The stream stays open."""
+        """Writes the remaining records within `timeout` seconds; returns whether all are written.
+
+        The stream stays open.
+        """
         self._ended = True
-        self._bell.set()
+        self._wake.set()
         thread, done = self._thread, True
         if thread is not None:
             thread.join(timeout)
@@ -78,30 +84,30 @@ class AccessLog:
 
     def _run(self) -> None:
         while True:
-            self._bell.wait()
-            self._bell.clear()
+            self._wake.wait()
+            self._wake.clear()
             self._write()
             if (self._ended and not self._records) or self._thread is not threading.current_thread():
-                return  # the end, or it could not be waited for
+                return  # closed, or `close` has stopped waiting for this thread
 
     def _write(self) -> None:
         records = self._records
-        while records:  # in batches, for they may come as fast as they are written
+        while records:  # in batches: records may arrive as fast as they are written
             self._write_batch([records.popleft() for _ in range(min(len(records), _BATCH))])
 
     def _write_batch(self, records: list[Record]) -> None:
         try:
             self._stream.write("".join(map(combined, records)))
             self._stream.flush()
-            self._complained = False
+            self._failing = False
         except Exception as error:  # noqa: BLE001 - a full disk, a closed pipe or stream, no memory: the log goes on
-            if not self._complained:
-                self._complained = True
+            if not self._failing:
+                self._failing = True
                 _log.error("cannot write the access log: %s; lines are lost until it can be written", error)
 
 
 def combined(record: Record) -> str:
-    """A line of the "combined" format that every log reader knows."""
+    """A line in the Combined Log Format of Apache httpd."""
     head = record.head
     address = record.client_address
     host = address[0] if isinstance(address, tuple) and address else "-"

@@ -1,7 +1,7 @@
-"""Saying what goes wrong, without making it worse.
+"""Logging that never raises.
 
-The handlers and filters of `logging` are those of the program around us, and what they raise comes back to
-who logs. A server must not end for that, and no thread of it.
+The handlers and filters of `logging` belong to the program that embeds the server, and an exception in one of them
+reaches the caller of the logger. It must end neither the server nor one of its threads.
 """
 
 from __future__ import annotations
@@ -9,43 +9,56 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Iterator
-from typing import Any
+from types import TracebackType
+from typing import TypeAlias
+
+ExcInfo: TypeAlias = (
+    bool
+    | BaseException
+    | tuple[type[BaseException], BaseException, TracebackType | None]
+    | tuple[None, None, None]
+    | None
+)
 
 
 class Log:
-    """A logger of that name whose methods never raise. Any thread."""
+    """The logger `name`, by methods that never raise. Any thread."""
 
     def __init__(self, name: str) -> None:
         self._logger = logging.getLogger(name)
 
-    def debug(self, message: str, *arguments: Any) -> None:
-        self._say(logging.DEBUG, message, arguments)
+    def debug(self, message: str, *arguments: object) -> None:
+        """As `logging.Logger.debug`."""
+        self._emit(logging.DEBUG, message, arguments)
 
-    def info(self, message: str, *arguments: Any) -> None:
-        self._say(logging.INFO, message, arguments)
+    def info(self, message: str, *arguments: object) -> None:
+        """As `logging.Logger.info`."""
+        self._emit(logging.INFO, message, arguments)
 
-    def warning(self, message: str, *arguments: Any) -> None:
-        self._say(logging.WARNING, message, arguments)
+    def warning(self, message: str, *arguments: object) -> None:
+        """As `logging.Logger.warning`."""
+        self._emit(logging.WARNING, message, arguments)
 
-    def error(self, message: str, *arguments: Any, exc_info: Any = None) -> None:
-        self._say(logging.ERROR, message, arguments, exc_info)
+    def error(self, message: str, *arguments: object, exc_info: ExcInfo = None) -> None:
+        """As `logging.Logger.error`."""
+        self._emit(logging.ERROR, message, arguments, exc_info)
 
-    def critical(self, message: str, *arguments: Any) -> None:
-        """Any thread: what ends the server."""
-        self._say(logging.CRITICAL, message, arguments)
+    def critical(self, message: str, *arguments: object) -> None:
+        """What ends the server."""
+        self._emit(logging.CRITICAL, message, arguments)
 
-    def exception(self, message: str, *arguments: Any) -> None:
+    def exception(self, message: str, *arguments: object) -> None:
         """An error, with the traceback of the exception that is being handled."""
-        self._say(logging.ERROR, message, arguments, True)
+        self._emit(logging.ERROR, message, arguments, True)
 
-    def _say(self, level: int, message: str, arguments: tuple[Any, ...], exc_info: Any = None) -> None:
+    def _emit(self, level: int, message: str, arguments: tuple[object, ...], exc_info: ExcInfo = None) -> None:
         with contextlib.suppress(BaseException):
-            # The place that is told is the caller's of `error` and the like.
+            # The record names the caller of `error` and the like, three frames up.
             self._logger.log(level, message, *arguments, exc_info=exc_info, stacklevel=3)
 
 
 def own_loggers() -> list[logging.Logger]:
-    """The server's, as far as they are there."""
+    """The loggers of the server that exist already."""
     known = logging.getLogger().manager.loggerDict.copy()
     return [
         logger
@@ -56,9 +69,10 @@ def own_loggers() -> list[logging.Logger]:
 
 @contextlib.contextmanager
 def kept_loggers() -> Iterator[None]:
-    """Around the import of an application: `logging.config` disables all loggers there are, unless it is told not to.
+    """Restores the server's loggers after the import of an application. One thread at a time.
 
-    What the application sets up for the server's loggers by their names stands. One thread.
+    `logging.config` disables all existing loggers by default. Settings that the application makes for the server's
+    loggers by name remain.
     """
     enabled = [logger for logger in own_loggers() if not logger.disabled]
     server = logging.getLogger("tpserver")
@@ -72,4 +86,4 @@ def kept_loggers() -> Iterator[None]:
             for handler in handlers:
                 server.addHandler(handler)
         elif not propagated and not set(handlers) & set(server.handlers):
-            server.propagate = True  # it was our handler that did that
+            server.propagate = True  # it was off only because of our handler, which is gone

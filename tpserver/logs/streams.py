@@ -1,58 +1,64 @@
-"""Where logs go, as long as it is there: a descriptor that the application has closed is soon somebody else's.
+"""The streams that logs are written to. Each checks before a write that its descriptor is still the same file.
 
-Its number goes to whatever is opened next, which is mostly a client's connection: it would get the log.
+If the application closes the descriptor, its number goes to the next file that is opened, usually a client's socket,
+which would receive the log.
 """
 
 from __future__ import annotations
 
 import errno
 import os
-from typing import IO, Any, Final, Protocol
+from typing import IO, Final, Protocol
 
 from tpserver.logs.log import Log
 from tpserver.system.descriptors import identity
 
 _log = Log("tpserver")
 
-_FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)  # Windows: no second line ends
+# O_BINARY: `write` translates line ends itself; on Windows they would be translated twice.
+_FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
 
 
 class Lines(Protocol):
-    """What a log is written on. Raises OSError, or ValueError when it is closed."""
+    """A text stream that a log is written to. Its methods raise OSError, or ValueError when it is closed."""
 
-    def write(self, text: str, /) -> Any: ...
+    def write(self, text: str, /) -> object:
+        """Writes `text`."""
 
-    def flush(self) -> Any: ...
+    def flush(self) -> object:
+        """Passes buffered text to the system."""
 
 
 class LogStream:
-    """A stream of the process, such as stdout. Raises OSError when its descriptor is no more what it was."""
+    """A stream of the process, such as stdout. Raises OSError where its descriptor has become another file."""
 
     def __init__(self, stream: IO[str]) -> None:
         self.stream = stream
         try:
             self._fd = stream.fileno()
-        except (OSError, ValueError, AttributeError):  # it has none
+        except (OSError, ValueError, AttributeError):  # no descriptor
             self._fd = -1
         self._identity = identity(self._fd)
 
     def renew(self) -> None:
-        """What the descriptor is by now is as it should be: whoever owns the process may have redirected it."""
+        """Accepts the file that the descriptor is now: the owner of the process may have redirected it."""
         self._identity = identity(self._fd)
 
     def write(self, text: str) -> None:
+        """Writes `text`. Raises OSError (EBADF) where the descriptor has become another file."""
         if identity(self._fd) != self._identity:
-            raise OSError(errno.EBADF, "its descriptor has been closed, and is somebody else's")
+            raise OSError(errno.EBADF, "its descriptor was closed and now belongs to another file")
         self.stream.write(text)
 
     def flush(self) -> None:
+        """Flushes the stream."""
         self.stream.flush()
 
 
 class LogFile:
-    """A file that lines are added to, in UTF-8. Opened again by its name when its descriptor has been closed.
+    """A file that lines are appended to, in UTF-8. It is reopened by name when its descriptor was closed.
 
-    It has no buffer, for that would be written some time, wherever the descriptor leads by then. Raises OSError.
+    It has no buffer: a later flush would write to whatever file the descriptor is by then. Raises OSError.
     """
 
     def __init__(self, path: str) -> None:
@@ -61,20 +67,21 @@ class LogFile:
         self._open()
 
     def write(self, text: str) -> None:
-        if not self._ours():
-            self._identity = None  # the number is not ours to close
+        """Appends `text`, with the line ends of the system."""
+        if not self._is_ours():
+            self._identity = None  # the number belongs to another file: it must not be closed here
             self._open()
-            _log.warning("the log %s has been opened again: somebody had closed its descriptor", self._path)
+            _log.warning("the log %s was reopened: the application closed its descriptor", self._path)
         data = text.replace("\n", os.linesep).encode("utf-8", "backslashreplace")
         while data:
             data = data[os.write(self._fd, data) :]
 
     def flush(self) -> None:
-        """Nothing waits."""
+        """Does nothing: there is no buffer."""
 
     def close(self) -> None:
-        """Once."""
-        if self._ours():
+        """Closes the descriptor, unless it has become another file. Called once."""
+        if self._is_ours():
             os.close(self._fd)
         self._identity = None
 
@@ -82,5 +89,5 @@ class LogFile:
         self._fd = os.open(self._path, _FLAGS, 0o666)
         self._identity = identity(self._fd)
 
-    def _ours(self) -> bool:
+    def _is_ours(self) -> bool:
         return self._identity is not None and identity(self._fd) == self._identity

@@ -1,7 +1,6 @@
 """The server's log on a stream, written by a thread of its own.
 
-A pipe that nobody reads, or a terminal that somebody has stopped, makes whoever writes to it wait for ever: that
-shall be neither the leader nor the watcher.
+A write to a pipe without a reader, or to a stopped terminal, waits for ever: the leader and the watcher must not.
 """
 
 from __future__ import annotations
@@ -16,30 +15,30 @@ from typing import Final
 
 from tpserver.logs.streams import LogStream
 
-# Records that wait; what comes beyond them is lost.
+# Records that wait to be written; further ones are dropped and counted.
 _BACKLOG: Final = 5000
 # Lines written in one go.
 _BATCH: Final = 200
 
 
 class LogWriter(logging.Handler):
-    """Lines on a text stream, in their order. Any thread may log, and signal handlers: none of them waits.
+    """Writes lines to `stream` in their order. Threads and signal handlers may log; none of them waits.
 
-    What the application's root logger has for handlers gets the records too, from the same thread: those may stand
-    still as well. Its logger must not propagate, therefore.
+    The handlers of the root logger get the records from the writing thread too, since they may block as well.
+    Therefore the logger of this handler must not propagate.
     """
 
     def __init__(self, stream: LogStream) -> None:
         super().__init__()
         self.stream = stream
-        # What is written, and what the root logger's handlers get. No lock of ours, for signal handlers. None: the end.
+        # (line, record for the root logger's handlers); None ends the thread. SimpleQueue is safe in signal handlers.
         self._waiting: SimpleQueue[tuple[str, logging.LogRecord | None] | None] = SimpleQueue()
-        self._lost = 0  # lines, since this was last said; under the handler's lock
+        self._lost = 0  # lines dropped since the last message about it; under the handler's lock
         self._thread: threading.Thread | None = None
         self._start()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Under the handler's lock; writes nothing itself."""
+        """Queues `record`. `logging` calls it under the handler's lock."""
         if self._waiting.qsize() >= _BACKLOG:
             self._lost += 1
             return
@@ -47,16 +46,19 @@ class LogWriter(logging.Handler):
         if self._lost:
             text = self._take_lost() + text
         self._waiting.put((text, _free(record) if logging.getLogger().handlers else None))
-        if self._thread is None or not self._thread.is_alive():  # it could not be started, or was lost by a fork
+        if self._thread is None or not self._thread.is_alive():  # it could not be started, or this is a forked child
             self._start()
 
     def finish(self, timeout: float = 2.0) -> bool:
-        """Writes what is left, for `timeout` seconds at the most; whether that was done. The stream stays open."""
+        """Writes the remaining lines within `timeout` seconds; returns whether all are written.
+
+        The stream stays open.
+        """
         thread = self._thread
         if thread is None or not thread.is_alive():
             thread = self._start()
         self._waiting.put(None)
-        if thread is None:  # none is to be had
+        if thread is None:  # no thread can be started: this one writes
             self._run()
             return True
         thread.join(timeout)
@@ -66,7 +68,7 @@ class LogWriter(logging.Handler):
         thread = threading.Thread(target=self._run, name="tpserver-log", daemon=True)
         try:
             thread.start()
-        except RuntimeError:  # no thread is to be had now; perhaps at the next line
+        except RuntimeError:  # no thread can be started now; the next line tries again
             return None
         self._thread = thread
         return thread
@@ -76,7 +78,7 @@ class LogWriter(logging.Handler):
         ended = False
         while not ended:
             batch = [waiting.get()]
-            while len(batch) < _BATCH and not waiting.empty():  # nobody else takes
+            while len(batch) < _BATCH and not waiting.empty():  # this is the only consumer
                 batch.append(waiting.get())
             ended = None in batch
             self._write([item for item in batch if item is not None])
@@ -92,13 +94,13 @@ class LogWriter(logging.Handler):
             self.stream.flush()
         for _, record in batch:
             if record is not None:
-                with contextlib.suppress(BaseException):  # a handler of the application's may raise SystemExit
+                with contextlib.suppress(BaseException):  # a handler of the application may raise SystemExit
                     logging.getLogger().callHandlers(record)
 
     def _take_lost(self) -> str:
-        """Under the handler's lock: the line that says how many were lost."""
+        """The line that says how many were dropped. Called under the handler's lock."""
         lost, self._lost = self._lost, 0
-        return f"{lost} lines of the log are lost: it could not be written as fast as they came\n" if lost else ""
+        return f"{lost} log lines lost: they arrived faster than they could be written\n" if lost else ""
 
     @contextlib.contextmanager
     def _guard(self) -> Iterator[None]:
@@ -110,7 +112,7 @@ class LogWriter(logging.Handler):
 
 
 def _free(record: logging.LogRecord) -> logging.LogRecord:
-    """`record` as it reads now: it keeps no frame alive, and nothing that changes later."""
+    """A copy of `record` with its text as of now: it keeps no frame and no argument alive."""
     free = copy.copy(record)
     free.msg, free.args = record.getMessage(), None
     free.exc_info = None  # `exc_text` has it

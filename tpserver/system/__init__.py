@@ -1,1 +1,1 @@
-"""What goes round the standard library: ctypes calls, descriptors, the interpreter, limits of the process."""
+"""Access to the system below the standard library: ctypes calls, descriptors, the interpreter, process limits."""

@@ -1,4 +1,4 @@
-"""Which descriptors are still ours: an application may close one, and another file has its number soon."""
+"""Tells whether a descriptor is still the same file: an application may close it, and its number is soon reused."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import stat
 
 
 def identity(descriptor: int) -> tuple[int, ...] | None:
-    """What a descriptor leads to, to be compared with what it led to before; None: to nothing. Any thread."""
+    """A value that identifies the open file behind `descriptor`; None where it is closed. Any thread."""
     if descriptor < 0:
         return None
     try:

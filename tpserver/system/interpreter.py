@@ -1,4 +1,4 @@
-"""What is to be known of the interpreter."""
+"""Properties of the running interpreter."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a server asks of the system for its whole process. Only for whoever owns that: `serve` and the command."""
+"""Settings of the whole process. Only the owner of the process may call them: `serve` and the command line."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Final
 
 from tpserver.system.interpreter import has_lock
 
-# Heaps among which glibc divides the threads, where it would make one each. The interpreter's lock keeps most threads
-# from wanting memory at once; and every heap keeps its own spare pieces, which 100 000 connections had filled by
-# 300 to 800 KiB each.
+# Heaps (arenas) that glibc divides among the threads; by default it makes one for each. The interpreter lock keeps
+# threads from allocating at once, and every heap has free pieces of its own (measured: 300 to 800 KiB each after
+# 100 000 connections).
 _HEAPS: Final = 2
 _M_ARENA_MAX: Final = -8  # malloc.h
 
@@ -27,10 +27,10 @@ def raise_file_limit() -> None:
 
 
 def share_heaps() -> bool:
-    """Makes threads that are still to come share a few heaps (mallopt(3)); whether it could.
+    """Makes threads that start later share a few heaps (mallopt(3)); returns whether it did.
 
-    Only glibc has that, and without the interpreter's lock they would wait for each other. What the environment says
-    of it (MALLOC_ARENA_MAX, GLIBC_TUNABLES) stands.
+    It needs glibc and an interpreter lock, without which the threads would wait for each other. Settings in the
+    environment (MALLOC_ARENA_MAX, GLIBC_TUNABLES) take precedence.
     """
     if not has_lock():
         return False

@@ -98,7 +98,7 @@ class WSGIResponse:
         self.head_sent = self.ended = True
         reply.status = head.status
         reply.length = len(data)
-        lines = head.stamped(reply.stamp)
+        lines = head.complete(reply.stamp)
         if len(data) <= JOINED:
             reply.wfile.write(lines + data)
         else:
