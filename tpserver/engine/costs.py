@@ -55,12 +55,13 @@ class Run(NamedTuple):
     computed: float  # on the processor, by the thread that ran it
     computed_by_all: float  # on the processor, by the whole process meanwhile
     at_once: int = 1  # requests that ran at the same time, this one included
+    waited: bool = True  # False: its thread never gave the processor away by itself, as the system tells
 
     def verdict(self) -> tuple[float, float] | None:
         """Seconds that it waited, and that it computed; None where other threads blur what happened."""
         others = self.computed_by_all - self.computed
         if others <= self.elapsed / 8:
-            return max(self.elapsed - self.computed, 0.0), self.computed
+            return max(self.elapsed - self.computed, 0.0) if self.waited else 0.0, self.computed
         if self.elapsed <= _MOST_WAITING:  # too short to have waited for more than the interpreter
             return 0.0, self.computed
         computed = self.computed / self.at_once  # threads that compute at once slow each other
@@ -126,15 +127,14 @@ class Cost:
     def kind(self, now: float, patience: int) -> Kind:
         """What the next request is taken for. `patience`: runs that may wait in place at once before others leave."""
         quick = self.quick
-        if self.relieved >= (patience if quick and self.runs else 1):
-            return Kind.LONG  # what goes on just now tells more than the past
-        if quick:
-            return Kind.QUICK
-        if now >= self.trial_at:
-            return Kind.TRIAL
-        if self.computing >= max(COMPUTING, self.waiting):
-            return Kind.COMPUTING
-        return Kind.BRIEF if self.elapsed < BRIEF else Kind.LONG
+        if self.relieved < (patience if quick and self.runs else 1):  # else what goes on just now tells more
+            if quick:
+                return Kind.QUICK
+            if now >= self.trial_at:
+                return Kind.TRIAL
+            if self.computing >= max(COMPUTING, self.waiting):
+                return Kind.COMPUTING
+        return Kind.BRIEF if self.runs and self.elapsed < BRIEF else Kind.LONG
 
     def learn(self, run: Run, now: float) -> None:
         """Takes one run into the means."""

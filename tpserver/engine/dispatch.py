@@ -17,6 +17,7 @@ from tpserver.engine.slow_log import SlowLog
 from tpserver.engine.task import Place, Task, Tasks
 from tpserver.logs.log import Log
 from tpserver.system.clock import clock
+from tpserver.system.thread_usage import ThreadUsage, thread_usage
 
 _log = Log("tpserver")
 
@@ -106,7 +107,7 @@ class Dispatch:
         measured = cost is not None and cost.elapsed >= HAND_OVER
         leadership.patience = cost.patience if cost is not None else 0.0
         if measured:
-            computed, computed_by_all = clock.thread_time(), clock.process_time()
+            used, used_by_all = thread_usage(), clock.process_time()
         leadership.request = request
         self._answer(request, connection)
         elapsed = clock.perf_counter() - now
@@ -115,10 +116,8 @@ class Dispatch:
                 self._admission.on_trial = False
             self.took_long = elapsed >= HAND_OVER
             if measured:
-                by_all = clock.process_time() - computed_by_all
                 at_once = 1 + len(self._tasks.running)
-                run = Run(elapsed, clock.thread_time() - computed, by_all, at_once)
-                self._costs.learn(request, run, now + elapsed)
+                self._costs.learn(request, _run(elapsed, used, used_by_all, at_once), now + elapsed)
             else:
                 self._costs.note_elapsed(request, cost, elapsed)
 
@@ -157,15 +156,15 @@ class Dispatch:
         request = cast(Request, task.request)
         self.pooled += 1
         at_once = len(self._tasks.running)
-        computed, computed_by_all, begun = clock.thread_time(), clock.process_time(), clock.perf_counter()
+        used, used_by_all, begun = thread_usage(), clock.process_time(), clock.perf_counter()
         try:
             self._answer(request, task.connection)
         except BaseException:  # it came from outside, perhaps before there was an answer
             task.connection.abort()
             raise
         now = clock.perf_counter()
-        by_all, at_once = clock.process_time() - computed_by_all, max(at_once, len(self._tasks.running))
-        self._costs.learn(request, Run(now - begun, clock.thread_time() - computed, by_all, at_once), now)
+        at_once = max(at_once, len(self._tasks.running))
+        self._costs.learn(request, _run(now - begun, used, used_by_all, at_once), now)
 
     # -- any thread that has a task
 
@@ -286,3 +285,10 @@ class Dispatch:
                 task.request.close()
             task.connection.abort()
             self._give_back(task.connection)
+
+
+def _run(elapsed: float, before: ThreadUsage, before_by_all: float, at_once: int) -> Run:
+    """What a run has cost that took `elapsed` seconds, by what was used before it. The thread that ran it."""
+    now = thread_usage()
+    waited = now.waits < 0 or now.waits > before.waits
+    return Run(elapsed, now.seconds - before.seconds, clock.process_time() - before_by_all, at_once, waited)

@@ -1,0 +1,29 @@
+"""What the calling thread has used of the processor, and whether it gave the processor away by itself."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from tpserver.system.clock import clock
+
+try:
+    from resource import RUSAGE_THREAD, getrusage
+except ImportError:  # Windows, macOS
+    _IS_TOLD = False
+else:
+    _IS_TOLD = True
+
+
+class ThreadUsage(NamedTuple):
+    """Sums since the thread began."""
+
+    seconds: float  # on the processor
+    waits: int  # times that it waited for something, the interpreter's lock included; -1 where the system does not tell
+
+
+def thread_usage() -> ThreadUsage:
+    """One system call. A thread that the system has stopped to let others run has not waited (getrusage(2), Linux)."""
+    if not _IS_TOLD:
+        return ThreadUsage(clock.thread_time(), -1)
+    usage = getrusage(RUSAGE_THREAD)
+    return ThreadUsage(usage.ru_utime + usage.ru_stime, usage.ru_nvcsw)
