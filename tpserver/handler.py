@@ -88,6 +88,7 @@ class HTTPRequestHandler(socketserver.StreamRequestHandler):
 
     @keep_alive.setter
     def keep_alive(self, value: bool) -> None:
+        """Set to False, the connection ends with this response."""
         self._keep_alive = value
 
     def page(self, status: int, detail: str, fields: tuple[tuple[str, str], ...] = ()) -> None:
@@ -147,4 +148,5 @@ class TimedRequestHandler(HTTPRequestHandler):
 
     @stamp.setter
     def stamp(self, value: bytes) -> None:
+        """The Date and Server lines."""
         self._stamp = value

@@ -49,9 +49,7 @@ class HTTPRequest(Request):
     responder: Responder | None
     route: str  # method and target, behind the virtual host's name: on another host the same address may cost more
 
-    def __init__(
-        self, protocol: HTTPProtocol, remote: tuple[str, str], head: Head, content: BinaryIO | None = None
-    ) -> None:
+    def __init__(self, protocol: HTTPProtocol, remote: tuple[str, str], head: Head, content: BinaryIO | None) -> None:
         """`remote` is the client's address and port; `content` is None where the message has none.
 
         It does not call `Request.__init__`, which would set `runs_inline`.
@@ -80,12 +78,9 @@ class HTTPRequest(Request):
                     responder = site.find(head, protocol.turn)
                 except RequestRefused as refusal:
                     responder = RefusalResponder(refusal)
-                found[head] = site, responder
-            else:
-                site, responder = known
-            self.site = site
-            self.responder = responder
-            self.route = f"{site.host} {head.route}" if site.host else head.route
+                known = found[head] = site, responder, f"{site.host} {head.route}" if site.host else head.route
+            self.site, self.responder, self.route = known
+            responder = known[1]
         return responder.runs_inline
 
     @property
@@ -128,8 +123,8 @@ class HTTPProtocol:
         self.arrives = partial(_begins, arriving) if arriving else None
         self.draining = False  # every response is the last on its connection; set by the engine
         self.turn = 0
-        # The sites and responders of the heads that came in this turn of the leader, so that one stat serves them all.
-        self.found: dict[Head, tuple[Site, Responder]] = {}
+        # Site, responder and route of each head that came in this turn of the leader, so that one stat serves them all.
+        self.found: dict[Head, tuple[Site, Responder, str]] = {}
         self._software = software
         self._second = -1
         self.stamp = b""
@@ -196,13 +191,17 @@ class HTTPProtocol:
 class Receiver(MessageReader[HTTPRequest]):
     """One connection's side of HTTP. Only the thread that owns the connection calls."""
 
-    __slots__ = ("_client_address", "_protocol")
+    __slots__ = ("_client_address", "_protocol", "_remote")
 
     def __init__(self, protocol: HTTPProtocol, client_address: Address) -> None:
-        new_request = partial(HTTPRequest, protocol, _remote(client_address))
-        super().__init__(protocol.limits, protocol.memory, protocol.spool.new_content, new_request, protocol.arrives)
+        super().__init__(protocol.limits, protocol.memory, protocol.spool.new_content, protocol.arrives)
         self._protocol = protocol
         self._client_address = client_address
+        self._remote = _remote(client_address)
+
+    def new_message(self, head: Head, content: BinaryIO | None) -> HTTPRequest:
+        """As `MessageReader.new_message`."""
+        return HTTPRequest(self._protocol, self._remote, head, content)
 
     def receive(self, data: bytes) -> Outcome:
         """Bytes in; a request, an interim response, a refusal, or None. Never raises `RequestRefused`."""
@@ -211,7 +210,7 @@ class Receiver(MessageReader[HTTPRequest]):
             head = self._memory.heads.get(data)
             if head is not None:
                 self._blank_seen = False
-                return self._new_message(head, None)
+                return HTTPRequest(self._protocol, self._remote, head, None)
         try:
             return self.read_message(data)
         except RequestRefused as refusal:

@@ -146,7 +146,9 @@ class Server(engine.Server):
         responder = request.responder
         if type(responder) is FileResponder and not self.draining:
             protocol = request.protocol
-            data = responder.ready_response(request, protocol.stamp)
+            data = responder.ready
+            if data is None:
+                data = responder.ready_response(request, protocol.stamp)
             if data is not None:
                 request.connection.write(data)
                 protocol.record(client_address, request.head, 200, responder.content_length)

@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -13,7 +14,9 @@ from tpserver.files import file as files
 from tpserver.files import folder
 from tpserver.files.file import File
 from tpserver.files.folder import Folder, Redirect
+from tpserver.files.responder import FileResponder
 from tpserver.http.dates import parse_date
+from tpserver.http.head import Limits, parse_head
 
 
 class Turns:
@@ -156,10 +159,15 @@ def test_head_and_content_are_joined_once_for_each_stamp(turns: Turns, tmp_path:
     (tmp_path / "a").write_bytes(b"text")
     file = turns.file("/a")
     one, other = b"Date: 1\r\n", b"Date: 2\r\n"
-    whole = file.whole(one)
+    head = parse_head(b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n", Limits(), {})
+
+    def response(stamp: bytes) -> bytes | None:
+        return FileResponder(turns.folder, file).ready_response(SimpleNamespace(head=head, content=None), stamp)
+
+    whole = response(one)
     assert whole == file.lines + one + b"\r\ntext"
-    assert file.whole(one) is whole
-    assert file.whole(other) == file.lines + other + b"\r\ntext"
+    assert response(one) is whole
+    assert response(other) == file.lines + other + b"\r\ntext"
 
 
 def test_an_opened_file_is_described_as_it_is_now(turns: Turns, tmp_path: Path) -> None:

@@ -26,6 +26,11 @@ class Parsed(NamedTuple):
     content: BinaryIO | None
 
 
+class Reader(MessageReader[Parsed]):
+    def new_message(self, head: Head, content: BinaryIO | None) -> Parsed:
+        return Parsed(head, content)
+
+
 # Small enough that a fuzzer comes to them, large enough that most messages stay below.
 LIMITS = Limits(max_head=1024, max_fields=12, max_body=2048)
 # Byte by byte takes long; longer inputs are cut at random only.
@@ -34,7 +39,7 @@ _BYTES_UP_TO = 600
 
 def read(pieces: Iterable[bytes], memory: Memory | None = None, limits: Limits = LIMITS) -> Reading:
     """Feeds the pieces as the engine does, as far as they can be read. Any exception but a refusal passes through."""
-    reader = MessageReader(limits, memory or Memory(), lambda _: io.BytesIO(), Parsed)
+    reader = Reader(limits, memory or Memory(), lambda _: io.BytesIO())
     seen: list[Any] = []
     try:
         for piece in pieces:

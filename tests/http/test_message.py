@@ -28,6 +28,11 @@ class Parsed(NamedTuple):
     content: BinaryIO | None
 
 
+class Reader(MessageReader[Parsed]):
+    def new_message(self, head: Head, content: BinaryIO | None) -> Parsed:
+        return Parsed(head, content)
+
+
 class Contents:
     """Makes the files for contents, and keeps them for the test to look at."""
 
@@ -41,11 +46,11 @@ class Contents:
         return self.files[-1]
 
 
-def reader(memory: Memory | None = None, limits: Limits | None = None) -> MessageReader[Parsed]:
-    return MessageReader(limits or Limits(), memory or Memory(), Contents(), Parsed)
+def reader(memory: Memory | None = None, limits: Limits | None = None) -> Reader:
+    return Reader(limits or Limits(), memory or Memory(), Contents())
 
 
-def all_of(a_reader: MessageReader[Parsed], data: bytes) -> list[Parsed]:
+def all_of(a_reader: Reader, data: bytes) -> list[Parsed]:
     """Every message that these bytes complete."""
     found = []
     outcome = a_reader.read_message(data)
@@ -81,7 +86,7 @@ def test_a_chunked_message_tells_the_application_its_length() -> None:
 
 def test_the_file_for_a_content_is_made_by_its_length() -> None:
     contents = Contents()
-    a_reader = MessageReader(Limits(), Memory(), contents, Parsed)
+    a_reader = Reader(Limits(), Memory(), contents)
     all_of(a_reader, GET + POST + b"hello" + CHUNKED + b"0\r\n\r\n" + POST.replace(b"5", b"0"))
     assert contents.lengths == [5, None]
 
@@ -195,7 +200,7 @@ def test_a_client_that_has_not_waited_needs_no_word() -> None:
 
 def test_what_was_collected_is_dropped_with_the_connection() -> None:
     contents = Contents()
-    a_reader = MessageReader(Limits(), Memory(), contents, Parsed)
+    a_reader = Reader(Limits(), Memory(), contents)
     assert a_reader.read_message(POST + b"he") is None
     a_reader.close()
     assert contents.files[0].closed
@@ -214,4 +219,4 @@ def test_a_full_disk_is_the_callers_to_answer() -> None:
         raise OSError(28, "No space left on device")
 
     with pytest.raises(OSError, match="No space left"):
-        MessageReader(Limits(), Memory(), no_room, Parsed).read_message(POST)
+        Reader(Limits(), Memory(), no_room).read_message(POST)

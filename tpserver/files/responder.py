@@ -28,22 +28,20 @@ class FileResponder:
     It is made for the requests with one head in one turn of the leader.
     """
 
-    __slots__ = ("_file", "_folder", "_ready", "content_length")
+    __slots__ = ("_file", "_folder", "content_length", "ready")
     runs_inline = True
 
     def __init__(self, folder: Folder, file: File) -> None:
         self._folder = folder
         self._file = file
-        self._ready: bytes | None = None
-        self.content_length = 0  # bytes of content in what `ready_response` has returned
+        self.ready: bytes | None = None  # what `ready_response` has returned
+        self.content_length = 0  # bytes of content in it
 
     def ready_response(self, request: Message, stamp: bytes) -> bytes | None:
         """Head and content of a 200 for a request that asks for all of a file in memory. None: `respond` has to answer.
 
         The connection is kept alive. Only the leader calls, and only in the turn that this was made for.
         """
-        if self._ready is not None:
-            return self._ready
         head, file = request.head, self._file
         if not head.simple:
             return None
@@ -54,8 +52,8 @@ class FileResponder:
             return None
         self.content_length = file.size
         dated = file.dated
-        self._ready = dated[1] if dated[0] is stamp else file.response(stamp)
-        return self._ready
+        self.ready = dated[1] if dated[0] is stamp else file.response(stamp)
+        return self.ready
 
     def respond(self, request: Message, reply: Reply) -> None:
         """Answers with the file, parts of it, or a status without content. Raises `RequestRefused`."""

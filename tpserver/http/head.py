@@ -164,7 +164,7 @@ def _parse(
 
 
 def _join_fields(fields: dict[str, str], pairs: list[tuple[str, str]]) -> None:
-    """The unusual case: some names came more than once, or shall not be seen."""
+    """The unusual case: some names came more than once, or are dropped."""
     fields.clear()
     for pair in pairs:
         if pair is not DROPPED:
@@ -172,8 +172,8 @@ def _join_fields(fields: dict[str, str], pairs: list[tuple[str, str]]) -> None:
             fields[key] = join(key, fields[key], value) if key in fields else value
 
 
-# Of these none is built, so 501 (RFC 9112 section 6.1), where chunked is the final one. Else nobody knows where the
-# message ends, and that is 400 (section 6.3).
+# Transfer codings that are not implemented: 501 (RFC 9112 section 6.1) where chunked is the final one. Otherwise the
+# end of the message is unknown: 400 (section 6.3).
 _CODINGS_NOT_BUILT: Final = frozenset({"gzip", "x-gzip", "deflate", "compress", "x-compress"})
 
 

@@ -74,14 +74,14 @@ class MessageReader(Generic[MessageType]):
     """One connection's reader. Only the thread that owns the connection calls.
 
     `new_content` makes the binary file that a body's content goes to, given its length in bytes
-    where that is known, and `new_message` the message. Making and writing the file may raise
-    OSError, which the caller sees. Messages for whose head `arrives` is true are not collected:
-    they are handed out with an `ArrivingContent`, which is fed through `feed_content`.
+    where that is known. Making and writing the file may raise OSError, which the caller sees.
+    Messages for whose head `arrives` is true are not collected: they are handed out with an
+    `ArrivingContent`, which is fed through `feed_content`.
     """
 
     __slots__ = (
         "_arrives", "_arriving", "_asked", "_blank_seen", "_body", "_buffer", "_content", "_head", "_last_head",
-        "_last_raw", "_limits", "_memory", "_new_content", "_new_message", "_scanned",
+        "_last_raw", "_limits", "_memory", "_new_content", "_scanned",
     )  # fmt: skip
 
     def __init__(
@@ -89,10 +89,8 @@ class MessageReader(Generic[MessageType]):
         limits: Limits,
         memory: Memory,
         new_content: Callable[[int | None], BinaryIO],
-        new_message: Callable[[Head, BinaryIO | None], MessageType],
         arrives: Callable[[Head], bool] | None = None,
     ) -> None:
-        self._new_message = new_message
         self._arrives = arrives
         self._limits = limits
         self._memory = memory
@@ -107,6 +105,10 @@ class MessageReader(Generic[MessageType]):
         self._asked = False  # whether 100 Continue may still be sent
         self._last_raw = b""  # a head with secrets is remembered by its own connection only
         self._last_head: Head | None = None
+
+    def new_message(self, head: Head, content: BinaryIO | None) -> MessageType:
+        """Makes the message. A class of its own says of which kind."""
+        raise NotImplementedError
 
     @property
     def part(self) -> Part:
@@ -131,7 +133,7 @@ class MessageReader(Generic[MessageType]):
                 head = self._last_head
             if head is not None:
                 self._blank_seen = False
-                return self._new_message(head, None)
+                return self.new_message(head, None)
             if data[-4:] == HEAD_END and data.find(HEAD_END) == len(data) - 4 <= self._limits.max_head - 4:
                 return self._read_whole_head(data)
         return self._read(data)
@@ -152,7 +154,7 @@ class MessageReader(Generic[MessageType]):
         if self._body is not None:
             return self._take_body(b"")
         self._head = None
-        return self._new_message(head, None)
+        return self.new_message(head, None)
 
     def _read(self, data: bytes) -> MessageType | Interim | None:
         if self._head is None:
@@ -237,7 +239,7 @@ class MessageReader(Generic[MessageType]):
             self._asked = False
             content.complete = self.feed_content(data)
         self._arriving = None
-        return self._new_message(head, content)  # type: ignore[arg-type]  # a binary file by its methods
+        return self.new_message(head, content)  # type: ignore[arg-type]  # a binary file by its methods
 
     def feed_content(self, data: bytes) -> bool:
         """For an `ArrivingContent`: takes what has come; whether that was the last of it. Raises `RequestRefused`."""
@@ -258,4 +260,4 @@ class MessageReader(Generic[MessageType]):
             # The application gets the content, so it is told the content's length (RFC 9112 section 7.1.3).
             del head.fields["HTTP_TRANSFER_ENCODING"]
             head.fields["CONTENT_LENGTH"] = str(body.length)
-        return self._new_message(head, content)
+        return self.new_message(head, content)

@@ -17,7 +17,9 @@ _OPENED: Final = (io.BufferedReader, io.BufferedRandom, io.FileIO)
 class FileLike(Protocol):
     """What PEP 3333 asks of a file: `read`, and perhaps `close`."""
 
-    def read(self, size: int, /) -> bytes: ...
+    def read(self, size: int, /) -> bytes:
+        """The next bytes, at most `size`; b"" at the end."""
+        ...
 
 
 class FileWrapper:
