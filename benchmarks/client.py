@@ -47,10 +47,14 @@ class Client:
 
     def send(self, path: str) -> None:
         """Ask, and leave the answer to `receive`."""
+        self.send_bytes(get(path))
+
+    def send_bytes(self, request: bytes) -> None:
+        """The same with a request of one's own."""
         if self._socket is None:
             self._socket = socket.create_connection((HOST, self.port), timeout=self.timeout)
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._socket.sendall(get(path))
+        self._socket.sendall(request)
 
     def receive(self) -> Answer:
         """The answer to what was asked; OSError when the connection ends or the time-out passes before it is whole."""

@@ -11,14 +11,14 @@ import signal
 import socket
 import subprocess
 import time
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .client import HOST, Client
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 READY_SECONDS = 20.0
 END_SECONDS = 3.0
@@ -37,20 +37,6 @@ def free_port() -> int:
         return port
 
 
-@contextmanager
-def placed(cores: Collection[int] | None) -> Iterator[None]:
-    """What is started inside runs on these cores; None leaves the choice to the system."""
-    if cores is None or not hasattr(os, "sched_setaffinity"):
-        yield
-        return
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, cores)
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
-
-
 class ServerProcess:
     """A running server. Use it in a `with` statement: it has answered inside, and has ended after."""
 
@@ -62,18 +48,16 @@ class ServerProcess:
         folder: Path,
         environment: Mapping[str, str],
         log: Path,
-        cores: Collection[int] | None = None,
     ) -> None:
         self.port = port
         self._command = command
         self._folder = folder
         self._environment = environment
         self._log = log
-        self._cores = cores
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> ServerProcess:
-        with self._log.open("wb") as log, placed(self._cores):
+        with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 self._command,
                 cwd=self._folder,

@@ -6,7 +6,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from benchmarks.chart import LEFT, PANEL, RIGHT, WIDTH, Line, Panel, draw, nice, points
+from benchmarks.trials.panels import LEFT, PANEL, RIGHT, WIDTH, Line, Panel, draw, nice, points
 
 SVG = "{http://www.w3.org/2000/svg}"
 
