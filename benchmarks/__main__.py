@@ -208,7 +208,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             report.publish(outcomes, under)
         except (OSError, ValueError) as error:
-            say(f"not everything was written: {error}")
+            say(f"README.md is as it was: {error}")
             return 1
     return 0 if any(outcome.servers() for outcome in outcomes) else 1
 

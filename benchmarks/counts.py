@@ -142,7 +142,7 @@ def calls(case: str, folder: Path, code: Path) -> dict[str, int]:
 
 
 def instructions(case: str, folder: Path, code: Path) -> int:
-    """Of one request, where some come at once: by the lowest of some lots, since what else happens only adds to them."""
+    """Of one request, where some come at once: the lowest of some lots, since what else happens only adds to them."""
     for old in folder.glob(f"{DUMP}*"):
         old.unlink()
     with serving(case, folder, code, "plain", AT_ONCE) as counted:

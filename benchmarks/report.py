@@ -241,20 +241,28 @@ def picture(outcomes: Iterable[Outcome], under: Mapping[str, Any]) -> str:
 
 
 def publish(outcomes: Sequence[Outcome], under: Mapping[str, Any], root: Path = ROOT) -> None:
-    """Writes README's Speed section, its chart, and the tables of docs/benchmarks.md; ValueError where marks lack."""
-    update(root / "README.md", summary(outcomes, under))
-    update(root / "docs" / "benchmarks.md", details(outcomes, under))
-    (root / "docs" / CHART).write_text(picture(outcomes, under), "utf-8")
+    """Writes README's Speed section, its chart, and the tables of docs/benchmarks.md: all three, or ValueError."""
+    missing = set(README_ROWS) - {outcome.scenario.name for outcome in _shown(outcomes)[0]}
+    if missing:
+        raise ValueError(f"README shows what was not measured: {', '.join(sorted(missing))}")
+    readme, page = root / "README.md", root / "docs" / "benchmarks.md"
+    texts = {
+        readme: replaced(readme, summary(outcomes, under)),
+        page: replaced(page, details(outcomes, under)),
+        root / "docs" / CHART: picture(outcomes, under),
+    }
+    for path, text in texts.items():
+        path.write_text(text, "utf-8")
 
 
-def update(page: Path, text: str) -> None:
-    """Replace what stands between the two marks; ValueError when they are not there."""
+def replaced(page: Path, text: str) -> str:
+    """The page with `text` between its two marks; ValueError when they are not there."""
     old = page.read_text("utf-8")
     before, begin, rest = old.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise ValueError(f"{page.name} lacks {BEGIN} or {END}")
-    page.write_text(f"{before}{begin}\n{text}{end}{after}", "utf-8")
+    return f"{before}{begin}\n{text}{end}{after}"
 
 
 def save(page: Path, outcomes: Iterable[Outcome], under: Mapping[str, Any]) -> None:
