@@ -68,7 +68,7 @@ def head(case: str, number: int) -> bytes:
     return _HEAD.format(path=path, session=number * 2_654_435_761).encode("ascii")
 
 
-class Counted:
+class CountingServer:
     """A server that counts, and its clients."""
 
     def __init__(self, case: str, process: subprocess.Popen[str], clients: list[Client]) -> None:
@@ -102,7 +102,7 @@ def _pipes(process: subprocess.Popen[str]) -> tuple[IO[str], IO[str]]:
 
 
 @contextmanager
-def serving(case: str, folder: Path, code: Path, how: str, connections: int) -> Iterator[Counted]:
+def serving(case: str, folder: Path, code: Path, how: str, connections: int) -> Iterator[CountingServer]:
     """The server of that checkout, warm. What it says on stderr goes to the file SAID in the folder."""
     command = [sys.executable, str(Path(__file__).with_name("counted_server.py")), case, str(folder), how]
     if how == "plain":
@@ -122,7 +122,7 @@ def serving(case: str, folder: Path, code: Path, how: str, connections: int) -> 
         if not port:
             raise ServerFailed(f"did not start: {(folder / SAID).read_text('utf-8').strip().rpartition(chr(10))[2]}")
         clients = [stack.enter_context(Client(int(port), timeout=_END_SECONDS)) for _ in range(connections)]
-        counted = Counted(case, process, clients)
+        counted = CountingServer(case, process, clients)
         for _ in range(WARM_REQUESTS // connections):
             counted.ask()
         yield counted

@@ -35,55 +35,58 @@ def _at_least(bound: float, *peers: str, metric: str = RATE.name) -> tuple[Targe
 _AS_BEFORE = _at_least(EQUAL, BEFORE)
 _BEST = _at_least(EQUAL, *THREADED_PEERS)
 
-_add(
-    Scenario(
-        "django-page",
-        "A Django page with a template",
-        "about 0.6 ms of work; 64 keep-alive connections, the ten fields of a browser, path and cookie new each time; "
-        "8 threads",
-        Job(app="apps.django_site:app"),
-        loads.throughput(Load(script="browser")),
-        (RATE, P99, ERRORS),
-        APPLICATION_PEERS,
-        (*_at_least(1.4, "waitress", "gunicorn"), *_at_least(1.0, "granian")),
-    )
+
+def _application(
+    name: str,
+    title: str,
+    setup: str,
+    app: str,
+    load: Load,
+    targets: tuple[Target, ...],
+    *,
+    quick: bool = False,
+    peers: tuple[str, ...] = APPLICATION_PEERS,
+) -> None:
+    """As many requests of one kind as the server answers."""
+    job = Job(app=app, quick=quick)
+    _add(Scenario(name, title, setup, job, loads.throughput(load), (RATE, P99, ERRORS), peers, targets))
+
+
+_PLAIN, _BROWSER = Load(), Load(script="browser")
+
+_application(
+    "django-page",
+    "A Django page with a template",
+    "about 0.6 ms of work; 64 keep-alive connections, heads of browsers, path and cookie new each time; 8 threads",
+    "apps.django_site:app",
+    _BROWSER,
+    (*_at_least(1.4, "waitress", "gunicorn"), *_at_least(1.0, "granian")),
 )
-_add(
-    Scenario(
-        "flask-hello",
-        "A Flask page of 13 bytes",
-        "64 keep-alive connections, the same request head again and again; 8 threads, granian one",
-        Job(app="apps.flask_site:app", quick=True),
-        loads.throughput(Load()),
-        (RATE, P99, ERRORS),
-        APPLICATION_PEERS,
-        (*_at_least(2.0, "waitress"), *_at_least(1.0, "granian")),
-    )
+_application(
+    "flask-hello",
+    "A Flask page of 13 bytes",
+    "64 keep-alive connections, the same request head again and again; 8 threads, granian one",
+    "apps.flask_site:app",
+    _PLAIN,
+    (*_at_least(2.0, "waitress"), *_at_least(1.0, "granian")),
+    quick=True,
 )
 for _ms in ("0.3", "1", "3", "10"):
-    _add(
-        Scenario(
-            f"page-{_ms}",
-            f"A page of {_ms} ms of work",
-            "pure Python, without a framework; 64 keep-alive connections, heads of browsers; 8 threads",
-            Job(app=f"apps.plain:page_{_ms.replace('.', '_')}"),
-            loads.throughput(Load(script="browser")),
-            (RATE, P99, ERRORS),
-            APPLICATION_PEERS,
-            _BEST,
-        )
+    _application(
+        f"page-{_ms}",
+        f"A page of {_ms} ms of work",
+        "pure Python, without a framework; 64 keep-alive connections, heads of browsers; 8 threads",
+        f"apps.plain:page_{_ms.replace('.', '_')}",
+        _BROWSER,
+        _BEST,
     )
-_add(
-    Scenario(
-        "compute-wait",
-        "A page of 1 ms of work that then waits 1 ms",
-        "64 keep-alive connections, heads of browsers; 8 threads",
-        Job(app="apps.plain:compute_wait"),
-        loads.throughput(Load(script="browser")),
-        (RATE, P99, ERRORS),
-        APPLICATION_PEERS,
-        _BEST + _AS_BEFORE,
-    )
+_application(
+    "compute-wait",
+    "A page of 1 ms of work that then waits 1 ms",
+    "64 keep-alive connections, heads of browsers; 8 threads",
+    "apps.plain:compute_wait",
+    _BROWSER,
+    _BEST + _AS_BEFORE,
 )
 _add(
     Scenario(
@@ -108,18 +111,14 @@ _add(
         run_seconds=loads.TRAP_SECONDS,
     )
 )
-for _wait, _most, _least in ((2, 4000, ()), (10, 800, (Target(RATE.name, 780.0),))):
-    _add(
-        Scenario(
-            "sleep" if _wait == 10 else f"sleep-{_wait}",
-            f"An application that waits {_wait} ms",
-            f"64 keep-alive connections, 8 threads: {_most} requests/s is what arithmetic allows 8 threads",
-            Job(app=f"apps.plain:sleep_{_wait}"),
-            loads.throughput(Load()),
-            (RATE, P99, ERRORS),
-            APPLICATION_PEERS,
-            _least + _AS_BEFORE,
-        )
+for _name, _wait, _most, _least in (("sleep-2", 2, 4000, ()), ("sleep", 10, 800, (Target(RATE.name, 780.0),))):
+    _application(
+        _name,
+        f"An application that waits {_wait} ms",
+        f"64 keep-alive connections, 8 threads: {_most} requests/s is what arithmetic allows 8 threads",
+        f"apps.plain:sleep_{_wait}",
+        _PLAIN,
+        _least + _AS_BEFORE,
     )
 _NO_SLOWER = tuple(Target(QUICK_P99.name, 1.0, peer, least=False) for peer in THREADED_PEERS)
 for _name, _title, _setup, _load, _targets in (
@@ -181,29 +180,25 @@ _add(
         (Target("p99 ms", 25.0, least=False), *_AS_BEFORE),
     )
 )
-_add(
-    Scenario(
-        "hello",
-        "An application of 13 bytes",
-        "64 keep-alive connections, the same request head again and again; 8 threads, granian one, bjoern none",
-        Job(app="apps.plain:hello", quick=True),
-        loads.throughput(Load()),
-        (RATE, P99, ERRORS),
-        (*APPLICATION_PEERS, "bjoern"),
-        (*_at_least(8.0, "waitress"), *_at_least(12.0, "gunicorn"), *_at_least(0.8, "granian")),
-    )
+_application(
+    "hello",
+    "An application of 13 bytes",
+    "64 keep-alive connections, the same request head again and again; 8 threads, granian one, bjoern none",
+    "apps.plain:hello",
+    _PLAIN,
+    (*_at_least(8.0, "waitress"), *_at_least(12.0, "gunicorn"), *_at_least(0.8, "granian")),
+    quick=True,
+    peers=(*APPLICATION_PEERS, "bjoern"),
 )
-_add(
-    Scenario(
-        "browser",
-        "The same application asked by browsers",
-        "64 keep-alive connections, ten fields, path and cookie differ from request to request; threads as above",
-        Job(app="apps.plain:hello", quick=True),
-        loads.throughput(Load(script="browser")),
-        (RATE, P99, ERRORS),
-        (*APPLICATION_PEERS, "bjoern"),
-        _at_least(5.0, "waitress"),
-    )
+_application(
+    "browser",
+    "The same application asked by browsers",
+    "64 keep-alive connections, ten fields, path and cookie differ from request to request; threads as above",
+    "apps.plain:hello",
+    _BROWSER,
+    _at_least(5.0, "waitress"),
+    quick=True,
+    peers=(*APPLICATION_PEERS, "bjoern"),
 )
 _FILES = Job(files=True, ready=("/1k.bin", FILES["1k.bin"]))
 for _file, _size, _unit in (
