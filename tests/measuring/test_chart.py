@@ -6,7 +6,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from benchmarks.chart import LEFT, RIGHT, WIDTH, axis, draw, place
+from benchmarks.chart import LEFT, MARKS, RIGHT, WIDTH, axis, draw, place
 
 SVG = "{http://www.w3.org/2000/svg}"
 PEERS = ["waitress", "granian"]
@@ -48,3 +48,10 @@ def test_every_ratio_is_drawn_and_named() -> None:
 
 def test_it_is_readable_by_night() -> None:
     assert "prefers-color-scheme: dark" in draw("", "", ROWS, PEERS)
+
+
+def test_every_peer_has_a_mark() -> None:
+    pytest.importorskip("resource", reason="the benchmarks need Unix")
+    from benchmarks.servers import PEERS as ALL
+
+    assert len(MARKS) >= len(ALL)
