@@ -57,7 +57,7 @@ def count(threads: Iterable[list[Event]]) -> dict[str, int]:
 
 
 def slow_clocks() -> None:
-    """Clocks nearly stand still: else a quick request is taken for a slow one, since valgrind makes it one."""
+    """Clocks nearly stand still: else a quick request is taken for a slow one, since valgrind and hooks make it one."""
     for name in ("monotonic", "perf_counter", "thread_time", "process_time"):
         setattr(time, name, _slowed(getattr(time, name)))
 
@@ -70,8 +70,7 @@ def main() -> None:
     _, case, folder, how = sys.argv
     if how == "profile":
         threading.setprofile(note)
-    else:
-        slow_clocks()
+    slow_clocks()
     from tpserver import make_server  # not before the clocks go as they should
 
     with make_server("127.0.0.1", 0, **options(case, folder)) as server:

@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -78,10 +79,13 @@ class CountingServer:
         self._asked = 0
 
     def ask(self) -> None:
-        """One request on each connection."""
+        """One request on each connection. The server stands still until several are sent: it meets them in one turn."""
+        if len(self._clients) > 1:
+            self._process.send_signal(signal.SIGSTOP)
         for client in self._clients:
             client.send_bytes(head(self._case, self._asked))
             self._asked += 1
+        self._process.send_signal(signal.SIGCONT)
         for client in self._clients:
             status = client.receive().status
             if status != 200:

@@ -76,7 +76,7 @@ def sentence(under: Mapping[str, Any]) -> str:
     return (
         f"{under['date']}: {under['cores']} cores of {under['processor']}, {under['system']}, {under['python']}{wrk}, "
         f"no process bound to a core; {versions}. Rounds: {under['rounds']}, seconds each: {under['seconds']}; "
-        f"the figures are medians, and a ratio is tpserver/peer within one round: median (lowest–highest)."
+        "the figures are medians."
     )
 
 
@@ -185,7 +185,7 @@ def _markdown(heading: Row, table: Sequence[Row], texts: Container[int]) -> str:
 
 def details(outcomes: Iterable[Outcome], under: Mapping[str, Any]) -> str:
     """For docs/benchmarks.md: conditions, then a table for each scenario."""
-    parts = [sentence(under)]
+    parts = [f"{sentence(under)} A ratio is tpserver/peer within one round: median (lowest–highest)."]
     for outcome in outcomes:
         if not outcome.servers():
             continue
