@@ -49,7 +49,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seconds", type=int, default=3, help="how long wrk runs each time (default: 3)")
     parser.add_argument("--scenario", action="append", choices=SCENARIOS, help="only this one; repeatable")
     parser.add_argument("--peer", action="append", choices=PEERS, help="only against this one; repeatable")
-    parser.add_argument("--list", action="store_true", help="say what there is, and measure nothing")
+    parser.add_argument("--list", action="store_true", help="list scenarios and servers; measure nothing")
     parser.add_argument(
         "--against", type=checkout, metavar="DIR", help="another checkout of tpserver takes part, as the peer 'before'"
     )
@@ -84,7 +84,7 @@ def show_list() -> None:
 
 
 def installed(wanted: Iterable[Server]) -> dict[str, str]:
-    """Server -> version, of those that are there; the others are named."""
+    """Server -> version, of those that are installed; the others are named."""
     versions: dict[str, str] = {}
     for server in wanted:
         version = server.version()

@@ -162,7 +162,7 @@ def idle_memory(bench: Bench, server: Server, job: Job) -> Figures:
 
 
 def idle(bench: Bench, server: Server, job: Job) -> Figures:
-    """Processor time while nobody asks, after one request."""
+    """Processor time without requests, after one at first."""
     with bench.serve(server, job) as process:
         process.rest(1.0)  # what starting left to do
         before, begun = process.processor_seconds(), time.monotonic()

@@ -254,7 +254,7 @@ README_ROWS = (
     "sleep",
     "mixed",
     "compute",
-    "browser",
     "hello",
+    "browser",
     "static-1k",
 )

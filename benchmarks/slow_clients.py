@@ -160,7 +160,7 @@ class Crowd:
 
 
 def closed(stdin: int) -> bool:
-    """Whether nobody waits for us any longer."""
+    """Whether the measuring process has gone, or has closed the pipe."""
     return bool(select.select([stdin], [], [], 0)[0])
 
 

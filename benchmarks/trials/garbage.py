@@ -51,7 +51,7 @@ _REQUESTS = (
 
 
 class Held(NamedTuple):
-    """What a server holds on to when nobody is there."""
+    """What a server holds on to when it has no clients."""
 
     threads: int
     descriptors: int

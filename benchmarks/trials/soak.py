@@ -36,7 +36,7 @@ VISIT_TIMEOUT = 5.0
 LEAST_MINUTES, MOST_MINUTES = 0.5, 24 * 60.0
 # More samples than this are thinned out: a picture shows no more.
 MOST_POINTS = 1200
-_FAULT = re.compile(r"tpserver has a fault|cannot start a thread|cannot accept|left behind")
+_FAULT = re.compile(r"internal error|tpserver has a fault|cannot start a thread|cannot accept|left behind")
 JOB = Job(app="trials.app:everything", files=True, ready=("/quick", 13), options=("--max-connections", "2000"))
 
 
@@ -80,7 +80,7 @@ class Samples:
     )
 
     def note(self, when: float, process: ServerProcess, visits: list[float]) -> None:
-        """Where nobody was answered in this second, the visit that has not ended took at least that long."""
+        """Where no visit ended in this second, the one that goes on took at least that long."""
         figures = {
             "memory": process.memory() / 2**20,
             "descriptors": process.open_files(),
