@@ -79,19 +79,11 @@ class Client:
         try:
             self.send(path)
             return self.receive()
-        except TimeoutError:
+        except OSError as error:
             self.close()
-            raise
-        except OSError:
-            self.close()
-            if not reused:
+            if not reused or isinstance(error, TimeoutError):
                 raise
-        try:
-            self.send(path)
-            return self.receive()
-        except OSError:
-            self.close()
-            raise
+        return self.ask(path)
 
     def _receive_some(self) -> bytes:
         assert self._socket is not None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import selectors
 import time
 from contextlib import ExitStack
@@ -13,7 +12,7 @@ from .bench import FILES, Bench, Helper
 from .client import Client
 from .model import Job, Metric, Scenario, Target
 from .probe import percentile
-from .process import ServerFailed, ServerProcess
+from .process import ServerFailed, ServerProcess, need_files
 
 if TYPE_CHECKING:
     from .model import Figures
@@ -82,16 +81,9 @@ def _time_of_file(process: ServerProcess) -> float:
     return (time.perf_counter() - begun) * 1000
 
 
-def _need_files(count: int) -> None:
-    """Both the server and the clients raise their soft limit themselves; the hard one must allow it."""
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    if hard != resource.RLIM_INFINITY and hard < count:
-        raise ServerFailed(f"{count} open files are needed, {hard} allowed")
-
-
 def slow_clients(bench: Bench, server: Server, job: Job) -> Figures:
     """Eleven thousand bad clients at once, and one good visitor who asks all along."""
-    _need_files(sum(CROWD.values()) + 500)
+    need_files(sum(CROWD.values()) + 500)
     crowd_arguments = [f"{kind}={count}" for kind, count in CROWD.items()]
     most_files, most_memory = 0, 0
     gone: float | None = None
@@ -143,7 +135,7 @@ def _settled(crowd: Helper) -> float:
 
 def idle_memory(bench: Bench, server: Server, job: Job) -> Figures:
     """Resident memory before and after 5000 connections, each of which has made one request."""
-    _need_files(IDLE_CONNECTIONS + 500)
+    need_files(IDLE_CONNECTIONS + 500)
     with bench.serve(server, job) as process:
         with Client(process.port) as client:
             for _ in range(FILE_REQUESTS):

@@ -7,6 +7,7 @@ nothing else is ever signalled.
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -35,6 +36,15 @@ def free_port() -> int:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def need_files(count: int) -> None:
+    """Raises the soft limit of open files to `count`, also for what is started; ServerFailed if it cannot."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < count:
+        raise ServerFailed(f"{count} open files are needed, {hard} allowed")
+    if soft < count:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
 
 
 class ServerProcess:

@@ -7,7 +7,6 @@ ours asks for a page all the while. Both must be answered throughout.
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import subprocess
 import threading
@@ -17,7 +16,7 @@ from ..bench import Bench
 from ..client import HOST
 from ..model import SUBJECT, Job
 from ..probe import percentile
-from ..process import ServerFailed
+from ..process import ServerFailed, need_files
 from ..servers import SERVERS
 from ..wrk import find_program
 from .soak import Visits
@@ -113,21 +112,10 @@ def main(arguments: list[str]) -> int:
     if find_program(PROGRAM) is None:
         print(f"{PROGRAM} is not installed (Debian has it as a package)")
         return 1
-    _need_descriptors(options.connections + FEW)
+    need_files(options.connections + FEW)
     found = []
     with Bench.open() as bench:
         for mode in options.mode or MODES:
             found += attack(bench, mode, options.connections, options.seconds)
     print(f"FAILED: {'; '.join(found)}" if found else "passed: the service was available throughout")
     return 1 if found else 0
-
-
-def _need_descriptors(count: int) -> None:
-    """For the program too: it inherits the limit. Raises ServerFailed."""
-    import resource
-
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < count:
-        if hard != resource.RLIM_INFINITY and hard < count:
-            raise ServerFailed(f"it needs {count} open files; {os.name} allows {hard} here")
-        resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
