@@ -1,33 +1,37 @@
-"""The command line: python -m benchmarks [--scenario NAME]... [--peer NAME]...
+"""The command line: python -m benchmarks [--scenario NAME]... [--peer NAME]... [--against DIR]
 
-`python -m benchmarks soak`, `garbage` and `slow-http` are programs of their own, for tpserver alone: see `TRIALS`.
+`python -m benchmarks counts`, `soak`, `garbage` and `slow-http` are programs of their own: see `PROGRAMS`.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib
-import os
 import signal
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import report
+from .apps import work
 from .bench import WARM_SECONDS, Bench
-from .model import SUBJECT, Outcome, Scenario, Target
+from .model import BEFORE, SUBJECT, Outcome, Scenario, Target
 from .process import ServerFailed
 from .scenarios import SCENARIOS
-from .servers import PEERS, ROOT, SERVERS
+from .servers import PEERS, SERVERS, Server, TPServer, checkout
 from .wrk import find_program
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Iterable, Sequence
     from types import FrameType
 
-# Word -> module: long trials of tpserver alone, each of which passes or fails.
-TRIALS = {"soak": "soak", "garbage": "garbage", "slow-http": "slow_http"}
+# Word -> module, with a `main` of its own.
+PROGRAMS = {
+    "counts": "counts",
+    "soak": "trials.soak",
+    "garbage": "trials.garbage",
+    "slow-http": "trials.slow_http",
+}
 START_SECONDS = 1.0  # about what a server takes to start and to end
 
 
@@ -45,17 +49,18 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seconds", type=int, default=3, help="how long wrk runs each time (default: 3)")
     parser.add_argument("--scenario", action="append", choices=SCENARIOS, help="only this one; repeatable")
     parser.add_argument("--peer", action="append", choices=PEERS, help="only against this one; repeatable")
-    parser.add_argument("--list", action="store_true", help="say what there is, and measure nothing")
-    parser.add_argument("--pin", action="store_true", help="wrk on the last core, the server on the others")
+    parser.add_argument("--list", action="store_true", help="list scenarios and servers; measure nothing")
+    parser.add_argument(
+        "--against", type=checkout, metavar="DIR", help="another checkout of tpserver takes part, as the peer 'before'"
+    )
     parser.add_argument("--json", type=Path, metavar="PATH", help="write every round to this file")
     parser.add_argument("--from", type=Path, metavar="PATH", dest="saved", help="only report what --json wrote")
-    parser.add_argument("--markdown", action="store_true", help="print Markdown instead of plain tables")
-    parser.add_argument("--update-readme", action="store_true", help="put the Markdown between the marks in README.md")
+    parser.add_argument(
+        "--update-readme", action="store_true", help="write README's Speed section, its chart, and docs/benchmarks.md"
+    )
     options = parser.parse_args(arguments)
     if options.rounds < 1 or options.seconds < 1:
         parser.error("--rounds and --seconds are at least 1")
-    if options.pin and (not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2):
-        parser.error("--pin needs Linux and two cores")
     return options
 
 
@@ -78,19 +83,19 @@ def show_list() -> None:
     print("wrk" if find_program("wrk") else "wrk: not found (install it from the system's packages)")
 
 
-def installed(wanted: Sequence[str]) -> dict[str, str]:
-    """Server -> version, of those that are there; the others are named."""
+def installed(wanted: Iterable[Server]) -> dict[str, str]:
+    """Server -> version, of those that are installed; the others are named."""
     versions: dict[str, str] = {}
-    for name in wanted:
-        version = SERVERS[name].version()
+    for server in wanted:
+        version = server.version()
         if version:
-            versions[name] = version
+            versions[server.name] = version
         else:
-            say(f"{name} is left out: not found ({SERVERS[name].advice()})")
+            say(f"{server.name} is left out: not found ({server.advice()})")
     return versions
 
 
-def possible(scenarios: Sequence[Scenario], versions: Sequence[str]) -> list[Scenario]:
+def possible(scenarios: Sequence[Scenario], versions: Collection[str]) -> list[Scenario]:
     """Those that can be measured here; why the others cannot is said."""
     found = []
     for scenario in scenarios:
@@ -105,17 +110,19 @@ def possible(scenarios: Sequence[Scenario], versions: Sequence[str]) -> list[Sce
     return found
 
 
-def measure(bench: Bench, scenario: Scenario, names: Sequence[str], rounds: int, outcome: Outcome) -> None:
+def measure(bench: Bench, outcome: Outcome, servers: Sequence[Server], rounds: int) -> None:
     """All rounds. Each begins with another server, so that none always follows the same one; who fails is left out."""
+    scenario = outcome.scenario
     for turn in range(min(rounds, scenario.most_rounds)):
         figures: dict[str, dict[str, float]] = {}
         outcome.rounds.append(figures)
-        start = turn % len(names)
-        for name in [*names[start:], *names[:start]]:
+        start = turn % len(servers)
+        for server in [*servers[start:], *servers[:start]]:
+            name = server.name
             if name in outcome.failures:
                 continue
             try:
-                figures[name] = scenario.measure(bench, SERVERS[name], scenario.job)
+                figures[name] = scenario.measure(bench, server, scenario.job)
             except (ServerFailed, OSError) as error:
                 outcome.failures[name] = str(error)
                 say(f"{scenario.name} {turn + 1}: {name} failed: {error}")
@@ -133,26 +140,30 @@ def duration(scenario: Scenario, servers: int, options: argparse.Namespace) -> f
 
 def session(options: argparse.Namespace) -> tuple[list[Outcome], dict[str, Any]]:
     """Measure what is asked for."""
-    versions = installed([SUBJECT, *(options.peer or PEERS)])
-    scenarios = possible([SCENARIOS[name] for name in options.scenario or SCENARIOS], list(versions))
-    plan = {one.name: [name for name in (SUBJECT, *one.peers) if name in versions] for one in scenarios}
-    minutes = sum(duration(one, len(plan[one.name]), options) for one in scenarios) / 60
-    say(f"{len(scenarios)} scenarios, about {minutes:.0f} min")
-    cores = sorted(os.sched_getaffinity(0)) if options.pin else []
+    taking_part: dict[str, Server] = {SUBJECT: SERVERS[SUBJECT]}
+    if options.against:
+        taking_part[BEFORE] = TPServer(BEFORE, options.against)
+    taking_part |= {name: SERVERS[name] for name in options.peer or PEERS}
+    versions = installed(taking_part.values())
+    outcomes = [Outcome(one) for one in possible([SCENARIOS[name] for name in options.scenario or SCENARIOS], versions)]
+    plan = [
+        [server for name, server in taking_part.items() if name in versions and outcome.takes(name)]
+        for outcome in outcomes
+    ]
+    minutes = (
+        sum(duration(one.scenario, len(servers), options) for one, servers in zip(outcomes, plan, strict=True)) / 60
+    )
+    say(f"{len(outcomes)} scenarios, about {minutes:.0f} min")
     complete = True
-    outcomes = [Outcome(scenario) for scenario in scenarios]
-    with tempfile.TemporaryDirectory(prefix="benchmarks-") as folder:
-        program = find_program("wrk")
-        bench = Bench(Path(folder), options.seconds, program, cores[:-1] or None, cores[-1:] or None)
-        bench.make_files()
+    steps = work.calibrate()
+    with Bench.open(options.seconds, steps) as bench:
         try:
-            for outcome in outcomes:
-                name = outcome.scenario.name
-                measure(bench, outcome.scenario, plan[name], options.rounds, outcome)
+            for outcome, servers in zip(outcomes, plan, strict=True):
+                measure(bench, outcome, servers, options.rounds)
         except KeyboardInterrupt:
             say("interrupted: what has been measured so far")
             complete = False
-    under = report.conditions(versions, options.rounds, options.seconds, options.pin, complete)
+    under = report.conditions(versions, options.rounds, options.seconds, steps, complete)
     return [outcome for outcome in outcomes if outcome.servers() or outcome.failures], under
 
 
@@ -161,13 +172,13 @@ def interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def trial(name: str, arguments: Sequence[str]) -> int:
+def run_program(name: str, arguments: Sequence[str]) -> int:
     """Exit status: 0 passed, 1 failed."""
     if not Path("/proc/self/stat").exists():
         say(f"{name} needs Linux")
         return 1
     try:
-        status: int = importlib.import_module(f".{TRIALS[name]}", __package__).main(list(arguments))
+        status: int = importlib.import_module(f".{PROGRAMS[name]}", __package__).main(list(arguments))
     except (ServerFailed, OSError) as error:
         say(f"{name} FAILED: {error}")
         return 1
@@ -179,9 +190,9 @@ def trial(name: str, arguments: Sequence[str]) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
-    if words and words[0] in TRIALS:
+    if words and words[0] in PROGRAMS:
         signal.signal(signal.SIGTERM, interrupt)
-        return trial(words[0], words[1:])
+        return run_program(words[0], words[1:])
     options = parse(arguments)
     if options.list:
         show_list()
@@ -190,16 +201,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     outcomes, under = report.load(options.saved) if options.saved else session(options)
     if options.json:
         report.save(options.json, outcomes, under)
-    page = report.markdown(outcomes, under)
-    if options.markdown:
-        print(page, end="")
-    else:
-        print("\n\n".join([report.sentence(under), *map(report.text, outcomes)]))
+    print("\n\n".join([report.sentence(under), *map(report.text, outcomes)]))
     if not under["complete"]:
         return 130
     if options.update_readme:
         try:
-            report.update(ROOT / "README.md", page)
+            report.publish(outcomes, under)
         except (OSError, ValueError) as error:
             say(f"README.md is as it was: {error}")
             return 1

@@ -7,19 +7,21 @@ import os
 import selectors
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .apps import work
 from .client import Client
-from .process import ServerFailed, ServerProcess, free_port, placed
+from .process import ServerFailed, ServerProcess, free_port
 from .servers import ROOT, Place, Server
 from .wrk import Load, Wrk
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
-    from pathlib import Path
+    from collections.abc import Iterator
 
     from .model import Job
 
@@ -32,15 +34,14 @@ _MARGIN = 30.0
 class Helper:
     """A process of ours that measures, tells in lines of JSON, and ends when its standard input is closed."""
 
-    def __init__(self, module: str, *arguments: object, cores: Collection[int] | None = None) -> None:
-        with placed(cores):
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", f"benchmarks.{module}", *map(str, arguments)],
-                cwd=ROOT,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                start_new_session=True,
-            )
+    def __init__(self, module: str, *arguments: object) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", f"benchmarks.{module}", *map(str, arguments)],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+        )
         self._waiting = b""
 
     def __enter__(self) -> Helper:
@@ -85,15 +86,22 @@ class Bench:
 
     folder: Path
     seconds: int
-    wrk_program: str | None
-    server_cores: Collection[int] | None = None
-    load_cores: Collection[int] | None = None
+    loops: int = 0  # of apps.work, that take a millisecond
+
+    @classmethod
+    @contextmanager
+    def open(cls, seconds: int = 1, loops: int = 0) -> Iterator[Bench]:
+        """A session: its folder, with the files that servers serve."""
+        with tempfile.TemporaryDirectory(prefix="benchmarks-") as folder:
+            bench = cls(Path(folder), seconds, loops)
+            bench._make_files()
+            yield bench
 
     @property
     def files(self) -> Path:
         return self.folder / "files"
 
-    def make_files(self) -> None:
+    def _make_files(self) -> None:
         self.files.mkdir()
         for name, size in FILES.items():
             (self.files / name).write_bytes(os.urandom(1024) * (size // 1024))
@@ -109,10 +117,9 @@ class Bench:
         process = ServerProcess(
             server.command(job, Place(port, self.files, scratch)),
             port=port,
-            folder=ROOT,
-            environment={**os.environ, "PYTHONPATH": str(ROOT)},
+            folder=server.folder,
+            environment={**os.environ, "PYTHONPATH": str(server.folder), work.VARIABLE: str(self.loops)},
             log=scratch / "output.txt",
-            cores=self.server_cores,
         )
         with process:
             process.wait_ready(*job.ready)
@@ -120,15 +127,7 @@ class Bench:
 
     def wrk(self, server: ServerProcess, load: Load, seconds: int | None = None) -> Wrk:
         """wrk, running."""
-        assert self.wrk_program is not None
-        return Wrk(
-            self.wrk_program,
-            server.port,
-            load,
-            seconds=seconds or self.seconds,
-            folder=self.folder,
-            cores=self.load_cores,
-        )
+        return Wrk(server.port, load, seconds=seconds or self.seconds, folder=self.folder)
 
     def warm(self, server: ServerProcess, load: Load) -> None:
         """The same load for a second, not counted; then wait until what wrk has left behind in queues is done."""
@@ -138,4 +137,4 @@ class Bench:
             client.ask(load.path)
 
     def helper(self, module: str, *arguments: object) -> Helper:
-        return Helper(module, *arguments, cores=self.load_cores)
+        return Helper(module, *arguments)

@@ -1,116 +1,100 @@
-"""Series over time as one SVG, written by hand: a panel for each, one below the other, readable by day and by night."""
+"""The chart of README's Speed section: a row for each scenario, a mark for each peer, the ratio on a logarithmic axis.
+
+Written by hand as SVG, readable by day and by night. Peers differ by colour and by shape.
+"""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-WIDTH, PANEL, TOP, LEFT, RIGHT, GAP = 860, 132, 64, 64, 20, 58
+WIDTH, LEFT, RIGHT = 860, 330, 24
+TOP, ROW, BOTTOM = 92, 46, 40
+TICKS = (0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 STYLE = """
   svg { background: var(--ground); font: 13px system-ui, sans-serif;
-    --ground: #ffffff; --ink: #1c2430; --soft: #5c6773; --line: #e1e5ea;
-    --one: #0b6bcb; --two: #b4540a; --bad: #b3261e; }
+    --ground: #ffffff; --ink: #1c2430; --soft: #5c6773; --line: #e1e5ea; --bad: #b3261e;
+    --one: #0b6bcb; --two: #b4540a; --three: #1a7f37; --four: #8250df; --five: #a1285f; --six: #4d5560;
+    --seven: #8a6d00; }
   @media (prefers-color-scheme: dark) { svg {
-    --ground: #14181d; --ink: #e8ecf1; --soft: #a3adb8; --line: #2c343d;
-    --one: #6cb6ff; --two: #f0a35e; --bad: #ff8a80; } }
-  text { fill: var(--ink); } .soft { fill: var(--soft); } .bad { fill: var(--bad); font-weight: 600; }
-  .title { font-size: 17px; font-weight: 600; } .name { font-weight: 600; }
-  .grid { stroke: var(--line); } .warm { fill: var(--line); opacity: .55; }
-  .drawn { fill: none; stroke-width: 1.6; stroke-linejoin: round; }
-  .one { stroke: var(--one); } .two { stroke: var(--two); }
-  .two-text { fill: var(--two); } .one-text { fill: var(--one); }
+    --ground: #14181d; --ink: #e8ecf1; --soft: #a3adb8; --line: #2c343d; --bad: #ff8a80;
+    --one: #6cb6ff; --two: #f0a35e; --three: #56d364; --four: #c297ff; --five: #f778ba; --six: #b6c0cb;
+    --seven: #e3c04b; } }
+  text { fill: var(--ink); } .soft { fill: var(--soft); } .grid { stroke: var(--line); }
+  .title { font-size: 17px; font-weight: 600; }
 """
+_STYLE = """
+  .even { stroke: var(--soft); stroke-width: 1.5; }
+  .one { fill: var(--one); } .two { fill: var(--two); } .three { fill: var(--three); } .four { fill: var(--four); }
+  .five { fill: var(--five); } .six { fill: var(--six); } .seven { fill: var(--seven); }
+"""
+# Around 0 0, about ten across: circle, square, triangle, diamond, plus, cross, bar.
+MARKS = {
+    "one": "M-5 0a5 5 0 1 0 10 0a5 5 0 1 0 -10 0z",
+    "two": "M-4.5 -4.5h9v9h-9z",
+    "three": "M0 -5.5l5.5 10h-11z",
+    "four": "M0 -6.5l6.5 6.5l-6.5 6.5l-6.5 -6.5z",
+    "five": "M-2 -6h4v4h4v4h-4v4h-4v-4h-4v-4h4z",
+    "six": "M-5.5 -5.5h4l1.5 2.5l1.5 -2.5h4l-3 5.5l3 5.5h-4l-1.5 -2.5l-1.5 2.5h-4l3 -5.5z",
+    "seven": "M-2 -6h4v12h-4z",
+}
+
+Row = tuple[str, "Mapping[str, float]"]  # a scenario's title, and the ratio to each of its peers
 
 
-@dataclass(frozen=True)
-class Line:
-    """Values at the times of the panel; `label` stands beside the panel's name where there are two."""
-
-    values: Sequence[float]
-    label: str = ""
-
-
-@dataclass(frozen=True)
-class Panel:
-    """One picture: what is shown, in which unit, and what was found."""
-
-    name: str
-    unit: str
-    lines: Sequence[Line]
-    found: str = ""
-    fine: bool = True
+def axis(ratios: Sequence[float]) -> list[float]:
+    """The ticks: from the last one below all ratios to the first one above them, and 1 among them."""
+    finite = [ratio for ratio in ratios if 0 < ratio < math.inf] or [1.0]
+    least, most = min(*finite, 1.0), max(*finite, 1.0)
+    first = max((tick for tick in TICKS if tick <= least), default=TICKS[0])
+    last = min((tick for tick in TICKS if tick >= most), default=TICKS[-1])
+    return [tick for tick in TICKS if first <= tick <= last]
 
 
-def nice(most: float) -> float:
-    """The end of an axis: the next of 1, 2, 2.5, 5 times a power of ten."""
-    if most <= 0:
-        return 1.0
-    power = 10.0 ** math.floor(math.log10(most))
-    return next(step * power for step in (1, 2, 2.5, 5, 10) if step * power >= most * (1 - 1e-9))
+def place(ratio: float, ticks: Sequence[float]) -> float:
+    """The x of a ratio. What the axis does not reach is drawn at its end."""
+    if len(ticks) < 2:
+        return float(LEFT)
+    inside = min(max(ratio, ticks[0]), ticks[-1])
+    return LEFT + (WIDTH - LEFT - RIGHT) * math.log(inside / ticks[0]) / math.log(ticks[-1] / ticks[0])
 
 
-def points(times: Sequence[float], values: Sequence[float], end: float, most: float, top: float) -> str:
-    """The polyline of one series: x by time up to `end`, y by value from 0 to `most`, below `top`."""
-    width = WIDTH - LEFT - RIGHT
-    return " ".join(
-        f"{LEFT + width * time / end:.1f},{top + PANEL - PANEL * min(value, most) / most:.1f}"
-        for time, value in zip(times, values, strict=True)
-    )
-
-
-def draw(title: str, small: str, times: Sequence[float], panels: Sequence[Panel], warm: float = 0.0) -> str:
-    """The whole picture. `times` in seconds from 0; what is before `warm` is shaded, for it was not judged."""
-    end = max([*times, 1e-9])
-    height = TOP + len(panels) * (PANEL + GAP) + 12
+def draw(title: str, small: str, rows: Sequence[Row], peers: Sequence[str]) -> str:
+    """The picture, with a mark for each of at most seven peers."""
+    marks = dict(zip(peers, MARKS, strict=False))
+    ticks = axis([ratio for _, ratios in rows for ratio in ratios.values()])
+    bottom = TOP + ROW * len(rows)
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" width="{WIDTH}">',
-        f"<style>{STYLE}</style>",
-        f'<text class="title" x="{LEFT}" y="26">{escape(title)}</text>',
-        f'<text class="soft" x="{LEFT}" y="46">{escape(small)}</text>',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {bottom + BOTTOM}" role="img" width="{WIDTH}">',
+        f"<title>{escape(title)}</title>",
+        f"<style>{STYLE}{_STYLE}</style>",
+        f'<text class="title" x="16" y="26">{escape(title)}</text>',
+        f'<text class="soft" x="16" y="46">{escape(small)}</text>',
     ]
-    for number, panel in enumerate(panels):
-        parts += _panel(panel, times, end, warm, TOP + 24 + number * (PANEL + GAP))
+    x = 16.0
+    for peer, mark in marks.items():
+        parts.append(f'<path class="{mark}" transform="translate({x + 6:.1f} 66)" d="{MARKS[mark]}"/>')
+        parts.append(f'<text x="{x + 18:.1f}" y="70">{escape(peer)}</text>')
+        x += 40 + 7.2 * len(peer)
+    for tick in ticks:
+        kind = "even" if tick == 1 else "grid"
+        at = f"{place(tick, ticks):.1f}"
+        parts.append(f'<line class="{kind}" x1="{at}" x2="{at}" y1="{TOP}" y2="{bottom}"/>')
+        parts.append(f'<text class="soft" x="{at}" y="{bottom + 18}" text-anchor="middle">{tick:g} ×</text>')
+    for number, (name, ratios) in enumerate(rows):
+        top = TOP + ROW * number
+        parts.append(f'<line class="grid" x1="16" x2="{WIDTH - RIGHT}" y1="{top}" y2="{top}"/>')
+        parts.append(f'<text x="16" y="{top + ROW / 2 + 5:.1f}">{escape(name)}</text>')
+        for lane, (peer, ratio) in enumerate(ratios.items()):
+            # One below the other, so that equal ones can be seen.
+            y = top + 6 + (ROW - 12) * (lane + 0.5) / len(ratios)
+            parts.append(
+                f'<path class="{marks[peer]}" transform="translate({place(ratio, ticks):.1f} {y:.1f})" '
+                f'd="{MARKS[marks[peer]]}"><title>{escape(f"{name}: {ratio:.2f} × {peer}")}</title></path>'
+            )
     return "\n".join([*parts, "</svg>", ""])
-
-
-def _panel(panel: Panel, times: Sequence[float], end: float, warm: float, top: float) -> list[str]:
-    most = nice(max((value for line in panel.lines for value in line.values), default=0.0))
-    width, right, bottom = WIDTH - LEFT - RIGHT, WIDTH - RIGHT, top + PANEL
-    kind = "soft" if panel.fine else "bad"
-    name = f'<tspan class="name">{escape(panel.name)}</tspan> <tspan class="soft">{escape(panel.unit)}</tspan>'
-    for line, colour in zip(panel.lines, ("one", "two"), strict=False):
-        if line.label:
-            name += f' <tspan class="{colour}-text">&#160;— {escape(line.label)}</tspan>'
-    parts = [
-        f'<text x="{LEFT}" y="{top - 8}">{name}</text>',
-        f'<text class="{kind}" x="{right}" y="{top - 8}" text-anchor="end">{escape(panel.found)}</text>',
-        f'<rect class="warm" x="{LEFT}" y="{top}" width="{width * min(1.0, warm / end):.1f}" height="{PANEL}"/>',
-    ]
-    for step in range(5):
-        y = bottom - PANEL * step / 4
-        parts.append(f'<line class="grid" x1="{LEFT}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        if step % 2 == 0:
-            value = f"{most * step / 4:g}"
-            parts.append(f'<text class="soft" x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{value}</text>')
-    for step in range(5):
-        anchor = ("start", "middle", "middle", "middle", "end")[step]
-        parts.append(
-            f'<text class="soft" x="{LEFT + width * step / 4:.1f}" y="{bottom + 17}" text-anchor="{anchor}">'
-            f"{_clock(end * step / 4)}</text>"
-        )
-    for line, colour in zip(panel.lines, ("one", "two"), strict=False):
-        parts.append(f'<polyline class="drawn {colour}" points="{points(times, line.values, end, most, top)}"/>')
-    return parts
-
-
-def _clock(seconds: float) -> str:
-    """0:00, 12:30, 3:05:00."""
-    minutes, second = divmod(round(seconds), 60)
-    hours, minute = divmod(minutes, 60)
-    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"

@@ -47,10 +47,14 @@ class Client:
 
     def send(self, path: str) -> None:
         """Ask, and leave the answer to `receive`."""
+        self.send_bytes(get(path))
+
+    def send_bytes(self, request: bytes) -> None:
+        """The same with a request of one's own."""
         if self._socket is None:
             self._socket = socket.create_connection((HOST, self.port), timeout=self.timeout)
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._socket.sendall(get(path))
+        self._socket.sendall(request)
 
     def receive(self) -> Answer:
         """The answer to what was asked; OSError when the connection ends or the time-out passes before it is whole."""
@@ -75,19 +79,11 @@ class Client:
         try:
             self.send(path)
             return self.receive()
-        except TimeoutError:
+        except OSError as error:
             self.close()
-            raise
-        except OSError:
-            self.close()
-            if not reused:
+            if not reused or isinstance(error, TimeoutError):
                 raise
-        try:
-            self.send(path)
-            return self.receive()
-        except OSError:
-            self.close()
-            raise
+        return self.ask(path)
 
     def _receive_some(self) -> bytes:
         assert self._socket is not None

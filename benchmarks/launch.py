@@ -27,7 +27,8 @@ def bjoern(app: Any, port: int, threads: int) -> None:
 
 def main() -> None:
     _, server, app, port, threads = sys.argv
-    application = getattr(importlib.import_module("benchmarks.apps"), app)
+    module, _, name = app.partition(":")
+    application = getattr(importlib.import_module(module), name)
     {"cheroot": cheroot, "bjoern": bjoern}[server](application, int(port), int(threads))
 
 

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
+from .client import Client
 from .process import ServerFailed
+from .wrk import Load
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from .bench import Bench
     from .model import Figures, Job
     from .servers import Server
-    from .wrk import Counted, Load
+    from .wrk import Counted
 
 _PROBE_BOUND = 120.0
+TRAP_SECONDS = 9  # 1 to load, 3 of calm, the stall, 3 of calm, and some to spare
+STALL_AFTER = 4.5
+ORDINALS = ("1st", "2nd", "3rd")
 
 
 def counted(result: Counted) -> Figures:
@@ -26,6 +32,7 @@ def counted(result: Counted) -> Figures:
         "p50 ms": result.p50_ms,
         "p99 ms": result.p99_ms,
         "errors": result.errors,
+        "refused/s": result.refused / result.seconds,
         "wrk cores": result.cores,
     }
 
@@ -80,3 +87,22 @@ def beside(quick_load: Load, slow_load: Load, answered: str) -> Callable[[Bench,
         return figures
 
     return measure
+
+
+def rates(pages: Sequence[float], since: float) -> list[float]:
+    """How many were ready in each of the first seconds since then."""
+    return [sum(since + second <= when < since + second + 1 for when in pages) for second in range(len(ORDINALS))]
+
+
+def trap(bench: Bench, server: Server, job: Job) -> Figures:
+    """An application that loads for a second when it is first asked, and stalls once: what follows each of the two."""
+    with bench.serve(server, job) as process, Client(process.port) as client:
+        with bench.wrk(process, Load("/page"), TRAP_SECONDS) as wrk:
+            process.rest(STALL_AFTER)
+            client.ask("/stall")
+            figures = counted(wrk.finish())
+        times = json.loads(client.ask("/times").body)
+    for word, end in zip(("loading", "stall"), times["ends"], strict=True):
+        for ordinal, rate in zip(ORDINALS, rates(times["pages"], end), strict=True):
+            figures[f"{ordinal} s after {word}"] = rate
+    return figures

@@ -15,13 +15,14 @@ if TYPE_CHECKING:
 Figures = dict[str, float]  # metric -> value: what one run of one server gave
 
 SUBJECT = "tpserver"
+BEFORE = "before"  # tpserver of another checkout: a peer of every scenario, where --against names one
 
 
 @dataclass(frozen=True)
 class Job:
     """What a server is asked to serve, and with what."""
 
-    app: str | None = None  # a name in apps.py
+    app: str | None = None  # module of this package:name
     threads: int = 8
     quick: bool = False  # the application never waits: a server that is best with one thread may have one
     files: bool = False  # serve the folder of files
@@ -80,9 +81,13 @@ class Outcome:
     rounds: list[dict[str, Figures]] = field(default_factory=list)  # server -> figures
     failures: dict[str, str] = field(default_factory=dict)  # server -> why
 
+    def takes(self, server: str) -> bool:
+        """Whether this server takes part."""
+        return server in (SUBJECT, BEFORE, *self.scenario.peers)
+
     def servers(self) -> list[str]:
-        """Those that have figures, tpserver first."""
-        wanted = (SUBJECT, *self.scenario.peers)
+        """Those that have figures, in the order of the tables."""
+        wanted = (SUBJECT, BEFORE, *self.scenario.peers)
         return [name for name in wanted if any(name in figures for figures in self.rounds)]
 
     def values(self, server: str, metric: str) -> list[float]:

@@ -7,18 +7,19 @@ nothing else is ever signalled.
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import socket
 import subprocess
 import time
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .client import HOST, Client
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 READY_SECONDS = 20.0
 END_SECONDS = 3.0
@@ -37,18 +38,13 @@ def free_port() -> int:
         return port
 
 
-@contextmanager
-def placed(cores: Collection[int] | None) -> Iterator[None]:
-    """What is started inside runs on these cores; None leaves the choice to the system."""
-    if cores is None or not hasattr(os, "sched_setaffinity"):
-        yield
-        return
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, cores)
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
+def need_files(count: int) -> None:
+    """Raises the soft limit of open files to `count`, also for what is started; ServerFailed if it cannot."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < count:
+        raise ServerFailed(f"{count} open files are needed, {hard} allowed")
+    if soft < count:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
 
 
 class ServerProcess:
@@ -62,18 +58,16 @@ class ServerProcess:
         folder: Path,
         environment: Mapping[str, str],
         log: Path,
-        cores: Collection[int] | None = None,
     ) -> None:
         self.port = port
         self._command = command
         self._folder = folder
         self._environment = environment
         self._log = log
-        self._cores = cores
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> ServerProcess:
-        with self._log.open("wb") as log, placed(self._cores):
+        with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 self._command,
                 cwd=self._folder,

@@ -1,4 +1,4 @@
-"""Outcomes as a table for the terminal, as Markdown, and as JSON that can be read again."""
+"""Outcomes as a table for the terminal, as Markdown for README and docs, and as JSON that can be read again."""
 
 from __future__ import annotations
 
@@ -12,22 +12,25 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .model import SUBJECT, Metric, Outcome, Target
-from .scenarios import SCENARIOS
-from .servers import SERVERS
+from . import chart
+from .model import BEFORE, SUBJECT, Metric, Outcome, Target
+from .scenarios import README_ROWS, SCENARIOS
+from .servers import ROOT, TITLES
 from .wrk import find_program
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Container, Iterable, Mapping, Sequence
 
 BEGIN = "<!-- benchmarks:begin -->"
 END = "<!-- benchmarks:end -->"
 WRK_LIMIT = 0.95
+CHART = "speed.svg"
+CHART_TITLE = "Requests a second: tpserver/peer"
 
 Row = list[str]
 
 
-def conditions(versions: Mapping[str, str], rounds: int, seconds: int, pinned: bool, complete: bool) -> dict[str, Any]:
+def conditions(versions: Mapping[str, str], rounds: int, seconds: int, steps: int, complete: bool) -> dict[str, Any]:
     """Under which conditions a session measures."""
     return {
         "date": datetime.now(timezone.utc).date().isoformat(),
@@ -39,7 +42,7 @@ def conditions(versions: Mapping[str, str], rounds: int, seconds: int, pinned: b
         "versions": dict(versions),
         "rounds": rounds,
         "seconds": seconds,
-        "pinned": pinned,
+        "steps": steps,
         "complete": complete,
     }
 
@@ -64,13 +67,16 @@ def _wrk_version() -> str | None:
 
 def sentence(under: Mapping[str, Any]) -> str:
     """The conditions in words."""
-    versions = ", ".join(f"{name} {version}" for name, version in under["versions"].items() if name != "nginx-cache")
+    versions = ", ".join(
+        f"{name if name == BEFORE else TITLES[name]} {version}"
+        for name, version in under["versions"].items()
+        if name != "nginx-cache"
+    )
     wrk = f", wrk {under['wrk']}" if under["wrk"] else ""
-    pinned = "server and wrk on cores of their own" if under["pinned"] else "no process bound to a core"
     return (
         f"{under['date']}: {under['cores']} cores of {under['processor']}, {under['system']}, {under['python']}{wrk}, "
-        f"{pinned}; {versions}. Rounds: {under['rounds']}, seconds each: {under['seconds']}; the figures are medians, "
-        f"and a ratio is tpserver/peer within one round: median (lowest–highest)."
+        f"no process bound to a core; {versions}. Rounds: {under['rounds']}, seconds each: {under['seconds']}; "
+        "the figures are medians."
     )
 
 
@@ -83,8 +89,13 @@ def ratio(ratios: Iterable[float]) -> str:
     ordered = sorted(ratios)
     if not ordered:
         return "–"
-    text = f"{statistics.median(ordered):.2f}"
-    return text if len(ordered) == 1 else f"{text} ({ordered[0]:.2f}–{ordered[-1]:.2f})"
+    text = times(statistics.median(ordered))
+    return text if len(ordered) == 1 else f"{text} ({times(ordered[0])}–{times(ordered[-1])})"
+
+
+def times(value: float) -> str:
+    """A ratio. Where the peer has answered nothing at all there is none."""
+    return "∞" if value == float("inf") else f"{value:.2f}" if value < 10 else f"{value:,.0f}"
 
 
 def verdict(outcome: Outcome, target: Target) -> str:
@@ -106,7 +117,7 @@ def _compared(outcome: Outcome) -> list[Row]:
         heading += [metric.name, "ratio"] if metric.compared else [metric.name]
     table = [[*heading, "target"]]
     for name in outcome.servers():
-        row = [SERVERS[name].title]
+        row = [TITLES[name]]
         for metric in scenario.metrics:
             row.append(number(outcome.median(name, metric.name), metric.digits))
             if metric.compared:
@@ -119,12 +130,17 @@ def _compared(outcome: Outcome) -> list[Row]:
 
 
 def _alone(outcome: Outcome) -> list[Row]:
-    table = [["figure", "median", "lowest–highest", "target"]]
+    before = BEFORE in outcome.servers()
+    table = [["figure", "median", "lowest–highest", *[TITLES[BEFORE]] * before, "target"]]
     for metric in outcome.scenario.metrics:
         values = outcome.values(SUBJECT, metric.name)
-        told = [verdict(outcome, target) for target in outcome.scenario.targets if target.metric == metric.name]
-        median = number(outcome.median(SUBJECT, metric.name), metric.digits)
-        table.append([metric.name, median, _span(values, metric), "; ".join(told)])
+        told = [
+            verdict(outcome, target)
+            for target in outcome.scenario.targets
+            if target.metric == metric.name and (before or target.peer is None)
+        ]
+        median, old = (number(outcome.median(who, metric.name), metric.digits) for who in (SUBJECT, BEFORE))
+        table.append([metric.name, median, _span(values, metric), *[old] * before, "; ".join(told)])
     return table
 
 
@@ -136,50 +152,117 @@ def _span(values: list[float], metric: Metric) -> str:
 
 def remarks(outcome: Outcome) -> list[str]:
     """What a reader of the table must know."""
-    told = [f"{SERVERS[name].title} failed." for name in outcome.failures]
+    told = [f"{TITLES[name]} failed." for name in outcome.failures]
     full = [name for name in outcome.servers() if (outcome.median(name, "wrk cores") or 0.0) >= WRK_LIMIT]
     if full:
-        told.append(f"wrk was at its own limit against {', '.join(SERVERS[name].title for name in full)}.")
+        told.append(f"wrk was at its own limit against {', '.join(TITLES[name] for name in full)}.")
     return told
 
 
 def text(outcome: Outcome) -> str:
     """For the terminal."""
     scenario = outcome.scenario
-    lines = [f"{scenario.name}: {scenario.title}", f"  {scenario.setup}"]
-    table = rows(outcome)
-    widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
-    last = len(widths) - 1
-    for row in table:
-        cells = [cell.ljust(widths[i]) if i in (0, last) else cell.rjust(widths[i]) for i, cell in enumerate(row)]
-        lines.append(("  " + "  ".join(cells)).rstrip())
+    lines = [f"{scenario.name}: {scenario.title}", f"  {scenario.setup}", *aligned(rows(outcome))]
     return "\n".join(lines + [f"  {remark}" for remark in remarks(outcome)])
 
 
-def markdown(outcomes: Iterable[Outcome], under: Mapping[str, Any]) -> str:
-    """For the README: conditions, then a table for each scenario."""
-    parts = [sentence(under)]
+def aligned(table: Sequence[Row]) -> list[str]:
+    """The lines of a table for the terminal: text in the first and last columns, figures in the others."""
+    widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
+    last = len(widths) - 1
+    lines = []
+    for row in table:
+        cells = [cell.ljust(widths[i]) if i in (0, last) else cell.rjust(widths[i]) for i, cell in enumerate(row)]
+        lines.append(("  " + "  ".join(cells)).rstrip())
+    return lines
+
+
+def _markdown(heading: Row, table: Sequence[Row], texts: Container[int]) -> str:
+    """`texts` are the columns without figures."""
+    rule = ["---" if i in texts else "---:" for i in range(len(heading))]
+    return "\n".join("| " + " | ".join(row) + " |" for row in (heading, rule, *table))
+
+
+def details(outcomes: Iterable[Outcome], under: Mapping[str, Any]) -> str:
+    """For docs/benchmarks.md: conditions, then a table for each scenario."""
+    parts = [f"{sentence(under)} A ratio is tpserver/peer within one round: median (lowest–highest)."]
     for outcome in outcomes:
         if not outcome.servers():
             continue
         scenario = outcome.scenario
         heading, *table = rows(outcome)
-        last = len(heading) - 1
-        rule = ["---" if i in (0, last) else "---:" for i in range(len(heading))]
-        lines = ["| " + " | ".join(row) + " |" for row in (heading, rule, *table)]
         small = " ".join([f"{scenario.setup[0].upper()}{scenario.setup[1:]}.", *remarks(outcome)])
-        parts += [f"**{scenario.title}** (`{scenario.name}`)", small, "\n".join(lines)]
+        parts += [f"### `{scenario.name}`: {scenario.title}", small, _markdown(heading, table, (0, len(heading) - 1))]
     return "\n\n".join(parts) + "\n"
 
 
-def update(page: Path, text: str) -> None:
-    """Replace what stands between the two marks; ValueError when they are not there."""
+def _shown(outcomes: Iterable[Outcome]) -> tuple[list[Outcome], list[str]]:
+    """What README shows: its rows, as far as they were measured, and the peers that take part in any of them."""
+    named = {outcome.scenario.name: outcome for outcome in outcomes}
+    chosen = [named[name] for name in README_ROWS if name in named and SUBJECT in named[name].servers()]
+    taking_part = {name for outcome in chosen for name in outcome.servers()}
+    return chosen, [name for name in TITLES if name in taking_part and name not in (SUBJECT, BEFORE)]
+
+
+def _ratio(outcome: Outcome, peer: str) -> float | None:
+    """The median ratio of what comes first in a scenario."""
+    ratios = outcome.ratios(peer, outcome.scenario.metrics[0].name)
+    return statistics.median(ratios) if ratios else None
+
+
+def summary(outcomes: Iterable[Outcome], under: Mapping[str, Any]) -> str:
+    """For README.md: one table, and the chart."""
+    chosen, peers = _shown(outcomes)
+    table = []
+    for outcome in chosen:
+        ratios = [_ratio(outcome, peer) for peer in peers]
+        rate = number(outcome.median(SUBJECT, outcome.scenario.metrics[0].name))
+        title = f"{outcome.scenario.title} (`{outcome.scenario.name}`)"
+        table.append([title, rate, *("" if value is None else times(value) for value in ratios)])
+    heading = ["scenario", "requests/s", *(TITLES[peer] for peer in peers)]
+    parts = [
+        "Requests/s of tpserver, and how many times as many as each peer: above 1, tpserver answers more.",
+        _markdown(heading, table, (0,)),
+        f"![{CHART_TITLE}](docs/{CHART})",
+        f"{sentence(under)} All scenarios, and how to repeat them: [docs/benchmarks.md](docs/benchmarks.md).",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def picture(outcomes: Iterable[Outcome], under: Mapping[str, Any]) -> str:
+    """The chart of what `summary` tells, as SVG."""
+    chosen, peers = _shown(outcomes)
+    rows: list[chart.Row] = []
+    for outcome in chosen:
+        ratios = {TITLES[peer]: _ratio(outcome, peer) for peer in peers}
+        rows.append((outcome.scenario.title, {peer: value for peer, value in ratios.items() if value is not None}))
+    small = f"{under['date']}, {under['python']}, {under['cores']} cores; right of 1 × tpserver answers more"
+    return chart.draw(CHART_TITLE, small, rows, [TITLES[peer] for peer in peers])
+
+
+def publish(outcomes: Sequence[Outcome], under: Mapping[str, Any], root: Path = ROOT) -> None:
+    """Writes README's Speed section, its chart, and the tables of docs/benchmarks.md: all three, or ValueError."""
+    missing = set(README_ROWS) - {outcome.scenario.name for outcome in _shown(outcomes)[0]}
+    if missing:
+        raise ValueError(f"README shows what was not measured: {', '.join(sorted(missing))}")
+    readme, page = root / "README.md", root / "docs" / "benchmarks.md"
+    texts = {
+        readme: replaced(readme, summary(outcomes, under)),
+        page: replaced(page, details(outcomes, under)),
+        root / "docs" / CHART: picture(outcomes, under),
+    }
+    for path, text in texts.items():
+        path.write_text(text, "utf-8")
+
+
+def replaced(page: Path, text: str) -> str:
+    """The page with `text` between its two marks; ValueError when they are not there."""
     old = page.read_text("utf-8")
     before, begin, rest = old.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise ValueError(f"{page.name} lacks {BEGIN} or {END}")
-    page.write_text(f"{before}{begin}\n{text}{end}{after}", "utf-8")
+    return f"{before}{begin}\n{text}{end}{after}"
 
 
 def save(page: Path, outcomes: Iterable[Outcome], under: Mapping[str, Any]) -> None:

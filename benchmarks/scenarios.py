@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from . import loads, trials
+from . import limits, loads
+from .apps.plain import Trap
 from .bench import FILES, TEXT
-from .model import Job, Metric, Scenario, Target
+from .model import BEFORE, Job, Metric, Scenario, Target
 from .wrk import Load
 
-APPLICATION_PEERS = ("waitress", "cheroot", "gunicorn", "granian")
+THREADED_PEERS = ("waitress", "cheroot", "gunicorn")
+APPLICATION_PEERS = (*THREADED_PEERS, "granian")
 STATIC_PEERS = ("nginx", "nginx-cache")
 
 RATE = Metric("requests/s", compared=True)
 P99 = Metric("p99 ms", digits=2)
+QUICK_P99 = Metric("quick p99 ms", compared=True, digits=2)
 ERRORS = Metric("errors")
+
+# What runs at once disturbs two equal servers alike, but for some hundredths.
+EQUAL = 0.97
 
 SCENARIOS: dict[str, Scenario] = {}
 
@@ -21,34 +27,180 @@ def _add(scenario: Scenario) -> None:
     SCENARIOS[scenario.name] = scenario
 
 
+def _at_least(bound: float, *peers: str, metric: str = RATE.name) -> tuple[Target, ...]:
+    """A ratio to each of these peers."""
+    return tuple(Target(metric, bound, peer) for peer in peers)
+
+
+_AS_BEFORE = _at_least(EQUAL, BEFORE)
+_BEST = _at_least(EQUAL, *THREADED_PEERS)
+
+
+def _application(
+    name: str,
+    title: str,
+    setup: str,
+    app: str,
+    load: Load,
+    targets: tuple[Target, ...],
+    *,
+    quick: bool = False,
+    peers: tuple[str, ...] = APPLICATION_PEERS,
+) -> None:
+    """As many requests of one kind as the server answers."""
+    job = Job(app=app, quick=quick)
+    _add(Scenario(name, title, setup, job, loads.throughput(load), (RATE, P99, ERRORS), peers, targets))
+
+
+_PLAIN, _BROWSER = Load(), Load(script="browser")
+
+_application(
+    "django-page",
+    "A Django page with a template",
+    "about 0.6 ms of work; 64 keep-alive connections, heads of browsers, path and cookie new each time; 8 threads",
+    "apps.django_site:app",
+    _BROWSER,
+    (*_at_least(1.4, "waitress", "gunicorn"), *_at_least(1.0, "granian")),
+)
+_application(
+    "flask-hello",
+    "A Flask page of 13 bytes",
+    "64 keep-alive connections, the same request head again and again; 8 threads, granian one",
+    "apps.flask_site:app",
+    _PLAIN,
+    (*_at_least(2.0, "waitress"), *_at_least(1.0, "granian")),
+    quick=True,
+)
+for _ms in ("0.3", "1", "3", "10"):
+    _application(
+        f"page-{_ms}",
+        f"A page of {_ms} ms of work",
+        "pure Python, without a framework; 64 keep-alive connections, heads of browsers; 8 threads",
+        f"apps.plain:page_{_ms.replace('.', '_')}",
+        _BROWSER,
+        _BEST,
+    )
+_application(
+    "compute-wait",
+    "A page of 1 ms of work that then waits 1 ms",
+    "64 keep-alive connections, heads of browsers; 8 threads",
+    "apps.plain:compute_wait",
+    _BROWSER,
+    _BEST + _AS_BEFORE,
+)
 _add(
     Scenario(
-        "hello",
-        "An application of 13 bytes",
-        "64 keep-alive connections, the same request head again and again; 8 threads, granian one, bjoern none",
-        Job(app="hello", quick=True),
-        loads.throughput(Load()),
-        (RATE, P99, ERRORS),
-        (*APPLICATION_PEERS, "bjoern"),
-        (
-            Target("requests/s", 8.0, "waitress"),
-            Target("requests/s", 12.0, "gunicorn"),
-            Target("requests/s", 0.8, "granian"),
+        "trap",
+        "A page that loads for 1 s, and stalls once for 300 ms",
+        f"{Trap.WORK_MS:g} ms of work; 64 keep-alive connections, 8 threads; all wait while it loads or stalls; "
+        "pages in each of the seconds that follow",
+        Job(app="apps.plain:trap"),
+        loads.trap,
+        tuple(
+            Metric(f"{ordinal} s after {word}", compared=ordinal == loads.ORDINALS[1])
+            for word in ("loading", "stall")
+            for ordinal in loads.ORDINALS
         ),
+        APPLICATION_PEERS,
+        # A Django page of as much work: 0.8 of waitress in the trap, 1.5 out of it (benchmarks/LOG.md).
+        tuple(
+            target
+            for word in ("loading", "stall")
+            for target in _at_least(1.2, "waitress", "gunicorn", metric=f"{loads.ORDINALS[1]} s after {word}")
+        ),
+        run_seconds=loads.TRAP_SECONDS,
+    )
+)
+for _name, _wait, _most, _least in (("sleep-2", 2, 4000, ()), ("sleep", 10, 800, (Target(RATE.name, 780.0),))):
+    _application(
+        _name,
+        f"An application that waits {_wait} ms",
+        f"64 keep-alive connections, 8 threads: {_most} requests/s is what arithmetic allows 8 threads",
+        f"apps.plain:sleep_{_wait}",
+        _PLAIN,
+        _least + _AS_BEFORE,
+    )
+_NO_SLOWER = tuple(Target(QUICK_P99.name, 1.0, peer, least=False) for peer in THREADED_PEERS)
+for _name, _title, _setup, _load, _targets in (
+    (
+        "mixed",
+        "One request in 50 waits 50 ms",
+        "64 connections, 8 threads; the slow ones have a path; quick p99: a visitor who asks for quick ones only",
+        Load(script="mixed"),
+        _at_least(1.0, *THREADED_PEERS),
+    ),
+    (
+        "mixed-counter",
+        "One request in 50 waits 50 ms, and nothing tells which",
+        "as above, but every request has the same path and the application counts",
+        Load(),
+        _at_least(1.0, *THREADED_PEERS),
+    ),
+    (
+        "mixed-paced",
+        "One request in 50 waits 50 ms, and all servers get the same load",
+        "as mixed, but the 64 clients pause 32 ms on average, which every server can keep up with",
+        Load(script="paced"),
+        (),
+    ),
+):
+    _add(
+        Scenario(
+            _name,
+            _title,
+            _setup,
+            Job(app="apps.plain:mixed"),
+            loads.mixed(_load),
+            (RATE, QUICK_P99, ERRORS),
+            APPLICATION_PEERS,
+            (*_targets, *_NO_SLOWER, *_AS_BEFORE),
+        )
+    )
+_add(
+    Scenario(
+        "compute",
+        "Quick requests beside computing ones",
+        "two connections ask for 300 ms of pure Python all the time, 64 ask for 13 bytes; 8 threads",
+        Job(app="apps.plain:compute"),
+        loads.beside(Load(), Load("/compute", connections=2), "computed/s"),
+        (RATE, P99, Metric("computed/s", digits=1), ERRORS),
+        APPLICATION_PEERS,
+        (*_at_least(10.0, "waitress"), *_at_least(1.5, "granian"), *_AS_BEFORE),
     )
 )
 _add(
     Scenario(
-        "browser",
-        "The same application asked by browsers",
-        "64 keep-alive connections, ten fields, path and cookie differ from request to request; threads as above",
-        Job(app="hello", quick=True),
-        loads.throughput(Load(script="browser")),
-        (RATE, P99, ERRORS),
-        (*APPLICATION_PEERS, "bjoern"),
-        (Target("requests/s", 5.0, "waitress"),),
+        "flask",
+        "A Flask application with an instant page, and one that waits 2 s",
+        "64 keep-alive connections ask for each of the two; 8 threads",
+        Job(app="apps.flask_site:app"),
+        loads.beside(Load(), Load("/slow"), "slow/s"),
+        (RATE, P99, Metric("slow/s", digits=1), ERRORS),
+        APPLICATION_PEERS,
+        (Target("p99 ms", 25.0, least=False), *_AS_BEFORE),
     )
 )
+_application(
+    "hello",
+    "An application of 13 bytes",
+    "64 keep-alive connections, the same request head again and again; 8 threads, granian one, bjoern none",
+    "apps.plain:hello",
+    _PLAIN,
+    (*_at_least(8.0, "waitress"), *_at_least(12.0, "gunicorn"), *_at_least(0.8, "granian")),
+    quick=True,
+    peers=(*APPLICATION_PEERS, "bjoern"),
+)
+_application(
+    "browser",
+    "The same application asked by browsers",
+    "64 keep-alive connections, ten fields, path and cookie differ from request to request; threads as above",
+    "apps.plain:hello",
+    _BROWSER,
+    _at_least(5.0, "waitress"),
+    quick=True,
+    peers=(*APPLICATION_PEERS, "bjoern"),
+)
+_FILES = Job(files=True, ready=("/1k.bin", FILES["1k.bin"]))
 for _file, _size, _unit in (
     ("1k", "1 KiB", RATE),
     ("10k", "10 KiB", RATE),
@@ -60,11 +212,11 @@ for _file, _size, _unit in (
             f"static-{_file}",
             f"A file of {_size}",
             "64 keep-alive connections; nginx with one worker and sendfile",
-            Job(files=True, ready=("/1k.bin", FILES["1k.bin"])),
+            _FILES,
             loads.throughput(Load(f"/{_file}.bin")),
             (_unit, P99, ERRORS),
             STATIC_PEERS,
-            (Target(_unit.name, 1.0, "nginx"),) if _file == "1k" else (),
+            _at_least(1.0, "nginx") if _file == "1k" else (),
         )
     )
 _add(
@@ -72,194 +224,37 @@ _add(
         "static-gzip",
         "A text of 50 KiB for clients that take gzip",
         "64 keep-alive connections; nginx compresses each answer, at its default level 1; tpserver each file once",
-        Job(files=True, ready=("/1k.bin", FILES["1k.bin"])),
+        _FILES,
         loads.throughput(Load(f"/{TEXT}", script="gzip")),
         (RATE, Metric("KiB per answer", digits=1), P99, ERRORS),
         STATIC_PEERS,
-        (Target("requests/s", 3.0, "nginx"),),
+        _at_least(3.0, "nginx"),
     )
 )
 _add(
     Scenario(
-        "sleep",
-        "An application that waits 10 ms",
-        "64 keep-alive connections, 8 threads: 800 requests/s is what arithmetic allows 8 threads",
-        Job(app="sleep"),
-        loads.throughput(Load()),
-        (RATE, P99, ERRORS),
-        APPLICATION_PEERS,
-        (Target("requests/s", 780.0),),
+        "overload",
+        "Four times as many clients as the server has places",
+        "256 connections ask for a page that waits 10 ms; 8 threads, a queue of 56; who is refused asks again at once",
+        Job(app="apps.plain:sleep_10", options=("--queue", "56")),
+        loads.throughput(Load(connections=256)),
+        (RATE, Metric("refused/s"), P99),
+        targets=_AS_BEFORE,
     )
 )
-_QUICK = Metric("quick p99 ms", compared=True, digits=2)
-_AHEAD = tuple(
-    target
-    for peer in ("waitress", "cheroot", "gunicorn")
-    for target in (Target("requests/s", 1.0, peer), Target("quick p99 ms", 1.0, peer, least=False))
-)
-_add(
-    Scenario(
-        "mixed",
-        "One request in 50 waits 50 ms",
-        "64 keep-alive connections, 8 threads; the slow ones have a path of their own; "
-        "quick p99: one more visitor, who asks for quick ones only",
-        Job(app="mixed"),
-        loads.mixed(Load(script="mixed")),
-        (RATE, _QUICK, ERRORS),
-        APPLICATION_PEERS,
-        _AHEAD,
-    )
-)
-_add(
-    Scenario(
-        "mixed-counter",
-        "One request in 50 waits 50 ms, and nothing tells which",
-        "as above, but every request has the same path and the application counts",
-        Job(app="mixed"),
-        loads.mixed(Load()),
-        (RATE, _QUICK, ERRORS),
-        APPLICATION_PEERS,
-        _AHEAD,
-    )
-)
-_add(
-    Scenario(
-        "mixed-paced",
-        "One request in 50 waits 50 ms, and all servers get the same load",
-        "as mixed, but the 64 clients pause 32 ms on average, which every server can keep up with",
-        Job(app="mixed"),
-        loads.mixed(Load(script="paced")),
-        (RATE, _QUICK, ERRORS),
-        APPLICATION_PEERS,
-        tuple(target for target in _AHEAD if target.metric == _QUICK.name),
-    )
-)
-_add(
-    Scenario(
-        "compute",
-        "Quick requests beside computing ones",
-        "two connections ask for 300 ms of pure Python all the time, 64 ask for 13 bytes; 8 threads",
-        Job(app="compute"),
-        loads.beside(Load(), Load("/compute", connections=2), "computed/s"),
-        (RATE, P99, Metric("computed/s", digits=1), ERRORS),
-        APPLICATION_PEERS,
-        (Target("requests/s", 10.0, "waitress"), Target("requests/s", 1.5, "granian")),
-    )
-)
-_add(
-    Scenario(
-        "flask",
-        "A Flask application with an instant page, and one that waits 2 s",
-        "64 keep-alive connections ask for each of the two; 8 threads",
-        Job(app="flask", ready=("/instant", 7)),
-        loads.beside(Load("/instant"), Load("/slow"), "slow/s"),
-        (RATE, P99, Metric("slow/s", digits=1), ERRORS),
-        APPLICATION_PEERS,
-        (Target("p99 ms", 25.0, least=False),),
-    )
-)
-_add(
-    Scenario(
-        "hung",
-        "Every thread of the application hangs",
-        f"{trials.THREADS} threads, a queue of {trials.QUEUE}, as many requests that do not end, "
-        f"then {trials.OVERFLOW} more of them and {trials.FILE_REQUESTS} for a file",
-        Job(
-            app="hung",
-            threads=trials.THREADS,
-            files=True,
-            options=("--queue", str(trials.QUEUE)),
-            ready=("/1k.bin", FILES["1k.bin"]),
-        ),
-        trials.hung,
-        (
-            Metric("refused at once"),
-            Metric("slowest refusal ms", digits=1),
-            Metric("file p50 ms", digits=1),
-            Metric("slowest file ms", digits=1),
-        ),
-        targets=(
-            Target("refused at once", trials.OVERFLOW),
-            Target("slowest refusal ms", 50.0, least=False),
-            Target("slowest file ms", 50.0, least=False),
-        ),
-        needs_wrk=False,
-        most_rounds=3,
-        run_seconds=5.0,
-    )
-)
-_add(
-    Scenario(
-        "slow-clients",
-        "Eleven thousand bad clients at once",
-        "2000 drip a head and 2000 a body at a byte a second, 2000 do not read a large response, 5000 idle; "
-        f"a visitor asks every {trials.VISIT_EVERY * 1000:.0f} ms all along; watched for {trials.CROWD_SECONDS:.0f} s",
-        Job(app="big", options=trials.CONNECTIONS_OPTION),
-        trials.slow_clients,
-        (
-            Metric("visits"),
-            Metric("visits failed"),
-            Metric("visit p99 ms", digits=1),
-            Metric("slowest visit ms", digits=1),
-            Metric("connected within s", digits=1),
-            Metric("head: ended"),
-            Metric("head: median s", digits=1),
-            Metric("head: last s", digits=1),
-            Metric("head: told 408"),
-            Metric("body: ended"),
-            Metric("body: median s", digits=1),
-            Metric("body: last s", digits=1),
-            Metric("body: told 408"),
-            Metric("idle: ended"),
-            Metric("all but idle gone s", digits=1),
-            Metric("most sockets"),
-            Metric("sockets left"),
-            Metric("most memory MiB", digits=1),
-        ),
-        targets=(
-            Target("visits failed", 0, least=False),
-            Target("slowest visit ms", 100.0, least=False),
-            Target("head: ended", trials.CROWD["head"]),
-            Target("body: ended", trials.CROWD["body"]),
-            Target("idle: ended", 0, least=False),
-            Target("sockets left", trials.CROWD["idle"] + trials.FEW, least=False),
-        ),
-        needs_wrk=False,
-        needs_proc=True,
-        most_rounds=1,
-        run_seconds=trials.CROWD_SECONDS + 10,
-    )
-)
-_add(
-    Scenario(
-        "idle-memory",
-        "The memory of an idle connection",
-        f"{trials.IDLE_CONNECTIONS} connections that have made one request each; resident size of the process",
-        Job(app="hello", options=trials.CONNECTIONS_OPTION),
-        trials.idle_memory,
-        (Metric("KiB per connection", digits=2), Metric("connections kept"), Metric("resident MiB", digits=1)),
-        targets=(
-            Target("KiB per connection", 8.0, least=False),
-            Target("connections kept", trials.IDLE_CONNECTIONS),
-        ),
-        needs_wrk=False,
-        needs_proc=True,
-        most_rounds=1,
-        run_seconds=5.0,
-    )
-)
-_add(
-    Scenario(
-        "idle",
-        "An idle server",
-        f"processor time over {trials.IDLE_SECONDS:.0f} s without a request",
-        Job(app="hello"),
-        trials.idle,
-        (Metric("% of a core", digits=2),),
-        targets=(Target("% of a core", 0.2, least=False),),
-        needs_wrk=False,
-        needs_proc=True,
-        most_rounds=1,
-        run_seconds=trials.IDLE_SECONDS + 2,
-    )
+for _scenario in limits.ALONE:
+    _add(_scenario)
+
+# The rows of README's table and of its chart: real work first.
+README_ROWS = (
+    "django-page",
+    "flask-hello",
+    "page-3",
+    "compute-wait",
+    "sleep",
+    "mixed",
+    "compute",
+    "hello",
+    "browser",
+    "static-1k",
 )

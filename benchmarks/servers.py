@@ -6,6 +6,7 @@ keep-alive connections that last; none is hobbled by a default that its users wo
 
 from __future__ import annotations
 
+import argparse
 import importlib.metadata
 import os
 import re
@@ -16,13 +17,35 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .client import HOST
-from .model import SUBJECT, Job
+from .model import BEFORE, SUBJECT, Job
 from .wrk import find_program
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+# As they stand in the tables.
+TITLES = {
+    SUBJECT: SUBJECT,
+    BEFORE: "tpserver before",
+    "waitress": "waitress",
+    "cheroot": "cheroot",
+    "gunicorn": "gunicorn gthread",
+    "granian": "granian",
+    "bjoern": "bjoern",
+    "nginx": "nginx",
+    "nginx-cache": "nginx with open_file_cache",
+}
+
+
+def checkout(text: str) -> Path:
+    """For argparse: the folder of another checkout."""
+    folder = Path(text).resolve()
+    if not (folder / "tpserver" / "__main__.py").is_file():
+        raise argparse.ArgumentTypeError(f"{text} is no checkout of tpserver")
+    return folder
 
 
 @dataclass(frozen=True)
@@ -38,7 +61,7 @@ class Server:
     """A server that is a Python package of the running interpreter."""
 
     name = ""
-    title = ""
+    folder = ROOT  # it is started there
 
     def version(self) -> str | None:
         """None when it is not installed."""
@@ -56,43 +79,53 @@ class Server:
 
 
 class TPServer(Server):
-    name = title = SUBJECT
+    """tpserver of this checkout, or of another one; both serve the applications of this one."""
+
+    def __init__(self, name: str = SUBJECT, folder: Path = ROOT) -> None:
+        self.name = name
+        self.folder = folder
 
     def version(self) -> str | None:
-        told = subprocess.run(
-            [sys.executable, "-m", "tpserver", "--version"], cwd=ROOT, capture_output=True, text=True, timeout=30
-        )
+        command = [sys.executable, "-m", "tpserver", "--version"]
+        told = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, timeout=30)
         return told.stdout.split()[-1] if told.returncode == 0 and told.stdout.split() else None
 
     def command(self, job: Job, place: Place) -> Sequence[str]:
-        what = [f"benchmarks.apps:{job.app}"] if job.app else []
+        what = [f"benchmarks.{job.app}", "--app-dir", str(ROOT)] if job.app else []
         if job.files:
             what += ["--root", str(place.files)]
         base = [sys.executable, "-m", "tpserver", *what, "--host", HOST, "--port", str(place.port)]
         return [*base, "--threads", str(job.threads), "--access-log", "none", *job.options]
 
     def advice(self) -> str:
-        return "`python -m tpserver --version` does not work here"
+        return f"`python -m tpserver --version` does not work in {self.folder}"
 
 
 class Waitress(Server):
-    name = title = "waitress"
+    name = "waitress"
 
     def command(self, job: Job, place: Place) -> Sequence[str]:
         listen = [f"--listen={HOST}:{place.port}", f"--threads={job.threads}", "--connection-limit=1000"]
-        return [sys.executable, "-m", "waitress", *listen, f"benchmarks.apps:{job.app}"]
+        return [sys.executable, "-m", "waitress", *listen, f"benchmarks.{job.app}"]
 
 
 class Cheroot(Server):
-    name = title = "cheroot"
+    name = "cheroot"
 
     def command(self, job: Job, place: Place) -> Sequence[str]:
-        return [sys.executable, "-m", "benchmarks.launch", "cheroot", f"{job.app}", str(place.port), str(job.threads)]
+        return [
+            sys.executable,
+            "-m",
+            "benchmarks.launch",
+            "cheroot",
+            f"benchmarks.{job.app}",
+            str(place.port),
+            str(job.threads),
+        ]
 
 
 class Gunicorn(Server):
     name = "gunicorn"
-    title = "gunicorn gthread"
 
     def command(self, job: Job, place: Place) -> Sequence[str]:
         # By a file: names that a version does not know are an error on the command line, but not in it.
@@ -100,24 +133,24 @@ class Gunicorn(Server):
         settings.write_text("control_socket_disable = True\n", "utf-8")
         worker = ["-k", "gthread", "--workers", "1", "--threads", str(job.threads), "--keep-alive", "75"]
         bind = ["--bind", f"{HOST}:{place.port}", "--log-level", "warning"]
-        return [sys.executable, "-m", "gunicorn", "-c", str(settings), *worker, *bind, f"benchmarks.apps:{job.app}"]
+        return [sys.executable, "-m", "gunicorn", "-c", str(settings), *worker, *bind, f"benchmarks.{job.app}"]
 
 
 class Granian(Server):
-    name = title = "granian"
+    name = "granian"
 
     def command(self, job: Job, place: Place) -> Sequence[str]:
         threads = 1 if job.quick else job.threads
         work = ["--interface", "wsgi", "--http", "1", "--no-ws", "--workers", "1", "--blocking-threads", str(threads)]
         listen = ["--host", HOST, "--port", str(place.port), "--backpressure", "1024", "--log-level", "warning"]
-        return [sys.executable, "-m", "granian", *work, *listen, f"benchmarks.apps:{job.app}"]
+        return [sys.executable, "-m", "granian", *work, *listen, f"benchmarks.{job.app}"]
 
 
 class Bjoern(Server):
-    name = title = "bjoern"
+    name = "bjoern"
 
     def command(self, job: Job, place: Place) -> Sequence[str]:
-        return [sys.executable, "-m", "benchmarks.launch", "bjoern", f"{job.app}", str(place.port), "1"]
+        return [sys.executable, "-m", "benchmarks.launch", "bjoern", f"benchmarks.{job.app}", str(place.port), "1"]
 
     def advice(self) -> str:
         return "pip install bjoern, which needs a compiler and libev's headers"
@@ -126,7 +159,7 @@ class Bjoern(Server):
 class Nginx(Server):
     """One worker, so that it too has one core; in a folder of its own, as the user who runs it."""
 
-    name = title = "nginx"
+    name = "nginx"
     cache = ""
 
     def version(self) -> str | None:
@@ -185,7 +218,6 @@ class NginxCached(Nginx):
     """Remembers open files, so that it asks the file system once in 60 s and shows an edit that much later."""
 
     name = "nginx-cache"
-    title = "nginx with open_file_cache"
     cache = "open_file_cache max=1000 inactive=60s; open_file_cache_valid 60s;"
 
 

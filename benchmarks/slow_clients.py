@@ -57,7 +57,6 @@ class Crowd:
     drips: deque[tuple[float, BadClient]] = field(default_factory=deque)  # when, in order
     opening: int = 0
     unsettled: int = 0
-    refused: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         self.unsettled = len(self.wanted)
@@ -101,7 +100,6 @@ class Crowd:
         try:
             client.socket.sendall(OPENING[client.kind])
         except OSError:
-            self.refused[client.kind] += 1
             self._settled(client)
             self._ended(client)
             return
@@ -153,8 +151,6 @@ class Crowd:
             mine = [client for client in self.clients if client.kind == kind]
             ended = sorted(client.ended for client in mine if client.ended is not None)
             kinds[kind] = {
-                "count": len(mine),
-                "refused": self.refused[kind],
                 "ended": len(ended),
                 "median_ended": statistics.median(ended) if ended else 0.0,
                 "last_ended": ended[-1] if ended else 0.0,
@@ -164,7 +160,7 @@ class Crowd:
 
 
 def closed(stdin: int) -> bool:
-    """Whether nobody waits for us any longer."""
+    """Whether the measuring process has gone, or has closed the pipe."""
     return bool(select.select([stdin], [], [], 0)[0])
 
 

@@ -12,13 +12,9 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from .client import HOST
-from .process import ServerFailed, placed
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
+from .process import ServerFailed
 
 SEARCH = "/usr/local/bin:/usr/bin:/usr/sbin:/usr/local/sbin:/opt/homebrew/bin"
 _LUA = Path(__file__).parent / "lua"
@@ -68,29 +64,27 @@ class Wrk:
 
     def __init__(
         self,
-        program: str,
         port: int,
         load: Load,
         *,
         seconds: int,
         folder: Path,
-        cores: Collection[int] | None = None,
     ) -> None:
         self._seconds = seconds
+        program = find_program("wrk") or "wrk"
         lua = folder / f"{load.script or 'plain'}.lua"
         if not lua.exists():
             parts = [*([_LUA / f"{load.script}.lua"] if load.script else []), _LUA / "summary.lua"]
             lua.write_text("\n".join(part.read_text("utf-8") for part in parts), "utf-8")
         command = [program, "-t1", f"-c{load.connections}", f"-d{seconds}s", "--timeout", "10s", "-s", str(lua)]
-        with placed(cores):
-            self._process = subprocess.Popen(
-                [*command, f"http://{HOST}:{port}{load.path}"],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                text=True,
-            )
+        self._process = subprocess.Popen(
+            [*command, f"http://{HOST}:{port}{load.path}"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            text=True,
+        )
 
     def __enter__(self) -> Wrk:
         return self

@@ -1,4 +1,4 @@
-"""The picture of a soak: well-formed, complete, true to scale."""
+"""The chart of README's Speed section: well-formed, complete, true to scale."""
 
 from __future__ import annotations
 
@@ -6,42 +6,52 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from benchmarks.chart import LEFT, PANEL, RIGHT, WIDTH, Line, Panel, draw, nice, points
+from benchmarks.chart import LEFT, MARKS, RIGHT, WIDTH, axis, draw, place
 
 SVG = "{http://www.w3.org/2000/svg}"
+PEERS = ["waitress", "granian"]
+ROWS = [("A <page> & more", {"waitress": 12.0, "granian": 0.8}), ("A file", {})]
 
 
 @pytest.mark.parametrize(
-    ("most", "end"),
-    [(0, 1), (1, 1), (1.2, 2), (2, 2), (2.3, 2.5), (3, 5), (7, 10), (11, 20), (230, 250), (0.03, 0.05), (9999, 10000)],
+    ("ratios", "ticks"),
+    [
+        ([12.0, 0.8], [0.5, 1, 2, 5, 10, 20]),
+        ([3.0], [1, 2, 5]),
+        ([0.3, 0.4], [0.2, 0.5, 1]),
+        ([2.0, float("inf")], [1, 2]),
+        ([], [1]),
+    ],
 )
-def test_an_axis_ends_at_a_round_number(most: float, end: float) -> None:
-    assert nice(most) == pytest.approx(end)
+def test_the_axis_holds_all_ratios_and_1(ratios: list[float], ticks: list[float]) -> None:
+    assert axis(ratios) == ticks
 
 
-def test_a_line_goes_from_corner_to_corner() -> None:
-    assert points([0, 5, 10], [0, 50, 100], end=10, most=100, top=20) == (
-        f"{LEFT:.1f},{20 + PANEL:.1f} {(LEFT + WIDTH - RIGHT) / 2:.1f},{20 + PANEL / 2:.1f} {WIDTH - RIGHT:.1f},20.0"
-    )
+def test_equal_factors_are_equal_distances() -> None:
+    ticks = [0.5, 1, 2]
+    assert [place(ratio, ticks) for ratio in ticks] == pytest.approx([LEFT, (LEFT + WIDTH - RIGHT) / 2, WIDTH - RIGHT])
 
 
-def test_every_series_is_drawn_and_named() -> None:
-    times = [float(number) for number in range(50)]
-    panels = [
-        Panel("Memory", "MiB", [Line([20.0] * 50)], "flat: 20 to 20"),
-        Panel("Latency", "ms", [Line(times, "p99"), Line([1.0] * 50, "p50")], "GROWS: 1 to 50", fine=False),
-    ]
-    drawing = ET.fromstring(draw("A <title> & more", "small print", times, panels, warm=12.5))
-    assert drawing.tag == SVG + "svg"
-    lines = drawing.findall(SVG + "polyline")
-    assert [len(line.get("points", "").split()) for line in lines] == [50, 50, 50]
+def test_what_the_axis_does_not_reach_is_drawn_at_its_end() -> None:
+    assert place(float("inf"), [1, 2]) == WIDTH - RIGHT
+    assert place(0.0, [1, 2]) == LEFT
+
+
+def test_every_ratio_is_drawn_and_named() -> None:
+    drawing = ET.fromstring(draw("Speed", "small print", ROWS, PEERS))
+    told = [one.text for one in drawing.findall(f"{SVG}path/{SVG}title")]
+    assert told == ["A <page> & more: 12.00 × waitress", "A <page> & more: 0.80 × granian"]
     text = "\n".join("".join(one.itertext()) for one in drawing.iter(SVG + "text"))
-    for words in ("A <title> & more", "small print", "Memory", "MiB", "p99", "p50", "flat: 20 to 20", "0:49"):
+    for words in ("Speed", "small print", "A <page> & more", "A file", *PEERS, "1 ×", "20 ×"):
         assert words in text
-    bad = [one.text for one in drawing.iter(SVG + "text") if one.get("class") == "bad"]
-    assert bad == ["GROWS: 1 to 50"]
-    assert "prefers-color-scheme: dark" in "".join(drawing.itertext())
 
 
-def test_nothing_noted_is_drawn_as_nothing() -> None:
-    ET.fromstring(draw("Empty", "", [], [Panel("Memory", "", [Line([])])]))
+def test_it_is_readable_by_night() -> None:
+    assert "prefers-color-scheme: dark" in draw("", "", ROWS, PEERS)
+
+
+def test_every_peer_has_a_mark() -> None:
+    pytest.importorskip("resource", reason="the benchmarks need Unix")
+    from benchmarks.servers import PEERS as ALL
+
+    assert len(MARKS) >= len(ALL)

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from benchmarks.flat import LEAST, RULES, WARM_UP, Rule, judge
+from benchmarks.trials.flat import LEAST, RULES, WARM_UP, Rule, judge
 
 RULE = Rule(tolerance=0.05, slack=2.0)
 LENGTH = 400

@@ -12,10 +12,10 @@ import pytest
 if not sys.platform.startswith("linux"):
     pytest.skip("they read /proc", allow_module_level=True)
 
-from benchmarks import garbage, slow_http, soak
-from benchmarks.__main__ import TRIALS, main
-from benchmarks.flat import Verdict
-from benchmarks.garbage import Held
+from benchmarks.__main__ import PROGRAMS, main
+from benchmarks.trials import garbage, slow_http, soak
+from benchmarks.trials.flat import Verdict
+from benchmarks.trials.garbage import Held
 
 FINE = Verdict(True, 20.0, 20.0)
 GROWS = Verdict(False, 20.0, 40.0)
@@ -122,8 +122,8 @@ def test_the_service_must_be_available_throughout(told: slow_http.Seen, failed: 
     assert (slow_http.judged("slow heads", told, visits) == []) is passes
 
 
-@pytest.mark.parametrize("name", TRIALS)
-def test_each_trial_explains_itself(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_each_program_explains_itself(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main([name, "--help"])
     assert ended.value.code == 0

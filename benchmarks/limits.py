@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import resource
 import selectors
 import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, cast
 
-from .apps import HANG_SECONDS
+from .apps.plain import HANG_SECONDS
 from .bench import FILES, Bench, Helper
 from .client import Client
+from .model import Job, Metric, Scenario, Target
 from .probe import percentile
-from .process import ServerFailed, ServerProcess
+from .process import ServerFailed, ServerProcess, need_files
 
 if TYPE_CHECKING:
-    from .model import Figures, Job
+    from .model import Figures
     from .servers import Server
 
 THREADS = 8
@@ -81,16 +81,9 @@ def _time_of_file(process: ServerProcess) -> float:
     return (time.perf_counter() - begun) * 1000
 
 
-def _need_files(count: int) -> None:
-    """Both the server and the clients raise their soft limit themselves; the hard one must allow it."""
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    if hard != resource.RLIM_INFINITY and hard < count:
-        raise ServerFailed(f"{count} open files are needed, {hard} allowed")
-
-
 def slow_clients(bench: Bench, server: Server, job: Job) -> Figures:
     """Eleven thousand bad clients at once, and one good visitor who asks all along."""
-    _need_files(sum(CROWD.values()) + 500)
+    need_files(sum(CROWD.values()) + 500)
     crowd_arguments = [f"{kind}={count}" for kind, count in CROWD.items()]
     most_files, most_memory = 0, 0
     gone: float | None = None
@@ -142,7 +135,7 @@ def _settled(crowd: Helper) -> float:
 
 def idle_memory(bench: Bench, server: Server, job: Job) -> Figures:
     """Resident memory before and after 5000 connections, each of which has made one request."""
-    _need_files(IDLE_CONNECTIONS + 500)
+    need_files(IDLE_CONNECTIONS + 500)
     with bench.serve(server, job) as process:
         with Client(process.port) as client:
             for _ in range(FILE_REQUESTS):
@@ -161,10 +154,111 @@ def idle_memory(bench: Bench, server: Server, job: Job) -> Figures:
 
 
 def idle(bench: Bench, server: Server, job: Job) -> Figures:
-    """Processor time while nobody asks, after one request."""
+    """Processor time without requests, after one at first."""
     with bench.serve(server, job) as process:
         process.rest(1.0)  # what starting left to do
         before, begun = process.processor_seconds(), time.monotonic()
         process.rest(IDLE_SECONDS)
         used, taken = process.processor_seconds() - before, time.monotonic() - begun
     return {"% of a core": used / taken * 100}
+
+
+ALONE = (
+    Scenario(
+        "hung",
+        "Every thread of the application hangs",
+        f"{THREADS} threads, a queue of {QUEUE}, as many requests that do not end, "
+        f"then {OVERFLOW} more of them and {FILE_REQUESTS} for a file",
+        Job(
+            app="apps.plain:hung",
+            threads=THREADS,
+            files=True,
+            options=("--queue", str(QUEUE)),
+            ready=("/1k.bin", FILES["1k.bin"]),
+        ),
+        hung,
+        (
+            Metric("refused at once"),
+            Metric("slowest refusal ms", digits=1),
+            Metric("file p50 ms", digits=1),
+            Metric("slowest file ms", digits=1),
+        ),
+        targets=(
+            Target("refused at once", OVERFLOW),
+            Target("slowest refusal ms", 50.0, least=False),
+            Target("slowest file ms", 50.0, least=False),
+        ),
+        needs_wrk=False,
+        most_rounds=3,
+        run_seconds=5.0,
+    ),
+    Scenario(
+        "slow-clients",
+        "Eleven thousand bad clients at once",
+        "2000 drip a head and 2000 a body at a byte a second, 2000 do not read a large response, 5000 idle; "
+        f"a visitor asks every {VISIT_EVERY * 1000:.0f} ms all along; watched for {CROWD_SECONDS:.0f} s",
+        Job(app="apps.plain:big", options=CONNECTIONS_OPTION),
+        slow_clients,
+        (
+            Metric("visits"),
+            Metric("visits failed"),
+            Metric("visit p99 ms", digits=1),
+            Metric("slowest visit ms", digits=1),
+            Metric("connected within s", digits=1),
+            Metric("head: ended"),
+            Metric("head: median s", digits=1),
+            Metric("head: last s", digits=1),
+            Metric("head: told 408"),
+            Metric("body: ended"),
+            Metric("body: median s", digits=1),
+            Metric("body: last s", digits=1),
+            Metric("body: told 408"),
+            Metric("idle: ended"),
+            Metric("all but idle gone s", digits=1),
+            Metric("most sockets"),
+            Metric("sockets left"),
+            Metric("most memory MiB", digits=1),
+        ),
+        targets=(
+            Target("visits failed", 0, least=False),
+            Target("slowest visit ms", 100.0, least=False),
+            Target("head: ended", CROWD["head"]),
+            Target("body: ended", CROWD["body"]),
+            Target("idle: ended", 0, least=False),
+            Target("sockets left", CROWD["idle"] + FEW, least=False),
+        ),
+        needs_wrk=False,
+        needs_proc=True,
+        most_rounds=1,
+        run_seconds=CROWD_SECONDS + 10,
+    ),
+    Scenario(
+        "idle-memory",
+        "The memory of an idle connection",
+        f"{IDLE_CONNECTIONS} connections that have made one request each; resident size of the process",
+        Job(app="apps.plain:hello", options=CONNECTIONS_OPTION),
+        idle_memory,
+        (Metric("KiB per connection", digits=2), Metric("connections kept"), Metric("resident MiB", digits=1)),
+        targets=(
+            Target("KiB per connection", 8.0, least=False),
+            Target("connections kept", IDLE_CONNECTIONS),
+        ),
+        needs_wrk=False,
+        needs_proc=True,
+        most_rounds=1,
+        run_seconds=5.0,
+    ),
+    Scenario(
+        "idle",
+        "An idle server",
+        f"processor time over {IDLE_SECONDS:.0f} s without a request",
+        Job(app="apps.plain:hello"),
+        idle,
+        (Metric("% of a core", digits=2),),
+        targets=(Target("% of a core", 0.2, least=False),),
+        needs_wrk=False,
+        needs_proc=True,
+        most_rounds=1,
+        run_seconds=IDLE_SECONDS + 2,
+    ),
+)

@@ -1,4 +1,4 @@
-"""A process that is all kinds of visitors of a server at once: python -m benchmarks.traffic PORT SECONDS SEED
+"""A process that is all kinds of visitors of a server at once: python -m benchmarks.trials.traffic PORT SECONDS SEED
 
 Quick and slow requests, streams, posts, uploads, small and large files, pipelining, errors; resets and garbage; slow
 heads, slow readers and idle connections. It ends when the seconds have passed or its standard input is closed, and then
@@ -19,9 +19,10 @@ from collections import Counter
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from .apps import BIG, STREAM_PIECES
-from .bench import FILES
-from .client import HOST, get
+from ..apps.plain import BIG
+from ..bench import FILES
+from ..client import HOST, get
+from .app import STREAM_PIECES
 from .garbage import spoilt
 
 if TYPE_CHECKING:

@@ -11,25 +11,24 @@ import argparse
 import json
 import re
 import sys
-import tempfile
 import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .bench import Bench
-from .chart import Line, Panel, draw
-from .client import Client
+from ..bench import Bench
+from ..client import Client
+from ..model import SUBJECT, Job
+from ..probe import percentile
+from ..servers import SERVERS
 from .flat import RULES, WARM_UP, Verdict, judge
-from .model import SUBJECT, Job
-from .probe import percentile
-from .servers import SERVERS
+from .panels import Line, Panel, draw
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .process import ServerProcess
+    from ..process import ServerProcess
 
 SAMPLE_SECONDS = 1.0
 VISIT_EVERY = 0.02
@@ -37,8 +36,8 @@ VISIT_TIMEOUT = 5.0
 LEAST_MINUTES, MOST_MINUTES = 0.5, 24 * 60.0
 # More samples than this are thinned out: a picture shows no more.
 MOST_POINTS = 1200
-_FAULT = re.compile(r"tpserver has a fault|cannot start a thread|cannot accept|left behind")
-JOB = Job(app="everything", files=True, ready=("/quick", 13), options=("--max-connections", "2000"))
+_FAULT = re.compile(r"internal error|tpserver has a fault|cannot start a thread|cannot accept|left behind")
+JOB = Job(app="trials.app:everything", files=True, ready=("/quick", 13), options=("--max-connections", "2000"))
 
 
 @dataclass
@@ -81,7 +80,7 @@ class Samples:
     )
 
     def note(self, when: float, process: ServerProcess, visits: list[float]) -> None:
-        """Where nobody was answered in this second, the visit that has not ended took at least that long."""
+        """Where no visit ended in this second, the one that goes on took at least that long."""
         figures = {
             "memory": process.memory() / 2**20,
             "descriptors": process.open_files(),
@@ -106,7 +105,7 @@ def record(bench: Bench, seconds: float, seed: int) -> tuple[Samples, dict[str, 
     with bench.serve(SERVERS[SUBJECT], JOB) as process:
         visits = Visits(process.port)
         visitor = threading.Thread(target=visits.run)
-        with bench.helper("traffic", process.port, seconds + 60.0, seed) as traffic:
+        with bench.helper("trials.traffic", process.port, seconds + 60.0, seed) as traffic:
             visitor.start()
             try:
                 begun = due = time.monotonic()
@@ -169,9 +168,7 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     if not LEAST_MINUTES <= options.minutes <= MOST_MINUTES:
         parser.error(f"--minutes is from {LEAST_MINUTES:g} to {MOST_MINUTES:g}")
-    with tempfile.TemporaryDirectory(prefix="benchmarks-") as folder:
-        bench = Bench(Path(folder), 1, None)
-        bench.make_files()
+    with Bench.open() as bench:
         samples, told = record(bench, options.minutes * 60, options.seed)
     verdicts = {name: judge(samples.series[name], rule) for name, rule in RULES.items()}
     found = faults(verdicts, told)

@@ -7,22 +7,19 @@ ours asks for a page all the while. Both must be answered throughout.
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import subprocess
-import tempfile
 import threading
-from pathlib import Path
 from typing import NamedTuple
 
-from .bench import Bench
-from .client import HOST
-from .model import SUBJECT, Job
-from .probe import percentile
-from .process import ServerFailed
-from .servers import SERVERS
+from ..bench import Bench
+from ..client import HOST
+from ..model import SUBJECT, Job
+from ..probe import percentile
+from ..process import ServerFailed, need_files
+from ..servers import SERVERS
+from ..wrk import find_program
 from .soak import Visits
-from .wrk import find_program
 
 PROGRAM = "slowhttptest"
 CONNECTIONS = 4000
@@ -62,7 +59,7 @@ def attack(bench: Bench, mode: str, connections: int, seconds: int) -> list[str]
     title, options = MODES[mode]
     program = find_program(PROGRAM)
     assert program is not None
-    job = Job(app="everything", files=True, ready=("/quick", 13))
+    job = Job(app="trials.app:everything", files=True, ready=("/quick", 13))
     with bench.serve(SERVERS[SUBJECT], job) as process:
         visits = Visits(process.port)
         visitor = threading.Thread(target=visits.run)
@@ -115,23 +112,10 @@ def main(arguments: list[str]) -> int:
     if find_program(PROGRAM) is None:
         print(f"{PROGRAM} is not installed (Debian has it as a package)")
         return 1
-    _need_descriptors(options.connections + FEW)
+    need_files(options.connections + FEW)
     found = []
-    with tempfile.TemporaryDirectory(prefix="benchmarks-") as folder:
-        bench = Bench(Path(folder), 1, None)
-        bench.make_files()
+    with Bench.open() as bench:
         for mode in options.mode or MODES:
             found += attack(bench, mode, options.connections, options.seconds)
     print(f"FAILED: {'; '.join(found)}" if found else "passed: the service was available throughout")
     return 1 if found else 0
-
-
-def _need_descriptors(count: int) -> None:
-    """For the program too: it inherits the limit. Raises ServerFailed."""
-    import resource
-
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < count:
-        if hard != resource.RLIM_INFINITY and hard < count:
-            raise ServerFailed(f"it needs {count} open files; {os.name} allows {hard} here")
-        resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))

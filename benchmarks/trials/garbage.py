@@ -14,17 +14,15 @@ import random
 import socket
 import struct
 import sys
-import tempfile
 import time
 from contextlib import ExitStack, suppress
-from pathlib import Path
 from typing import NamedTuple
 
-from .bench import Bench
-from .client import HOST, Client, get
-from .model import SUBJECT, Job
-from .process import ServerFailed, ServerProcess
-from .servers import SERVERS
+from ..bench import Bench
+from ..client import HOST, Client, get
+from ..model import SUBJECT, Job
+from ..process import ServerFailed, ServerProcess
+from ..servers import SERVERS
 
 CONNECTIONS = 100_000
 # What the server remembers is bounded, and so are the pieces that the allocator keeps for each thread: full by then.
@@ -53,7 +51,7 @@ _REQUESTS = (
 
 
 class Held(NamedTuple):
-    """What a server holds on to when nobody is there."""
+    """What a server holds on to when it has no clients."""
 
     threads: int
     descriptors: int
@@ -136,7 +134,7 @@ def faults(before: Held, after: Held) -> list[str]:
 def run(bench: Bench, connections: int, seed: int) -> int:
     """Exit status."""
     chance = random.Random(seed)
-    job = Job(app="everything", files=True, ready=("/quick", 13))
+    job = Job(app="trials.app:everything", files=True, ready=("/quick", 13))
     with bench.serve(SERVERS[SUBJECT], job) as process:
         warm(process.port, chance)
         before = held(process)
@@ -164,7 +162,5 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--connections", type=int, default=CONNECTIONS)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory(prefix="benchmarks-") as folder:
-        bench = Bench(Path(folder), 1, None)
-        bench.make_files()
+    with Bench.open() as bench:
         return run(bench, options.connections, options.seed)
