@@ -133,7 +133,7 @@ def test_every_answer_is_right_and_nothing_is_left_over(guarded):
         assert running.server.leadership.number > first, "nobody was relieved: the test tests nothing"
         leader = running.server.leader
         assert not any(connection.detached for connection in leader.table.by_fd.values())
-        assert (len(leader.table.ready), bool(leader.table.mailbox)) == (0, False)
+        assert (len(leader.table.ready), len(leader.table.mailbox.posts)) == (0, 0)
     assert guarded.intruders == []
     expected = sum(
         not line.startswith(b"own") for which in range(CLIENTS) for lines in lines_of(which) for line in lines

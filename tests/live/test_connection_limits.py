@@ -13,9 +13,8 @@ import threading
 import pytest
 from raw_client import PATIENCE, Client, Clock, Gates, request, several, turns, until, until_left
 
-from tpserver.engine import connections
+from tpserver.engine import address_limit, connections
 from tpserver.engine import server as engine
-from tpserver.engine.address_limit import AddressLimit
 from tpserver.engine.polling import SelectorPoller
 
 
@@ -45,7 +44,7 @@ def test_a_connection_that_ends_makes_room(start):
 
 def test_an_address_beyond_its_limit_takes_no_places_from_others(start, monkeypatch):
     Clock(monkeypatch)  # stands still: nobody who was turned away leaves by itself
-    monkeypatch.setattr(AddressLimit, "counted", lambda _, address: "greedy" if address[1] in greedy else "")
+    monkeypatch.setattr(address_limit, "counted_address", lambda address: "greedy" if address[1] in greedy else "")
     greedy = set()
 
     def greedy_client():

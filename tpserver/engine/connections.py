@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import socket
 import sys
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
 from tpserver.engine.address_limit import AddressLimit
-from tpserver.engine.connection import MAX_OUTBOX, Connection
+from tpserver.engine.connection import Connection
 from tpserver.engine.counters import Counters
 from tpserver.engine.errors import EngineBroken
 from tpserver.engine.listener import Listener, ListeningServer, capacity, file_limit
@@ -19,7 +19,7 @@ from tpserver.engine.mailbox import Mailbox
 from tpserver.engine.pace import Pace, Timing
 from tpserver.engine.polling import NOTHING, READ, WRITE, new_poller
 from tpserver.engine.protocol import Address, ConnectionProtocol
-from tpserver.engine.states import CLOSED, HEAD, IDLE, LINGERING, READY, RUNNING, SENDING, State, enter, next_state
+from tpserver.engine.states import CLOSED, HEAD, IDLE, LINGERING, READY, RUNNING, SENDING, count, enter, next_state
 from tpserver.logs.log import Log
 from tpserver.system.clock import clock
 from tpserver.system.descriptors import identity
@@ -30,14 +30,6 @@ _log = Log("tpserver")
 SWEEP: Final = 1.0
 # Connections beyond the limit that linger at once: as many as `select` on Windows has left.
 _TURNED_AWAY: Final = 8
-
-
-class ConnectionLimits(NamedTuple):
-    """How many connections there may be, in all and of one address (0: no limit), and what waits in memory for each."""
-
-    connections: int = 10_000
-    connections_per_address: int = 0
-    outbox: int = MAX_OUTBOX
 
 
 class Life(Protocol):
@@ -57,7 +49,9 @@ class Connections:
         life: Life,
         *,
         timing: Timing,
-        limits: ConnectionLimits,
+        max_connections: int,
+        max_connections_per_ip: int,
+        max_outbox: int,
         refused: Counters,
         ended: Counters,
     ) -> None:
@@ -67,10 +61,10 @@ class Connections:
         self._life = life
         self._timing = timing
         self._pace = Pace(timing.min_rate, timing.grace, timing.send_timeout)
-        self._max_outbox = limits.outbox
+        self._max_outbox = max_outbox
         self._refused = refused
         self._ended = ended
-        self._addresses = AddressLimit(limits.connections_per_address)
+        self._addresses = AddressLimit(max_connections_per_ip)
         self.poller = new_poller()
         self.by_fd: dict[int, Connection] = {}
         # Bytes of their next request are here already. In order; taken out when attended to, not before: a
@@ -85,7 +79,7 @@ class Connections:
         self._turned_away: set[Connection] = set()  # which linger: they do not count
         self._leaving: set[Connection] = set()  # which linger, and were idle when the drain began
         self.next_sweep = 0.0
-        self.capacity = capacity(limits.connections, self.poller.capacity, file_limit())
+        self.capacity = capacity(max_connections, self.poller.capacity, file_limit())
 
     # -- for any thread
 
@@ -99,24 +93,15 @@ class Connections:
 
     @property
     def drained(self) -> bool:
-        """Any thread: whether nothing new is taken, and all that are left were idle then.
+        """Any thread: whether nothing new is taken, and all that are left were idle when the drain began.
 
-        While the server drains there come no more connections, and the leaving ones are always among them. So when
-        these, counted last, are as many as those were, there are no others.
+        There come no more, and the leaving ones are always among them: they are counted last.
         """
         return self.listener.closed and len(self.by_fd) <= len(self._leaving)
 
     def states(self) -> dict[str, int]:
-        """Any thread: how many connections are open, and how many of these in which state; a snapshot."""
-        counts = dict.fromkeys(("open", "idle", "head", "body", "running", "sending", "lingering"), 0)
-        for connection in self.by_fd.copy().values():
-            state: State = connection.state
-            if connection.detached or state is READY:
-                state = RUNNING
-            if state is not CLOSED:
-                counts["open"] += 1
-                counts[state.value] += 1
-        return counts
+        """Any thread: see `states.count`."""
+        return count(self.by_fd.copy().values())
 
     # -- one turn of the leader
 
@@ -129,7 +114,7 @@ class Connections:
         try:
             self.listener.refresh(now)
             self.mailbox.sleeping = True  # from here on `post` wakes
-            if self.ready or self.mailbox:
+            if self.ready or self.mailbox.posts:
                 return self.poller.poll(0.0)
             return self.poller.poll(max(0.0, min(self.next_sweep - now, self.listener.rest_left(now))))
         except (OSError, ValueError) as error:
@@ -208,9 +193,9 @@ class Connections:
 
     # -- accepting
 
-    def accept(self, now: float, count: int | None = None) -> None:
-        """The leader: accepts what waits at the listening socket, `count` or as many as one turn takes at the most."""
-        for sock, client_address in self.listener.accept(now, count):
+    def accept(self, now: float, most: int | None = None) -> None:
+        """The leader: accepts what waits at the listening socket, `most` or as many as one turn takes."""
+        for sock, client_address in self.listener.accept(now, most):
             try:
                 self._admit(sock, client_address, now)
             except EngineBroken:
@@ -229,13 +214,11 @@ class Connections:
         self.fd_reused(connection.fd)
         self.by_fd[connection.fd] = connection
         enter(connection, HEAD, now, self._timing)  # a new connection has as long for its first head as any later one
-        address = self._addresses.counted(client_address)
         if len(self.by_fd) - len(self._turned_away) > self.capacity or not self.poller.takes(connection.fd):
             self._turn_away(connection, now, "connection limit")
-        elif address and not self._addresses.admit(address):
+        elif not self._addresses.admit(connection):
             self._turn_away(connection, now, "connection limit of one address")
         else:
-            connection.counted_address = address
             self.watch(connection, READ)
 
     def _tell_leader(self, connection: Connection) -> None:
@@ -269,9 +252,7 @@ class Connections:
         self._leaving.discard(connection)  # before it leaves `by_fd`: see `drained`
         self.ready.pop(connection, None)
         self._turned_away.discard(connection)
-        address, connection.counted_address = connection.counted_address, ""
-        if address:
-            self._addresses.release(address)
+        self._addresses.release(connection)
         polled, connection.polled = connection.polled, NOTHING
         if polled != NOTHING:
             try:
@@ -289,7 +270,7 @@ class Connections:
             del self.by_fd[connection.fd]  # last: what is interrupted before is found by it
 
     def fd_reused(self, fd: int) -> None:
-        """The leader: a new socket has the number `fd`. If another one of ours has it, too, other code has closed that.
+        """The leader: a new socket has the number `fd`. If another one of ours has it, other code has closed that.
 
         Nothing is sent or received by that number for the old client any more. Raises EngineBroken.
         """

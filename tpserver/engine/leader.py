@@ -11,7 +11,7 @@ from time import thread_time
 from typing import TYPE_CHECKING, Final
 
 from tpserver.engine.connection import Connection
-from tpserver.engine.connections import ConnectionLimits, Connections
+from tpserver.engine.connections import Connections
 from tpserver.engine.pace import Timing
 from tpserver.engine.polling import NOTHING, READ, WRITE
 from tpserver.engine.states import BODY, LINGERING, READY, RUNNING, SENDING
@@ -44,7 +44,9 @@ class Leader:
             server,
             server,
             timing=timing,
-            limits=ConnectionLimits(server.max_connections, server.max_connections_per_ip, server.max_outbox),
+            max_connections=server.max_connections,
+            max_connections_per_ip=server.max_connections_per_ip,
+            max_outbox=server.max_outbox,
             refused=server.refused,
             ended=server.ended,
         )
@@ -199,7 +201,7 @@ class Leader:
     def _check(self) -> None:
         """Ends what was lost with a thread that was interrupted. Between two turns nobody is being attended to."""
         self._check_wanted = False
-        owned = self._server.owned() | set(self.table.mailbox.posted())
+        owned = self._server.owned() | {post.args[0] for post in self.table.mailbox.posts.copy()}
         while self._suspects:
             suspect = self._suspects.pop()
             if suspect not in owned:
