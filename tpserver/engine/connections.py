@@ -6,9 +6,11 @@ connections. Leaders change: the next one finds everything here as it was.
 
 from __future__ import annotations
 
+import contextlib
 import socket
-import sys
-from typing import Final, Protocol
+from collections.abc import Callable
+from functools import partial
+from typing import Final
 
 from tpserver.engine.address_limit import AddressLimit
 from tpserver.engine.connection import Connection
@@ -22,7 +24,7 @@ from tpserver.engine.protocol import Address, ConnectionProtocol
 from tpserver.engine.states import CLOSED, HEAD, IDLE, LINGERING, READY, RUNNING, SENDING, count, enter, next_state
 from tpserver.logs.log import Log
 from tpserver.system.clock import clock
-from tpserver.system.descriptors import identity
+from tpserver.system.descriptors import Known
 
 _log = Log("tpserver")
 
@@ -32,13 +34,6 @@ SWEEP: Final = 1.0
 _TURNED_AWAY: Final = 8
 
 
-class Life(Protocol):
-    """The life of the server, as far as it matters here."""
-
-    @property
-    def draining(self) -> bool: ...
-
-
 class Connections:
     """The sockets of one server: the listening one, the mailbox's and the accepted ones, with their poller."""
 
@@ -46,8 +41,8 @@ class Connections:
         self,
         protocol: ConnectionProtocol,
         listening: ListeningServer,
-        life: Life,
         *,
+        draining: Callable[[], bool],
         timing: Timing,
         max_connections: int,
         max_connections_per_ip: int,
@@ -55,10 +50,10 @@ class Connections:
         refused: Counters,
         ended: Counters,
     ) -> None:
-        """`refused` counts what is answered with a refusal, `ended` connections that end without an answer."""
+        """`draining` says whether the server drains, `refused` counts refusals, `ended` ends without an answer."""
         self._protocol = protocol
         self._listening = listening
-        self._life = life
+        self._draining = draining
         self._timing = timing
         self._pace = Pace(timing.min_rate, timing.grace, timing.send_timeout)
         self._max_outbox = max_outbox
@@ -73,15 +68,12 @@ class Connections:
         self.mailbox = Mailbox()
         self.poller.watch(self.mailbox.fd, NOTHING, READ)
         self.listener = Listener(listening, self.poller)
-        # What each descriptor leads to that the leader cannot do without. On Windows a socket has none.
-        vital = () if sys.platform == "win32" else (self.listener.fd, *self.mailbox.fds)
-        self._vital = {fd: identity(fd) for fd in vital}
+        self._tell_leader = partial(self.mailbox.post, self.watch_for_room)  # for producers of streams
+        self._vital = Known((self.listener.fd, *self.mailbox.fds))  # the leader cannot do without
         self._turned_away: set[Connection] = set()  # which linger: they do not count
         self._leaving: set[Connection] = set()  # which linger, and were idle when the drain began
         self.next_sweep = 0.0
         self.capacity = capacity(max_connections, self.poller.capacity, file_limit())
-
-    # -- for any thread
 
     def give_back(self, connection: Connection) -> None:
         """Any thread that owns `connection`: its request has been answered, the leader takes it back."""
@@ -93,17 +85,13 @@ class Connections:
 
     @property
     def drained(self) -> bool:
-        """Any thread: whether nothing new is taken, and all that are left were idle when the drain began.
-
-        There come no more, and the leaving ones are always among them: they are counted last.
-        """
+        """Any thread: whether nothing new is taken, and all that are left were idle when the drain began."""
+        # There come no more, and the leaving ones are always among them: they are counted last.
         return self.listener.closed and len(self.by_fd) <= len(self._leaving)
 
     def states(self) -> dict[str, int]:
         """Any thread: see `states.count`."""
         return count(self.by_fd.copy().values())
-
-    # -- one turn of the leader
 
     def poll(self) -> list[tuple[int, int]]:
         """The leader: waits until the next sweep at the latest; (fd, events) for each socket that is ready.
@@ -127,13 +115,13 @@ class Connections:
 
     def settle(self, connection: Connection, now: float) -> None:
         """The leader: the next state of a connection that has been attended to or given back, and what that takes."""
-        if connection.state is RUNNING and connection.polled == READ and connection.idle and not self._life.draining:
+        if connection.state is RUNNING and connection.polled == READ and connection.idle and not self._draining():
             # The usual case first, without a call: answered, and the next request is still to come.
             connection.outbox = None
             connection.state = IDLE
             connection.deadline = now + self._timing.idle_timeout
             return
-        state = next_state(connection, self._life.draining)
+        state = next_state(connection, self._draining())
         if not connection.outbox:
             connection.outbox = None
         if state is CLOSED:
@@ -191,22 +179,19 @@ class Connections:
             except (OSError, KeyError, ValueError):
                 self.drop(connection, ours=False)
 
-    # -- accepting
-
     def accept(self, now: float, most: int | None = None) -> None:
         """The leader: accepts what waits at the listening socket, `most` or as many as one turn takes."""
         for sock, client_address in self.listener.accept(now, most):
             try:
                 self._admit(sock, client_address, now)
-            except EngineBroken:
-                sock.close()
-                raise
-            except BaseException:  # noqa: BLE001 - no memory, for example: the others must not suffer
-                _log.exception("internal error; a new connection was closed")
+            except BaseException as error:  # no memory, for example: the others must not suffer
                 connection = self.by_fd.get(sock.fileno())
                 if connection is not None and connection.sock is sock:
                     self.drop(connection)
                 sock.close()
+                if isinstance(error, EngineBroken):
+                    raise
+                _log.exception("internal error; a new connection was closed")
 
     def _admit(self, sock: socket.socket, client_address: Address, now: float) -> None:
         receiver = self._protocol.receiver(client_address)
@@ -220,10 +205,6 @@ class Connections:
             self._turn_away(connection, now, "connection limit of one address")
         else:
             self.watch(connection, READ)
-
-    def _tell_leader(self, connection: Connection) -> None:
-        """The producer of a stream."""
-        self.mailbox.post(self.watch_for_room, connection)
 
     def _turn_away(self, connection: Connection, now: float, cause: str) -> None:
         """One connection too many: told so. A few of them may linger, uncounted: only a few, for descriptors."""
@@ -242,13 +223,8 @@ class Connections:
         connection.state = RUNNING
         connection.keep_alive = False
 
-    # -- ends
-
     def drop(self, connection: Connection, *, ours: bool = True) -> None:
-        """The leader: closes a connection. May be called again if it was interrupted.
-
-        Not `ours`: other code has closed the descriptor, whose number may be that of another file. It is not touched.
-        """
+        """The leader: closes a connection, once more if it was interrupted in it. Not `ours`: see `fd_reused`."""
         self._leaving.discard(connection)  # before it leaves `by_fd`: see `drained`
         self.ready.pop(connection, None)
         self._turned_away.discard(connection)
@@ -272,18 +248,17 @@ class Connections:
     def fd_reused(self, fd: int) -> None:
         """The leader: a new socket has the number `fd`. If another one of ours has it, other code has closed that.
 
-        Nothing is sent or received by that number for the old client any more. Raises EngineBroken.
+        Nothing is sent or received by it for the old client any more, nor is it closed. Raises EngineBroken.
         """
         old = self.by_fd.get(fd)
         if old is not None:
             self.drop(old, ours=False)
-        if fd in self._vital:
+        if fd == self.listener.fd or fd in self.mailbox.fds:
             self._check_vital()
 
     def _check_vital(self) -> None:
         """Other code may have closed what the leader cannot do without; that of the poller is noticed by `poll`."""
-        for fd in [fd for fd, known in self._vital.items() if identity(fd) != known]:
-            del self._vital[fd]  # told once: the drain goes on without it
+        for fd in self._vital.lost():  # told once: the drain goes on without it
             if fd != self.listener.fd:
                 self.mailbox.detach()
                 raise EngineBroken("the wake-up socket was closed by other code")
@@ -292,19 +267,14 @@ class Connections:
                 self._listening.socket.detach()  # its number may be that of another file
                 raise EngineBroken("the listening socket was closed by other code")
 
-    # -- deadlines, the drain and the end
-
     def sweep(self, now: float) -> None:
-        """The leader, once in a while: ends what has taken too long, and, in a drain, what is idle.
-
-        Raises EngineBroken when other code has closed the listening or the wake-up socket.
-        """
+        """The leader, once in a while: ends what has taken too long; in a drain what is idle. Raises EngineBroken."""
         self.next_sweep = now + SWEEP
         self._check_vital()
         for connection in list(self.by_fd.values()):
             if not connection.detached and connection.deadline <= now:
                 self._expire(connection, now)
-        if self._life.draining:
+        if self._draining():
             self.begin_drain(now)
 
     def begin_drain(self, now: float) -> None:
@@ -355,5 +325,6 @@ class Connections:
             else:
                 self.drop(connection)
         self.by_fd.clear()
-        self.poller.close()
         self.mailbox.close()
+        with contextlib.suppress(OSError):  # other code has closed it
+            self.poller.close()
