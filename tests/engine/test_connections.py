@@ -22,20 +22,22 @@ from tpserver.engine.states import CLOSED, HEAD, IDLE, LINGERING, RUNNING, SENDI
 
 NOW = 1000.0
 
-posix = pytest.mark.skipif(sys.platform == "win32", reason="there a socket is no descriptor")
+posix = pytest.mark.skipif(
+    sys.platform == "win32" or not hasattr(select, "poll"), reason="there a socket is no descriptor"
+)
 
 
 class Led:
     """Connections, and what their server would have."""
 
     def __init__(self, listening, **options):
-        self.draining = False
+        self.protocol = LineProtocol()
+        self.protocol.draining = False
         self.refused, self.ended = Counters(), Counters()
         self.listening = listening
         self.connections = Connections(
-            LineProtocol(),
+            self.protocol,
             listening,
-            draining=lambda: self.draining,
             timing=Timing(),
             refused=self.refused,
             ended=self.ended,
@@ -146,7 +148,7 @@ def test_a_producer_that_waits_for_its_client_goes_on_when_the_server_has_stoppe
 def test_a_drain_closes_what_is_idle_and_is_over_when_the_rest_has_gone(led):
     _, idle = led.admit()
     _, busy = led.detached()
-    led.draining = True
+    led.protocol.draining = True
     led.connections.begin_drain(NOW)
     assert (idle.state, led.connections.drained) == (LINGERING, False)
     led.connections.take_back(busy)

@@ -103,6 +103,19 @@ def test_an_action_that_fails_is_logged_and_the_others_are_done(mailbox, log):
     assert "ValueError" in log.text
 
 
+def test_an_action_that_was_interrupted_is_done_again(mailbox, log):
+    done = []
+
+    def interrupted(argument):
+        done.append(argument)
+        if len(done) == 1:
+            raise KeyboardInterrupt
+
+    mailbox.post(interrupted, "x")
+    mailbox.deliver()
+    assert (done, len(mailbox.posts)) == (["x", "x"], 0)
+
+
 def test_what_an_action_posts_is_done_in_the_next_turn(mailbox):
     mailbox.post(lambda _: mailbox.post(done.append, 1), None)
     done = []

@@ -281,8 +281,8 @@ class Connection:
         """The last leader: the thread that has this connection finds it closed; if it waits for its client, at once."""
         self.broken = True
         self.sock.close()
-        if self.outbox is not None and self.outbox.watched:
-            self.outbox.discard()
+        if self.outbox is not None:
+            self.outbox.cut_off()
 
     def close(self) -> None:
         """The leader: the end. May be called again."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Callable
 from functools import partial
 from typing import Final
 
@@ -42,7 +41,6 @@ class Connections:
         protocol: ConnectionProtocol,
         listening: ListeningServer,
         *,
-        draining: Callable[[], bool],
         timing: Timing,
         max_connections: int,
         max_connections_per_ip: int,
@@ -50,10 +48,9 @@ class Connections:
         refused: Counters,
         ended: Counters,
     ) -> None:
-        """`draining` says whether the server drains, `refused` counts refusals, `ended` ends without an answer."""
+        """`refused` counts what is answered with a refusal, `ended` connections that end without an answer."""
         self._protocol = protocol
         self._listening = listening
-        self._draining = draining
         self._timing = timing
         self._pace = Pace(timing.min_rate, timing.grace, timing.send_timeout)
         self._max_outbox = max_outbox
@@ -115,13 +112,18 @@ class Connections:
 
     def settle(self, connection: Connection, now: float) -> None:
         """The leader: the next state of a connection that has been attended to or given back, and what that takes."""
-        if connection.state is RUNNING and connection.polled == READ and connection.idle and not self._draining():
+        if (
+            connection.state is RUNNING
+            and connection.polled == READ
+            and connection.idle
+            and not self._protocol.draining
+        ):
             # The usual case first, without a call: answered, and the next request is still to come.
             connection.outbox = None
             connection.state = IDLE
             connection.deadline = now + self._timing.idle_timeout
             return
-        state = next_state(connection, self._draining())
+        state = next_state(connection, self._protocol.draining)
         if not connection.outbox:
             connection.outbox = None
         if state is CLOSED:
@@ -129,10 +131,10 @@ class Connections:
         elif state is LINGERING and connection.state is not LINGERING:
             self._linger(connection, now)
         else:
-            enter(connection, state, now, self._timing)
             if state is READY:
                 self.ready[connection] = None
-            else:
+            enter(connection, state, now, self._timing)
+            if state is not READY:
                 self.watch(connection, WRITE if state is SENDING else READ)
 
     def _linger(self, connection: Connection, now: float) -> None:
@@ -150,7 +152,9 @@ class Connections:
         if connection.detached:
             if self.by_fd.get(connection.fd) is not connection:  # lost meanwhile, or of an earlier serve_forever
                 connection.close()
-            elif connection not in self.ready:  # else this has been interrupted just before its end
+            elif connection in self.ready:  # this has been interrupted
+                connection.state = READY
+            else:
                 connection.body_time_left = None
                 self.settle(connection, clock.monotonic())
             connection.detached = False
@@ -173,8 +177,11 @@ class Connections:
     def watch(self, connection: Connection, wanted: int) -> None:
         """The leader: has the poller watch a connection for READ, WRITE or NOTHING."""
         if connection.polled != wanted:
+            before = connection.polled
+            if wanted == NOTHING:
+                connection.polled = NOTHING  # first: what is not watched may be watched again, but not the other way
             try:
-                self.poller.watch(connection.fd, connection.polled, wanted)
+                self.poller.watch(connection.fd, before, wanted)
                 connection.polled = wanted
             except (OSError, KeyError, ValueError):
                 self.drop(connection, ours=False)
@@ -230,11 +237,10 @@ class Connections:
         self._turned_away.discard(connection)
         self._addresses.release(connection)
         polled, connection.polled = connection.polled, NOTHING
-        if polled != NOTHING:
-            try:
-                self.poller.watch(connection.fd, polled, NOTHING)
-            except (OSError, KeyError, ValueError):
-                ours = False
+        try:
+            self.poller.watch(connection.fd, READ, NOTHING)
+        except (OSError, KeyError, ValueError):
+            ours = ours and polled == NOTHING
         if not ours:
             _log.error("a connection was closed by code that does not own it: does the application close descriptors?")
             connection.sock.detach()
@@ -274,7 +280,7 @@ class Connections:
         for connection in list(self.by_fd.values()):
             if not connection.detached and connection.deadline <= now:
                 self._expire(connection, now)
-        if self._draining():
+        if self._protocol.draining:
             self.begin_drain(now)
 
     def begin_drain(self, now: float) -> None:

@@ -42,7 +42,6 @@ class Leader:
         self.table = Connections(
             server.protocol,
             server,
-            draining=lambda: server.draining,
             timing=timing,
             max_connections=server.max_connections,
             max_connections_per_ip=server.max_connections_per_ip,

@@ -47,19 +47,21 @@ class Mailbox:
             self.wake()
 
     def deliver(self) -> None:
-        """The leader: does what has been posted, in order. An action that raises is logged, and the others are done.
+        """The leader: does what has been posted, in order. An action that raises is done again, and skipped then.
 
-        An action is taken out after it has been done: if the leader is interrupted, the next one does it again. Raises
-        only EngineBroken.
+        It may have been interrupted, by an exception that was meant for an application. For the same reason it is taken
+        out after it has been done: the next leader does it again. Raises only EngineBroken.
         """
         for _ in range(len(self.posts)):  # what is posted meanwhile waits for the next turn
-            try:
-                self.posts[0]()
-            except EngineBroken:
-                self.posts.popleft()
-                raise
-            except BaseException:  # noqa: BLE001 - the others must not be lost
-                _log.exception("internal error; an action of the leader was skipped")
+            for then in ("is done again", "was skipped"):
+                try:
+                    self.posts[0]()
+                    break
+                except EngineBroken:
+                    self.posts.popleft()
+                    raise
+                except BaseException:  # noqa: BLE001 - the others must not be lost
+                    _log.exception("internal error; an action of the leader %s", then)
             self.posts.popleft()
 
     def wake(self) -> None:
@@ -70,7 +72,7 @@ class Mailbox:
     def silence(self) -> None:
         """The leader: takes note of having been woken. What is posted after this wakes it again."""
         with contextlib.suppress(OSError):
-            while len(self._receiving.recv(_READ)) == _READ:
+            while len(self._receiving.recv(_READ)) > 1:
                 pass
 
     def detach(self) -> None:

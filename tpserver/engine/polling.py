@@ -31,7 +31,10 @@ class EpollPoller:
     def watch(self, fd: int, before: int, wanted: int) -> None:
         """The leader: changes what is watched on `fd` from `before` to `wanted`; NOTHING: it is not watched at all."""
         if before == NOTHING:
-            self._epoll.register(fd, wanted)
+            try:
+                self._epoll.register(fd, wanted)
+            except FileExistsError:  # a leader was interrupted when it had just done that
+                self._epoll.modify(fd, wanted)
         elif wanted == NOTHING:
             self._epoll.unregister(fd)
         else:
@@ -66,7 +69,7 @@ class SelectorPoller:
             self._selector.unregister(fd)
             return
         events = (selectors.EVENT_READ if wanted & READ else 0) | (selectors.EVENT_WRITE if wanted & WRITE else 0)
-        if before == NOTHING:
+        if before == NOTHING and fd not in self._selector.get_map():
             self._selector.register(fd, events)
         else:
             self._selector.modify(fd, events)
