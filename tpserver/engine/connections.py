@@ -91,10 +91,7 @@ class Connections:
         return count(self.by_fd.copy().values())
 
     def poll(self) -> list[tuple[int, int]]:
-        """The leader: waits until the next sweep at the latest; (fd, events) for each socket that is ready.
-
-        Raises EngineBroken when other code has closed the poller.
-        """
+        """The leader: (fd, events) for each ready socket, by the next sweep at the latest. Raises EngineBroken."""
         now = clock.monotonic()
         try:
             self.listener.refresh(now)
@@ -215,10 +212,9 @@ class Connections:
 
     def _turn_away(self, connection: Connection, now: float, cause: str) -> None:
         """One connection too many: told so. A few of them may linger, uncounted: only a few, for descriptors."""
+        self._refuse(connection, cause, self._protocol.too_many_connections(connection.client_address))
         if len(self._turned_away) < _TURNED_AWAY and self.poller.takes(connection.fd):
             self._turned_away.add(connection)
-        self._refuse(connection, cause, self._protocol.too_many_connections(connection.client_address))
-        if connection in self._turned_away:
             self.settle(connection, now)
         else:
             self.drop(connection)
@@ -252,10 +248,8 @@ class Connections:
             del self.by_fd[connection.fd]  # last: what is interrupted before is found by it
 
     def fd_reused(self, fd: int) -> None:
-        """The leader: a new socket has the number `fd`. If another one of ours has it, other code has closed that.
-
-        Nothing is sent or received by it for the old client any more, nor is it closed. Raises EngineBroken.
-        """
+        """The leader: a new socket has the number `fd`. Another one of ours that had it was closed by other code."""
+        # Nothing is sent or received by it for the old client any more, nor is it closed.
         old = self.by_fd.get(fd)
         if old is not None:
             self.drop(old, ours=False)
@@ -284,11 +278,9 @@ class Connections:
             self.begin_drain(now)
 
     def begin_drain(self, now: float) -> None:
-        """The leader: stops accepting, and closes what is idle. May be called again.
-
-        Clients that the system has accepted already are admitted, if no other process would accept them later.
-        """
+        """The leader: stops accepting, and closes what is idle. May be called again. Raises EngineBroken."""
         if not self.listener.closed:
+            # Clients that wait are admitted, if no other process would accept them later.
             refuses = self._listening.refuses_when_draining and not self._listening.closed
             if refuses:
                 self.accept(now, self._listening.request_queue_size)
