@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from running import Running, read_response
+from tests.running import Running, read_response
 
 from tpserver.files.folder import Folder
 from tpserver.handler import HTTPRequestHandler

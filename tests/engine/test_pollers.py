@@ -88,6 +88,15 @@ def test_what_is_watched_can_be_changed_and_ended(poller, pair):
     assert polled(poller) == {fd: READ}
 
 
+def test_what_is_watched_already_may_be_watched_once_more(poller, pair):
+    """A leader that was interrupted has done so, and could not say it."""
+    mine, _ = pair
+    fd = mine.fileno()
+    for wanted in (READ, WRITE):
+        poller.watch(fd, NOTHING, wanted)
+    assert polled(poller) == {fd: WRITE}
+
+
 def test_several_are_told_at_once(poller, pair):
     mine, other = pair
     poller.watch(mine.fileno(), NOTHING, READ | WRITE)

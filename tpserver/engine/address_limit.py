@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 
+from tpserver.engine.connection import Connection
 from tpserver.engine.protocol import Address
 
 
@@ -14,25 +15,28 @@ class AddressLimit:
         self._limit = limit
         self._counts: dict[str, int] = {}
 
-    def admit(self, address: str) -> bool:
-        """The leader: counts one more connection of `address`, unless that has reached the limit."""
+    def admit(self, connection: Connection) -> bool:
+        """The leader: counts one more connection, unless its address has reached the limit; whether it may stay."""
+        address = counted_address(connection.client_address) if self._limit else ""
         count = self._counts.get(address, 0)
-        if count >= self._limit:
-            return False
-        self._counts[address] = count + 1
-        return True
+        if address and count < self._limit:
+            self._counts[address] = count + 1
+            connection.counted_address = address
+        return connection.counted_address == address
 
-    def release(self, address: str) -> None:
-        """The leader: one connection less of `address`."""
-        if self._counts[address] > 1:
+    def release(self, connection: Connection) -> None:
+        """The leader: one connection less, if it was counted."""
+        address, connection.counted_address = connection.counted_address, ""
+        if address:
             self._counts[address] -= 1
-        else:
-            del self._counts[address]
+            if not self._counts[address]:
+                del self._counts[address]
 
-    def counted(self, client_address: Address) -> str:
-        """Any thread: what a client is counted by: its IP address or its IPv6 network of /64; "": it is not."""
-        if not self._limit or not isinstance(client_address, tuple):  # a unix socket has no address
-            return ""
-        address = ipaddress.ip_address(client_address[0].partition("%")[0])
-        mapped = getattr(address, "ipv4_mapped", None)  # IPv4 as seen through IPv6
-        return str(mapped or address.exploded[:19])  # four groups of four digits; an IPv4 address is shorter
+
+def counted_address(client_address: Address) -> str:
+    """Any thread: the IP address, or the IPv6 network of /64. "": it is not counted (a unix socket has none)."""
+    if not isinstance(client_address, tuple):
+        return ""
+    address = ipaddress.ip_address(client_address[0].partition("%")[0])
+    mapped = getattr(address, "ipv4_mapped", None)  # IPv4 as seen through IPv6
+    return str(mapped or address.exploded[:19])  # four groups of four digits; an IPv4 address is shorter

@@ -14,7 +14,7 @@ import socket
 import struct
 import sys
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 from tpserver.engine.outbox import Outbox, Version
 from tpserver.engine.pace import Pace
@@ -37,7 +37,7 @@ MAX_OUTBOX: Final = 1024 * 1024
 _Selector: Final[Callable[[], selectors.BaseSelector]] = getattr(selectors, "PollSelector", selectors.SelectSelector)
 
 # Tells of a client's end also behind bytes that have not been received. It takes no descriptor either.
-_POLL: Final[Any] = getattr(select, "poll", None)
+_POLL: Final = getattr(select, "poll", None)
 # The client has closed its side; where there is no such event (macOS) only a closed connection is told.
 _PEER_CLOSED: Final[int] = getattr(select, "POLLRDHUP", 0)
 
@@ -281,8 +281,8 @@ class Connection:
         """The last leader: the thread that has this connection finds it closed; if it waits for its client, at once."""
         self.broken = True
         self.sock.close()
-        if self.outbox is not None and self.outbox.watched:
-            self.outbox.discard()
+        if self.outbox is not None:
+            self.outbox.cut_off()
 
     def close(self) -> None:
         """The leader: the end. May be called again."""

@@ -6,12 +6,13 @@ connections. Leaders change: the next one finds everything here as it was.
 
 from __future__ import annotations
 
+import contextlib
 import socket
-import sys
-from typing import Final, NamedTuple, Protocol
+from functools import partial
+from typing import Final
 
 from tpserver.engine.address_limit import AddressLimit
-from tpserver.engine.connection import MAX_OUTBOX, Connection
+from tpserver.engine.connection import Connection
 from tpserver.engine.counters import Counters
 from tpserver.engine.errors import EngineBroken
 from tpserver.engine.listener import Listener, ListeningServer, capacity, file_limit
@@ -19,34 +20,17 @@ from tpserver.engine.mailbox import Mailbox
 from tpserver.engine.pace import Pace, Timing
 from tpserver.engine.polling import NOTHING, READ, WRITE, new_poller
 from tpserver.engine.protocol import Address, ConnectionProtocol
-from tpserver.engine.states import CLOSED, HEAD, IDLE, LINGERING, READY, RUNNING, SENDING, State, enter, next_state
+from tpserver.engine.states import CLOSED, HEAD, IDLE, LINGERING, READY, RUNNING, SENDING, count, enter, next_state
 from tpserver.logs.log import Log
 from tpserver.system.clock import clock
-from tpserver.system.descriptors import identity
+from tpserver.system.descriptors import Known
 
 _log = Log("tpserver")
 
-# What `Connections.states` counts.
-STATES: Final = ("open", "idle", "head", "body", "running", "sending", "lingering")
 # Seconds between two looks at the deadlines; also the longest poll.
 SWEEP: Final = 1.0
 # Connections beyond the limit that linger at once: as many as `select` on Windows has left.
 _TURNED_AWAY: Final = 8
-
-
-class ConnectionLimits(NamedTuple):
-    """How many connections there may be, in all and of one address (0: no limit), and what waits in memory for each."""
-
-    connections: int = 10_000
-    connections_per_address: int = 0
-    outbox: int = MAX_OUTBOX
-
-
-class Life(Protocol):
-    """The life of the server, as far as it matters here."""
-
-    @property
-    def draining(self) -> bool: ...
 
 
 class Connections:
@@ -56,23 +40,23 @@ class Connections:
         self,
         protocol: ConnectionProtocol,
         listening: ListeningServer,
-        life: Life,
         *,
         timing: Timing,
-        limits: ConnectionLimits,
+        max_connections: int,
+        max_connections_per_ip: int,
+        max_outbox: int,
         refused: Counters,
         ended: Counters,
     ) -> None:
         """`refused` counts what is answered with a refusal, `ended` connections that end without an answer."""
         self._protocol = protocol
         self._listening = listening
-        self._life = life
         self._timing = timing
         self._pace = Pace(timing.min_rate, timing.grace, timing.send_timeout)
-        self._max_outbox = limits.outbox
+        self._max_outbox = max_outbox
         self._refused = refused
         self._ended = ended
-        self._addresses = AddressLimit(limits.connections_per_address)
+        self._addresses = AddressLimit(max_connections_per_ip)
         self.poller = new_poller()
         self.by_fd: dict[int, Connection] = {}
         # Bytes of their next request are here already. In order; taken out when attended to, not before: a
@@ -81,15 +65,12 @@ class Connections:
         self.mailbox = Mailbox()
         self.poller.watch(self.mailbox.fd, NOTHING, READ)
         self.listener = Listener(listening, self.poller)
-        # What each descriptor leads to that the leader cannot do without. On Windows a socket has none.
-        vital = () if sys.platform == "win32" else (self.listener.fd, *self.mailbox.fds)
-        self._vital = {fd: identity(fd) for fd in vital}
+        self._tell_leader = partial(self.mailbox.post, self.watch_for_room)  # for producers of streams
+        self._vital = Known((self.listener.fd, *self.mailbox.fds))  # the leader cannot do without
         self._turned_away: set[Connection] = set()  # which linger: they do not count
         self._leaving: set[Connection] = set()  # which linger, and were idle when the drain began
         self.next_sweep = 0.0
-        self.capacity = capacity(limits.connections, self.poller.capacity, file_limit())
-
-    # -- for any thread
+        self.capacity = capacity(max_connections, self.poller.capacity, file_limit())
 
     def give_back(self, connection: Connection) -> None:
         """Any thread that owns `connection`: its request has been answered, the leader takes it back."""
@@ -101,38 +82,24 @@ class Connections:
 
     @property
     def drained(self) -> bool:
-        """Any thread: whether nothing new is taken, and all that are left were idle then.
-
-        While the server drains there come no more connections, and the leaving ones are always among them. So when
-        these, counted last, are as many as those were, there are no others.
-        """
+        """Any thread: whether nothing new is taken, and all that are left were idle when the drain began."""
+        # There come no more, and the leaving ones are always among them: they are counted last.
         return self.listener.closed and len(self.by_fd) <= len(self._leaving)
 
     def states(self) -> dict[str, int]:
-        """Any thread: how many connections are open, and how many of these in which state; a snapshot."""
-        counts = dict.fromkeys(STATES, 0)
-        for connection in self.by_fd.copy().values():
-            state: State = connection.state
-            if connection.detached or state is READY:
-                state = RUNNING
-            if state is not CLOSED:
-                counts["open"] += 1
-                counts[state.value] += 1
-        return counts
-
-    # -- one turn of the leader
+        """Any thread: see `states.count`."""
+        return count(self.by_fd.copy().values())
 
     def poll(self, *, wait: bool = True) -> list[tuple[int, int]]:
-        """The leader: waits until the next sweep at the latest; (fd, events) for each socket that is ready.
+        """The leader: (fd, events) for each ready socket, by the next sweep at the latest. Raises EngineBroken.
 
         Without `wait` it only looks.
-        Raises EngineBroken when other code has closed the poller.
         """
         now = clock.monotonic()
         try:
             self.listener.refresh(now)
             self.mailbox.sleeping = True  # from here on `post` wakes
-            if self.ready or self.mailbox or not wait:
+            if self.ready or self.mailbox.posts or not wait:
                 return self.poller.poll(0.0)
             return self.poller.poll(max(0.0, min(self.next_sweep - now, self.listener.rest_left(now))))
         except (OSError, ValueError) as error:
@@ -145,13 +112,18 @@ class Connections:
 
     def settle(self, connection: Connection, now: float) -> None:
         """The leader: the next state of a connection that has been attended to or given back, and what that takes."""
-        if connection.state is RUNNING and connection.polled == READ and connection.idle and not self._life.draining:
+        if (
+            connection.state is RUNNING
+            and connection.polled == READ
+            and connection.idle
+            and not self._protocol.draining
+        ):
             # The usual case first, without a call: answered, and the next request is still to come.
             connection.outbox = None
             connection.state = IDLE
             connection.deadline = now + self._timing.idle_timeout
             return
-        state = next_state(connection, self._life.draining)
+        state = next_state(connection, self._protocol.draining)
         if not connection.outbox:
             connection.outbox = None
         if state is CLOSED:
@@ -159,10 +131,10 @@ class Connections:
         elif state is LINGERING and connection.state is not LINGERING:
             self._linger(connection, now)
         else:
-            enter(connection, state, now, self._timing)
             if state is READY:
                 self.ready[connection] = None
-            else:
+            enter(connection, state, now, self._timing)
+            if state is not READY:
                 self.watch(connection, WRITE if state is SENDING else READ)
 
     def _linger(self, connection: Connection, now: float) -> None:
@@ -180,7 +152,9 @@ class Connections:
         if connection.detached:
             if self.by_fd.get(connection.fd) is not connection:  # lost meanwhile, or of an earlier serve_forever
                 connection.close()
-            elif connection not in self.ready:  # else this has been interrupted just before its end
+            elif connection in self.ready:  # this has been interrupted
+                connection.state = READY
+            else:
                 connection.body_time_left = None
                 self.settle(connection, clock.monotonic())
             connection.detached = False
@@ -203,28 +177,28 @@ class Connections:
     def watch(self, connection: Connection, wanted: int) -> None:
         """The leader: has the poller watch a connection for READ, WRITE or NOTHING."""
         if connection.polled != wanted:
+            before = connection.polled
+            if wanted == NOTHING:
+                connection.polled = NOTHING  # first: what is not watched may be watched again, but not the other way
             try:
-                self.poller.watch(connection.fd, connection.polled, wanted)
+                self.poller.watch(connection.fd, before, wanted)
                 connection.polled = wanted
             except (OSError, KeyError, ValueError):
                 self.drop(connection, ours=False)
 
-    # -- accepting
-
-    def accept(self, now: float, count: int | None = None) -> None:
-        """The leader: accepts what waits at the listening socket, `count` or as many as one turn takes at the most."""
-        for sock, client_address in self.listener.accept(now, count):
+    def accept(self, now: float, most: int | None = None) -> None:
+        """The leader: accepts what waits at the listening socket, `most` or as many as one turn takes."""
+        for sock, client_address in self.listener.accept(now, most):
             try:
                 self._admit(sock, client_address, now)
-            except EngineBroken:
-                sock.close()
-                raise
-            except BaseException:  # noqa: BLE001 - no memory, for example: the others must not suffer
-                _log.exception("internal error; a new connection was closed")
+            except BaseException as error:  # no memory, for example: the others must not suffer
                 connection = self.by_fd.get(sock.fileno())
                 if connection is not None and connection.sock is sock:
                     self.drop(connection)
                 sock.close()
+                if isinstance(error, EngineBroken):
+                    raise
+                _log.exception("internal error; a new connection was closed")
 
     def _admit(self, sock: socket.socket, client_address: Address, now: float) -> None:
         receiver = self._protocol.receiver(client_address)
@@ -232,25 +206,18 @@ class Connections:
         self.fd_reused(connection.fd)
         self.by_fd[connection.fd] = connection
         enter(connection, HEAD, now, self._timing)  # a new connection has as long for its first head as any later one
-        address = self._addresses.counted(client_address)
         if len(self.by_fd) - len(self._turned_away) > self.capacity or not self.poller.takes(connection.fd):
             self._turn_away(connection, now, "connection limit")
-        elif address and not self._addresses.admit(address):
+        elif not self._addresses.admit(connection):
             self._turn_away(connection, now, "connection limit of one address")
         else:
-            connection.counted_address = address
             self.watch(connection, READ)
-
-    def _tell_leader(self, connection: Connection) -> None:
-        """The producer of a stream."""
-        self.mailbox.post(self.watch_for_room, connection)
 
     def _turn_away(self, connection: Connection, now: float, cause: str) -> None:
         """One connection too many: told so. A few of them may linger, uncounted: only a few, for descriptors."""
+        self._refuse(connection, cause, self._protocol.too_many_connections(connection.client_address))
         if len(self._turned_away) < _TURNED_AWAY and self.poller.takes(connection.fd):
             self._turned_away.add(connection)
-        self._refuse(connection, cause, self._protocol.too_many_connections(connection.client_address))
-        if connection in self._turned_away:
             self.settle(connection, now)
         else:
             self.drop(connection)
@@ -262,25 +229,17 @@ class Connections:
         connection.state = RUNNING
         connection.keep_alive = False
 
-    # -- ends
-
     def drop(self, connection: Connection, *, ours: bool = True) -> None:
-        """The leader: closes a connection. May be called again if it was interrupted.
-
-        Not `ours`: other code has closed the descriptor, whose number may be that of another file. It is not touched.
-        """
+        """The leader: closes a connection, once more if it was interrupted in it. Not `ours`: see `fd_reused`."""
         self._leaving.discard(connection)  # before it leaves `by_fd`: see `drained`
         self.ready.pop(connection, None)
         self._turned_away.discard(connection)
-        address, connection.counted_address = connection.counted_address, ""
-        if address:
-            self._addresses.release(address)
+        self._addresses.release(connection)
         polled, connection.polled = connection.polled, NOTHING
-        if polled != NOTHING:
-            try:
-                self.poller.watch(connection.fd, polled, NOTHING)
-            except (OSError, KeyError, ValueError):
-                ours = False
+        try:
+            self.poller.watch(connection.fd, READ, NOTHING)
+        except (OSError, KeyError, ValueError):
+            ours = ours and polled == NOTHING
         if not ours:
             _log.error("a connection was closed by code that does not own it: does the application close descriptors?")
             connection.sock.detach()
@@ -292,20 +251,17 @@ class Connections:
             del self.by_fd[connection.fd]  # last: what is interrupted before is found by it
 
     def fd_reused(self, fd: int) -> None:
-        """The leader: a new socket has the number `fd`. If another one of ours has it, too, other code has closed that.
-
-        Nothing is sent or received by that number for the old client any more. Raises EngineBroken.
-        """
+        """The leader: a new socket has the number `fd`. Another one of ours that had it was closed by other code."""
+        # Nothing is sent or received by it for the old client any more, nor is it closed.
         old = self.by_fd.get(fd)
         if old is not None:
             self.drop(old, ours=False)
-        if fd in self._vital:
+        if fd == self.listener.fd or fd in self.mailbox.fds:
             self._check_vital()
 
     def _check_vital(self) -> None:
         """Other code may have closed what the leader cannot do without; that of the poller is noticed by `poll`."""
-        for fd in [fd for fd, known in self._vital.items() if identity(fd) != known]:
-            del self._vital[fd]  # told once: the drain goes on without it
+        for fd in self._vital.lost():  # told once: the drain goes on without it
             if fd != self.listener.fd:
                 self.mailbox.detach()
                 raise EngineBroken("the wake-up socket was closed by other code")
@@ -314,27 +270,20 @@ class Connections:
                 self._listening.socket.detach()  # its number may be that of another file
                 raise EngineBroken("the listening socket was closed by other code")
 
-    # -- deadlines, the drain and the end
-
     def sweep(self, now: float) -> None:
-        """The leader, once in a while: ends what has taken too long, and, in a drain, what is idle.
-
-        Raises EngineBroken when other code has closed the listening or the wake-up socket.
-        """
+        """The leader, once in a while: ends what has taken too long; in a drain what is idle. Raises EngineBroken."""
         self.next_sweep = now + SWEEP
         self._check_vital()
         for connection in list(self.by_fd.values()):
             if not connection.detached and connection.deadline <= now:
                 self._expire(connection, now)
-        if self._life.draining:
+        if self._protocol.draining:
             self.begin_drain(now)
 
     def begin_drain(self, now: float) -> None:
-        """The leader: stops accepting, and closes what is idle. May be called again.
-
-        Clients that the system has accepted already are admitted, if no other process would accept them later.
-        """
+        """The leader: stops accepting, and closes what is idle. May be called again. Raises EngineBroken."""
         if not self.listener.closed:
+            # Clients that wait are admitted, if no other process would accept them later.
             refuses = self._listening.refuses_when_draining and not self._listening.closed
             if refuses:
                 self.accept(now, self._listening.request_queue_size)
@@ -377,5 +326,6 @@ class Connections:
             else:
                 self.drop(connection)
         self.by_fd.clear()
-        self.poller.close()
         self.mailbox.close()
+        with contextlib.suppress(OSError):  # other code has closed it
+            self.poller.close()

@@ -10,8 +10,7 @@ class Counters:
 
     def __init__(self) -> None:
         self._counts: dict[str, int] = {}
-        # Guards the reading and writing of one count.
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # guards the reading and writing of one count
 
     def add(self, cause: str) -> None:
         """Any thread: counts one event."""
@@ -19,6 +18,5 @@ class Counters:
             self._counts[cause] = self._counts.get(cause, 0) + 1
 
     def counts(self) -> dict[str, int]:
-        """Any thread: how many events each cause has had."""
-        with self._lock:
-            return dict(self._counts)
+        """Any thread: how many events each cause has had. In one step, so that it needs no lock."""
+        return self._counts.copy()

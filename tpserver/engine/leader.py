@@ -197,7 +197,8 @@ class Leader:
         Between two turns each connection is watched, or ready, or belongs to a task, or has been given back.
         """
         connections = self.connections
-        owned = {task.connection for task in self._tasks.everything()}.union(connections.mailbox.posted())
+        owned: set[object] = {task.connection for task in self._tasks.everything()}
+        owned |= {post.args[0] for post in connections.mailbox.posts.copy()}
         if suspect is not None and suspect not in owned:
             suspect.abort()
         for connection in list(connections.by_fd.values()):

@@ -8,10 +8,11 @@ import socket
 import socketserver
 import sys
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 from tpserver.engine.errors import UnsuitableSocket
 from tpserver.engine.polling import NOTHING, READ, Poller
+from tpserver.engine.protocol import Address
 from tpserver.logs.log import Log
 
 _log = Log("tpserver")
@@ -40,9 +41,7 @@ class ListeningServer(socketserver.TCPServer):
         if sys.platform == "win32":
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
         super().server_bind()
-        address: Any = self.server_address
-        self.server_name: str = address[0]
-        self.server_port: int = address[1]
+        self.server_name, self.server_port = self.socket.getsockname()[:2]
 
     def server_activate(self) -> None:
         """Listens. Raises OSError."""
@@ -75,7 +74,7 @@ class ListeningServer(socketserver.TCPServer):
         except OSError:
             return False
 
-    def get_request(self) -> tuple[socket.socket, Any]:
+    def get_request(self) -> tuple[socket.socket, Address]:
         """The leader: accepts one connection, non-blocking. Raises OSError, BlockingIOError among them."""
         sock, client_address = self.socket.accept()
         try:
@@ -122,9 +121,9 @@ class Listener:
         """The leader: seconds until the rest is over; infinite where there is none."""
         return float("inf") if self.watched or self.closed else max(0.0, self._rests_until - now)
 
-    def accept(self, now: float, count: int | None = None) -> Iterator[tuple[socket.socket, Any]]:
-        """The leader: the connections that wait, non-blocking, `count` at the most (None: one turn's)."""
-        for _ in range(_TURN if count is None else count):
+    def accept(self, now: float, most: int | None = None) -> Iterator[tuple[socket.socket, Address]]:
+        """The leader: the connections that wait, non-blocking, `most` of them (None: one turn's)."""
+        for _ in range(_TURN if most is None else most):
             try:
                 sock, client_address = self._server.get_request()
             except BlockingIOError:

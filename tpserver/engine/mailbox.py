@@ -9,14 +9,13 @@ import contextlib
 import socket
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from functools import partial
+from typing import Final
 
 from tpserver.engine.errors import EngineBroken
 from tpserver.logs.log import Log
 
 _log = Log("tpserver")
-
-T = TypeVar("T")
 
 # Bytes read in one go by `silence`; each is one call of `wake`.
 _READ: Final = 4096
@@ -30,48 +29,40 @@ class Mailbox:
     """
 
     def __init__(self) -> None:
-        self._receiving, self._sending = socket.socketpair()
-        self._receiving.setblocking(False)
-        self._sending.setblocking(False)
-        self.fd = self._receiving.fileno()
-        self.fds: Final = (self.fd, self._sending.fileno())
+        self._receiving, self._sending = self._sockets = socket.socketpair()
+        for sock in self._sockets:
+            sock.setblocking(False)
+        self.fds = tuple(sock.fileno() for sock in self._sockets)
+        self.fd = self.fds[0]
         self.sleeping = False
-        self._posts: deque[tuple[Callable[[Any], object], Any]] = deque()
+        self.posts: deque[partial[object]] = deque()  # what is still to be done
 
-    def __bool__(self) -> bool:
-        """Any thread: whether something has been posted and not yet delivered."""
-        return bool(self._posts)
-
-    def post(self, action: Callable[[T], object], argument: T, *, wake: bool = True) -> None:
+    def post(self, action: Callable[..., object], argument: object, *, wake: bool = True) -> None:
         """Any thread, and signal handlers: the leader calls `action(argument)` before it attends to other sockets.
 
         Without `wake` a leader that sleeps finds it when something else wakes it, after one sweep at the latest.
         """
-        self._posts.append((action, argument))
+        self.posts.append(partial(action, argument))
         if wake and self.sleeping:
             self.wake()
 
-    def posted(self) -> list[Any]:
-        """Any thread: the arguments that have been posted and not yet delivered. A snapshot."""
-        return [argument for _, argument in self._posts.copy()]
-
     def deliver(self) -> None:
-        """The leader: does what has been posted, in order. An action that raises is logged, and the others are done.
+        """The leader: does what has been posted, in order. An action that raises is done again, and skipped then.
 
-        An action is taken out after it has been done: if the leader is interrupted, the next one does it again. Raises
-        only EngineBroken.
+        It may have been interrupted, by an exception that was meant for an application. For the same reason it is taken
+        out after it has been done: the next leader does it again. Raises only EngineBroken.
         """
-        posts = self._posts
-        for _ in range(len(posts)):  # what is posted meanwhile waits for the next turn
-            action, argument = posts[0]
-            try:
-                action(argument)
-            except EngineBroken:
-                posts.popleft()
-                raise
-            except BaseException:  # noqa: BLE001 - the others must not be lost
-                _log.exception("internal error; an action of the leader was skipped")
-            posts.popleft()
+        for _ in range(len(self.posts)):  # what is posted meanwhile waits for the next turn
+            for then in ("is done again", "was skipped"):
+                try:
+                    self.posts[0]()
+                    break
+                except EngineBroken:
+                    self.posts.popleft()
+                    raise
+                except BaseException:  # noqa: BLE001 - the others must not be lost
+                    _log.exception("internal error; an action of the leader %s", then)
+            self.posts.popleft()
 
     def wake(self) -> None:
         """Any thread, and signal handlers: ends the poll of the leader."""
@@ -81,17 +72,16 @@ class Mailbox:
     def silence(self) -> None:
         """The leader: takes note of having been woken. What is posted after this wakes it again."""
         with contextlib.suppress(OSError):
-            while len(self._receiving.recv(_READ)) == _READ:
+            while len(self._receiving.recv(_READ)) > 1:
                 pass
 
     def detach(self) -> None:
         """The leader: forgets the sockets without closing them, since their descriptors are not ours any more."""
-        for sock in (self._receiving, self._sending):
-            with contextlib.suppress(OSError):
-                sock.detach()
+        for sock in self._sockets:
+            sock.detach()
 
     def close(self) -> None:
         """The last leader, or its successor: closes the sockets."""
-        for sock in (self._receiving, self._sending):
+        for sock in self._sockets:
             with contextlib.suppress(OSError):  # its descriptor has been closed already
                 sock.close()

@@ -203,13 +203,18 @@ class Outbox:
         with self._lock:
             self._deadline = pace.progress(pace.begin(now), moved, now)
             self._wake_at = wake_at
-        while self.size > wake_at:
+        while self.size > wake_at and not self._discarded:
             left = self._deadline - clock.monotonic()
             if left <= 0:
                 raise ConnectionAbortedError("the client reads too slowly")
             with contextlib.suppress(queue.Empty):
                 room.get(timeout=min(left, _LONGEST_WAIT))
         self._wake_at = -1
+
+    def cut_off(self) -> None:
+        """The last leader: a producer that waits goes on. Without the lock, which may be held for as long as a disk."""
+        self._discarded = True
+        self._wake_producer()
 
     def _wake_producer(self) -> None:
         if self._room is not None:

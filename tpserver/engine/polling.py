@@ -1,6 +1,6 @@
 """Which sockets can be read or written: epoll where there is one, else what `selectors` finds best.
 
-Only the current leader touches a poller. Events are level-triggered: what is not dealt with in one
+Only the current leader calls a poller. Events are level-triggered: what is not dealt with in one
 turn comes again in the next.
 """
 
@@ -9,14 +9,11 @@ from __future__ import annotations
 import select
 import selectors
 import sys
-from typing import Any, Final, Protocol
+from typing import Final, TypeAlias
 
 NOTHING: Final = 0
 READ: Final = 1
 WRITE: Final = 4
-
-# Linux has it; typed as what it is, so that the code is the same for all.
-_EPOLL: Final[Any] = getattr(select, "epoll", None)
 
 # How many events one poll takes at the most.
 _TURN: Final = 256
@@ -24,53 +21,41 @@ _TURN: Final = 256
 _FD_SETSIZE: Final = 1024
 
 
-class Poller(Protocol):
-    """READ, WRITE or both for each file descriptor; times in seconds."""
-
-    # How many sockets it can watch; None: as many as there are descriptors.
-    capacity: int | None
-
-    def watch(self, fd: int, before: int, wanted: int) -> None:
-        """Changes what is watched on `fd` from `before` to `wanted`; NOTHING is not watched at all."""
-
-    def poll(self, timeout: float) -> list[tuple[int, int]]:
-        """(fd, events) for each that is ready, after `timeout` seconds at the most. An error counts as READ."""
-
-    def takes(self, fd: int) -> bool:
-        """Whether it can watch this descriptor at all."""
-        ...
-
-    def close(self) -> None: ...
-
-
 class EpollPoller:
     """Linux. READ and WRITE are EPOLLIN's and EPOLLOUT's own numbers, so nothing is translated."""
 
     def __init__(self) -> None:
-        self.capacity: int | None = None
-        self._epoll: Any = _EPOLL()
+        self.capacity: int | None = None  # how many sockets it can watch; None: as many as there are descriptors
+        self._epoll = vars(select)["epoll"]()  # which other systems do not have, nor their types
 
     def watch(self, fd: int, before: int, wanted: int) -> None:
+        """The leader: changes what is watched on `fd` from `before` to `wanted`; NOTHING: it is not watched at all."""
         if before == NOTHING:
-            self._epoll.register(fd, wanted)
+            try:
+                self._epoll.register(fd, wanted)
+            except FileExistsError:  # a leader was interrupted when it had just done that
+                self._epoll.modify(fd, wanted)
         elif wanted == NOTHING:
             self._epoll.unregister(fd)
         else:
             self._epoll.modify(fd, wanted)
 
     def poll(self, timeout: float) -> list[tuple[int, int]]:
+        """The leader: (fd, events) for each that is ready, after `timeout` seconds at the most. An error is a READ."""
         events: list[tuple[int, int]] = self._epoll.poll(timeout, _TURN)
         return events
 
     def takes(self, fd: int) -> bool:
+        """The leader: whether it can watch this descriptor at all."""
         return True
 
     def close(self) -> None:
+        """The last leader: the end."""
         self._epoll.close()
 
 
 class SelectorPoller:
-    """kqueue on macOS, poll on other POSIX systems, select on Windows."""
+    """The same for other systems: kqueue on macOS, poll on POSIX, select on Windows."""
 
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
@@ -84,7 +69,7 @@ class SelectorPoller:
             self._selector.unregister(fd)
             return
         events = (selectors.EVENT_READ if wanted & READ else 0) | (selectors.EVENT_WRITE if wanted & WRITE else 0)
-        if before == NOTHING:
+        if before == NOTHING and fd not in self._selector.get_map():
             self._selector.register(fd, events)
         else:
             self._selector.modify(fd, events)
@@ -103,6 +88,9 @@ class SelectorPoller:
         self._selector.close()
 
 
+Poller: TypeAlias = EpollPoller | SelectorPoller
+
+
 def new_poller() -> Poller:
     """The best poller of this system."""
-    return EpollPoller() if _EPOLL is not None else SelectorPoller()
+    return EpollPoller() if hasattr(select, "epoll") else SelectorPoller()

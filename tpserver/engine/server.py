@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from tpserver.engine.admission import Admission
 from tpserver.engine.connection import MAX_OUTBOX, Connection
-from tpserver.engine.connections import STATES, ConnectionLimits, Connections
+from tpserver.engine.connections import Connections
 from tpserver.engine.costs import Costs
 from tpserver.engine.counters import Counters
 from tpserver.engine.dispatch import Dispatch
@@ -27,6 +27,7 @@ from tpserver.engine.pace import Timing
 from tpserver.engine.pool import JOIN_TIMEOUT, Bench, Pool
 from tpserver.engine.protocol import Address, ConnectionProtocol, Request
 from tpserver.engine.slow_log import SlowLog
+from tpserver.engine.states import count
 from tpserver.engine.stats import Stats, collect
 from tpserver.engine.switch_interval import SwitchInterval
 from tpserver.engine.task import Tasks
@@ -89,7 +90,9 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
         if ":" in server_address[0]:
             self.address_family = socket.AF_INET6
         self.protocol = protocol
-        self.limits = ConnectionLimits(max_connections, max_connections_per_ip, max_outbox)
+        self.max_connections = max_connections
+        self.max_connections_per_ip = max_connections_per_ip
+        self.max_outbox = max_outbox
         self.timing = timing or Timing()
         self.life = Life.NEW
         self.broken: EngineBroken | None = None  # why it has stopped, if that was not asked for
@@ -230,9 +233,10 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
         self.connections = Connections(
             self.protocol,
             self,
-            self,
             timing=self.timing,
-            limits=self.limits,
+            max_connections=self.max_connections,
+            max_connections_per_ip=self.max_connections_per_ip,
+            max_outbox=self.max_outbox,
             refused=self.refused,
             ended=self.ended,
         )
@@ -273,7 +277,7 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
             rarely(lambda now: dispatch.abandon_lost(), _RARELY),
             rarely(lambda now: self._replace_lost_leader(), _RARELY),
         ]
-        if self.connections.capacity < self.limits.connections:
+        if self.connections.capacity < self.max_connections:
             _log.warning("max_connections reduced to %d by the open-files limit or select()", self.connections.capacity)
 
     def _share_interpreter(self) -> Callable[[float], None]:
@@ -404,8 +408,8 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
             self.costs,
             self.leadership,
             connections={
-                "limit": self.limits.connections,
-                **(self.connections.states() if serving else dict.fromkeys(STATES, 0)),
+                "limit": self.max_connections,
+                **(self.connections.states() if serving else count(())),
             },
             requests={
                 "handled": self.handled,

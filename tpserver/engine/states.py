@@ -23,6 +23,7 @@ A state that stays as it is keeps its deadline; the leader moves that of BODY an
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import Enum
 from typing import Final, Protocol
 
@@ -58,6 +59,7 @@ class Stateful(Protocol):
     state: State
     deadline: float
     broken: bool
+    detached: bool
     keep_alive: bool
     moved: int
     outbox: Outbox | None
@@ -106,3 +108,14 @@ def enter(connection: Stateful, state: State, now: float, timing: Timing) -> Non
         connection.deadline = now + LINGER
     else:
         connection.deadline = NEVER
+
+
+def count(connections: Iterable[Stateful]) -> dict[str, int]:
+    """Any thread: how many connections are "open", and how many of these in which state; a snapshot."""
+    counts = dict.fromkeys(("open", "idle", "head", "body", "running", "sending", "lingering"), 0)
+    for connection in connections:
+        state = connection.state
+        if state is not CLOSED:
+            counts["open"] += 1
+            counts["running" if connection.detached or state is READY else state.value] += 1
+    return counts
