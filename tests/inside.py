@@ -198,7 +198,7 @@ def lagging(server: Server) -> list[Connection]:
 def waits_for_room(server: Server) -> bool:
     """Whether the producer of a stream waits for its client."""
     names = {frame.name for thread in sys._current_frames().values() for frame in traceback.extract_stack(thread)}
-    return "_wait_for_room" in names
+    return "wait_for_room" in names
 
 
 def broken(one: Connection) -> bool:

@@ -15,17 +15,16 @@ from itertools import dropwhile
 from types import FrameType
 from typing import Final
 
-from tpserver.engine import connection
+from tpserver.engine import connection, outbox
 from tpserver.engine.task import Task, Tasks
 from tpserver.logs.log import Log
 
 _log = Log("tpserver")
 
 # Where a thread waits for its own client, and what is said of it: the stack alone does not tell an author.
-_CONNECTION: Final = connection.__file__
 _WAITS: Final = {
-    "_wait_for_room": "  (it waits for its client to read what was sent)\n",
-    "receive": "  (it waits for its client to send more of its content)\n",
+    (outbox.__file__, "wait_for_room"): "  (it waits for its client to read what was sent)\n",
+    (connection.__file__, "receive"): "  (it waits for its client to send more of its content)\n",
 }
 # Files whose frames stand at the bottom of each stack: of no interest to the author of an application.
 _OURS: Final = (
@@ -70,7 +69,7 @@ def _stack(thread: int) -> str:
         return "  (it has just ended)"
     frames = traceback.extract_stack(frame)
     theirs = list(dropwhile(_is_ours, frames))
-    waiting = [_WAITS[one.name] for one in frames if one.filename == _CONNECTION and one.name in _WAITS]
+    waiting = [_WAITS[one.filename, one.name] for one in frames if (one.filename, one.name) in _WAITS]
     return "".join(traceback.format_list(theirs or frames) + waiting[:1]).rstrip()
 
 
