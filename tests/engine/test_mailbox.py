@@ -103,6 +103,22 @@ def test_an_action_that_fails_is_logged_and_the_others_are_done(mailbox, log):
     assert "ValueError" in log.text
 
 
+def test_an_action_that_was_interrupted_is_done_again(mailbox):
+    """An exception from outside comes once."""
+    outcomes = [True, False]
+    done = []
+
+    def interrupted_once(argument):
+        if outcomes.pop():
+            done.append(argument)
+        else:
+            raise KeyboardInterrupt
+
+    mailbox.post(interrupted_once, "x")
+    mailbox.deliver()
+    assert (done, bool(mailbox)) == (["x"], False)
+
+
 def test_what_an_action_posts_is_done_in_the_next_turn(mailbox):
     mailbox.post(lambda _: mailbox.post(done.append, 1), None)
     done = []
