@@ -56,22 +56,29 @@ class Mailbox:
         return [argument for _, argument in self._posts.copy()]
 
     def deliver(self) -> None:
-        """The leader: does what has been posted, in order. An action that raises is logged, and the others are done.
+        """The leader: does what has been posted, in order. An action that raises is tried once more, then skipped.
 
-        An action is taken out after it has been done: if the leader is interrupted, the next one does it again. Raises
-        only EngineBroken.
+        An action is taken out after it has been done: if the leader is interrupted, the next one does it again. So
+        actions bear to be done twice. Raises only EngineBroken.
         """
         posts = self._posts
         for _ in range(len(posts)):  # what is posted meanwhile waits for the next turn
             action, argument = posts[0]
-            try:
-                action(argument)
-            except EngineBroken:
-                posts.popleft()
-                raise
-            except BaseException:  # noqa: BLE001 - the others must not be lost
-                _log.exception("internal error; an action of the leader was skipped")
+            # What was raised may have come from outside, and just once.
+            if not self._do(action, argument):
+                self._do(action, argument)
             posts.popleft()
+
+    def _do(self, action: Callable[[Any], object], argument: object) -> bool:
+        try:
+            action(argument)
+        except EngineBroken:
+            self._posts.popleft()
+            raise
+        except BaseException:  # noqa: BLE001 - the others must not be lost
+            _log.exception("internal error; an action of the leader was not completed")
+            return False
+        return True
 
     def wake(self) -> None:
         """Any thread, and signal handlers: ends the poll of the leader."""
