@@ -10,8 +10,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from tests.running import Running, read_response
 
+from tests.running import Running, read_response
 from tpserver.files.folder import Folder
 from tpserver.handler import HTTPRequestHandler
 from tpserver.http.head import Head

@@ -10,8 +10,8 @@ import sys
 import threading
 
 import pytest
-from tests.engine.line_server import PATIENCE, LineProtocol
 
+from tests.engine.line_server import PATIENCE, LineProtocol
 from tpserver.engine.connections import SWEEP, Connections
 from tpserver.engine.counters import Counters
 from tpserver.engine.errors import EngineBroken

@@ -20,12 +20,13 @@ import pytest
 
 from tests.engine.line_server import PATIENCE, LineServer, Serving, serving
 from tpserver import engine
-from tpserver.engine import rescue, watcher
+from tpserver.engine import dispatch, server, watcher
 
 Where = tuple[str, int]
 
 FOLDER = os.path.dirname(os.path.abspath(engine.__file__))
-# One line in so many. With 1 it takes a minute, and tells all.
+WATCHER = "tpserver-watcher"
+# One line in so many. With 1 it takes minutes, and tells all.
 STRIDE = int(os.environ.get("TPSERVER_TEST_STRIDE", "13"))
 
 
@@ -34,13 +35,14 @@ class TooLate(BaseException):
 
 
 class Interruption:
-    """Raises at a line of the engine, once, in the threads that `chosen` names; or remembers which lines there are.
+    """Raises at a line of the engine, once, in the watcher or in all other threads of a server.
 
-    Not where a `with` gives its lock back: the interpreter interrupts nobody between the block's last call and that.
+    Without `at` it remembers which lines there are. Not where a `with` gives its lock back: the interpreter interrupts
+    no thread between the block's last call and that.
     """
 
-    def __init__(self, chosen: str, error: type[BaseException], at: Where | None = None) -> None:
-        self._chosen = chosen
+    def __init__(self, watcher: bool, error: type[BaseException], at: Where | None = None) -> None:
+        self._watcher = watcher
         self._error = error
         self._at = at
         self.armed = False
@@ -50,7 +52,8 @@ class Interruption:
 
     def __call__(self, frame: FrameType, event: str, argument: Any) -> Any:
         name = frame.f_code.co_filename
-        if not name.startswith(FOLDER) or not threading.current_thread().name.startswith(self._chosen):
+        thread = threading.current_thread().name
+        if not name.startswith(FOLDER) or not thread.startswith("tpserver-") or self._watcher != (thread == WATCHER):
             return None
         ends = self._ends.get(name)
         if ends is None:
@@ -128,50 +131,56 @@ class Asking(threading.Thread):
 
 
 def scenario(interruption: Interruption) -> None:
-    """A leader is relieved of a request, another one leads, and the next ones of that kind run in the pool and wait."""
-    with traced(interruption), serving(LineServer(threads=1)) as running:
-        server = running.server
+    """Leaders are relieved, others lead, requests run in the pool and wait in both queues; then all is quiet."""
+    with traced(interruption), serving(LineServer(threads=2)) as running:
+        engine = running.server
         go_on = threading.Event()
-        running.actions[b"hold"] = lambda _: (go_on.wait(PATIENCE), None)[1]
+        for word in (b"hold", b"wait"):
+            running.actions[word] = lambda _: (go_on.wait(PATIENCE), None)[1]
         ask(running, b"own first")
         interruption.armed = True
-        asking = [Asking(running, b"hold 1", b"hold 2", b"quick")]
-        ask(running, b"own here")
-        asking += [Asking(running, b"hold %d" % number, b"quick") for number in (3, 4)]
-        ask(running, b"own here")
+        asking = []
+        # In place, and relieved; in the pool; in place, and one more than there are threads; and behind these.
+        for lines in ([b"hold 1", b"hold 2", b"quick"], [b"hold 3", b"quick"], [b"wait 4"], [b"hold 5"], [b"quick 6"]):
+            asking.append(Asking(running, *lines))
+            ask(running, b"own here")
+            ask(running, b"own here")
         go_on.set()
         for one in asking:
             one.ended()
         interruption.armed = False
         with running.client() as client:
-            for line in (b"hold 5", b"quick", b"own again"):
+            for line in (b"hold 7", b"quick", b"own again"):
                 assert client.ask(line) == line[::-1]
-        running.until(lambda: not (server.admission.running or server.admission.held or server.running.strays))
+        running.until(lambda: not engine.tasks.everything())
         running.until_left(0)
-        assert not server.rescue.strays
-    assert not server.left_behind
+        assert not any(cost.relieved for cost in engine.costs.groups.values())
+    assert not engine.left_behind
 
 
 @pytest.fixture(autouse=True)
 def looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """What was lost is found as soon as may be. And no log keeps the stacks, with their sockets."""
     monkeypatch.setattr(logging.getLogger("tpserver"), "disabled", True)
-    monkeypatch.setattr(watcher, "_LOOK", 0.002)
+    monkeypatch.setattr(watcher, "_ROUND", 0.002)
     monkeypatch.setattr(watcher, "_REST", 0.02)
-    monkeypatch.setattr(rescue, "_AGAIN", 0.02)
+    monkeypatch.setattr(server, "_RARELY", 0.005)
+    monkeypatch.setattr(dispatch, "_UNCLAIMED", 0.05)
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.parametrize(("chosen", "error", "least"), [("tpserver_", TooLate, 300), ("watcher", MemoryError, 80)])
+@pytest.mark.parametrize(
+    ("watcher", "error", "least"), [(False, TooLate, 300), (True, MemoryError, 80)], ids=["threads", "watcher"]
+)
 def test_none_leaves_the_server_without_a_leader_or_a_connection_open(
-    chosen: str, error: type[BaseException], least: int
+    watcher: bool, error: type[BaseException], least: int
 ) -> None:
-    seen = Interruption(chosen, error)
+    seen = Interruption(watcher, error)
     scenario(seen)
     lines = sorted(seen.lines)
     assert len(lines) > least
     for where in lines[::STRIDE]:
-        interruption = Interruption(chosen, error, where)
+        interruption = Interruption(watcher, error, where)
         try:
             scenario(interruption)
         except BaseException as error:
@@ -181,7 +190,7 @@ def test_none_leaves_the_server_without_a_leader_or_a_connection_open(
 
 @pytest.fixture
 def running() -> Iterator[Serving]:
-    with serving(LineServer(threads=1)) as running:
+    with serving(LineServer(threads=2)) as running:
         yield running
 
 
@@ -189,20 +198,20 @@ def test_a_thread_that_was_to_lead_and_never_came_is_replaced(
     running: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As when it was waiting for work, and what it was given went with it."""
-    submit = running.server._submit
+    bench: Any = running.server._bench
+    lead = bench.lead
     lost = threading.Event()
     go_on = threading.Event()
 
-    def lose(work: Any, argument: Any) -> Any:
-        if not lost.is_set():
-            lost.set()
-            return None
-        return submit(work, argument)
+    def lose(term: int) -> None:
+        if lost.is_set():
+            lead(term)
+        lost.set()
 
     running.actions[b"hold"] = lambda _: (go_on.wait(PATIENCE), None)[1]
     with running.client() as client, running.client() as other:
         assert client.ask(b"own first") == b"tsrif nwo"
-        monkeypatch.setattr(running.server, "_submit", lose)
+        monkeypatch.setattr(bench, "lead", lose)
         client.send(b"hold\n")
         assert lost.wait(PATIENCE)
         assert other.ask(b"own") == b"nwo"
@@ -210,25 +219,44 @@ def test_a_thread_that_was_to_lead_and_never_came_is_replaced(
         assert client.answer() == b"dloh"
 
 
+@pytest.mark.parametrize("in_place", [True, False], ids=["a relieved leader", "a thread of the pool"])
 def test_one_when_the_thread_gives_its_place_back_does_not_take_the_place(
-    running: Serving, monkeypatch: pytest.MonkeyPatch
+    running: Serving, monkeypatch: pytest.MonkeyPatch, in_place: bool
 ) -> None:
     """Nor the connection, which is closed at worst; and the next requests find a thread."""
     admission = running.server.admission
-    leave = admission.leave
+    release = admission.release
     raised = threading.Event()
+    go_on = threading.Event()
 
     def interrupted(*arguments: Any, **more: Any) -> Any:
         if not raised.is_set():
             raised.set()
             raise TooLate
-        return leave(*arguments, **more)
+        return release(*arguments, **more)
 
-    ask(running, b"own first")
-    monkeypatch.setattr(admission, "leave", interrupted)
-    monkeypatch.setattr(running.server, "_in_place", False)
-    ask(running, b"first")
+    running.actions[b"hold"] = lambda _: (go_on.wait(PATIENCE), None)[1]
+    monkeypatch.setattr(admission, "release", interrupted)
+    admission.in_place = in_place
+    asking = Asking(running, b"hold")
+    running.until(lambda: admission.running == 1)
+    go_on.set()
+    asking.ended()
     assert raised.wait(PATIENCE)
     with running.client() as client:
         assert client.ask(b"second") == b"dnoces"
     running.until_left(0)
+
+
+def test_one_in_a_request_costs_its_connection_and_no_other(running: Serving) -> None:
+    def interrupted(_: bytes) -> None:
+        raise TooLate
+
+    running.actions[b"hold"] = interrupted
+    for in_place in (True, False):
+        running.server.admission.in_place = in_place
+        with running.client() as client, running.client() as other:
+            assert other.ask(b"before") == b"erofeb"
+            assert client.ask(b"hold") == b""
+            assert other.ask(b"after") == b"retfa"
+        running.until_left(0)

@@ -148,21 +148,23 @@ class Admission:
         tasks = self._tasks
         passed: deque[Task] = deque()
         found = None
-        while tasks.for_pool and found is None:
-            task = tasks.for_pool.popleft()
-            if self._is_for_leader(self._kind(task, now)):
-                tasks.for_leader.append(task)  # it has turned out to be quick
-            elif self.in_place and task.kind is Kind.TRIAL and len(tasks.running) < self.threads:
-                tasks.for_leader.append(task)  # it takes this place; the others of its route wait for the verdict
-                break
-            elif self._may_start(task.kind, now):
-                self._start(task, now)
-                found = task
-            else:
-                passed.append(task)
-                if len(tasks.running) >= self.threads:
+        try:
+            while tasks.for_pool and found is None:
+                task = tasks.for_pool.popleft()
+                if self._is_for_leader(self._kind(task, now)):
+                    tasks.for_leader.append(task)  # it has turned out to be quick
+                elif self.in_place and task.kind is Kind.TRIAL and len(tasks.running) < self.threads:
+                    tasks.for_leader.append(task)  # it takes this place; the others of its route wait for the verdict
                     break
-        tasks.for_pool.extendleft(reversed(passed))
+                elif self._may_start(task.kind, now):
+                    self._start(task, now)
+                    found = task
+                else:
+                    passed.append(task)
+                    if len(tasks.running) >= self.threads:
+                        break
+        finally:  # an exception from outside costs no more than one of them
+            tasks.for_pool.extendleft(reversed(passed))
         return found
 
     def _start(self, task: Task, now: float) -> None:

@@ -36,6 +36,8 @@ _FIRST_TRIAL: Final = 0.1
 _LONGEST_TRIAL: Final = 10.0
 # Records kept. One takes 200 bytes, and the oldest is forgotten.
 _MAX_RECORDS: Final = 512
+# Characters of a name. A longer route has no record of its own; longer groups that begin alike share one.
+_LONGEST_NAME: Final = 512
 
 
 class Kind(Enum):
@@ -190,12 +192,14 @@ class Costs:
         if not self.groups:
             return None
         cost = self.routes.get(request.route) if self.routes else None
-        return cost or self.groups.get(request.route_group)
+        return cost or self.groups.get(request.route_group[:_LONGEST_NAME])
 
     def kind(self, request: Request, now: float) -> Kind:
         """What `request` is taken for, at `now` of perf_counter."""
         cost = self.find(request)
-        return Kind.QUICK if cost is None else cost.kind(now, self._patience)
+        kind = Kind.QUICK if cost is None else cost.kind(now, self._patience)
+        # A content that is still on its way is waited for.
+        return Kind.BRIEF if request.content_arriving and kind in (Kind.QUICK, Kind.TRIAL) else kind
 
     def begin_relieved(self, request: Request) -> list[Cost]:
         """The watcher: a leader was relieved of `request`. The records to give to `end_relieved`."""
@@ -220,7 +224,8 @@ class Costs:
             return
         group = self._group(request)
         verdict = run.verdict()
-        if group.runs and verdict is not None and _is_quick(*verdict) != group.quick:
+        contradicts = bool(group.runs) and verdict is not None and _is_quick(*verdict) != group.quick
+        if contradicts and len(request.route) <= _LONGEST_NAME:
             own = self.routes[request.route] = Cost(group if group.quick else None)
             own.learn(run, now)
             self._bound(self.routes)
@@ -232,12 +237,20 @@ class Costs:
             cost = self._group(request)
         cost.note_elapsed(elapsed)
         if cost.idle:
-            for records in (self.routes, self.groups):
-                for name in [name for name, known in records.copy().items() if known is cost]:
-                    records.pop(name, None)
+            self._forget(request, cost)
+
+    def _forget(self, request: Request, cost: Cost) -> None:
+        """Drops a record that tells no more than none would. A group stays while a route may be its exception."""
+        name = request.route_group[:_LONGEST_NAME]
+        group = self.groups.get(name)
+        if cost is not group:
+            if group is None or group.quick:
+                self.routes.pop(request.route, None)
+        elif not self.routes:
+            self.groups.pop(name, None)
 
     def _group(self, request: Request) -> Cost:
-        name = request.route_group
+        name = request.route_group[:_LONGEST_NAME]
         cost = self.groups.get(name)
         if cost is None:
             cost = self.groups.setdefault(name, Cost())

@@ -24,6 +24,8 @@ _log = Log("tpserver")
 # Seconds in a queue after which a client that has closed its side is taken to have left. One that only has nothing
 # more to send looks the same, and gets its answer where nothing is amiss.
 LEFT_AFTER: Final = 0.1
+# Seconds after which a task that no thread has come for is lost, if threads are idle.
+_UNCLAIMED: Final = 1.0
 
 
 class Dispatch:
@@ -42,12 +44,15 @@ class Dispatch:
         refuse: Callable[[Request, Connection, str], None],
         give_back: Callable[[Connection], None],
         wake_leader: Callable[[], None],
+        recover: Callable[[], None],
+        is_at_work: Callable[[int, int], bool],
         ended: Counters,
         queue_timeout: float,
     ) -> None:
         """`answer` runs a request in the calling thread and raises nothing; `refuse` writes 503, for a cause.
 
-        `give_back` hands a connection to the leader. `queue_timeout`: seconds, 0 is no limit.
+        `give_back` hands a connection to the leader; `recover` has the leader look for connections that were lost.
+        `is_at_work`: whether a leader thread has not come back from its term. `queue_timeout`: seconds, 0 is no limit.
         """
         self._tasks = tasks
         self._costs = costs
@@ -59,9 +64,12 @@ class Dispatch:
         self._refuse = refuse
         self._give_back = give_back
         self._wake_leader = wake_leader
+        self._recover = recover
+        self._is_at_work = is_at_work
         self._ended = ended
         self._queue_timeout = queue_timeout
         self.pooled = 0  # requests that the pool has run; two threads that overlap may lose one
+        self.interrupted = False  # a thread was, by an exception from outside; what it had may be lost
         self.took_long = False  # the last one in place did: no response waits for the next to be sent with it
         self._cannot_start = False  # a thread could not be started, which has been logged
 
@@ -74,7 +82,7 @@ class Dispatch:
         """
         costs, leadership = self._costs, self._leadership
         cost = costs.find(request) if costs.groups else None
-        kind = Kind.QUICK if cost is None else costs.kind(request, now)
+        kind = Kind.QUICK if cost is None and not request.content_arriving else costs.kind(request, now)
         # A leader that was relieved while it received the request runs nothing: it has no place.
         if self._admission.place_for_leader(kind) and leadership.current is connection and not request.content_arriving:
             self._admission.on_trial = kind is Kind.TRIAL
@@ -149,6 +157,9 @@ class Dispatch:
             now = clock.perf_counter()
             self._release(task, now, ran=wanted)
             return self._admission.next_for_pool(now)
+        except BaseException:
+            self.interrupted = True
+            raise
         finally:
             task.over = True  # what is not released by now was lost: an exception came from outside
 
@@ -228,6 +239,7 @@ class Dispatch:
         now = clock.perf_counter()
         task = Task(request, connection, Kind.LONG, Place.RELIEVED)
         task.thread = thread
+        task.term = self._leadership.term
         task.begun = now if request is None else request.arrived
         if request is None:  # it receives, or sends a file: from or to a slow disk
             self._tasks.add_detour(task)
@@ -259,8 +271,8 @@ class Dispatch:
     def abandon_lost(self) -> None:
         """The watcher, now and then: ends what was lost with a thread in which an exception was raised from outside.
 
-        Such a task is over, and not released. So is one that has started, and that no thread has come for although
-        threads are idle.
+        Such a task is over, and not released; or its thread has come back from leading; or it has started, and no
+        thread has come for it although threads are idle.
         """
         now = clock.perf_counter()
         if self._pool.backlog and not self._pool.idle:
@@ -268,9 +280,16 @@ class Dispatch:
                 self._pool.start_missing()
             except RuntimeError as error:
                 self._log_shortage(error)
+        if self.interrupted:
+            self.interrupted = False
+            self._recover()
         unclaimed = self._pool.idle > 0 and self._pool.backlog == 0
         for task in self._tasks.begun():
-            if task.over or (unclaimed and not task.thread and now - task.begun >= 1.0):
+            if task.place is Place.RELIEVED:
+                lost = not self._is_at_work(task.thread, task.term)
+            else:
+                lost = unclaimed and not task.thread and now - task.begun >= _UNCLAIMED
+            if task.over or lost:
                 _log.debug("a thread was interrupted; its request is given up")
                 task.connection.abort()
                 if task.request is not None:

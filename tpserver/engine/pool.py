@@ -148,7 +148,7 @@ class Bench:
         self._most = most
         self._work = work
         self._parked: deque[SimpleQueue[int | None]] = deque()  # append and pop are atomic
-        self._at_work: dict[int, None] = {}  # identities of those that are in `work`
+        self._at_work: dict[int, int] = {}  # of those that are in `work`: identity, and the term that they lead by
         self._threads: set[threading.Thread] = set()
         self._closed = False
         self._ended: SimpleQueue[None] = SimpleQueue()  # when it closes: a thread has come back
@@ -160,9 +160,9 @@ class Bench:
         """Whether there is a thread that could lead. A moment's answer."""
         return bool(self._parked) or len(self._threads) < self._most
 
-    def is_at_work(self, thread: int) -> bool:
-        """Whether the thread of that identity leads, or has been relieved and not come back. A moment's answer."""
-        return thread in self._at_work
+    def is_at_work(self, thread: int, term: int) -> bool:
+        """Whether that thread leads by that term, or was relieved of it and has not come back. A moment's answer."""
+        return self._at_work.get(thread) == term
 
     def lead(self, term: int) -> None:
         """A thread of the bench leads by `term`. Raises RuntimeError where none is free and none can be started."""
@@ -208,7 +208,7 @@ class Bench:
         following: int | None = term
         while following is not None:
             try:
-                self._at_work[thread] = None
+                self._at_work[thread] = following
                 self._work(following)
             except BaseException:  # noqa: BLE001 - an exception from outside: what it had is found by the watcher
                 _log.debug("an exception was raised in a leader from outside")

@@ -251,6 +251,8 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
             refuse=self._refuse,
             give_back=lambda connection: self.leader.give_back(connection),
             wake_leader=self.connections.mailbox.wake,
+            recover=lambda: self.connections.mailbox.post(self.leader.recover, None),
+            is_at_work=self._bench.is_at_work,
             ended=self.ended,
             queue_timeout=self._queue_timeout,
         )
@@ -372,7 +374,7 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
     def _replace_lost_leader(self) -> None:
         """The watcher: where nobody leads (no thread could be started, or it was interrupted) another one is tried."""
         leadership = self.leadership
-        if self.life >= Life.STOPPING or self._bench.is_at_work(leadership.thread):
+        if self.life >= Life.STOPPING or self._bench.is_at_work(leadership.thread, leadership.term):
             return
         suspect = leadership.current
         term = leadership.appoint()
@@ -394,6 +396,7 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
             self.broken = error
             self.begin_shutdown()  # once more where it cannot even drain
         except BaseException:  # noqa: BLE001 - the watcher has another one lead
+            self._dispatch.interrupted = True
             _log.exception("internal error in the leader; another one takes over")
             self.watcher.wake()
 

@@ -28,7 +28,7 @@ class Place(Enum):
 class Task:
     """One request, or what a leader was relieved of. Its fields are changed by the thread that has it."""
 
-    __slots__ = ("begun", "connection", "costs", "kind", "logged", "over", "place", "request", "thread")
+    __slots__ = ("begun", "connection", "costs", "kind", "logged", "over", "place", "request", "term", "thread")
 
     def __init__(self, request: Request | None, connection: Connection, kind: Kind, place: Place) -> None:
         """`request` is None where a leader was relieved while it received or sent something."""
@@ -38,6 +38,7 @@ class Task:
         self.place = place
         self.begun = 0.0  # of perf_counter, in seconds: when it was given its thread
         self.thread = 0  # identity of the thread that has it; 0: none has come for it yet
+        self.term = 0  # of a relieved leader: the one that it led by
         self.over = False  # that thread is elsewhere by now: what is not released then was lost
         self.logged = False  # as slow
         self.costs: list[Cost] = []  # which count it as relieved
