@@ -12,7 +12,6 @@ import threading
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from time import monotonic
 from typing import Final, NamedTuple
 
 from tpserver.errors import RequestRefused
@@ -21,6 +20,7 @@ from tpserver.files.file import File, Signature, signature
 from tpserver.files.folder import Folder
 from tpserver.http.conditional import Validators
 from tpserver.logs.log import Log
+from tpserver.system.clock import clock
 
 _log = Log("tpserver")
 
@@ -80,7 +80,7 @@ class BackgroundCoder:
     def variant(self, folder: Folder, plain: File, coding: str) -> Made | None:
         """What there is of `plain` in `coding`; has it made where it was not yet. None: ask again later. Any thread."""
         key = (plain.real, plain.signature, coding, plain.lines)
-        now = monotonic()
+        now = clock.monotonic()
         with self._lock:
             made = self._made.get(key)
             if made is not None and (made.waiting or made.file is not None or now < made.retry_at):
@@ -131,7 +131,7 @@ class BackgroundCoder:
             try:
                 file = self._compress(job)
             except (OSError, RequestRefused):  # it is gone, or has changed, or cannot be read now
-                retry_at = monotonic() + RETRY
+                retry_at = clock.monotonic() + RETRY
             except Exception:  # noqa: BLE001 - one file must not end it for the others
                 _log.exception("cannot compress %s; it is sent as it is", job.plain.name)
             self._finish(job, file, retry_at)
@@ -161,7 +161,7 @@ class BackgroundCoder:
                 raise OSError("the file has changed")
 
     def _finish(self, job: _Job, file: File | None, retry_at: float) -> None:
-        made, now = job.made, monotonic()
+        made, now = job.made, clock.monotonic()
         with self._lock:
             made.retry_at = retry_at
             if file is not None:

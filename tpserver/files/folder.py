@@ -13,9 +13,7 @@ import os
 import stat
 import sys
 import threading
-import time
 from collections.abc import Iterator, Sequence
-from time import monotonic
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
@@ -25,6 +23,7 @@ from tpserver.files.opening import CAREFUL, FOLDER, open_below, open_file
 from tpserver.files.paths import allowed, is_code, is_program, os_text, segments, url_name
 from tpserver.files.rules import FileRules
 from tpserver.logs.log import Log
+from tpserver.system.clock import clock
 
 _log = Log("tpserver")
 
@@ -78,7 +77,7 @@ class Listing(NamedTuple):
 
 def content_may_be_stale(mtime_ns: int) -> bool:
     """Whether a file modified then may be edited once more without another time: its system's clock has ticks."""
-    return time.time_ns() - mtime_ns < _TICK_NS
+    return clock.time() * 1e9 - mtime_ns < _TICK_NS
 
 
 def no_room(error: OSError) -> RequestRefused:
@@ -138,7 +137,7 @@ class Folder:
                     (now.st_mtime_ns, now.st_ctime_ns, now.st_size, now.st_ino, now.st_dev) == file.signature
                     and not file.young  # else another edit may have left the same times
                     and not (file.earlier and any(map(os.path.isfile, file.earlier)))
-                    and (monotonic() - file.proved < _PROOF or self._still_leads_there(file))
+                    and (clock.monotonic() - file.proved < _PROOF or self._still_leads_there(file))
                 ):
                     file.turn = turn
                     return file
@@ -149,7 +148,7 @@ class Folder:
 
     def _still_leads_there(self, file: File) -> bool:
         """Whether the links in a file's name lead where they did; followed anew once a second."""
-        file.proved = monotonic()
+        file.proved = clock.monotonic()
         return self.real_path(file.name) == file.real
 
     def open(self, file: File) -> tuple[int, File]:
@@ -295,7 +294,7 @@ class Folder:
         fields, media = self._rules.fields(place), self._rules.media_type(place)
         file = File(name, real, status, content, media=media, fields=fields, earlier=earlier)
         file.turn = turn
-        file.proved = monotonic()
+        file.proved = clock.monotonic()
         file.young = content is not None and content_may_be_stale(file.signature[0])
         if len(path) <= LONGEST and "//" not in path and "/./" not in path:  # one spelling of each
             self._keep(path, file)
