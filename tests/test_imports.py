@@ -24,12 +24,14 @@ LONGEST_TEST = 400
 MAY_IMPORT = {
     "__init__": {"config", "run", "version"},
     "__main__": {"cli"},
+    "ending": {"logs"},
     "application": {"errors", "logs", "system", "wsgi"},
-    "cli": {"compress", "config", "errors", "run", "version"},
+    "cli": {"compress", "config", "ending", "errors", "run", "version"},
     "compress": {"errors", "files"},
     "run": {
         "application",
         "config",
+        "ending",
         "engine",
         "errors",
         "files",

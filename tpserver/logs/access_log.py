@@ -5,6 +5,7 @@ It is a thread of its own so that a full disk or a pipe that nobody reads holds 
 
 from __future__ import annotations
 
+import atexit
 import threading
 import time
 from collections import deque
@@ -47,23 +48,29 @@ class AccessLog:
         self.append = self._records.append
         self._bell = threading.Event()
         self._ended = False
+        self._exiting = False  # the interpreter is: no thread may write any more
         self._complained = False
         self._thread: threading.Thread | None = None
+        # A daemon thread that is in a write when the interpreter ends keeps the lock of the stream for ever.
+        atexit.register(self._end_at_exit)
 
     def ring(self) -> None:
         """The watcher, once a tick: there may be something to write."""
         if self._records and not self._bell.is_set():
+            if self._exiting:
+                return
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="tpserver-access-log", daemon=True)
                 try:
                     self._thread.start()
-                except RuntimeError:  # no thread is to be had now; perhaps in the next tick
+                except RuntimeError:  # no thread can be started now; perhaps in the next tick
                     self._thread = None
                     return
             self._bell.set()
 
     def close(self, timeout: float = 2.0) -> bool:
         """Writes what is left, for `timeout` seconds at the most; whether that was done. The stream stays open."""
+        atexit.unregister(self._end_at_exit)
         self._ended = True
         self._bell.set()
         thread, done = self._thread, True
@@ -75,6 +82,10 @@ class AccessLog:
             self._write()
         self._ended = False
         return done
+
+    def _end_at_exit(self) -> None:
+        self._exiting = True
+        self.close()
 
     def _run(self) -> None:
         while True:

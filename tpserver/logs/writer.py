@@ -6,6 +6,7 @@ shall be neither the leader nor the watcher.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import copy
 import logging
@@ -36,7 +37,10 @@ class LogWriter(logging.Handler):
         self._waiting: SimpleQueue[tuple[str, logging.LogRecord | None] | None] = SimpleQueue()
         self._lost = 0  # lines, since this was last said; under the handler's lock
         self._thread: threading.Thread | None = None
+        self._exiting = False  # the interpreter is: no thread may write any more
         self._start()
+        # A daemon thread that is in a write when the interpreter ends keeps the lock of the stream for ever.
+        atexit.register(self._end_at_exit)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Under the handler's lock; writes nothing itself."""
@@ -47,11 +51,14 @@ class LogWriter(logging.Handler):
         if self._lost:
             text = self._take_lost() + text
         self._waiting.put((text, _free(record) if logging.getLogger().handlers else None))
-        if self._thread is None or not self._thread.is_alive():  # it could not be started, or was lost by a fork
+        if (
+            self._thread is None or not self._thread.is_alive()
+        ) and not self._exiting:  # it could not be started, or was lost by a fork
             self._start()
 
     def finish(self, timeout: float = 2.0) -> bool:
         """Writes what is left, for `timeout` seconds at the most; whether that was done. The stream stays open."""
+        atexit.unregister(self._end_at_exit)
         thread = self._thread
         if thread is None or not thread.is_alive():
             thread = self._start()
@@ -61,6 +68,10 @@ class LogWriter(logging.Handler):
             return True
         thread.join(timeout)
         return not thread.is_alive()
+
+    def _end_at_exit(self) -> None:
+        self._exiting = True
+        self.finish()
 
     def _start(self) -> threading.Thread | None:
         thread = threading.Thread(target=self._run, name="tpserver-log", daemon=True)
