@@ -215,7 +215,7 @@ def broken(one: Connection) -> bool:
 
 def replace_addresses(monkeypatch: pytest.MonkeyPatch, address: Callable[[int], str]) -> None:
     """Clients are counted by an address that is made of their port."""
-    monkeypatch.setattr(address_limit.AddressLimit, "counted", lambda _, client_address: address(client_address[1]))
+    monkeypatch.setattr(address_limit, "counted_address", lambda client_address: address(client_address[1]))
 
 
 def descriptors(server: Server, what: str) -> list[int]:

@@ -2,7 +2,7 @@
 
 import sys
 
-from tpserver.cli import main
+from tpserver.cli import command
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command())

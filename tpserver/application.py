@@ -10,6 +10,7 @@ from typing import Any
 
 from tpserver.errors import StartError, UsageError
 from tpserver.logs.log import kept_loggers
+from tpserver.system.monkey_patches import patching_library
 from tpserver.wsgi.responder import Application
 
 
@@ -17,6 +18,21 @@ def check_application(application: Any) -> None:
     """Raises `UsageError` for what is no callable."""
     if application is not None and not callable(application):
         raise UsageError(f"a WSGI application is a callable, not {application!r}")
+
+
+def check_unpatched() -> None:
+    """Raises `StartError` where a library has replaced sockets and threads."""
+    library = patching_library()
+    if library is not None:
+        raise StartError(patched_text(library))
+
+
+def patched_text(library: str) -> str:
+    """What to say of `library`, which has replaced sockets and threads."""
+    return (
+        f"{library} has replaced the sockets and threads of this process, and tpserver cannot serve with those: "
+        f"remove the call that patches them, or serve the application with {library}'s own server"
+    )
 
 
 def load_application(name: str, app_dir: str) -> Application:
@@ -33,6 +49,7 @@ def load_application(name: str, app_dir: str) -> Application:
             found: Any = importlib.import_module(module_name)
     except BaseException as error:
         raise _import_failed(module_name, app_dir, error) from error
+    check_unpatched()
     for part in attribute.split("."):
         if not hasattr(found, part):
             raise StartError(f"cannot find {part} in {name}: the module {module_name} has no such name")

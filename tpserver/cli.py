@@ -9,9 +9,10 @@ from typing import Final, NoReturn
 
 from tpserver.compress.command import compress
 from tpserver.config import Config, options
+from tpserver.ending import end_if_log_is_stuck, limit_wait_for_threads
 from tpserver.errors import StartError, TpserverError, UsageError
 from tpserver.option import option_name, parse_count, shown_default
-from tpserver.run import end_process_if_hung, run
+from tpserver.run import run
 from tpserver.version import __version__
 
 
@@ -102,5 +103,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(error, StartError) and error.cause_text:
             print(error.cause_text, end="", file=sys.stderr)
         return error.exit_status
-    end_process_if_hung(server)
-    return 0
+    end_if_log_is_stuck(server.log_stuck, server.exit_status)
+    return server.exit_status
+
+
+def command() -> int:
+    """As `main`, for a process of its own, which ends then: it does not wait for ever for the application's threads."""
+    status = main()
+    limit_wait_for_threads(status)
+    return status

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import socketserver
-from time import perf_counter
 from typing import BinaryIO, cast
 
 from tpserver.errors import RequestRefused
@@ -19,6 +18,7 @@ from tpserver.http.response import server_timing
 from tpserver.logs.log import Log
 from tpserver.protocol import HTTPRequest
 from tpserver.reply import Wire
+from tpserver.system.clock import clock
 
 _application_log = Log("tpserver.application")
 
@@ -136,7 +136,7 @@ class TimedRequestHandler(HTTPRequestHandler):
     def setup(self) -> None:
         """Starts the clock as well."""
         super().setup()
-        self._began = perf_counter()
+        self._began = clock.perf_counter()
 
     @property
     def stamp(self) -> bytes:
@@ -144,7 +144,7 @@ class TimedRequestHandler(HTTPRequestHandler):
         request = self.request
         if request.runs_inline:
             return self._stamp
-        return self._stamp + server_timing(self._began - request.arrived, perf_counter() - self._began)
+        return self._stamp + server_timing(self._began - request.arrived, clock.perf_counter() - self._began)
 
     @stamp.setter
     def stamp(self, value: bytes) -> None:

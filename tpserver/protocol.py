@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import re
-import time
 from functools import partial
 from typing import BinaryIO, Final
 
@@ -29,6 +28,7 @@ from tpserver.site.server_responders import RefusalResponder
 from tpserver.site.site import Site
 from tpserver.site.vhosts import VirtualHosts
 from tpserver.spool import Spool
+from tpserver.system.clock import clock
 
 _log = Log("tpserver")
 
@@ -134,7 +134,7 @@ class HTTPProtocol:
         """The leader: a new turn begins, perhaps a new second."""
         self.turn += 1
         self.found = {}  # not cleared: a relieved leader may still write to the one before
-        second = int(time.time())
+        second = int(clock.time())
         if second != self._second:
             self._second = second
             self.stamp = stamp(format_date(second), self._software)
@@ -185,7 +185,7 @@ class HTTPProtocol:
         counts.statuses[status] = counts.statuses.get(status, 0) + 1
         counts.bytes += length
         if self.access_log is not None:
-            self.access_log.append(Record(time.time(), client_address, head, status, length))
+            self.access_log.append(Record(clock.time(), client_address, head, status, length))
 
 
 class Receiver(MessageReader[HTTPRequest]):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import logging
 import os
 import signal
 import sys
@@ -12,9 +11,11 @@ import threading
 from collections.abc import Iterator
 from typing import Any, Final, TypedDict
 
-from tpserver.application import check_application, load_application
+from tpserver.application import check_application, check_unpatched, load_application, patched_text
 from tpserver.config import Config
+from tpserver.ending import end_if_log_is_stuck
 from tpserver.engine import server as engine
+from tpserver.engine.errors import EngineBroken
 from tpserver.engine.pace import Timing
 from tpserver.engine.protocol import Address
 from tpserver.engine.stats import Stats
@@ -25,7 +26,8 @@ from tpserver.files.responder import FileResponder
 from tpserver.handler import HTTPRequestHandler, TimedRequestHandler
 from tpserver.http.head import Limits
 from tpserver.logs.access_log import AccessLog
-from tpserver.logs.log import own_loggers
+from tpserver.logs.log import Log
+from tpserver.logs.server_log import finish, log_to_stderr
 from tpserver.logs.streams import LogFile, LogStream
 from tpserver.logs.writer import LogWriter
 from tpserver.protocol import HTTPProtocol, HTTPRequest
@@ -34,10 +36,11 @@ from tpserver.site.build import Sites
 from tpserver.site.site import Site
 from tpserver.spool import SPOOL, Spool
 from tpserver.system import process
+from tpserver.system.monkey_patches import patching_library
 from tpserver.version import SOFTWARE
 from tpserver.wsgi.responder import Application
 
-_log = logging.getLogger("tpserver")
+_log = Log("tpserver")
 
 
 class SpoolStats(TypedDict):
@@ -57,8 +60,9 @@ class ServerStats(Stats):
 class Server(engine.Server):
     """An HTTP server for a folder, an application, or both. Life and methods are those of `socketserver`.
 
-    Raises `StartError` when the address or the access log cannot be had, `UsageError` for a root that
-    is no folder. `application` is a callable (PEP 3333); where it is None, `config.app` names one.
+    Raises `StartError` where the address or the access log cannot be opened, and where a library has replaced
+    sockets and threads; `UsageError` for a root that is no folder. `application` is a callable (PEP 3333); where it
+    is None, `config.app` names one.
     """
 
     protocol: HTTPProtocol
@@ -69,6 +73,8 @@ class Server(engine.Server):
         if application is None and config.app is not None:
             application = load_application(config.app, config.app_dir)
         check_application(application)
+        check_unpatched()
+        self._patched = False  # by a library, since; that has been logged
         self._coder = BackgroundCoder(quick_coders()) if config.compress == "auto" else None
         self._sites = Sites(config, self._coder, load_application)
         self._application: Application | None = None
@@ -127,6 +133,11 @@ class Server(engine.Server):
         return self._application
 
     @property
+    def exit_status(self) -> int:
+        """That of a process whose server has stopped: 1 where that was not asked for."""
+        return int(self.broken is not None)
+
+    @property
     def url(self) -> str:
         """The address to open in a browser."""
         host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(self.server_name, self.server_name)
@@ -140,6 +151,11 @@ class Server(engine.Server):
             answers=self.protocol.response_counts.stats(),
             spool=SpoolStats(limit=spool.limit, bytes=spool.taken),
         )
+
+    def serve_forever(self, poll_interval: float = 0.5) -> None:
+        """As in the engine. Raises `StartError` where a library has replaced sockets and threads meanwhile."""
+        check_unpatched()
+        super().serve_forever(poll_interval)
 
     def finish_request(self, request: HTTPRequest, client_address: Address) -> None:  # type: ignore[override]
         """As in socketserver: makes the handler. A response that is ready needs none, and is sent at once."""
@@ -156,9 +172,12 @@ class Server(engine.Server):
         self.RequestHandlerClass(request, client_address, self)  # type: ignore[arg-type]
 
     def service_actions(self) -> None:
-        """The watcher, each tick."""
+        """The watcher, in each round of checks."""
         if self.access_log is not None:
             self.access_log.ring()
+        if not self._patched and (library := patching_library()) is not None:
+            self._patched = True
+            _log.critical("%s", patched_text(library))
 
     def server_close(self) -> None:
         """Closes the listening socket and the access log."""
@@ -202,25 +221,27 @@ def make_server(
 def serve(app: Application | str | None = None, root: str | os.PathLike[str] | None = None, **options: Any) -> None:
     """Serves until Ctrl-C or SIGTERM, then drains, while new clients are refused; a second one does not wait.
 
-    For whoever owns the process.
-
-    `options` are the fields of `Config`. Without an application and a root it serves the current
-    folder. Call it in the main thread. It returns when everything has ended; where a request never
-    does, it ends the process instead, which would have to wait for that for ever. Raises `UsageError` and `StartError`.
+    For a program that owns its process. `options` are the fields of `Config`. Without an application and a root it
+    serves the current folder. Signals are handled where it is called in the main thread. It returns when the server
+    has stopped; requests that never end are left behind in daemon threads. Raises `UsageError` and `StartError`, and
+    SystemExit with status 1 where other code has closed the server's sockets, which is logged.
     """
     if root is not None:
         options["root"] = os.fspath(root)
     config = _config(app=app if isinstance(app, str) else None, **options)
-    end_process_if_hung(run(config, None if isinstance(app, str) else app))
+    server = run(config, None if isinstance(app, str) else app)
+    end_if_log_is_stuck(server.log_stuck, server.exit_status)
+    if server.exit_status:
+        raise SystemExit(server.exit_status)
 
 
 def run(config: Config, application: Application | None = None) -> Server:
     """As `serve`, for a `Config`; returns the server, which has stopped."""
-    log = _configure_logging(config.log_level)
+    log = log_to_stderr(config.log_level)
     try:
         server, stdout = _run(config, application, log)
     finally:
-        stuck = log is not None and not _finish(log)
+        stuck = log is not None and not finish(log)
     server.log_stuck = server.log_stuck or stuck
     if not server.log_stuck:
         _say(stdout, "stopped")
@@ -244,31 +265,9 @@ def _run(config: Config, application: Application | None, log: LogWriter | None)
             sys.setswitchinterval(config.switch_interval)
             server.switch_interval.seconds = config.switch_interval
         server.refuses_when_draining = True  # clients shall go elsewhere at once
-        server.serve_forever()
+        with contextlib.suppress(EngineBroken):  # it has been logged
+            server.serve_forever()
     return server, stdout
-
-
-def end_process_if_hung(server: Server) -> None:
-    """Ends the process when a thread of the stopped `server` would keep the interpreter from ending."""
-    if not server.left_behind and not server.log_stuck:
-        _forget_broken_streams()
-        return
-    for stream in () if server.log_stuck else (sys.stdout, sys.stderr):
-        if stream is not None:  # as under pythonw
-            with contextlib.suppress(OSError, ValueError):
-                stream.flush()
-    os._exit(0)
-
-
-def _forget_broken_streams() -> None:
-    """What nobody reads any more: the interpreter would try again when it ends, and end with a status of its own."""
-    for name in ("stdout", "stderr"):
-        stream = getattr(sys, name)
-        if stream is not None:
-            try:
-                stream.flush()
-            except (OSError, ValueError):
-                setattr(sys, name, None)
 
 
 def _say(stdout: LogStream | None, text: str) -> None:
@@ -277,7 +276,7 @@ def _say(stdout: LogStream | None, text: str) -> None:
     try:
         stdout.write(text + "\n")
         stdout.flush()
-    except (OSError, ValueError):  # nobody reads it any more, or it was closed; the interpreter shall not try again
+    except (OSError, ValueError):  # nobody reads it any more, or it was closed; the interpreter must not try again
         if sys.stdout is stdout.stream:
             sys.stdout = None
 
@@ -316,24 +315,3 @@ def _greeting(server: Server) -> str:
     what += [str(name)] if application is not None else []
     what += [f"{thing} for {pattern}" for pattern, thing in config.vhost]
     return f"tpserver serves {' and '.join(what)} at {server.url} (Ctrl-C stops it)"
-
-
-def _configure_logging(level: str) -> LogWriter | None:
-    """The server's log on stderr, unless the program has a place for it; what writes it there."""
-    _log.setLevel(level.upper())
-    for logger in own_loggers():  # the program may have configured its own, and meant no harm
-        logger.disabled = False
-    if _log.handlers or logging.getLogger().handlers or sys.stderr is None:
-        return None
-    writer = LogWriter(LogStream(sys.stderr))
-    writer.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    _log.addHandler(writer)
-    _log.propagate = False  # it does that itself
-    return writer
-
-
-def _finish(log: LogWriter) -> bool:
-    """Ends what `_configure_logging` has begun; whether all has been written."""
-    _log.removeHandler(log)
-    _log.propagate = True
-    return log.finish()

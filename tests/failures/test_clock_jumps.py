@@ -11,6 +11,7 @@ from tests import inside
 from tests.client import CLOSE, Client, exchange, request
 from tests.failures.limited import get
 from tests.running import Start
+from tpserver.system.clock import clock
 
 YEAR = 365 * 86400
 # Seconds since the epoch: a machine without a battery begins at 0, and a wrong setting may be anywhere.
@@ -31,7 +32,7 @@ def test_connections_are_kept_and_dates_are_those_of_the_moment(
     with Client(running) as idle, Client(running) as half, Client(running) as client:
         half.send(request("/", CLOSE, "Content-Length: 10", method="POST") + b"half ")
         for moment in JUMPS:
-            monkeypatch.setattr(time, "time", lambda moment=moment: moment)
+            monkeypatch.setattr(clock, "time", lambda moment=moment: moment)
             inside.check_deadlines_soon(running.server)
             for target, content in (("/a.txt", b"a file"), ("/app", b"none")):
                 response = client.ask(target)
@@ -51,7 +52,7 @@ def test_a_moment_that_no_calendar_has_stops_nothing(
 ) -> None:
     running = start(app, access_log=str(tmp_path / "log.txt"))
     assert exchange(running, get("/")).endswith(b"none")
-    monkeypatch.setattr(time, "time", lambda: moment)
+    monkeypatch.setattr(clock, "time", lambda: moment)
     for _ in range(3):
         assert exchange(running, get("/")).endswith(b"none")
     monkeypatch.undo()

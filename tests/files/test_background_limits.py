@@ -13,6 +13,7 @@ from tests.files.choosing import Chooser, SlowCoder, coders, idle, write
 from tpserver.files import background
 from tpserver.files.background import BackgroundCoder
 from tpserver.files.coders import Coder, quick_coders
+from tpserver.system.clock import clock
 
 TEXT = b"a line of text that comes again and again\n" * 1200  # 50 KB
 BEST = next(iter(quick_coders()))
@@ -66,7 +67,7 @@ def test_the_queue_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 class Clock:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1000.0
-        monkeypatch.setattr(background, "monotonic", lambda: self.now)
+        monkeypatch.setattr(clock, "monotonic", lambda: self.now)
 
 
 def test_the_memory_is_bounded_and_what_is_in_use_stays(

@@ -84,7 +84,7 @@ class Dispatch:
         cost = costs.find(request) if costs.groups else None
         kind = Kind.QUICK if cost is None and not request.content_arriving else costs.kind(request, now)
         # A leader that was relieved while it received the request runs nothing: it has no place.
-        if self._admission.place_for_leader(kind) and leadership.current is connection and not request.content_arriving:
+        if self._admission.place_for_leader(kind) and leadership.current is connection:
             self._admission.on_trial = kind is Kind.TRIAL
             self._run_in_place(request, connection, cost, now)
             return True

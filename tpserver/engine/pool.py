@@ -11,8 +11,9 @@ import threading
 from collections import deque
 from collections.abc import Callable, Collection
 from concurrent.futures import Executor, Future
+from functools import partial
 from queue import Empty, SimpleQueue
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import Final, ParamSpec, TypeVar
 
 from tpserver.logs.log import Log
 from tpserver.system.clock import clock
@@ -24,8 +25,6 @@ T = TypeVar("T")
 # Seconds that a server waits for threads which were told to end.
 JOIN_TIMEOUT: Final = 2.0
 
-Job = tuple[Callable[[Any], object], Any]
-
 
 class Pool(Executor):
     """Up to `max_workers` daemon threads, started when they are needed. Any thread may call.
@@ -36,7 +35,7 @@ class Pool(Executor):
     def __init__(self, max_workers: int, thread_name_prefix: str = "tpserver") -> None:
         self._max_workers = max_workers
         self._prefix = thread_name_prefix
-        self._jobs: SimpleQueue[Job | None] = SimpleQueue()  # None: a thread ends
+        self._jobs: SimpleQueue[Callable[[], object] | None] = SimpleQueue()  # None: a thread ends
         self._idle: deque[None] = deque()  # one for each thread that has nothing to do; append and pop are atomic
         self._threads: set[threading.Thread] = set()
         self._started = 0
@@ -51,7 +50,7 @@ class Pool(Executor):
         """
         if self._closed:
             raise RuntimeError("the pool has been shut down")
-        self._jobs.put((job, argument))
+        self._jobs.put(partial(job, argument))
         try:
             self._idle.pop()
         except IndexError:

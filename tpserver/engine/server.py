@@ -100,7 +100,6 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
         self.handled = 0  # requests, so far
         self.refused = Counters()
         self.ended = Counters()  # connections that ended without an answer
-        self.left_behind = False  # threads still run, although the server has stopped
         self.tasks = Tasks()
         self.costs = Costs(threads)
         # With one thread the application runs in exactly one: that of the pool.
@@ -344,7 +343,6 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
             stuck.add(leading)
         self._dispatch.clear()
         running, detours = len(self.tasks.running), len(self.tasks.detours)
-        self.left_behind = bool(stuck)
         if detours or leading in stuck:
             _log.error("a thread hangs while it serves a file; it is left behind")
         else:

@@ -12,7 +12,6 @@ import threading
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from time import monotonic
 from typing import Final, NamedTuple
 
 from tpserver.errors import RequestRefused
@@ -21,6 +20,7 @@ from tpserver.files.file import File, Signature, VariantState, signature
 from tpserver.files.source import FileSource
 from tpserver.http.conditional import Validators
 from tpserver.logs.log import Log
+from tpserver.system.clock import clock
 
 _log = Log("tpserver")
 
@@ -70,7 +70,7 @@ class BackgroundCoder:
         None: it cannot be ordered now; a later request tries again.
         """
         key = (plain.real, plain.signature, coding, plain.lines)
-        now = monotonic()
+        now = clock.monotonic()
         with self._lock:
             state = self._states.get(key)
             if state is not None and (state.waiting or state.file is not None or now < state.retry_at):
@@ -118,7 +118,7 @@ class BackgroundCoder:
             try:
                 file = self._compress(job)
             except (OSError, RequestRefused):  # removed, changed, or not readable now
-                retry_at = monotonic() + RETRY
+                retry_at = clock.monotonic() + RETRY
             except Exception:  # noqa: BLE001 - one file must not end the thread for the others
                 _log.exception("cannot compress %s; it is sent uncompressed", job.plain.name)
             self._finish(job, file, retry_at)
@@ -148,7 +148,7 @@ class BackgroundCoder:
                 raise OSError("the file has changed")
 
     def _finish(self, job: _Job, file: File | None, retry_at: float) -> None:
-        state, now = job.state, monotonic()
+        state, now = job.state, clock.monotonic()
         with self._lock:
             state.retry_at = retry_at
             if file is not None:

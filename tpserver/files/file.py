@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import os
-import time
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
@@ -18,6 +17,7 @@ from tpserver.http.conditional import Validators
 from tpserver.http.dates import format_date
 from tpserver.http.negotiation import Tiers
 from tpserver.http.response import own_head
+from tpserver.system.clock import clock
 
 Signature = tuple[int, int, int, int, int]
 
@@ -83,7 +83,7 @@ class File:
         """Makes the heads' lines of what is known; again when that has changed."""
         date = self.validators.last_modified
         if date is not None:
-            self._dated_from = date if date > time.time() else 0
+            self._dated_from = date if date > clock.time() else 0
             if self._dated_from:
                 # RFC 9110 section 8.8.2.1: no later than the message itself. The tag alone has to do until then.
                 date = None
@@ -104,7 +104,7 @@ class File:
     @property
     def lines(self) -> bytes:
         """The head of a 200 response, without Date and Server."""
-        if self._dated_from and time.time() >= self._dated_from:
+        if self._dated_from and clock.time() >= self._dated_from:
             self.validators = self.validators._replace(last_modified=self._dated_from)
             self.write_lines()
         return self._lines

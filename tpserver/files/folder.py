@@ -13,9 +13,7 @@ import os
 import stat
 import sys
 import threading
-import time
 from collections.abc import Iterator, Sequence
-from time import monotonic
 from typing import Final, NamedTuple
 from urllib.parse import quote
 
@@ -26,6 +24,7 @@ from tpserver.files.paths import allowed, is_code, is_program, os_text, segments
 from tpserver.files.rules import FileRules
 from tpserver.files.variants import Variants
 from tpserver.logs.log import Log
+from tpserver.system.clock import clock
 
 _log = Log("tpserver")
 
@@ -79,7 +78,7 @@ def mtime_is_recent(mtime_ns: int) -> bool:
 
     `mtime_ns` is in nanoseconds since the epoch.
     """
-    return time.time_ns() - mtime_ns < _MTIME_STEP_NS
+    return clock.time() * 1e9 - mtime_ns < _MTIME_STEP_NS
 
 
 def out_of_descriptors(error: OSError) -> RequestRefused:
@@ -138,7 +137,7 @@ class Folder:
                     (now.st_mtime_ns, now.st_ctime_ns, now.st_size, now.st_ino, now.st_dev) == file.signature
                     and not file.mtime_ambiguous  # else another edit may have left the same times
                     and not (file.earlier and any(map(os.path.isfile, file.earlier)))
-                    and (monotonic() - file.verified_at < _VERIFIED_FOR or self._still_leads_there(file))
+                    and (clock.monotonic() - file.verified_at < _VERIFIED_FOR or self._still_leads_there(file))
                 ):
                     file.turn = turn
                     return file
@@ -149,7 +148,7 @@ class Folder:
 
     def _still_leads_there(self, file: File) -> bool:
         """Whether the links in the path of a file lead where they did; followed once a second."""
-        file.verified_at = monotonic()
+        file.verified_at = clock.monotonic()
         return self.real_path(file.name) == file.real
 
     def open(self, file: File) -> tuple[int, File]:
@@ -290,7 +289,7 @@ class Folder:
         fields, media = self._rules.fields(place), self._rules.media_type(place)
         file = File(name, real, status, content, media=media, fields=fields, earlier=earlier)
         file.turn = turn
-        file.verified_at = monotonic()
+        file.verified_at = clock.monotonic()
         file.mtime_ambiguous = content is not None and mtime_is_recent(file.signature[0])
         if len(path) <= LONGEST and "//" not in path and "/./" not in path:  # one spelling of each path
             self._cache(path, file)

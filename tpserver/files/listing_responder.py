@@ -12,7 +12,6 @@ import os
 import stat
 import tempfile
 import threading
-import time
 from collections.abc import Iterator
 from typing import IO, Final
 
@@ -29,6 +28,7 @@ from tpserver.http.message import Message
 from tpserver.http.response import CHUNKED_LINE, LAST_CHUNK, chunk, own_head, persistence_line
 from tpserver.logs.log import Log
 from tpserver.reply import Reply, Wire
+from tpserver.system.clock import clock
 
 _log = Log("tpserver")
 
@@ -97,7 +97,7 @@ class ListingResponder:
         refuse_method(head.method, known_path=True)
         as_json = wants_json(head.fields.get("HTTP_ACCEPT"))
         fields = _fields(as_json)
-        status = evaluate(head.method, head.fields, _NO_VALIDATORS, int(time.time())) if head.conditional else 200
+        status = evaluate(head.method, head.fields, _NO_VALIDATORS, int(clock.time())) if head.conditional else 200
         if status == 412:
             raise RequestRefused(412, "A listing has no entity tag.")
         lines = own_head(status, fields if status == 200 else _without_content(fields))

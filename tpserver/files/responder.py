@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from typing import Final
 
 from tpserver.errors import RequestRefused
@@ -16,6 +15,7 @@ from tpserver.http.message import Message
 from tpserver.http.ranges import Range, content_range, multipart, select, unsatisfied_range
 from tpserver.http.response import own_head, persistence_line
 from tpserver.reply import Reply, Wire
+from tpserver.system.clock import clock
 
 ALLOW: Final = "GET, HEAD, OPTIONS"
 # RFC 9110 section 9.1 and RFC 5789.
@@ -94,13 +94,13 @@ class FileResponder:
 
     def _answer(self, head: Head, reply: Reply, file: File) -> None:
         """Preconditions first, then ranges (RFC 9110 section 13.2.2), both by the representation that is sent."""
-        status = evaluate(head.method, head.fields, file.validators, int(time.time())) if head.conditional else 200
+        status = evaluate(head.method, head.fields, file.validators, int(clock.time())) if head.conditional else 200
         descriptor = -1
         try:
             if status == 200 and file.content is None and head.method == "GET":
                 descriptor, opened = self._open(head, file)
                 if opened is not file and head.conditional:
-                    status = evaluate(head.method, head.fields, opened.validators, int(time.time()))
+                    status = evaluate(head.method, head.fields, opened.validators, int(clock.time()))
                 file = opened
             if status == 412:
                 raise RequestRefused(412, "The file is not what the request takes it to be.")
@@ -197,7 +197,7 @@ def _ranges(head: Head, file: File, conditions: Validators) -> list[Range] | Non
     if wanted is None:
         return None
     condition = head.fields.get("HTTP_IF_RANGE")
-    if condition is not None and not range_holds(condition, conditions, int(time.time())):
+    if condition is not None and not range_holds(condition, conditions, int(clock.time())):
         return None
     ranges = select(wanted, file.size)
     if ranges is not None and not ranges:

@@ -5,6 +5,7 @@ A full disk or a pipe without a reader blocks only that thread.
 
 from __future__ import annotations
 
+import atexit
 import threading
 import time
 from collections import deque
@@ -50,12 +51,17 @@ class AccessLog:
         self.append = self._records.append
         self._wake = threading.Event()
         self._ended = False
+        self._exiting = False  # the interpreter exits: no thread may write any more
         self._failing = False  # the last write failed, which has been logged
         self._thread: threading.Thread | None = None
+        # A daemon thread that is in a write when the interpreter ends keeps the lock of the stream for ever.
+        atexit.register(self._end_at_exit)
 
     def ring(self) -> None:
         """Wakes the writing thread where there are records. The watcher calls it once a tick."""
         if self._records and not self._wake.is_set():
+            if self._exiting:
+                return
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="tpserver-access-log", daemon=True)
                 try:
@@ -70,6 +76,7 @@ class AccessLog:
 
         The stream stays open.
         """
+        atexit.unregister(self._end_at_exit)
         self._ended = True
         self._wake.set()
         thread, done = self._thread, True
@@ -81,6 +88,10 @@ class AccessLog:
             self._write()
         self._ended = False
         return done
+
+    def _end_at_exit(self) -> None:
+        self._exiting = True
+        self.close()
 
     def _run(self) -> None:
         while True:

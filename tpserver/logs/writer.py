@@ -5,6 +5,7 @@ A write to a pipe without a reader, or to a stopped terminal, waits for ever: th
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import copy
 import logging
@@ -35,7 +36,10 @@ class LogWriter(logging.Handler):
         self._waiting: SimpleQueue[tuple[str, logging.LogRecord | None] | None] = SimpleQueue()
         self._lost = 0  # lines dropped since the last message about it; under the handler's lock
         self._thread: threading.Thread | None = None
+        self._exiting = False  # the interpreter is: no thread may write any more
         self._start()
+        # A daemon thread that is in a write when the interpreter ends keeps the lock of the stream for ever.
+        atexit.register(self._end_at_exit)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Queues `record`. `logging` calls it under the handler's lock."""
@@ -46,14 +50,15 @@ class LogWriter(logging.Handler):
         if self._lost:
             text = self._take_lost() + text
         self._waiting.put((text, _free(record) if logging.getLogger().handlers else None))
-        if self._thread is None or not self._thread.is_alive():  # it could not be started, or this is a forked child
-            self._start()
+        if (self._thread is None or not self._thread.is_alive()) and not self._exiting:
+            self._start()  # it could not be started before, or this is a forked child
 
     def finish(self, timeout: float = 2.0) -> bool:
         """Writes the remaining lines within `timeout` seconds; returns whether all are written.
 
         The stream stays open.
         """
+        atexit.unregister(self._end_at_exit)
         thread = self._thread
         if thread is None or not thread.is_alive():
             thread = self._start()
@@ -63,6 +68,10 @@ class LogWriter(logging.Handler):
             return True
         thread.join(timeout)
         return not thread.is_alive()
+
+    def _end_at_exit(self) -> None:
+        self._exiting = True
+        self.finish()
 
     def _start(self) -> threading.Thread | None:
         thread = threading.Thread(target=self._run, name="tpserver-log", daemon=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from time import monotonic
 from types import TracebackType
 from typing import Final, NoReturn
 
@@ -22,6 +21,7 @@ from tpserver.http.response import (
     persistence_line,
 )
 from tpserver.reply import Reply
+from tpserver.system.clock import clock
 from tpserver.wsgi.file_wrapper import FileWrapper
 
 # Head and content of a response up to so many bytes are copied together: cheaper than a second buffer.
@@ -121,7 +121,7 @@ class WSGIResponse:
                 self.write(piece)
                 if self._silent:
                     break  # PEP 3333: stop iterating when enough has been sent; it may never end
-            elif (now := monotonic()) >= next_look:
+            elif (now := clock.monotonic()) >= next_look:
                 # It waits for something, and would do so for ever if it did not notice that its client has left.
                 wire = self._reply.wfile
                 if next_look and not wire.sending and wire.client_gone():

@@ -1,0 +1,105 @@
+"""How a process ends whose server has stopped."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import signal
+import sys
+import threading
+from types import FrameType
+from typing import Any, Final
+
+from tpserver.logs.log import Log
+from tpserver.logs.server_log import finish, log_to_stderr
+
+_log = Log("tpserver")
+
+# Seconds that threads of the application may go on after the server has stopped.
+PATIENCE: Final = 2.0
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+
+
+class _WaitIsOver(BaseException):
+    """Raised in the main thread, to end the interpreter's wait for other threads."""
+
+
+def end_if_log_is_stuck(stuck: bool, status: int = 0) -> None:
+    """After the server has stopped: ends the process here where one of its logs is `stuck`.
+
+    A thread is in a write that never returns then, and holds the lock of a standard stream. The interpreter would
+    want that lock when it ends, wait for it, and abort.
+    """
+    if stuck:
+        os._exit(status)
+    for name in ("stdout", "stderr"):  # one that cannot be written to: the interpreter would try again, and fail
+        stream = getattr(sys, name)
+        if stream is not None:  # as under pythonw
+            try:
+                stream.flush()
+            except (OSError, ValueError):
+                setattr(sys, name, None)
+
+
+def limit_wait_for_threads(status: int) -> None:
+    """The main thread, as the last thing before its process ends: threads that do not end are left behind.
+
+    The interpreter waits without a limit for threads that are no daemons, and for all threads of a
+    `ThreadPoolExecutor`. This limits that wait to PATIENCE, and logs the names of the threads.
+
+    What ends the wait is a signal whose handler raises, as Ctrl-C does; then the interpreter goes on as usual, and
+    calls the functions of `atexit` in the main thread. (To call them from here instead takes a private function, and
+    would skip the wait also for executors, whose idle threads end only when the interpreter tells them to.)
+    On Windows no signal ends that wait. There the process ends with `status`, without the functions of `atexit`.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return
+    main = threading.get_ident()
+    over = threading.Event()
+    handlers = {number: signal.getsignal(number) for number in _SIGNALS}
+    report = sys.unraisablehook
+
+    def end_wait(number: int, frame: FrameType | None) -> None:
+        raise _WaitIsOver
+
+    def report_others(unraisable: Any) -> None:
+        if unraisable.exc_type is not _WaitIsOver:
+            report(unraisable)
+
+    def wait_is_over() -> None:
+        over.set()
+        for number, handler in handlers.items():
+            with contextlib.suppress(TypeError):  # a handler that Python has not installed
+                signal.signal(number, handler)
+
+    def watch() -> None:
+        if over.wait(PATIENCE):
+            return
+        _tell_threads()
+        if sys.platform == "win32":
+            end_if_log_is_stuck(False)
+            os._exit(status)
+        elif not over.is_set():
+            signal.pthread_kill(main, signal.SIGTERM)
+
+    with contextlib.suppress(RuntimeError):  # no thread can be started: the interpreter waits as long as it has to
+        threading.Thread(target=watch, name="tpserver-ending", daemon=True).start()
+        atexit.register(wait_is_over)  # what is registered last is called first, when the wait is over
+        sys.unraisablehook = report_others
+        for number in _SIGNALS:
+            signal.signal(number, end_wait)
+
+
+def _tell_threads() -> None:
+    others = [
+        thread
+        for thread in threading.enumerate()
+        if thread is not threading.main_thread() and not thread.name.startswith("tpserver")
+    ]
+    # Daemon threads are waited for only where an executor has them.
+    names = [thread.name for thread in others if not thread.daemon] or [thread.name for thread in others]
+    log = log_to_stderr()
+    _log.warning("threads of the application have not ended: %s; the process ends without them", ", ".join(names))
+    if log is not None:
+        finish(log)
