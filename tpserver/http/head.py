@@ -41,7 +41,8 @@ class Head:
     `fields` maps CGI names to values; `target` is as it came; `content_length` is None where no such
     field came; `secret` tells that it carries cookies or credentials, `conditional` that it has preconditions or asks
     for ranges. `simple`: it asks for all of something, a GET of HTTP/1.1 without content that keeps the connection.
-    `route` is method and target.
+    `route` is method and target; `route_group` is method and the first two segments of the path, which requests that
+    cost alike may have in common.
 
     `prepared` is the one field that others set: the responder that has answered this head last, and what it has
     prepared for the next request that repeats it. None: nothing yet.
@@ -49,7 +50,7 @@ class Head:
 
     __slots__ = (
         "chunked", "conditional", "content_length", "expects_continue", "fields", "keep_alive", "method", "path",
-        "prepared", "protocol", "query", "route", "secret", "simple", "target",
+        "prepared", "protocol", "query", "route", "route_group", "secret", "simple", "target",
     )  # fmt: skip
 
     def __init__(self, method: str, target: str, protocol: str, fields: dict[str, str]) -> None:
@@ -69,11 +70,7 @@ class Head:
         self.simple = False
         self.prepared: tuple[object, dict[str, object] | None] = (None, None)
         self.route = method + " " + target
-
-    @property
-    def route_group(self) -> str:
-        """The method and the first two segments of the path: what requests have in common that may cost alike."""
-        return self.method + " " + "/".join(self.path.split("/", 3)[:3])
+        self.route_group = method + " " + "/".join(self.path.split("/", 3)[:3])
 
 
 def head_end(buffer: bytes | bytearray, scanned: int, max_head: int) -> int:
