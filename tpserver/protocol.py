@@ -40,14 +40,12 @@ class HTTPRequest(Request):
     Its site and its responder are chosen once, by the leader, when the engine first asks for `runs_inline`.
     """
 
-    __slots__ = ("content", "head", "protocol", "remote", "responder", "route", "route_group", "site")
+    __slots__ = ("content", "head", "protocol", "remote", "responder", "route", "site")
 
     connection: Wire
     site: Site  # this and what follows: once `runs_inline` was asked for
     responder: Responder | None
-    # As the head's, behind the virtual host's name: on another host the same address may cost more.
-    route: str
-    route_group: str
+    route: str  # method and target, behind the virtual host's name: on another host the same address may cost more
 
     def __init__(self, protocol: HTTPProtocol, remote: tuple[str, str], head: Head, content: BinaryIO | None) -> None:
         """`remote` is the client's address and port; `content` is None where the message has none.
@@ -79,13 +77,16 @@ class HTTPRequest(Request):
                     responder = site.find(head, protocol.turn)
                 except RequestRefused as refusal:
                     responder = RefusalResponder(refusal)
-                route, group = head.route, head.route_group
-                if site.host:
-                    route, group = f"{site.host} {route}", f"{site.host} {group}"
-                known = found[head] = site, responder, route, group
-            self.site, self.responder, self.route, self.route_group = known
+                known = found[head] = site, responder, f"{site.host} {head.route}" if site.host else head.route
+            self.site, self.responder, self.route = known
             responder = known[1]
         return responder.runs_inline
+
+    @property
+    def route_group(self) -> str:
+        """As `route`, with the first two segments of the path only."""
+        host = self.site.host
+        return f"{host} {self.head.route_group}" if host else self.head.route_group
 
     def describe(self) -> str:
         """Method and target, which hold no white space and no control character."""
@@ -120,8 +121,8 @@ class HTTPProtocol:
         self.arrives = partial(_begins, arriving) if arriving else None
         self.draining = False  # every response is the last on its connection; set by the engine
         self.turn = 0
-        # Site, responder, route and its group of each head that came in this turn: one stat serves them all.
-        self.found: dict[Head, tuple[Site, Responder, str, str]] = {}
+        # Site, responder and route of each head that came in this turn of the leader, so that one stat serves them all.
+        self.found: dict[Head, tuple[Site, Responder, str]] = {}
         self._software = software
         self._second = -1
         self.stamp = b""

@@ -40,9 +40,8 @@ class Head:
 
     `fields` maps CGI names to values; `target` is as it came; `content_length` is None where no such
     field came; `secret` tells that it carries cookies or credentials. `simple` is what `asks_for_all` has returned,
-    None where it was not called yet: heads that come again are asked again and again.
-    `route` is method and target; `route_group` is method and the first two segments of the path, which requests that
-    cost alike may have in common.
+    None before the first call; it spares a call for each request that repeats the head.
+    `route` is method and target.
 
     `prepared` is the one field that others set: the responder that has answered this head last, and what it has
     prepared for the next request that repeats it. None: nothing yet.
@@ -50,7 +49,7 @@ class Head:
 
     __slots__ = (
         "_conditional", "chunked", "content_length", "expects_continue", "fields", "keep_alive", "method", "path",
-        "prepared", "protocol", "query", "route", "route_group", "secret", "simple", "target",
+        "prepared", "protocol", "query", "route", "secret", "simple", "target",
     )  # fmt: skip
 
     def __init__(self, method: str, target: str, protocol: str, fields: dict[str, str]) -> None:
@@ -70,7 +69,11 @@ class Head:
         self._conditional: bool | None = None
         self.prepared: tuple[object, dict[str, object] | None] = (None, None)
         self.route = method + " " + target
-        self.route_group = method + " " + "/".join(self.path.split("/", 3)[:3])
+
+    @property
+    def route_group(self) -> str:
+        """The method and the first two segments of the path: what requests have in common that may cost alike."""
+        return self.method + " " + "/".join(self.path.split("/", 3)[:3])
 
     def asks_for_all(self) -> bool:
         """Whether it asks for all of something: a GET of HTTP/1.1 without content, that keeps the connection."""
