@@ -132,7 +132,7 @@ class Pool(Executor):
     def _run_jobs(self) -> None:
         while (job := self._jobs.get()) is not None:
             try:
-                job[0](job[1])
+                job()
             except BaseException:  # noqa: BLE001 - the job's own fault, or as above; what it had is found by the watcher
                 _log.exception("internal error in a thread of the pool; it goes on")
             del job

@@ -39,8 +39,8 @@ class Head:
     """One parsed request head. Shared between requests that repeat it, so it does not change once it is made.
 
     `fields` maps CGI names to values; `target` is as it came; `content_length` is None where no such
-    field came; `secret` tells that it carries cookies or credentials, `conditional` that it has preconditions or asks
-    for ranges. `simple`: it asks for all of something, a GET of HTTP/1.1 without content that keeps the connection.
+    field came; `secret` tells that it carries cookies or credentials. `simple` is what `asks_for_all` has returned,
+    None before the first call; it spares a call for each request that repeats the head.
     `route` is method and target.
 
     `prepared` is the one field that others set: the responder that has answered this head last, and what it has
@@ -48,7 +48,7 @@ class Head:
     """
 
     __slots__ = (
-        "chunked", "conditional", "content_length", "expects_continue", "fields", "keep_alive", "method", "path",
+        "_conditional", "chunked", "content_length", "expects_continue", "fields", "keep_alive", "method", "path",
         "prepared", "protocol", "query", "route", "secret", "simple", "target",
     )  # fmt: skip
 
@@ -65,10 +65,27 @@ class Head:
         self.expects_continue = False
         self.keep_alive = protocol == "HTTP/1.1"
         self.secret = not fields.keys().isdisjoint(SECRET_NAMES)
-        self.conditional = not fields.keys().isdisjoint(CONDITIONAL_NAMES)
-        self.simple = False
+        self.simple: bool | None = None
+        self._conditional: bool | None = None
         self.prepared: tuple[object, dict[str, object] | None] = (None, None)
         self.route = method + " " + target
+
+    def asks_for_all(self) -> bool:
+        """Whether it asks for all of something: a GET of HTTP/1.1 without content, that keeps the connection."""
+        self.simple = (
+            self.method == "GET"
+            and self.protocol == "HTTP/1.1"
+            and self.keep_alive
+            and not (self.conditional or self.content_length or self.chunked)
+        )
+        return self.simple
+
+    @property
+    def conditional(self) -> bool:
+        """Whether it has preconditions, or asks for ranges."""
+        if self._conditional is None:
+            self._conditional = not self.fields.keys().isdisjoint(CONDITIONAL_NAMES)
+        return self._conditional
 
 
 def head_end(buffer: bytes | bytearray, scanned: int, max_head: int) -> int:
@@ -154,12 +171,6 @@ def _parse(
     _read_framing(head, limits)
     _read_connection(head)
     _read_expect(head)
-    head.simple = (
-        head.method == "GET"
-        and protocol == "HTTP/1.1"
-        and head.keep_alive
-        and not (head.conditional or head.content_length or head.chunked)
-    )
     return head
 
 
