@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.running import Running, read_response
+from tests.client import Client
+from tests.running import Running
 from tpserver.files.folder import Folder
 from tpserver.handler import HTTPRequestHandler
 from tpserver.http.head import Head
@@ -209,8 +210,8 @@ def test_a_turn_that_begins_while_a_relieved_leader_looks_gets_nothing_of_it(
 
 def test_a_server_that_has_stopped_keeps_no_response(start: Any, root: Path) -> None:
     running: Running = start(root=str(root))
-    with running.connect() as client, client.makefile("rb") as stream:
-        client.sendall(GET)
-        assert read_response(stream)[2] == b"content"
+    with Client(running) as client:
+        client.send(GET)
+        assert client.response().content == b"content"
     running.stop()
     assert running.server.protocol.found == {}

@@ -10,7 +10,7 @@ from tests.files.choosing import Chooser, write
 from tests.files.sidecars import GZIP, TEXT, ZSTD
 from tpserver.files import folder
 from tpserver.files.background import BackgroundCoder
-from tpserver.files.codings import quick_coders
+from tpserver.files.coders import quick_coders
 
 
 @pytest.fixture

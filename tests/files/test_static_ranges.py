@@ -338,8 +338,7 @@ def test_head_ignores_ranges(served: Served, asked: str, condition: str) -> None
     whole = served.ask()
     lines = [line.format(etag=whole.fields["etag"]) for line in (f"Range: {asked}", condition) if line]
     head = served.ask(*lines, method="HEAD")
-    assert (head.status, head.content) == (200, b"")
-    assert {**head.fields, "date": ""} == {**whole.fields, "date": ""}
+    assert (head.status, head.content, {**head.fields, "date": ""}) == (200, b"", {**whole.fields, "date": ""})
 
 
 @pytest.mark.parametrize(("condition", "status"), [("If-None-Match: {etag}", 304), ('If-Match: "other"', 412),
