@@ -24,7 +24,7 @@ LONGEST_TEST = 400
 MAY_IMPORT = {
     "__init__": {"config", "run", "version"},
     "__main__": {"cli"},
-    "ending": {"logs"},
+    "ending": {"logs", "system"},
     "application": {"errors", "logs", "system", "wsgi"},
     "cli": {"compress", "config", "ending", "errors", "run", "version"},
     "compress": {"errors", "files"},

@@ -38,7 +38,6 @@ class LogWriter(logging.Handler):
         self._lost = 0  # lines, since this was last said; under the handler's lock
         self._thread: threading.Thread | None = None
         self._exiting = False  # the interpreter is: no thread may write any more
-        self._start()
         # A daemon thread that is in a write when the interpreter ends keeps the lock of the stream for ever.
         atexit.register(self._end_at_exit)
 
@@ -54,16 +53,18 @@ class LogWriter(logging.Handler):
         if (
             self._thread is None or not self._thread.is_alive()
         ) and not self._exiting:  # it could not be started, or was lost by a fork
-            self._start()
+            self.start()
 
     def finish(self, timeout: float = 2.0) -> bool:
         """Writes what is left, for `timeout` seconds at the most; whether that was done. The stream stays open."""
         atexit.unregister(self._end_at_exit)
         thread = self._thread
+        if thread is None and self._waiting.empty():
+            return True
         if thread is None or not thread.is_alive():
-            thread = self._start()
+            thread = self.start()
         self._waiting.put(None)
-        if thread is None:  # none is to be had
+        if thread is None:  # none can be started
             self._run()
             return True
         thread.join(timeout)
@@ -73,11 +74,12 @@ class LogWriter(logging.Handler):
         self._exiting = True
         self.finish()
 
-    def _start(self) -> threading.Thread | None:
+    def start(self) -> threading.Thread | None:
+        """Starts the thread that writes; None where that is impossible. The first line starts it, too. One thread."""
         thread = threading.Thread(target=self._run, name="tpserver-log", daemon=True)
         try:
             thread.start()
-        except RuntimeError:  # no thread is to be had now; perhaps at the next line
+        except RuntimeError:  # no thread can be started now; perhaps at the next line
             return None
         self._thread = thread
         return thread
