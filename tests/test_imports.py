@@ -28,7 +28,7 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "__init__": {"config", "run", "version"},
     "__main__": {"cli"},
     "cli": {"compress", "config", "ending", "errors", "option", "run", "version"},
-    "ending": {"logs"},
+    "ending": {"logs", "system"},
     "compress": {"errors", "files"},
     "application": {"errors", "logs", "system", "wsgi"},
     "config": {"files", "http", "option"},

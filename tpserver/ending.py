@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from tpserver.logs.log import Log
 from tpserver.logs.server_log import finish, log_to_stderr
+from tpserver.system.monkey_patches import patching_library
 
 _log = Log("tpserver")
 
@@ -53,7 +54,7 @@ def limit_wait_for_threads(status: int) -> None:
     would skip the wait also for executors, whose idle threads end only when the interpreter tells them to.)
     On Windows no signal ends that wait. There the process ends with `status`, without the functions of `atexit`.
     """
-    if threading.current_thread() is not threading.main_thread():
+    if threading.current_thread() is not threading.main_thread() or patching_library() is not None:
         return
     main = threading.get_ident()
     over = threading.Event()

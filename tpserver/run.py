@@ -237,6 +237,7 @@ def serve(app: Application | str | None = None, root: str | os.PathLike[str] | N
 
 def run(config: Config, application: Application | None = None) -> Server:
     """As `serve`, for a `Config`; returns the server, which has stopped."""
+    check_unpatched()  # before there is any thread
     log = log_to_stderr(config.log_level)
     try:
         server, stdout = _run(config, application, log)
@@ -259,6 +260,7 @@ def _run(config: Config, application: Application | None, log: LogWriter | None)
     with Server(config, application) as server, _stopped_by_signals(server):
         if log is not None:
             log.stream.renew()
+            log.start()  # now: perhaps no thread can be started when there is something to say
         stdout = None if sys.stdout is None else LogStream(sys.stdout)
         _say(stdout, _greeting(server))
         if config.switch_interval:

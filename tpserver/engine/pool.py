@@ -71,6 +71,11 @@ class Pool(Executor):
                 self._threads.discard(thread)
                 raise
 
+    def start_all(self) -> None:
+        """Starts all threads now. Raises RuntimeError where one cannot be started."""
+        while self._started < self._max_workers:
+            self.start_missing()
+
     @property
     def backlog(self) -> int:
         """How many jobs no thread has taken yet. A moment's answer."""
@@ -170,10 +175,22 @@ class Bench:
             return
         except IndexError:
             pass
+        own: SimpleQueue[int | None] = SimpleQueue()
+        own.put(term)
+        self._start(own)
+
+    def start(self, count: int) -> None:
+        """Starts `count` threads that wait to lead. Raises RuntimeError where one cannot be started."""
+        for _ in range(count):
+            own: SimpleQueue[int | None] = SimpleQueue()
+            self._start(own)
+            self._parked.append(own)
+
+    def _start(self, own: SimpleQueue[int | None]) -> None:
         with self._lock:
             if len(self._threads) >= self._most:
                 raise RuntimeError(f"{self._most} threads have been relieved and have not come back")
-            thread = threading.Thread(target=self._run, args=(term,), name="tpserver-leader", daemon=True)
+            thread = threading.Thread(target=self._run, args=(own,), name="tpserver-leader", daemon=True)
             self._threads.add(thread)
             try:
                 thread.start()
@@ -201,10 +218,9 @@ class Bench:
         """The watcher: waits until all have ended, for `timeout` seconds at most, `but` for those identities."""
         join_all(self._threads.copy(), timeout, but)
 
-    def _run(self, term: int) -> None:
-        own: SimpleQueue[int | None] = SimpleQueue()
+    def _run(self, own: SimpleQueue[int | None]) -> None:
         thread = threading.get_ident()
-        following: int | None = term
+        following = own.get()
         while following is not None:
             try:
                 self._at_work[thread] = following

@@ -6,8 +6,10 @@ something unusual says so first.
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import socketserver
+import sys
 import threading
 from collections.abc import Callable
 from enum import IntEnum
@@ -44,6 +46,9 @@ _MOST_LEADERS: Final = 64
 # Seconds between two looks of the thread that has called `serve_forever`: on Windows no wait is interrupted by Ctrl-C,
 # and elsewhere a signal may come to a thread that is not this one.
 _LOOK: Final = 0.5
+# CPython 3.12.0 and 3.12.1 start no thread once the main thread has ended (gh-113964). So there a server that runs in
+# another thread starts all its threads at once.
+_THREADS_REFUSED_EARLY: Final = (3, 12, 0) <= sys.version_info[:3] < (3, 12, 2)
 # Seconds between two rounds of what need not be looked at in each.
 _RARELY: Final = 0.1
 
@@ -111,6 +116,7 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
         self.switch_interval = SwitchInterval(self.tasks)
         self.watcher = Watcher(self.leadership, self._relieve, lambda: self.leader.turns)
         self._queue_timeout = queue_timeout
+        self._cannot_promote = False  # a thread that leads could not be started, which has been logged
         self._stop_requests = 0
         self._stopped = threading.Lock()  # held while it serves; for `shutdown` to wait for
         super().__init__(server_address, RequestHandlerClass, bind_and_activate)
@@ -194,6 +200,10 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
             self._build()
             self._enter(Life.SERVING)
             self.pool.start_missing()  # one thread at least: perhaps there are no more later
+            if _THREADS_REFUSED_EARLY and threading.current_thread() is not threading.main_thread():
+                with contextlib.suppress(RuntimeError):
+                    self._bench.start(min(self.admission.threads + 1, _MOST_LEADERS))
+                    self.pool.start_all()
             self._bench.lead(self.leadership.appoint())
             watched = threading.Lock()
             watched.acquire()
@@ -365,8 +375,11 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
             return False
         try:
             self._bench.lead(term)
+            self._cannot_promote = False
         except RuntimeError as error:
-            _log.error("cannot start a thread that leads (%s); trying again", error)
+            if not self._cannot_promote:
+                self._cannot_promote = True
+                _log.error("cannot start a thread that leads (%s); trying again", error)
         return True
 
     def _replace_lost_leader(self) -> None:

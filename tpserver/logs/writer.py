@@ -37,7 +37,6 @@ class LogWriter(logging.Handler):
         self._lost = 0  # lines dropped since the last message about it; under the handler's lock
         self._thread: threading.Thread | None = None
         self._exiting = False  # the interpreter is: no thread may write any more
-        self._start()
         # A daemon thread that is in a write when the interpreter ends keeps the lock of the stream for ever.
         atexit.register(self._end_at_exit)
 
@@ -51,7 +50,7 @@ class LogWriter(logging.Handler):
             text = self._take_lost() + text
         self._waiting.put((text, _free(record) if logging.getLogger().handlers else None))
         if (self._thread is None or not self._thread.is_alive()) and not self._exiting:
-            self._start()  # it could not be started before, or this is a forked child
+            self.start()  # it could not be started before, or this is a forked child
 
     def finish(self, timeout: float = 2.0) -> bool:
         """Writes the remaining lines within `timeout` seconds; returns whether all are written.
@@ -60,8 +59,10 @@ class LogWriter(logging.Handler):
         """
         atexit.unregister(self._end_at_exit)
         thread = self._thread
+        if thread is None and self._waiting.empty():
+            return True
         if thread is None or not thread.is_alive():
-            thread = self._start()
+            thread = self.start()
         self._waiting.put(None)
         if thread is None:  # no thread can be started: this one writes
             self._run()
@@ -73,7 +74,8 @@ class LogWriter(logging.Handler):
         self._exiting = True
         self.finish()
 
-    def _start(self) -> threading.Thread | None:
+    def start(self) -> threading.Thread | None:
+        """Starts the thread that writes; None where that is impossible. The first line starts it, too. One thread."""
         thread = threading.Thread(target=self._run, name="tpserver-log", daemon=True)
         try:
             thread.start()
