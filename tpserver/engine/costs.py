@@ -41,13 +41,19 @@ _LONGEST_NAME: Final = 512
 
 
 class Kind(Enum):
-    """What a request is taken for. QUICK ones run in place, and those on TRIAL; the others go to the pool."""
+    """What a request is taken for. QUICK ones run in place, and those on trial; the others go to the pool."""
 
     QUICK = "quick"
     TRIAL = "trial"  # its route has left, and is tried in place again
+    LONG_TRIAL = "long trial"  # the same, and it has taken long so far
     BRIEF = "brief"  # waits, but not for long
     LONG = "long"  # waits
     COMPUTING = "computing"  # keeps the interpreter for long
+
+    @property
+    def is_trial(self) -> bool:
+        """Whether its run in place decides about its route."""
+        return self is Kind.TRIAL or self is Kind.LONG_TRIAL
 
 
 class Run(NamedTuple):
@@ -133,7 +139,7 @@ class Cost:
         if quick:
             return Kind.QUICK
         if now >= self.trial_at:
-            return Kind.TRIAL
+            return Kind.TRIAL if self.elapsed < BRIEF else Kind.LONG_TRIAL
         if self.computing >= max(COMPUTING, self.waiting):
             return Kind.COMPUTING
         return Kind.BRIEF if self.elapsed < BRIEF else Kind.LONG
@@ -199,15 +205,12 @@ class Costs:
         cost = self.find(request)
         return Kind.QUICK if cost is None else cost.kind(now, self._patience)
 
-    def begin_relieved(self, request: Request) -> list[Cost]:
-        """The watcher: a leader was relieved of `request`. The records to give to `end_relieved`."""
-        costs = [self._group(request)]
-        own = self.routes.get(request.route)
-        if own is not None:
-            costs.append(own)
-        for cost in costs:
-            cost.relieved += 1
-        return costs
+    def begin_relieved(self, request: Request, costs: list[Cost]) -> None:
+        """The watcher: a leader was relieved of `request`. Appends the records to give to `end_relieved`."""
+        for cost in (self._group(request), self.routes.get(request.route)):
+            if cost is not None:
+                cost.relieved += 1
+                costs.append(cost)
 
     def end_relieved(self, costs: list[Cost]) -> None:
         """The thread that ran it, or the watcher: that run has ended."""

@@ -77,10 +77,16 @@ class Pool(Executor):
         """How many jobs no thread has taken yet. A moment's answer."""
         return self._jobs.qsize()
 
-    @property
-    def idle(self) -> int:
-        """How many threads have nothing to do. A moment's answer."""
-        return len(self._idle)
+    def start_replacements(self) -> None:
+        """Starts a thread for what waits, also in place of one that an exception from outside has ended.
+
+        Raises RuntimeError where none can be started.
+        """
+        if self._jobs.qsize():
+            with self._lock:
+                self._threads = {thread for thread in self._threads if thread.is_alive()}
+                self._started = len(self._threads)
+            self.start_missing()
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """As `Executor.submit`."""
