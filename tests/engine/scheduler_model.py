@@ -264,7 +264,7 @@ class ModelServer:
             self._learn(request, thread, begun, computed, by_all, at_once=1 + len(self.tasks.running))
             relieved, thread.relieved = thread.relieved, None
             if relieved is not None:
-                self.costs.end_relieved(relieved.costs)
+                self.costs.end_relieved(request)
                 self.admission.release(relieved, self.machine.now)
                 self._answered(request, "relieved")
                 return
@@ -308,7 +308,7 @@ class ModelServer:
             if now - begun >= max(TICK, patience):
                 task = Task(request, None, Kind.LONG, Place.RELIEVED)  # type: ignore[arg-type]
                 task.begun = begun
-                self.costs.begin_relieved(request, task.costs)
+                self.costs.begin_relieved(request)
                 self.admission.begin_relieved(task)
                 thread.relieved = task
                 self._current = None

@@ -50,18 +50,17 @@ class Learning:
         request = Asked(name)
         cost, kind = self.costs.find(request), self.costs.kind(request, self.now)
         elapsed = computes + waits
-        relieved: list[Cost] = []
         measured = cost is not None and cost.elapsed >= HAND_OVER
         if kind not in IN_PLACE:
             measured = True
         elif elapsed >= max(PATIENT, cost.patience if cost is not None else 0.0):
-            self.costs.begin_relieved(request, relieved)
+            self.costs.begin_relieved(request)
         self.now += elapsed
         if measured:
             self.costs.learn(request, Run(elapsed, computes, computes), self.now)
         elif elapsed >= HAND_OVER or cost is not None:
             self.costs.note_elapsed(request, cost, elapsed)
-        self.costs.end_relieved(relieved)
+        self.costs.end_relieved(request)
         return "place" if kind in IN_PLACE else "pool"
 
     def places(self, name: str, count: int, **cost: float) -> list[str]:
@@ -69,13 +68,6 @@ class Learning:
 
     def kind(self, name: str) -> Kind:
         return self.costs.kind(Asked(name), self.now)
-
-
-def relieve(costs: Costs, request: Asked) -> list[Cost]:
-    """A leader is relieved of `request`."""
-    records: list[Cost] = []
-    costs.begin_relieved(request, records)
-    return records
 
 
 @pytest.fixture
@@ -237,30 +229,33 @@ def test_the_watcher_is_not_patient_with_what_waits_but_on_trial_for_a_bounded_t
 
 
 def test_those_that_come_while_an_unknown_slow_one_runs_go_to_the_pool(learning: Learning) -> None:
-    relieved = relieve(learning.costs, Asked("/slow"))
+    request = Asked("/slow")
+    learning.costs.begin_relieved(request)
     assert learning.kind("/slow") is Kind.LONG
-    learning.costs.end_relieved(relieved)
+    learning.costs.end_relieved(request)
     assert learning.kind("/slow") is Kind.QUICK
 
 
-def test_of_a_route_that_is_known_to_be_quick_all_threads_but_one_may_wait(learning: Learning) -> None:
+def test_of_a_route_that_is_known_to_be_quick_all_threads_but_one_may_wait() -> None:
     learning = Learning(threads=3)
     learning.places("/page", 20, computes=1e-3)
-    relieved = [relieve(learning.costs, Asked("/page"))]
+    requests = [Asked("/page") for _ in range(2)]
+    learning.costs.begin_relieved(requests[0])
     assert learning.kind("/page") is Kind.QUICK
-    relieved.append(relieve(learning.costs, Asked("/page")))
+    learning.costs.begin_relieved(requests[1])
     assert learning.kind("/page") is Kind.LONG
-    for costs in relieved:
-        learning.costs.end_relieved(costs)
+    for request in requests:
+        learning.costs.end_relieved(request)
     assert learning.kind("/page") is Kind.QUICK
 
 
-def test_a_run_that_ends_twice_is_counted_once(learning: Learning) -> None:
-    """Its own thread and the watcher may both end it."""
-    relieved = relieve(learning.costs, Asked("/slow"))
-    learning.costs.end_relieved(relieved)
-    learning.costs.end_relieved(relieved)
-    assert [cost.relieved for cost in learning.costs.groups.values()] == [0]
+def test_a_run_that_begins_or_ends_twice_is_counted_once(learning: Learning) -> None:
+    """Its own thread and the watcher may both end it, and one that was interrupted may do it again."""
+    request = Asked("/slow")
+    for action in (learning.costs.begin_relieved, learning.costs.end_relieved):
+        action(request)
+        action(request)
+    assert [len(cost.relieved) for cost in learning.costs.groups.values()] == [0]
 
 
 # -- groups
@@ -355,9 +350,11 @@ def test_a_long_name_has_no_record_of_its_own(learning: Learning) -> None:
     assert list(learning.costs.groups) == [group[:LONGEST_NAME]]
     learning.costs.learn(Asked(group + "?quick"), Run(10e-6, 10e-6, 10e-6), learning.now)
     assert learning.costs.routes == {}
-    relieved = relieve(learning.costs, Asked(group + "b"))
-    assert [cost.relieved for cost in learning.costs.groups.values()] == [1]
-    learning.costs.end_relieved(relieved)
+    request = Asked(group + "b")
+    learning.costs.begin_relieved(request)
+    assert [len(cost.relieved) for cost in learning.costs.groups.values()] == [1]
+    learning.costs.end_relieved(request)
+    assert [len(cost.relieved) for cost in learning.costs.groups.values()] == [0]
 
 
 def test_a_slow_page_with_a_long_name_goes_to_the_pool(learning: Learning) -> None:
@@ -372,7 +369,8 @@ def test_routes_are_learnt_by_several_threads_at_once_beyond_the_bound() -> None
         try:
             for number in range(start, start + MAX_RECORDS + 200):
                 request = Asked(f"GET /{number}?{number}")
-                costs.end_relieved(relieve(costs, request))
+                costs.begin_relieved(request)
+                costs.end_relieved(request)
                 costs.learn(request, Run(1.0, 0.0, 0.0), 0.0)
                 costs.learn(request, Run(1e-6, 1e-6, 1e-6), 0.0)
                 costs.note_elapsed(request, costs.find(request), 1.0)

@@ -34,7 +34,7 @@ _FEW: Final = 4
 # the first run that waits, and costs a waiting application less than 1 % at the longest.
 _FIRST_TRIAL: Final = 0.1
 _LONGEST_TRIAL: Final = 10.0
-# Records kept. One takes 200 bytes, and the oldest is forgotten.
+# Records kept. One takes 400 bytes, and the oldest is forgotten.
 _MAX_RECORDS: Final = 512
 # Characters of a name. A longer route has no record of its own; longer groups that begin alike share one.
 _LONGEST_NAME: Final = 512
@@ -102,7 +102,7 @@ class Cost:
         self.computing = 0.0
         self.seen = 0  # runs that `elapsed` is of
         self.runs = 0  # runs that `waiting` and `computing` are of
-        self.relieved = 0  # runs that go on in a thread that was relieved of leading
+        self.relieved: set[Request] = set()  # which go on in threads that were relieved of leading
         self.trial_at = 0.0  # of perf_counter: when it is tried in place again, after it has left
         self._trial_every = _FIRST_TRIAL
         self._trial: Cost | None = None  # runs in place since then: they decide, whatever was known before
@@ -134,7 +134,7 @@ class Cost:
     def kind(self, now: float, patience: int) -> Kind:
         """What the next request is taken for. `patience`: runs that may wait in place at once before others leave."""
         quick = self.quick
-        if self.relieved >= (patience if quick and self.runs else 1):
+        if len(self.relieved) >= (patience if quick and self.runs else 1):
             return Kind.LONG  # what goes on just now tells more than the past
         if quick:
             return Kind.QUICK
@@ -205,17 +205,17 @@ class Costs:
         cost = self.find(request)
         return Kind.QUICK if cost is None else cost.kind(now, self._patience)
 
-    def begin_relieved(self, request: Request, costs: list[Cost]) -> None:
-        """The watcher: a leader was relieved of `request`. Appends the records to give to `end_relieved`."""
+    def begin_relieved(self, request: Request) -> None:
+        """The watcher: a leader was relieved of `request`."""
         for cost in (self._group(request), self.routes.get(request.route)):
             if cost is not None:
-                cost.relieved += 1
-                costs.append(cost)
+                cost.relieved.add(request)
 
-    def end_relieved(self, costs: list[Cost]) -> None:
-        """The thread that ran it, or the watcher: that run has ended."""
-        while costs:
-            costs.pop().relieved -= 1
+    def end_relieved(self, request: Request) -> None:
+        """The thread that ran it, or the watcher: that run has ended. May be called again."""
+        for cost in (self.groups.get(request.route_group[:_LONGEST_NAME]), self.routes.get(request.route)):
+            if cost is not None:
+                cost.relieved.discard(request)
 
     def learn(self, request: Request, run: Run, now: float) -> None:
         """After a run that was measured. One that contradicts its group makes a record of the route's own."""

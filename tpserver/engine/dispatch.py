@@ -199,7 +199,8 @@ class Dispatch:
         self._interrupted = True
 
     def _release(self, task: Task, now: float, *, ran: bool = True) -> None:
-        self._costs.end_relieved(task.costs)
+        if task.place is Place.RELIEVED and task.request is not None:
+            self._costs.end_relieved(task.request)
         if task.logged:
             self._slow_log.tell_end(task, now)
         if self._admission.release(task, now, ran=ran):
@@ -251,7 +252,7 @@ class Dispatch:
             self._tasks.add_detour(task)
         else:
             self._admission.begin_relieved(task)
-            self._costs.begin_relieved(request, task.costs)
+            self._costs.begin_relieved(request)
 
     def promote_waiting(self) -> None:
         """The watcher: starts what waits although it may run by now, and what has lost its way to a thread."""

@@ -219,6 +219,8 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
             except BaseException as error:  # noqa: BLE001 - raised below
                 self._raised = error
                 self.begin_shutdown()
+        if self.life is not Life.STOPPED:  # the watcher was interrupted before it could do anything
+            self._end()
         raised, self._raised = self._raised or self.broken, None
         if raised is not None:
             raise raised
