@@ -7,6 +7,7 @@ once the main thread has ended, so a server in another thread would answer nothi
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable, Collection
@@ -92,7 +93,7 @@ class Pool(Executor):
         """As `Executor.submit`."""
         future: Future[T] = Future()
 
-        def job(_: None) -> None:
+        def job(future: Future[T]) -> None:
             if future.set_running_or_notify_cancel():
                 try:
                     result = fn(*args, **kwargs)
@@ -101,7 +102,7 @@ class Pool(Executor):
                 else:
                     future.set_result(result)
 
-        self.run(job, None)
+        self.run(job, future)
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
@@ -110,8 +111,10 @@ class Pool(Executor):
             self._closed = True
             threads = list(self._threads)
         if cancel_futures:
-            while not self._jobs.empty():
-                self._jobs.get()
+            with contextlib.suppress(Empty):
+                while (given := self._jobs.get_nowait()) is not None:
+                    if isinstance(given[1], Future):
+                        given[1].cancel()
         for _ in threads:
             self._jobs.put(None)
         if wait:
