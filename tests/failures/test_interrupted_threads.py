@@ -141,6 +141,9 @@ def scenario(interruption: Interruption) -> None:
         for word in (b"hold", b"wait"):
             running.actions[word] = lambda _: (go_on.wait(PATIENCE), None)[1]
         ask(running, b"own first")
+        watched = threading.Event()
+        engine.service_actions = watched.set  # type: ignore[method-assign]
+        assert watched.wait(PATIENCE)  # the watcher watches
         interruption.armed = True
         asking = []
         # In place, and relieved; in the pool; in place, and one more than there are threads; and behind these.
