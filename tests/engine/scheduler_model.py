@@ -148,7 +148,7 @@ class Machine:
 class OldAdmission(Admission):
     """The rule that made two stable states: quick requests that wait are taken by the threads of the pool."""
 
-    def place_for_leader(self, kind: Kind = Kind.QUICK) -> bool:
+    def place_for_leader(self, kind: Kind = Kind.QUICK, now: float = 0.0) -> bool:
         return kind is Kind.QUICK and self.in_place and len(self._tasks.running) < self.threads
 
     def _is_for_leader(self, kind: Kind) -> bool:
@@ -156,7 +156,7 @@ class OldAdmission(Admission):
 
     def _kind(self, task: Task, now: float) -> Kind:
         kind = super()._kind(task, now)
-        task.kind = Kind.QUICK if kind is Kind.TRIAL else kind
+        task.kind = Kind.QUICK if kind.is_trial else kind
         return task.kind
 
     def _may_start(self, kind: Kind, now: float) -> bool:
@@ -245,7 +245,7 @@ class ModelServer:
                 request = self._inbox.popleft()
                 now = self.machine.now
                 kind = self.costs.kind(request, now)
-                if not self.admission.place_for_leader(kind):
+                if not self.admission.place_for_leader(kind, now):
                     yield "compute", HANDING_OVER / 2
                     task = Task(request, None, kind, Place.QUEUED)  # type: ignore[arg-type]
                     if self.admission.admit(task, now) is Admitted.STARTED:
@@ -258,13 +258,13 @@ class ModelServer:
             cost = self.costs.find(request)
             patience = cost.patience if cost is not None else 0.0
             self._current = (request, thread, begun, patience)
-            self.admission.on_trial = cost is not None and self.costs.kind(request, begun) is Kind.TRIAL
+            self.admission.on_trial = cost is not None and self.costs.kind(request, begun).is_trial
             yield from request.work(begun)
             elapsed = self.machine.now - begun
             self._learn(request, thread, begun, computed, by_all, at_once=1 + len(self.tasks.running))
             relieved, thread.relieved = thread.relieved, None
             if relieved is not None:
-                self.costs.end_relieved(relieved.costs)
+                self.costs.end_relieved(request)
                 self.admission.release(relieved, self.machine.now)
                 self._answered(request, "relieved")
                 return
@@ -308,7 +308,7 @@ class ModelServer:
             if now - begun >= max(TICK, patience):
                 task = Task(request, None, Kind.LONG, Place.RELIEVED)  # type: ignore[arg-type]
                 task.begun = begun
-                task.costs = self.costs.begin_relieved(request)
+                self.costs.begin_relieved(request)
                 self.admission.begin_relieved(task)
                 thread.relieved = task
                 self._current = None

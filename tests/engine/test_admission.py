@@ -1,360 +1,507 @@
-"""How many requests run and how many wait, also when many threads ask at once."""
+"""How many requests run and how many wait, which is next, also when many threads ask at once."""
 
 from __future__ import annotations
 
 import random
 import threading
+from collections.abc import Callable
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from tpserver.engine.admission import COMPUTING, QUICK, SHARE, WAITING, Admission
+from tests.client import PATIENCE
+from tpserver.engine import admission as module
+from tpserver.engine.admission import Admission, Admitted
+from tpserver.engine.costs import Kind
+from tpserver.engine.task import Place, Task, Tasks
 
-NEVER_RESERVED = 1.0  # a time after `quick_until`
+STARTED, QUEUED, REFUSED = Admitted.STARTED, Admitted.QUEUED, Admitted.REFUSED
+QUICK, TRIAL, LONG_TRIAL, BRIEF, LONG, COMPUTING = (
+    Kind.QUICK, Kind.TRIAL, Kind.LONG_TRIAL, Kind.BRIEF, Kind.LONG, Kind.COMPUTING
+)  # fmt: skip
+NOW = 100.0
 
 
-class Request:
-    def __init__(self, name="", arrived=NEVER_RESERVED):
+class Asked:
+    """A request that is known by its name."""
+
+    def __init__(self, name: str, kind: Kind) -> None:
         self.name = name
-        self.arrived = self.begun = arrived
-        self.handed_over = self.waited = False
-        self.connection = SimpleNamespace(detached=False)
+        self.kind = kind
+        self.arrived = NOW
 
 
-def enter(admission, request=None, kind=QUICK, now=NEVER_RESERVED):
-    """With no thread reserved, but where the test says so."""
-    if now == NEVER_RESERVED:
-        admission.quick_until = 0.0
-        try:
-            return admission.enter(request or Request(), kind=kind, now=now)
-        finally:
-            admission.quick_until = 0.0
-    return admission.enter(request or Request(), kind=kind, now=now)
+class KnownCosts:
+    """Says of each request what kind it is by now."""
+
+    def kind(self, request: Any, now: float) -> Kind:
+        kind: Kind = request.kind
+        return kind
 
 
-def leave(admission, now=NEVER_RESERVED):
-    return admission.leave(None, now)
+class Office:
+    """An admission, and what a test does with it."""
+
+    def __init__(self, threads: int = 2, queue: int = 9, *, in_place: bool = True, one_computes: bool = True) -> None:
+        self.tasks = Tasks()
+        costs: Any = KnownCosts()
+        self.admission = Admission(self.tasks, costs, threads, queue, in_place=in_place, one_computes=one_computes)
+
+    def task(self, kind: Kind = BRIEF, name: str = "") -> Task:
+        request: Any = Asked(name, kind)
+        connection: Any = SimpleNamespace()
+        return Task(request, connection, kind, Place.QUEUED)
+
+    def come(self, kind: Kind = BRIEF, name: str = "", now: float = NOW) -> Admitted:
+        return self.admission.admit(self.task(kind, name), now)
+
+    def run(self, kind: Kind = BRIEF, now: float = NOW) -> Task:
+        """One more runs in the pool."""
+        task = self.task(kind)
+        assert self.admission.admit(task, now) is STARTED
+        return task
+
+    def relieve(self) -> Task:
+        """A leader is relieved of one more."""
+        task = self.task(LONG)
+        task.place = Place.RELIEVED
+        self.admission.begin_relieved(task)
+        return task
+
+    def end(self, task: Task, now: float = NOW) -> None:
+        assert self.admission.release(task, now)
+
+    def next(self, now: float = NOW) -> str | None:
+        """The name of the next one for the pool."""
+        return name(self.admission.next_for_pool(now))
+
+    def next_in_place(self, now: float = NOW) -> str | None:
+        return name(self.admission.next_for_leader(now))
 
 
-def test_threads_first_then_the_line_then_nobody():
-    admission = Admission(threads=2, queue=3)
-    assert [enter(admission) for _ in range(7)] == [True, True, False, False, False, None, None]
-    assert (admission.running, admission.waiting) == (2, 3)
+def name(task: Task | None) -> str | None:
+    request: Any = task.request if task is not None else None
+    return None if request is None else str(request.name)
 
 
-def test_only_a_request_that_is_taken_changes_hands():
-    admission = Admission(threads=1, queue=1)
-    requests = [Request() for _ in range(3)]
-    for request in requests:
-        enter(admission, request)
-    assert [request.handed_over for request in requests] == [True, True, False]
-    assert [request.connection.detached for request in requests] == [True, True, False]
+# -- places
 
 
-@pytest.mark.parametrize("kind", [QUICK, WAITING])
-def test_those_that_wait_come_in_order(kind):
-    admission = Admission(threads=1, queue=9)
-    for name in "abcd":
-        enter(admission, Request(name), kind=kind)
-    assert [leave(admission).name for _ in range(3)] == ["b", "c", "d"]
-    assert admission.running == 1
-    assert leave(admission) is None
-    assert admission.running == 0
+@pytest.mark.parametrize("in_place", [True, False])
+def test_threads_first_then_the_queue_then_none(in_place: bool) -> None:
+    office = Office(threads=2, queue=3, in_place=in_place)
+    assert [office.come() for _ in range(7)] == [STARTED, STARTED, QUEUED, QUEUED, QUEUED, REFUSED, REFUSED]
+    assert (office.admission.running, office.admission.waiting) == (2, 3)
 
 
-def test_a_thread_too_many_takes_nobody_with_it():
-    admission = Admission(threads=1, queue=9)
-    enter(admission)
-    admission.occupy(NEVER_RESERVED)  # a leader was relieved while it served a file
-    enter(admission)
-    assert (admission.running, admission.waiting) == (2, 1)
-    assert leave(admission) is None
-    assert leave(admission) is not None
-    assert (admission.running, admission.waiting) == (1, 0)
+def test_both_queues_together_are_bounded() -> None:
+    office = Office(threads=1, queue=2)
+    assert [office.come(kind) for kind in (LONG, LONG, QUICK, QUICK, LONG)] == [
+        STARTED, QUEUED, QUEUED, REFUSED, REFUSED
+    ]  # fmt: skip
 
 
-def test_one_computes_at_a_time_while_others_wait_beside_it():
-    admission = Admission(threads=4, queue=9, one_computes=True)
-    first = Request("first")
-    assert enter(admission, first, kind=COMPUTING) is True
-    assert enter(admission, Request("second"), kind=COMPUTING) is False
-    assert enter(admission, kind=WAITING) is True
-    assert admission.running == 2
-    assert admission.leave(first, NEVER_RESERVED).name == "second"
+def test_a_thread_too_many_takes_a_place_in_the_queue() -> None:
+    """The leader that was relieved of a quick request is one more than there are threads."""
+    office = Office(threads=1, queue=2)
+    office.run()
+    office.relieve()
+    assert [office.come() for _ in range(2)] == [QUEUED, REFUSED]
 
 
-def test_without_an_interpreter_lock_as_many_compute_as_there_are_threads():
-    admission = Admission(threads=3, queue=9, one_computes=False)
-    assert [enter(admission, kind=COMPUTING) for _ in range(4)] == [True, True, True, False]
+def test_a_task_says_where_it_is() -> None:
+    office = Office(threads=1)
+    started, queued = office.task(), office.task()
+    office.admission.admit(started, NOW)
+    office.admission.admit(queued, NOW)
+    assert (started.place, started.begun, queued.place) == (Place.POOL, NOW, Place.QUEUED)
 
 
-def test_a_long_report_does_not_hold_up_short_ones_for_good():
-    admission = Admission(threads=4, queue=9, one_computes=True)
-    enter(admission, kind=COMPUTING, now=10.0)
-    enter(admission, Request("short"), kind=COMPUTING, now=10.0)
-    now, computed = 10.0, 0.0
-    while now < 10.0 + SHARE - 0.01:
-        assert admission.due(now, computed) is None  # the interpreter is busy
-        now += 0.005
-        computed += 0.005
-    assert admission.due(10.0 + SHARE, computed).name == "short"
+def test_the_leader_has_a_place_beside_all_threads_for_one_quick_request() -> None:
+    office = Office(threads=2)
+    for _ in range(2):
+        office.run()
+    assert office.admission.place_for_leader()
+    office.relieve()
+    assert not office.admission.place_for_leader()
 
 
-@pytest.mark.parametrize("share", [0.1, 1.9], ids=["it waits", "it computes without the lock"])
-def test_what_does_not_need_the_interpreter_does_not_keep_others_waiting(share):
-    admission = Admission(threads=4, queue=9, one_computes=True)
-    enter(admission, kind=COMPUTING, now=10.0)
-    enter(admission, Request("next"), kind=COMPUTING, now=10.0)
-    started = [admission.due(10.0 + at * 0.01, at * 0.01 * share) for at in range(8)]
-    assert [request.name for request in started if request] == ["next"]
+def test_a_leader_that_may_run_nothing_has_no_place() -> None:
+    office = Office(in_place=False)
+    assert not office.admission.place_for_leader()
+    assert not office.admission.place_for_leader(TRIAL)
 
 
-def test_waiting_and_computing_ones_go_in_the_order_in_which_they_came():
-    admission = Admission(threads=1, queue=9)
-    enter(admission)
-    for at, (name, kind) in enumerate([("a", COMPUTING), ("b", WAITING), ("c", COMPUTING), ("d", WAITING)]):
-        enter(admission, Request(name, arrived=NEVER_RESERVED + at), kind=kind)
+def test_a_trial_takes_the_place_of_a_thread() -> None:
+    office = Office(threads=2)
+    office.run()
+    assert office.admission.place_for_leader(TRIAL)
+    office.admission.on_trial = True
+    assert office.come(LONG) is QUEUED
+    assert office.next() is None
+    office.admission.on_trial = False
+    office.admission._brief_at = -1e9
+    assert office.next() == ""
+    assert not office.admission.place_for_leader(TRIAL)
+
+
+@pytest.mark.parametrize(("kind", "may"), [(TRIAL, True), (LONG_TRIAL, False)])
+def test_a_trial_of_a_long_route_leaves_a_thread_to_brief_ones_too(kind: Kind, may: bool) -> None:
+    office = Office(threads=3)
+    for _ in range(2):
+        office.run(LONG)
+    office.end(office.run(BRIEF))
+    assert office.admission.place_for_leader(kind, NOW) is may
+    office.come(kind, "trial")
+    assert office.next() is None
+    assert office.next_in_place() == ("trial" if may else None)
+
+
+def test_a_trial_that_was_relieved_has_one_place_not_two() -> None:
+    office = Office(threads=2)
+    office.admission.on_trial = True
+    office.relieve()
+    assert (office.admission.running, office.admission.on_trial) == (1, False)
+    assert office.come() is STARTED
+
+
+@pytest.mark.parametrize("kind", [LONG, COMPUTING, BRIEF])
+def test_only_quick_ones_and_those_on_trial_are_run_by_the_leader(kind: Kind) -> None:
+    assert not Office().admission.place_for_leader(kind)
+
+
+# -- who is next
+
+
+@pytest.mark.parametrize("kind", [BRIEF, LONG, COMPUTING])
+def test_those_that_wait_for_the_pool_come_in_order(kind: Kind) -> None:
+    office = Office(threads=1)
+    running = office.run()
+    for each in "abc":
+        assert office.come(kind, each) is QUEUED
+    assert office.next() is None
+    office.end(running)
+    assert office.next() == "a"
+    assert office.next() is None
+    assert (office.admission.running, office.admission.waiting) == (1, 2)
+
+
+def test_quick_ones_that_wait_are_the_leaders_and_no_threads() -> None:
+    office = Office(threads=1)
+    running = office.run()
+    relieved = office.relieve()
+    for each in "ab":
+        assert office.come(QUICK, each) is QUEUED
+    assert office.next_in_place() is None
+    office.end(running)
+    assert [office.next(), office.next_in_place(), office.next_in_place()] == [None, "a", "b"]
+    office.end(relieved)
+    assert (office.admission.running, office.admission.waiting) == (0, 0)
+
+
+def test_quick_ones_are_the_pools_where_the_leader_runs_none() -> None:
+    office = Office(threads=1, in_place=False)
+    running = office.run(QUICK)
+    assert office.come(QUICK, "next") is QUEUED
+    office.end(running)
+    assert office.next_in_place() is None
+    assert office.next() == "next"
+
+
+def queued_then_turned(office: Office, before: Kind, after: Kind) -> None:
+    """One waits as what it was taken for, and is known to be of another kind now."""
+    task = office.task(before, "turned")
+    assert office.admission.admit(task, NOW) is QUEUED
+    request: Any = task.request
+    request.kind = after
+
+
+def test_one_that_has_turned_out_to_be_quick_is_run_by_the_leader() -> None:
+    office = Office(threads=1)
+    running = office.run()
+    queued_then_turned(office, LONG, QUICK)
+    office.end(running)
+    assert office.next() is None
+    assert office.next_in_place() == "turned"
+
+
+def test_one_that_has_turned_out_to_be_slow_is_run_by_the_pool() -> None:
+    office = Office(threads=1)
+    running, relieved = office.run(), office.relieve()
+    queued_then_turned(office, QUICK, LONG)
+    office.end(running)
+    office.end(relieved)
+    assert office.next_in_place() is None
+    assert office.next() == "turned"
+
+
+def test_one_on_trial_goes_to_the_leader_when_there_is_a_place_and_the_others_wait_for_the_verdict() -> None:
+    office = Office(threads=1)
+    running = office.run()
+    for each in "ab":
+        assert office.come(TRIAL, each) is QUEUED
+    assert office.next() is None
+    office.end(running)
+    assert office.next() is None
+    assert office.next_in_place() == "a"
+    assert office.admission.waiting == 1
+
+
+# -- brief ones, long ones
+
+
+def test_long_ones_leave_a_thread_to_brief_ones_for_a_while() -> None:
+    office = Office(threads=3)
+    office.end(office.run(BRIEF))
+    assert [office.come(LONG, str(number)) for number in range(3)] == [STARTED, STARTED, QUEUED]
+    assert office.come(BRIEF) is STARTED
+    assert office.next(NOW + module._KEPT_FOR - 1) is None
+
+
+def test_long_ones_have_all_threads_when_no_brief_one_has_come_for_a_while() -> None:
+    office = Office(threads=3)
+    office.end(office.run(BRIEF))
+    later = NOW + module._KEPT_FOR
+    assert [office.come(LONG, now=later) for _ in range(4)] == [STARTED, STARTED, STARTED, QUEUED]
+
+
+@pytest.mark.parametrize("kind", [LONG, COMPUTING])
+def test_long_ones_have_all_threads_where_none_is_brief(kind: Kind) -> None:
+    office = Office(threads=3, one_computes=False)
+    assert [office.come(kind) for _ in range(4)] == [STARTED, STARTED, STARTED, QUEUED]
+
+
+def test_quick_ones_count_as_brief_where_the_leader_runs_none() -> None:
+    office = Office(threads=3, in_place=False)
+    office.end(office.run(QUICK))
+    assert [office.come(LONG) for _ in range(3)] == [STARTED, STARTED, QUEUED]
+
+
+def test_a_single_thread_is_for_all() -> None:
+    office = Office(threads=1)
+    office.end(office.run(BRIEF))
+    assert office.come(LONG) is STARTED
+
+
+def test_a_brief_one_passes_long_ones_that_leave_it_a_thread() -> None:
+    office = Office(threads=2)
+    office.end(office.run(BRIEF))
+    office.run(LONG)
+    for kind, each in ((LONG, "a"), (LONG, "b"), (BRIEF, "brief")):
+        office.come(kind, each)
+    assert office.admission.waiting == 2  # the brief one runs
+    task = next(one for one in office.tasks.running if name(one) == "brief")
+    office.come(BRIEF, "brief too")
+    office.end(task)
+    assert office.next() == "brief too"
+    assert [name(one) for one in office.tasks.for_pool] == ["a", "b"]
+
+
+@pytest.mark.parametrize("kind", [LONG, COMPUTING])
+@pytest.mark.parametrize("threads", [1, 2, 4])
+def test_a_long_one_gets_a_thread_although_brief_ones_occupy_all_of_them(threads: int, kind: Kind) -> None:
+    office = Office(threads=threads, queue=99)
+    running = [office.run(BRIEF) for _ in range(threads)]
+    office.come(BRIEF, "brief")
+    office.come(kind, "long")
+    for _ in range(20):
+        office.come(BRIEF, "brief")
     order = []
-    request = leave(admission)
-    while request is not None:
-        order.append(request.name)
-        request = admission.leave(request, NEVER_RESERVED)
-    assert "".join(order) == "abcd"
+    for _ in range(3):
+        office.end(running.pop(0))
+        order.append(office.next())
+        running.extend(one for one in office.tasks.running if one not in running)
+    assert order == ["brief", "long", "brief"]
 
 
-def test_those_that_have_waited_for_too_long_are_taken_out():
-    admission = Admission(threads=1, queue=9)
-    enter(admission)
-    for at, kind in enumerate([QUICK, WAITING, COMPUTING]):
-        enter(admission, Request(str(at), arrived=10.0 + at), kind=kind)
-    assert admission.expired(9.9) is None
-    assert {admission.expired(11.0).name, admission.expired(11.0).name} == {"0", "1"}
-    assert admission.expired(11.0) is None
-    assert admission.waiting == 1
+def test_long_ones_that_come_all_the_time_leave_a_thread_to_brief_ones_that_do_so_too() -> None:
+    office = Office(threads=4, queue=99)
+    running = [office.run(BRIEF) for _ in range(4)]
+    for _ in range(20):
+        office.come(LONG, "long")
+        office.come(BRIEF, "brief")
+    order = []
+    for _ in range(12):  # brief ones end, long ones go on
+        ended = next(one for one in running if one.kind is BRIEF)
+        running.remove(ended)
+        office.end(ended)
+        order.append(office.next())
+        running.extend(one for one in office.tasks.running if one not in running)
+    assert order[:5] == ["long", "brief", "long", "brief", "long"]
+    assert set(order[5:]) == {"brief"}
 
 
-def test_retry_after_grows_with_the_line_and_with_what_a_request_takes():
-    admission = Admission(threads=2, queue=100)
-    assert admission.retry_after == 1
-    for _ in range(200):
-        request = Request()
-        enter(admission, request, now=0.0)
-        admission.leave(request, 0.5)
-    for _ in range(22):
-        enter(admission)
-    assert admission.retry_after == 5  # 20 in line, half a second each, by two threads
+# -- computing ones
 
 
-def fill(admission, kind, took, count=20):
-    """One request of that kind has taken so long; and so many stand in line behind others."""
-    request = Request(arrived=9.0)
-    enter(admission, request, kind=kind, now=9.0)
-    admission.leave(request, 9.0 + took)
-    while admission.lengths[kind] < count:
-        enter(admission, kind=kind, now=10.0)
+def test_one_computes_at_a_time_while_others_wait_beside_it() -> None:
+    office = Office(threads=4)
+    first = office.run(COMPUTING)
+    assert office.come(COMPUTING, "second") is QUEUED
+    assert office.come(LONG) is STARTED
+    assert office.next() is None
+    office.end(first)
+    assert office.next() == "second"
 
 
-def test_retry_after_tells_what_one_request_has_shown_already():
-    admission = Admission(threads=2, queue=100)
-    fill(admission, QUICK, 0.5)
-    assert admission.retry_after == 5
+def test_without_an_interpreter_lock_as_many_compute_as_there_are_threads() -> None:
+    office = Office(threads=3, one_computes=False)
+    assert [office.come(COMPUTING) for _ in range(4)] == [STARTED, STARTED, STARTED, QUEUED]
 
 
-def test_retry_after_knows_that_requests_that_compute_go_one_after_the_other():
-    admission = Admission(threads=8, queue=100, one_computes=True)
-    fill(admission, COMPUTING, 0.5)
-    assert admission.retry_after == 10
-    admission = Admission(threads=2, queue=100, one_computes=False)
-    fill(admission, COMPUTING, 0.5)
-    assert admission.retry_after == 5
+def test_a_long_report_does_not_hold_up_short_ones_for_good() -> None:
+    office = Office(threads=4)
+    office.run(COMPUTING)
+    office.come(COMPUTING, "short")
+    assert office.next(NOW + module._ALONE - 0.01) is None
+    assert office.next(NOW + module._ALONE) == "short"
 
 
-def test_retry_after_of_a_slow_line_is_not_made_short_by_quick_requests():
-    admission = Admission(threads=2, queue=100)
-    for _ in range(1000):
-        quick = Request(arrived=8.0)
-        enter(admission, quick, now=8.0)
-        admission.leave(quick, 8.0)
-    fill(admission, WAITING, 1.0)
-    assert admission.retry_after == 10
+@pytest.mark.parametrize(
+    ("share", "expected"), [(0.1, "next"), (0.9, None), (1.0, None), (1.9, "next")],
+    ids=["it waits", "nearly busy", "busy", "it computes without the lock"],
+)  # fmt: skip
+def test_what_does_not_need_the_interpreter_does_not_keep_others_waiting(share: float, expected: str | None) -> None:
+    office = Office(threads=4)
+    office.run(COMPUTING)
+    office.come(COMPUTING, "next")
+    office.admission.share_interpreter(0.02 * share, 0.02, NOW)
+    assert office.next(NOW + 0.01) == expected
 
 
-def test_what_never_ran_teaches_nothing():
-    admission = Admission(threads=1, queue=9)
-    request = Request()
-    enter(admission, request, now=0.0)
-    admission.leave(request, 100.0, ran=False)
-    assert admission.mean == 0.0
+def test_that_the_interpreter_was_free_is_forgotten_with_the_next_look() -> None:
+    office = Office(threads=4)
+    office.run(COMPUTING)
+    office.come(COMPUTING, "next")
+    office.admission.share_interpreter(0.0, 0.02, NOW)
+    assert office.next(NOW + 0.02) is None
 
 
-def test_slow_ones_leave_a_thread_to_quick_ones_for_a_while():
-    admission = Admission(threads=3, queue=9)
-    admission.quick_until = 10.0
-    assert [enter(admission, kind=WAITING, now=9.0) for _ in range(3)] == [True, True, False]
-    quick = Request(arrived=9.0)
-    assert enter(admission, quick, kind=QUICK, now=9.0) is True
-    assert admission.leave(quick, 9.0) is None  # the thread that is kept
-    assert leave(admission, 9.0) is not None
-    assert (admission.running, admission.waiting) == (2, 0)
+# -- what is released
 
 
-def test_a_quick_page_finds_a_thread_although_none_has_been_asked_for_in_the_last_seconds():
-    admission = Admission(threads=3, queue=9)
-    quick = Request(arrived=9.0)
-    enter(admission, quick, now=9.0)
-    assert admission.leave(quick, 9.01) is None
-    assert [enter(admission, kind=WAITING, now=at) for at in (20.0, 40.0, 60.0)] == [True, True, False]
-    assert enter(admission, kind=QUICK, now=65.0) is True
+def test_what_is_released_twice_is_counted_once() -> None:
+    office = Office()
+    task = office.run()
+    assert [office.admission.release(task, NOW) for _ in range(2)] == [True, False]
+    assert office.admission.running == 0
 
 
-def test_slow_requests_have_all_threads_where_none_is_quick():
-    admission = Admission(threads=3, queue=9)
-    for at in (9.0, 10.0, 11.0):  # nobody knew that they were slow
-        slow = Request(arrived=at)
-        enter(admission, slow, now=at)
-        assert admission.leave(slow, at + 0.5) is None
-    assert [enter(admission, kind=WAITING, now=at) for at in (13.0, 15.0, 15.0)] == [True, True, True]
+def retry_after(threads: int, waiting: int, took: Callable[[Office], None]) -> int:
+    office = Office(threads=threads, queue=10_000)
+    took(office)
+    for _ in range(threads):
+        office.run()
+    for _ in range(waiting):
+        office.come()
+    return office.admission.retry_after
 
 
-def test_a_single_thread_is_for_all():
-    admission = Admission(threads=1, queue=9)
-    admission.quick_until = 10.0
-    assert enter(admission, kind=WAITING, now=9.0) is True
+def took(seconds: float, times: int = 1) -> Callable[[Office], None]:
+    """So many have run, one after the other, with none waiting."""
+
+    def run(office: Office) -> None:
+        for number in range(times):
+            office.end(office.run(now=NOW + number), NOW + number + seconds)
+
+    return run
 
 
-def test_quick_ones_go_before_slow_ones():
-    admission = Admission(threads=1, queue=9)
-    enter(admission)
-    enter(admission, Request("slow"), kind=WAITING)
-    enter(admission, Request("quick"), kind=QUICK)
-    assert [leave(admission).name for _ in range(2)] == ["quick", "slow"]
+def test_retry_after_grows_with_the_queue_and_with_what_a_request_takes() -> None:
+    assert retry_after(2, 0, took(0.5)) == 1
+    assert retry_after(2, 20, took(0.5)) == 5
+    assert retry_after(2, 40, took(0.5)) == 10
+    assert retry_after(2, 20, took(1.0, times=100)) == 10
+    assert retry_after(8, 20, took(0.5)) == 2
 
 
-def test_clearing_empties_the_lines():
-    admission = Admission(threads=1, queue=9)
-    for kind in (QUICK, QUICK, WAITING, COMPUTING):
-        enter(admission, kind=kind)
-    admission.clear()
-    assert admission.waiting == 0
-    assert leave(admission) is None
+def test_retry_after_is_between_a_second_and_a_minute() -> None:
+    assert retry_after(2, 0, lambda office: None) == 1
+    assert retry_after(2, 5, took(0.001)) == 1
+    assert retry_after(1, 100, took(5.0)) == 60
 
 
-def test_counts_are_right_when_many_threads_come_and_go():
-    admission = Admission(threads=4, queue=8)
+def test_retry_after_tells_the_pace_at_which_requests_end_while_others_wait() -> None:
+    """Computing ones run one at a time: as many threads as there are do not make that faster."""
+    office = Office(threads=8, queue=100)
+    for _ in range(60):
+        office.come(COMPUTING)
+    now = NOW
+    for _ in range(40):
+        (running,) = office.tasks.running
+        now += 0.4
+        office.end(running, now)
+        office.next(now)
+    assert office.admission.waiting == 19
+    assert office.admission.retry_after == pytest.approx(0.4 * 19, abs=1)
+
+
+def test_a_pause_between_two_queues_does_not_make_retry_after_long() -> None:
+    office = Office(threads=1, queue=100)
+    now = NOW
+    for _ in range(5):
+        running = office.run(now=now)
+        office.come(BRIEF, now=now)
+        office.end(running, now + 0.1)
+        assert office.next(now + 0.1) == ""
+        office.end(next(iter(office.tasks.running)), now + 0.2)
+        now += 1000.0
+    office.run(now=now)
+    for _ in range(10):
+        office.come()
+    assert office.admission.retry_after == 1
+
+
+def test_what_never_ran_teaches_nothing() -> None:
+    office = Office()
+    task = office.run()
+    office.admission.release(task, NOW + 100.0, ran=False)
+    assert office.admission.mean == 0.0
+
+
+# -- many threads
+
+
+def test_counts_are_right_when_many_threads_come_and_go() -> None:
+    office = Office(threads=4, queue=8)
     lock = threading.Lock()
-    inside = []
-    most = [0]
-    outcomes = {True: 0, False: 0, None: 0}
-    run = []
+    inside: list[Task] = []
+    most = 0
+    outcomes = dict.fromkeys(Admitted, 0)
+    ran: list[str | None] = []
 
-    def work(request):
-        while request is not None:
+    def work(task: Task | None) -> None:
+        nonlocal most
+        while task is not None:
             with lock:
-                inside.append(request)
-                most[0] = max(most[0], len(inside))
+                inside.append(task)
+                most = max(most, len(inside))
+                ran.append(name(task))
             with lock:
-                inside.remove(request)
-                run.append(request.name)
-            request = leave(admission)
+                inside.remove(task)
+            office.end(task)
+            task = office.admission.next_for_pool(NOW)
 
-    def come(which):
+    def come(which: int) -> None:
         rng = random.Random(which)
         for number in range(300):
-            request = Request((which, number))
-            outcome = enter(admission, request, kind=rng.choice((QUICK, WAITING)))
+            task = office.task(rng.choice((BRIEF, LONG, COMPUTING)), f"{which} {number}")
+            outcome = office.admission.admit(task, NOW)
             with lock:
                 outcomes[outcome] += 1
-            if outcome:
-                work(request)
+            if outcome is STARTED:
+                work(task)
 
     threads = [threading.Thread(target=come, args=(which,)) for which in range(16)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
-    assert (admission.running, admission.waiting) == (0, 0)
-    assert 1 <= most[0] <= 4
-    assert len(run) == len(set(run)) == outcomes[True] + outcomes[False]
+        thread.join(PATIENCE)
+    work(office.admission.next_for_pool(NOW))  # as the watcher: a long one may wait while a thread is kept
+    while office.admission.waiting:
+        work(office.admission.next_for_pool(NOW + module._KEPT_FOR))
+    assert (office.admission.running, office.admission.waiting) == (0, 0)
+    assert 1 <= most <= 4
+    assert len(ran) == len(set(ran)) == outcomes[STARTED] + outcomes[QUEUED]
     assert sum(outcomes.values()) == 16 * 300
-
-
-def test_what_turns_out_to_be_quick_goes_before_those_that_it_stood_behind():
-    admission = Admission(threads=1, queue=9)
-    enter(admission)
-    for at, name in enumerate(["slow", "page", "slow too"]):
-        enter(admission, Request(name, arrived=NEVER_RESERVED + at), kind=WAITING)
-    admission.sort(lambda request: QUICK if request.name == "page" else WAITING)
-    order = []
-    request = leave(admission)
-    while request is not None:
-        order.append(request.name)
-        request = admission.leave(request, NEVER_RESERVED)
-    assert order == ["page", "slow", "slow too"]
-
-
-def test_a_slow_one_is_not_passed_by_quick_ones_for_good():
-    admission = Admission(threads=1, queue=9)
-    enter(admission)
-    enter(admission, Request("slow"), kind=WAITING)
-    for name in ("quick", "quick too"):
-        enter(admission, Request(name))
-    assert leave(admission, NEVER_RESERVED + 0.01).name == "quick"
-    assert leave(admission, NEVER_RESERVED + 0.2).name == "slow"
-    assert leave(admission, NEVER_RESERVED + 0.2).name == "quick too"
-
-
-def test_one_that_waits_can_be_taken_out_of_its_line_once():
-    admission = Admission(threads=1, queue=9)
-    enter(admission)
-    request = Request()
-    enter(admission, request)
-    assert admission.in_line() == [request]
-    assert admission.take_out(request) is True
-    assert admission.take_out(request) is False
-    assert leave(admission) is None
-
-
-@pytest.mark.parametrize("kind", [WAITING, COMPUTING])
-@pytest.mark.parametrize("threads", [1, 2, 4])
-def test_a_slow_one_gets_a_thread_although_brief_ones_occupy_all_of_them(threads, kind):
-    admission = Admission(threads=threads, queue=99)
-    running = [Request("brief") for _ in range(threads)]
-    assert all(enter(admission, request, now=9.0) for request in running)
-    for _ in range(20):
-        enter(admission, Request("brief"), now=9.0)
-    enter(admission, Request("slow", arrived=9.0), kind=kind, now=9.0)
-    assert admission.leave(running.pop(), 9.05).name == "brief"
-    assert admission.leave(running.pop() if running else None, 9.2).name == "slow"
-
-
-def test_slow_ones_that_are_late_leave_half_of_the_threads_to_brief_ones():
-    admission = Admission(threads=4, queue=99)
-    running = [Request("brief", arrived=9.0) for _ in range(4)]
-    for request in running:
-        enter(admission, request, now=9.0)
-    for _ in range(20):
-        enter(admission, Request("brief", arrived=9.0), now=9.0)
-        enter(admission, Request("slow", arrived=9.0), kind=WAITING, now=9.0)
-    order = []
-    for _ in range(12):  # brief ones end, slow ones go on
-        ended = next(request for request in running if request.name == "brief")
-        running.remove(ended)
-        running.append(admission.leave(ended, 9.5))
-        order.append(running[-1].name)
-    assert order[:3] == ["slow", "brief", "slow"]
-    assert set(order[3:]) == {"brief"}
-    assert [request.name for request in running].count("slow") == 2
-
-
-def test_slow_ones_that_are_late_do_not_keep_quick_ones_from_an_only_thread():
-    admission = Admission(threads=1, queue=99)
-    request = Request()
-    enter(admission, request)
-    for _ in range(4):
-        enter(admission, Request("slow"), kind=WAITING)
-        enter(admission, Request("quick"))
-    order = []
-    for _ in range(6):
-        request = admission.leave(request, NEVER_RESERVED + 9)
-        order.append(request.name)
-    assert order == ["slow", "quick"] * 3

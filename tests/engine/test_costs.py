@@ -14,6 +14,7 @@ from tpserver.engine.protocol import Request
 
 MAX_RECORDS = module._MAX_RECORDS
 LONGEST_NAME = module._LONGEST_NAME
+IN_PLACE = (Kind.QUICK, Kind.TRIAL, Kind.LONG_TRIAL)
 PATIENT = 2 * 1e-3  # seconds after which the watcher has relieved a leader
 
 
@@ -49,19 +50,18 @@ class Learning:
         request = Asked(name)
         cost, kind = self.costs.find(request), self.costs.kind(request, self.now)
         elapsed = computes + waits
-        relieved = []
         measured = cost is not None and cost.elapsed >= HAND_OVER
-        if kind not in (Kind.QUICK, Kind.TRIAL):
+        if kind not in IN_PLACE:
             measured = True
         elif elapsed >= max(PATIENT, cost.patience if cost is not None else 0.0):
-            relieved = self.costs.begin_relieved(request)
+            self.costs.begin_relieved(request)
         self.now += elapsed
         if measured:
             self.costs.learn(request, Run(elapsed, computes, computes), self.now)
         elif elapsed >= HAND_OVER or cost is not None:
             self.costs.note_elapsed(request, cost, elapsed)
-        self.costs.end_relieved(relieved)
-        return "place" if kind in (Kind.QUICK, Kind.TRIAL) else "pool"
+        self.costs.end_relieved(request)
+        return "place" if kind in IN_PLACE else "pool"
 
     def places(self, name: str, count: int, **cost: float) -> list[str]:
         return [self.run(name, **cost) for _ in range(count)]
@@ -189,7 +189,7 @@ def test_what_was_slow_while_others_computed_comes_back(learning: Learning) -> N
     for _ in range(100):
         learning.costs.learn(Asked("/page"), Run(0.004, 0.002, 0.004, at_once=2), learning.now)
     learning.now += module._FIRST_TRIAL
-    assert learning.kind("/page") is Kind.TRIAL
+    assert learning.kind("/page").is_trial
     assert set(learning.places("/page", 50, computes=0.6e-3)) == {"place"}
     assert learning.kind("/page") is Kind.QUICK
 
@@ -198,7 +198,7 @@ def test_a_trial_that_learns_nothing_ends(learning: Learning) -> None:
     learning.places("/page", 10, waits=0.01)
     learning.now += module._LONGEST_TRIAL
     trials = 0
-    while learning.kind("/page") is Kind.TRIAL:
+    while learning.kind("/page").is_trial:
         learning.costs.learn(Asked("/page"), Run(0.004, 0.002, 0.004, at_once=2), learning.now)
         trials += 1
     assert trials <= module._SPAN
@@ -229,30 +229,33 @@ def test_the_watcher_is_not_patient_with_what_waits_but_on_trial_for_a_bounded_t
 
 
 def test_those_that_come_while_an_unknown_slow_one_runs_go_to_the_pool(learning: Learning) -> None:
-    relieved = learning.costs.begin_relieved(Asked("/slow"))
+    request = Asked("/slow")
+    learning.costs.begin_relieved(request)
     assert learning.kind("/slow") is Kind.LONG
-    learning.costs.end_relieved(relieved)
+    learning.costs.end_relieved(request)
     assert learning.kind("/slow") is Kind.QUICK
 
 
-def test_of_a_route_that_is_known_to_be_quick_all_threads_but_one_may_wait(learning: Learning) -> None:
+def test_of_a_route_that_is_known_to_be_quick_all_threads_but_one_may_wait() -> None:
     learning = Learning(threads=3)
     learning.places("/page", 20, computes=1e-3)
-    relieved = [learning.costs.begin_relieved(Asked("/page"))]
+    requests = [Asked("/page") for _ in range(2)]
+    learning.costs.begin_relieved(requests[0])
     assert learning.kind("/page") is Kind.QUICK
-    relieved.append(learning.costs.begin_relieved(Asked("/page")))
-    assert learning.kind("/page") is Kind.LONG
-    for costs in relieved:
-        learning.costs.end_relieved(costs)
+    learning.costs.begin_relieved(requests[1])
+    assert learning.kind("/page") is Kind.BRIEF
+    for request in requests:
+        learning.costs.end_relieved(request)
     assert learning.kind("/page") is Kind.QUICK
 
 
-def test_a_run_that_ends_twice_is_counted_once(learning: Learning) -> None:
-    """Its own thread and the watcher may both end it."""
-    relieved = learning.costs.begin_relieved(Asked("/slow"))
-    learning.costs.end_relieved(relieved)
-    learning.costs.end_relieved(relieved)
-    assert [cost.relieved for cost in learning.costs.groups.values()] == [0]
+def test_a_run_that_begins_or_ends_twice_is_counted_once(learning: Learning) -> None:
+    """Its own thread and the watcher may both end it, and one that was interrupted may do it again."""
+    request = Asked("/slow")
+    for action in (learning.costs.begin_relieved, learning.costs.end_relieved):
+        action(request)
+        action(request)
+    assert [len(cost.relieved) for cost in learning.costs.groups.values()] == [0]
 
 
 # -- groups
@@ -276,7 +279,7 @@ def test_a_slow_address_does_not_take_its_quick_neighbours_along(learning: Learn
 def test_what_is_quick_among_slow_ones_is_found_out_when_it_has_run(learning: Learning) -> None:
     for number in range(100):
         learning.run(f"/report?{number}", waits=2.0)
-    while learning.kind("/report?0") is Kind.TRIAL:
+    while learning.kind("/report?0").is_trial:
         learning.run("/report?0", waits=2.0)
     assert learning.run("/report?list", computes=20e-6) == "pool"
     assert set(learning.places("/report?list", 1000, computes=20e-6)) == {"place"}
@@ -347,9 +350,11 @@ def test_a_long_name_has_no_record_of_its_own(learning: Learning) -> None:
     assert list(learning.costs.groups) == [group[:LONGEST_NAME]]
     learning.costs.learn(Asked(group + "?quick"), Run(10e-6, 10e-6, 10e-6), learning.now)
     assert learning.costs.routes == {}
-    relieved = learning.costs.begin_relieved(Asked(group + "b"))
-    assert [cost.relieved for cost in learning.costs.groups.values()] == [1]
-    learning.costs.end_relieved(relieved)
+    request = Asked(group + "b")
+    learning.costs.begin_relieved(request)
+    assert [len(cost.relieved) for cost in learning.costs.groups.values()] == [1]
+    learning.costs.end_relieved(request)
+    assert [len(cost.relieved) for cost in learning.costs.groups.values()] == [0]
 
 
 def test_a_slow_page_with_a_long_name_goes_to_the_pool(learning: Learning) -> None:
@@ -364,7 +369,8 @@ def test_routes_are_learnt_by_several_threads_at_once_beyond_the_bound() -> None
         try:
             for number in range(start, start + MAX_RECORDS + 200):
                 request = Asked(f"GET /{number}?{number}")
-                costs.end_relieved(costs.begin_relieved(request))
+                costs.begin_relieved(request)
+                costs.end_relieved(request)
                 costs.learn(request, Run(1.0, 0.0, 0.0), 0.0)
                 costs.learn(request, Run(1e-6, 1e-6, 1e-6), 0.0)
                 costs.note_elapsed(request, costs.find(request), 1.0)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 
 import pytest
-from tpserver.engine.timing import Timing
 
 from tests.engine.line_server import LONGEST, Gate, LineServer, serving
-from tpserver.engine import admission, server, table
+from tpserver.engine import admission, connections
+from tpserver.engine.pace import Timing
 from tpserver.engine.polling import SelectorPoller
 
 
@@ -54,8 +54,7 @@ def test_interim_answers_are_sent_in_between(running):
 
 
 def test_slow_lines_do_not_hold_up_quick_ones_and_too_many_are_told(running, monkeypatch):
-    for module in (admission, server):  # no thread is reserved for the next quick one
-        monkeypatch.setattr(module, "KEPT_FOR", 0.0)
+    monkeypatch.setattr(admission, "_KEPT_FOR", 0.0)  # no thread is kept for the next brief one
     with Gate() as gate:
         running.actions[b"hold"] = gate
         with running.client() as a, running.client() as b, running.client() as c, running.client() as d:
@@ -107,7 +106,7 @@ def test_a_fault_in_the_pool_costs_its_own_connection(running, log):
             assert client.answer() == b""
             assert other.ask(b"after") == b"retfa"
         running.until_left(0)
-    assert "tpserver has a fault" in log.text
+    assert "internal error" in log.text
 
 
 class StumblingPoller(SelectorPoller):
@@ -124,7 +123,7 @@ class StumblingPoller(SelectorPoller):
 
 
 def test_a_fault_of_the_leader_makes_another_one_lead(monkeypatch, log):
-    monkeypatch.setattr(table, "new_poller", StumblingPoller)
+    monkeypatch.setattr(connections, "new_poller", StumblingPoller)
     with serving(LineServer()) as running, running.client() as client:
         assert client.ask(b"line") == b"enil"
     assert [record.levelno for record in log.records if record.exc_info] == [logging.ERROR]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
+from time import monotonic
 
 import pytest
 
-from tests.engine.line_server import LineServer, serving
+from tests.engine.line_server import PATIENCE, LineServer, serving
+from tpserver.engine import connections
 from tpserver.engine import leader as leader_module
-from tpserver.engine import table
 from tpserver.engine.polling import SelectorPoller, new_poller
 
 CLIENTS = 16
@@ -22,7 +23,7 @@ class GuardedPoller:
     def __init__(self, poller):
         self._poller = poller
         self.server = None
-        self.ranks = threading.local()  # the number by which this thread leads
+        self.terms = threading.local()  # the term by which this thread leads
         self.intruders = []
 
     def __getattr__(self, name):
@@ -30,8 +31,8 @@ class GuardedPoller:
 
     def _look(self, what):
         server = self.server
-        if server is not None and not server.stopped and self.ranks.number != server.leadership.number:
-            self.intruders.append((what, self.ranks.number, server.leadership.number))
+        if server is not None and not server.stopped and self.terms.term != server.leadership.term:
+            self.intruders.append((what, self.terms.term, server.leadership.term))
 
     def watch(self, fd, before, wanted):
         self._look("watch")
@@ -50,20 +51,21 @@ def guarded(request, monkeypatch):
     guarded = GuardedPoller(request.param())
     lead = leader_module.Leader.lead
 
-    def lead_by_number(leader, number):
-        guarded.ranks.number = number
-        guarded.server = leader._server
-        lead(leader, number)
+    def lead_by_term(leader, term):
+        guarded.terms.term = term
+        lead(leader, term)
 
-    monkeypatch.setattr(table, "new_poller", lambda: guarded)
-    monkeypatch.setattr(leader_module.Leader, "lead", lead_by_number)
+    monkeypatch.setattr(connections, "new_poller", lambda: guarded)
+    monkeypatch.setattr(leader_module.Leader, "lead", lead_by_term)
     return guarded
 
 
 class Work:
     """The actions, and how many of them ran at once."""
 
-    def __init__(self):
+    def __init__(self, leadership):
+        self.leadership = leadership
+        self.relieved = False
         self.lock = threading.Lock()
         self.never = threading.Event()
         self.running = 0
@@ -83,6 +85,11 @@ class Work:
         return act
 
     def wait(self, argument):
+        """The first one until its leader is relieved."""
+        end = monotonic() + PATIENCE
+        while not self.relieved and monotonic() < end:
+            self.never.wait(0.001)
+            self.relieved = self.leadership.term > 1
         self.never.wait(0.002 + int(argument.rpartition(b" ")[2]) % 5 / 1000)
 
     def compute(self, argument):
@@ -105,7 +112,6 @@ def lines_of(which):
 
 
 def test_every_answer_is_right_and_nothing_is_left_over(guarded):
-    work = Work()
     wrong = []
 
     def ask(which):
@@ -119,9 +125,11 @@ def test_every_answer_is_right_and_nothing_is_left_over(guarded):
                         return
 
     with serving(LineServer(threads=THREADS)) as running:
+        guarded.server = running.server
+        work = Work(running.server.leadership)
         for kind in (b"wait", b"compute", b"quick"):
             running.actions[kind] = work.doing(getattr(work, kind.decode()))
-        first = running.server.leadership.number
+        first = running.server.leadership.term
         threads = [threading.Thread(target=ask, args=(which,)) for which in range(CLIENTS)]
         for thread in threads:
             thread.start()
@@ -130,10 +138,11 @@ def test_every_answer_is_right_and_nothing_is_left_over(guarded):
             assert not thread.is_alive(), "a client still waits for its answer"
         assert wrong == []
         running.until_left(0)
-        assert running.server.leadership.number > first, "nobody was relieved: the test tests nothing"
-        leader = running.server.leader
-        assert not any(connection.away for connection in leader.table.connections.values())
-        assert (len(leader.table.ready), len(leader._returned)) == (0, 0)
+        assert running.server.leadership.term > first, "nobody was relieved: the test tests nothing"
+        held = running.server.connections
+        assert not any(connection.detached for connection in held.by_fd.values())
+        assert (len(held.ready), len(held.mailbox.posts)) == (0, 0)
+        assert running.server.tasks.everything() == []
     assert guarded.intruders == []
     expected = sum(
         not line.startswith(b"own") for which in range(CLIENTS) for lines in lines_of(which) for line in lines
@@ -145,8 +154,9 @@ def test_every_answer_is_right_and_nothing_is_left_over(guarded):
 
 def test_pipelining_clients_lose_nothing(guarded):
     """Each sends all that it has at once, so that the leader always knows of more requests than it has begun."""
-    work = Work()
     with serving(LineServer(threads=THREADS)) as running:
+        guarded.server = running.server
+        work = Work(running.server.leadership)
         for kind in (b"wait", b"compute", b"quick"):
             running.actions[kind] = work.doing(getattr(work, kind.decode()))
         clients = [running.client() for _ in range(CLIENTS)]

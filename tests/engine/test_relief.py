@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from tests.engine.line_server import LONGEST, PATIENCE, LineServer, serving
-from tpserver.engine import leader
+from tpserver.system.clock import clock
 
 LARGE = b"x" * 8_000_000  # more than the kernel keeps for a connection
 
@@ -68,7 +68,7 @@ def hold():
 @pytest.fixture
 def running(hold, monkeypatch):
     """A line server whose clock stands still, so that nothing ends by itself; its first connection can be held."""
-    monkeypatch.setattr(leader, "monotonic", lambda: 1000.0)
+    monkeypatch.setattr(clock, "monotonic", lambda: 1000.0)
     taken = []
 
     def wrap(sock):
@@ -96,7 +96,7 @@ def client(running):
 @pytest.fixture
 def held(running, client):
     """The server's side of it."""
-    return next(iter(running.server.leader.table.connections.values()))
+    return next(iter(running.server.connections.by_fd.values()))
 
 
 def somebody_else_leads(running):
@@ -186,7 +186,7 @@ def test_while_it_waits_for_a_refused_client_to_close(running, client, held, hol
     hold.reached()
     somebody_else_leads(running)
     hold.go_on()
-    running.until(lambda: not held.away)
+    running.until(lambda: not held.detached)
     client.sock.shutdown(socket.SHUT_WR)
     running.until_left(0)  # the server has seen the end
 

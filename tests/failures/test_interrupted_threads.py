@@ -26,6 +26,7 @@ Where = tuple[str, int]
 
 FOLDER = os.path.dirname(os.path.abspath(engine.__file__))
 WATCHER = "tpserver-watcher"
+_NEVER = -1
 # One line in so many. With 1 it takes minutes, and tells all.
 STRIDE = int(os.environ.get("TPSERVER_TEST_STRIDE", "13"))
 
@@ -38,7 +39,7 @@ class Interruption:
     """Raises at a line of the engine, once, in the watcher or in all other threads of a server.
 
     Without `at` it remembers which lines there are. Not where a `with` gives its lock back: the interpreter interrupts
-    no thread between the block's last call and that.
+    no thread between the block's last call and that. Nor at `try`, which is no instruction to it.
     """
 
     def __init__(self, watcher: bool, error: type[BaseException], at: Where | None = None) -> None:
@@ -65,7 +66,8 @@ class Interruption:
             if event == "line" and self.armed:
                 line, before = frame.f_lineno, last
                 last = line
-                if not line < before <= ends.get(line, 0):
+                end = ends.get(line, 0)
+                if end != _NEVER and not line < before <= end:
                     self._come_to((name, line))
             return step
 
@@ -80,9 +82,10 @@ class Interruption:
 
 
 def _blocks(name: str) -> dict[int, int]:
-    """The lines of a file where a `with` begins, and where it ends."""
+    """The lines of a file where a `with` begins, and where it ends; _NEVER for the line of a `try`."""
     tree = ast.parse(Path(name).read_text(encoding="utf-8"))
-    return {one.lineno: one.end_lineno or 0 for one in ast.walk(tree) if isinstance(one, ast.With)}
+    blocks = {one.lineno: one.end_lineno or 0 for one in ast.walk(tree) if isinstance(one, ast.With)}
+    return blocks | {one.lineno: _NEVER for one in ast.walk(tree) if isinstance(one, ast.Try)}
 
 
 @contextlib.contextmanager
@@ -138,6 +141,9 @@ def scenario(interruption: Interruption) -> None:
         for word in (b"hold", b"wait"):
             running.actions[word] = lambda _: (go_on.wait(PATIENCE), None)[1]
         ask(running, b"own first")
+        watched = threading.Event()
+        engine.service_actions = watched.set  # type: ignore[method-assign]
+        assert watched.wait(PATIENCE)  # the watcher watches
         interruption.armed = True
         asking = []
         # In place, and relieved; in the pool; in place, and one more than there are threads; and behind these.

@@ -25,6 +25,8 @@ _ALONE: Final = 0.5
 # Seconds of computing in a second between which the interpreter is busy. Less: what runs waits. More: it computes
 # without the interpreter's lock. In both cases one more runs beside it.
 _BUSY: Final = (0.8, 1.5)
+# What leaves a thread to brief ones.
+_LONG: Final = (Kind.LONG, Kind.COMPUTING, Kind.LONG_TRIAL)
 # The longest Retry-After, in seconds.
 _LONGEST_RETRY: Final = 60
 
@@ -72,14 +74,14 @@ class Admission:
         """Seconds until there should be room again: what the queue takes at the pace at which requests end."""
         return min(max(ceil(self.waiting * (self._every or self.mean / self.threads)), 1), _LONGEST_RETRY)
 
-    def place_for_leader(self, kind: Kind = Kind.QUICK) -> bool:
+    def place_for_leader(self, kind: Kind = Kind.QUICK, now: float = 0.0) -> bool:
         """The leader: whether it may run one of `kind` in place. Only it adds to what runs so, so it needs no lock.
 
         A trial may be relieved, so it takes one of the `threads`: quick requests do not wait for it.
         """
         if kind is Kind.QUICK:
             return self.in_place and len(self._tasks.running) <= self.threads
-        return self.in_place and kind is Kind.TRIAL and len(self._tasks.running) < self.threads
+        return self.in_place and kind.is_trial and self._has_room(kind, now)
 
     def admit(self, task: Task, now: float) -> Admitted:
         """The leader: a new task. Unless it is refused it is not the caller's any more."""
@@ -126,7 +128,7 @@ class Admission:
         with tasks.lock:
             while tasks.for_leader and self.place_for_leader():
                 task = tasks.for_leader.popleft()
-                if self.place_for_leader(self._kind(task, now)):
+                if self.place_for_leader(self._kind(task, now), now):
                     return task
                 tasks.for_pool.append(task)  # it has turned out to be slow
             return None
@@ -153,7 +155,7 @@ class Admission:
                 task = tasks.for_pool.popleft()
                 if self._is_for_leader(self._kind(task, now)):
                     tasks.for_leader.append(task)  # it has turned out to be quick
-                elif self.in_place and task.kind is Kind.TRIAL and len(tasks.running) < self.threads:
+                elif self.in_place and task.kind.is_trial and self._has_room(task.kind, now):
                     tasks.for_leader.append(task)  # it takes this place; the others of its route wait for the verdict
                     break
                 elif self._may_start(task.kind, now):
@@ -174,17 +176,23 @@ class Admission:
 
     def _may_start(self, kind: Kind, now: float) -> bool:
         """Whether one more of `kind` may run in the pool. Under the lock."""
-        running = len(self._tasks.running) + self.on_trial
-        if self.in_place and kind in (Kind.QUICK, Kind.TRIAL):
+        if self.in_place and (kind is Kind.QUICK or kind.is_trial):
             return False
-        if kind in (Kind.QUICK, Kind.TRIAL, Kind.BRIEF):
-            return running < self.threads
-        kept = self.threads > 1 and now - self._brief_at < _KEPT_FOR
-        if running >= self.threads - kept:
+        if not self._has_room(kind, now):
             return False
-        if kind is Kind.LONG or not self._one_computes or now < self._open_until:
+        if kind is not Kind.COMPUTING or not self._one_computes or now < self._open_until:
             return True
         return not any(one.kind is Kind.COMPUTING and now - one.begun < _ALONE for one in self._tasks.running)
+
+    def _has_room(self, kind: Kind, now: float) -> bool:
+        """Whether a thread is left for one of `kind`. Needs no lock where a moment's answer will do."""
+        running = list(self._tasks.running)
+        busy = len(running) + self.on_trial
+        if kind in _LONG and self.threads > 1 and now - self._brief_at < _KEPT_FOR:
+            # Only long ones count: else brief ones that come all the time would keep them waiting for good.
+            long = sum(one.kind in _LONG for one in running) + self.on_trial
+            return busy < self.threads and long < self.threads - 1
+        return busy < self.threads
 
     def _count_end(self, elapsed: float, now: float) -> None:
         """A request has occupied a thread for `elapsed` seconds. Under the lock."""

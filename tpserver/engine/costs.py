@@ -34,20 +34,26 @@ _FEW: Final = 4
 # the first run that waits, and costs a waiting application less than 1 % at the longest.
 _FIRST_TRIAL: Final = 0.1
 _LONGEST_TRIAL: Final = 10.0
-# Records kept. One takes 200 bytes, and the oldest is forgotten.
+# Records kept. One takes 400 bytes, and the oldest is forgotten.
 _MAX_RECORDS: Final = 512
 # Characters of a name. A longer route has no record of its own; longer groups that begin alike share one.
 _LONGEST_NAME: Final = 512
 
 
 class Kind(Enum):
-    """What a request is taken for. QUICK ones run in place, and those on TRIAL; the others go to the pool."""
+    """What a request is taken for. QUICK ones run in place, and those on trial; the others go to the pool."""
 
     QUICK = "quick"
     TRIAL = "trial"  # its route has left, and is tried in place again
+    LONG_TRIAL = "long trial"  # the same, and it has taken long so far
     BRIEF = "brief"  # waits, but not for long
     LONG = "long"  # waits
     COMPUTING = "computing"  # keeps the interpreter for long
+
+    @property
+    def is_trial(self) -> bool:
+        """Whether its run in place decides about its route."""
+        return self is Kind.TRIAL or self is Kind.LONG_TRIAL
 
 
 class Run(NamedTuple):
@@ -97,7 +103,7 @@ class Cost:
         self.computing = 0.0
         self.seen = 0  # runs that `elapsed` is of
         self.runs = 0  # runs that `waiting` and `computing` are of
-        self.relieved = 0  # runs that go on in a thread that was relieved of leading
+        self.relieved: set[Request] = set()  # which go on in threads that were relieved of leading
         self.trial_at = 0.0  # of perf_counter: when it is tried in place again, after it has left
         self._trial_every = _FIRST_TRIAL
         self._trial: Cost | None = None  # runs in place since then: they decide, whatever was known before
@@ -129,11 +135,11 @@ class Cost:
     def kind(self, now: float, patience: int) -> Kind:
         """What the next request is taken for. `patience`: runs that may wait in place at once before others leave."""
         quick = self.quick
-        if self.relieved < (patience if quick and self.runs else 1):  # else what goes on just now tells more
+        if len(self.relieved) < (patience if quick and self.runs else 1):  # else what goes on just now tells more
             if quick:
                 return Kind.QUICK
             if now >= self.trial_at:
-                return Kind.TRIAL
+                return Kind.TRIAL if self.elapsed < BRIEF else Kind.LONG_TRIAL
             if self.computing >= max(COMPUTING, self.waiting):
                 return Kind.COMPUTING
         return Kind.BRIEF if self.runs and self.elapsed < BRIEF else Kind.LONG
@@ -199,22 +205,19 @@ class Costs:
         cost = self.find(request)
         kind = Kind.QUICK if cost is None else cost.kind(now, self._patience)
         # A content that is still on its way is waited for.
-        return Kind.BRIEF if request.content_arriving and kind in (Kind.QUICK, Kind.TRIAL) else kind
+        return Kind.BRIEF if request.content_arriving and (kind is Kind.QUICK or kind.is_trial) else kind
 
-    def begin_relieved(self, request: Request) -> list[Cost]:
-        """The watcher: a leader was relieved of `request`. The records to give to `end_relieved`."""
-        costs = [self._group(request)]
-        own = self.routes.get(request.route)
-        if own is not None:
-            costs.append(own)
-        for cost in costs:
-            cost.relieved += 1
-        return costs
+    def begin_relieved(self, request: Request) -> None:
+        """The watcher: a leader was relieved of `request`."""
+        for cost in (self._group(request), self.routes.get(request.route)):
+            if cost is not None:
+                cost.relieved.add(request)
 
-    def end_relieved(self, costs: list[Cost]) -> None:
-        """The thread that ran it, or the watcher: that run has ended."""
-        while costs:
-            costs.pop().relieved -= 1
+    def end_relieved(self, request: Request) -> None:
+        """The thread that ran it, or the watcher: that run has ended. May be called again."""
+        for cost in (self.groups.get(request.route_group[:_LONGEST_NAME]), self.routes.get(request.route)):
+            if cost is not None:
+                cost.relieved.discard(request)
 
     def learn(self, request: Request, run: Run, now: float) -> None:
         """After a run that was measured. One that contradicts its group makes a record of the route's own."""

@@ -24,7 +24,7 @@ _log = Log("tpserver")
 # Seconds in a queue after which a client that has closed its side is taken to have left. One that only has nothing
 # more to send looks the same, and gets its answer where nothing is amiss.
 LEFT_AFTER: Final = 0.1
-# Seconds after which a task that no thread has come for is lost, if threads are idle.
+# Seconds after which a task that no thread has come for is lost, if the pool has nothing left to do.
 _UNCLAIMED: Final = 1.0
 
 
@@ -69,7 +69,7 @@ class Dispatch:
         self._ended = ended
         self._queue_timeout = queue_timeout
         self.pooled = 0  # requests that the pool has run; two threads that overlap may lose one
-        self.interrupted = False  # a thread was, by an exception from outside; what it had may be lost
+        self._interrupted = False  # a thread was, by an exception from outside; what it had may be lost
         self.took_long = False  # the last one in place did: no response waits for the next to be sent with it
         self._cannot_start = False  # a thread could not be started, which has been logged
 
@@ -84,8 +84,8 @@ class Dispatch:
         cost = costs.find(request) if costs.groups else None
         kind = Kind.QUICK if cost is None and not request.content_arriving else costs.kind(request, now)
         # A leader that was relieved while it received the request runs nothing: it has no place.
-        if self._admission.place_for_leader(kind) and leadership.current is connection:
-            self._admission.on_trial = kind is Kind.TRIAL
+        if self._admission.place_for_leader(kind, now) and leadership.current is connection:
+            self._admission.on_trial = kind.is_trial
             self._run_in_place(request, connection, cost, now)
             return True
         self._hand_over(Task(request, connection, kind, Place.QUEUED), now)
@@ -106,7 +106,7 @@ class Dispatch:
     def run_queued(self, task: Task, now: float) -> None:
         """The leader, which attends to the connection of `task`: runs it in place."""
         request = cast(Request, task.request)
-        self._admission.on_trial = task.kind is Kind.TRIAL
+        self._admission.on_trial = task.kind.is_trial
         self._run_in_place(request, task.connection, self._costs.find(request), now)
 
     def _run_in_place(self, request: Request, connection: Connection, cost: Cost | None, now: float) -> None:
@@ -158,7 +158,7 @@ class Dispatch:
             self._release(task, now, ran=wanted)
             return self._admission.next_for_pool(now)
         except BaseException:
-            self.interrupted = True
+            self.note_interruption()
             raise
         finally:
             task.over = True  # what is not released by now was lost: an exception came from outside
@@ -192,8 +192,13 @@ class Dispatch:
         if following is not None:
             self.start(following)
 
+    def note_interruption(self) -> None:
+        """Any thread, in which something was raised that no request is to blame for: what it had may be lost."""
+        self._interrupted = True
+
     def _release(self, task: Task, now: float, *, ran: bool = True) -> None:
-        self._costs.end_relieved(task.costs)
+        if task.place is Place.RELIEVED and task.request is not None:
+            self._costs.end_relieved(task.request)
         if task.logged:
             self._slow_log.tell_end(task, now)
         if self._admission.release(task, now, ran=ran):
@@ -244,8 +249,8 @@ class Dispatch:
         if request is None:  # it receives, or sends a file: from or to a slow disk
             self._tasks.add_detour(task)
         else:
-            task.costs = self._costs.begin_relieved(request)
             self._admission.begin_relieved(task)
+            self._costs.begin_relieved(request)
 
     def promote_waiting(self) -> None:
         """The watcher: starts what waits although it may run by now, and what has lost its way to a thread."""
@@ -271,20 +276,23 @@ class Dispatch:
     def abandon_lost(self) -> None:
         """The watcher, now and then: ends what was lost with a thread in which an exception was raised from outside.
 
-        Such a task is over, and not released; or its thread has come back from leading; or it has started, and no
-        thread has come for it although threads are idle.
+        Such a task is over, and not released; or its thread has come back from leading; or it has started, and it is
+        neither with a thread nor on its way to one. Of another one the leader was not relieved, in the end.
         """
         now = clock.perf_counter()
-        if self._pool.backlog and not self._pool.idle:
-            try:
-                self._pool.start_missing()
-            except RuntimeError as error:
-                self._log_shortage(error)
-        if self.interrupted:
-            self.interrupted = False
+        try:
+            self._pool.start_replacements()
+        except RuntimeError as error:
+            self._log_shortage(error)
+        if self._interrupted:
+            self._interrupted = False
             self._recover()
-        unclaimed = self._pool.idle > 0 and self._pool.backlog == 0
+        unclaimed = self._pool.backlog == 0
         for task in self._tasks.begun():
+            if task.place is Place.RELIEVED and task.term == self._leadership.term:
+                self._release(task, now, ran=False)
+                self.note_interruption()
+                continue
             if task.place is Place.RELIEVED:
                 lost = not self._is_at_work(task.thread, task.term)
             else:

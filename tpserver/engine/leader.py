@@ -235,7 +235,7 @@ class Leader:
         except BaseException:  # noqa: BLE001 - one connection must not end the others
             _log.exception(INTERNAL_ERROR)
             if connection.detached and self._leadership.current is connection:
-                self._dispatch.interrupted = True
+                self._dispatch.note_interruption()
                 return False  # handed over, or about to be
             connection.abort()
         return True

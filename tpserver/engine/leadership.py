@@ -52,11 +52,12 @@ class Leadership:
             request = self.request
             if request is not None and request.connection is not connection:
                 request = None  # set by a leader that was relieved just before
+            # In this order, for the watcher may be interrupted: up to the new term that leader can be relieved again.
             hand_on(connection, request, self.thread)
             connection.detached = True  # it belongs to the old leader until that one gives it back
-            self.current = self.request = None
-            self.thread = 0
             self.term += 1
+            self.thread = 0
+            self.current = self.request = None
             return self.term
 
     def finish(self, term: int) -> bool:

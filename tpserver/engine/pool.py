@@ -7,6 +7,7 @@ once the main thread has ended, so a server in another thread would answer nothi
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable, Collection
@@ -35,7 +36,7 @@ class Pool(Executor):
     def __init__(self, max_workers: int, thread_name_prefix: str = "tpserver") -> None:
         self._max_workers = max_workers
         self._prefix = thread_name_prefix
-        self._jobs: SimpleQueue[Callable[[], object] | None] = SimpleQueue()  # None: a thread ends
+        self._jobs: SimpleQueue[partial[object] | None] = SimpleQueue()  # None: a thread ends
         self._idle: deque[None] = deque()  # one for each thread that has nothing to do; append and pop are atomic
         self._threads: set[threading.Thread] = set()
         self._started = 0
@@ -81,16 +82,22 @@ class Pool(Executor):
         """How many jobs no thread has taken yet. A moment's answer."""
         return self._jobs.qsize()
 
-    @property
-    def idle(self) -> int:
-        """How many threads have nothing to do. A moment's answer."""
-        return len(self._idle)
+    def start_replacements(self) -> None:
+        """Starts a thread for what waits, also in place of one that an exception from outside has ended.
+
+        Raises RuntimeError where none can be started.
+        """
+        if self._jobs.qsize():
+            with self._lock:
+                self._threads = {thread for thread in self._threads if thread.is_alive()}
+                self._started = len(self._threads)
+            self.start_missing()
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """As `Executor.submit`."""
         future: Future[T] = Future()
 
-        def job(_: None) -> None:
+        def job(future: Future[T]) -> None:
             if future.set_running_or_notify_cancel():
                 try:
                     result = fn(*args, **kwargs)
@@ -99,7 +106,7 @@ class Pool(Executor):
                 else:
                     future.set_result(result)
 
-        self.run(job, None)
+        self.run(job, future)
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
@@ -108,8 +115,10 @@ class Pool(Executor):
             self._closed = True
             threads = list(self._threads)
         if cancel_futures:
-            while not self._jobs.empty():
-                self._jobs.get()
+            with contextlib.suppress(Empty):
+                while isinstance(job := self._jobs.get_nowait(), partial):
+                    if isinstance(job.args[0], Future):
+                        job.args[0].cancel()
         for _ in threads:
             self._jobs.put(None)
         if wait:

@@ -231,6 +231,8 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
             except BaseException as error:  # noqa: BLE001 - raised below
                 self._raised = error
                 self.begin_shutdown()
+        if self.life is not Life.STOPPED:  # the watcher was interrupted before it could do anything
+            self._end()
         raised, self._raised = self._raised or self.broken, None
         if raised is not None:
             raise raised
@@ -278,6 +280,7 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
         )
         dispatch = self._dispatch
         self.watcher.busy = lambda: bool(self.tasks.running or self.tasks.waiting)
+        self.watcher.on_fault = dispatch.note_interruption
         self.watcher.checks = [
             lambda now: dispatch.promote_waiting(),
             self.switch_interval.check,
@@ -407,7 +410,7 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
             self.broken = error
             self.begin_shutdown()  # once more where it cannot even drain
         except BaseException:  # noqa: BLE001 - the watcher has another one lead
-            self._dispatch.interrupted = True
+            self._dispatch.note_interruption()
             _log.exception("internal error in the leader; another one takes over")
             self.watcher.wake()
 

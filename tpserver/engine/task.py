@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from enum import Enum
 
 from tpserver.engine.connection import Connection
-from tpserver.engine.costs import Cost, Kind
+from tpserver.engine.costs import Kind
 from tpserver.engine.protocol import Request
 
 
@@ -28,7 +28,7 @@ class Place(Enum):
 class Task:
     """One request, or what a leader was relieved of. Its fields are changed by the thread that has it."""
 
-    __slots__ = ("begun", "connection", "costs", "kind", "logged", "over", "place", "request", "term", "thread")
+    __slots__ = ("begun", "connection", "kind", "logged", "over", "place", "request", "term", "thread")
 
     def __init__(self, request: Request | None, connection: Connection, kind: Kind, place: Place) -> None:
         """`request` is None where a leader was relieved while it received or sent something."""
@@ -41,7 +41,6 @@ class Task:
         self.term = 0  # of a relieved leader: the one that it led by
         self.over = False  # that thread is elsewhere by now: what is not released then was lost
         self.logged = False  # as slow
-        self.costs: list[Cost] = []  # which count it as relieved
 
     def describe(self) -> str:
         """For the log."""

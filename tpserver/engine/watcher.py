@@ -41,6 +41,7 @@ class Watcher:
         self._turns = turns
         self.sleeps = False
         self.busy: Callable[[], bool] = lambda: False  # whether anything waits or runs
+        self.on_fault: Callable[[], None] = lambda: None  # told of what was raised in the watcher, and logged
         self.checks: list[Check] = []  # of each round; one that fails does not keep the others from theirs
         self._alert_until = 0.0
         # Wakes the watcher. A queue, for a signal handler may ring in the middle of anything: an Event has a lock.
@@ -60,6 +61,7 @@ class Watcher:
             except Exception:  # noqa: BLE001 - as said
                 self.sleeps = False
                 _log.exception(_FAULT)
+                self.on_fault()
 
     def _watch(self, enough: Callable[[], bool]) -> None:
         leadership = self._leadership
@@ -89,8 +91,9 @@ class Watcher:
         for check in self.checks:
             try:
                 check(now)
-            except Exception:  # noqa: BLE001 - no memory, for example: somebody has to watch
+            except Exception:  # noqa: BLE001 - no memory, for example: the others are made all the same
                 _log.exception(_FAULT)
+                self.on_fault()
 
     def _rest(self, quiet_since: float, seen_turns: int) -> None:
         """One tick; or, when it has been quiet, until the leader has something or a thread calls."""
