@@ -18,12 +18,16 @@ import sys
 import threading
 from tpserver import make_server, serve
 
+def say(line):
+    sys.stdout.write(line + "\\n")  # in one piece, for threads say things at once
+    sys.stdout.flush()
+
 def app(environ, start_response):
     path = environ["PATH_INFO"]
     if path == "/slow":
         threading.Event().wait(0.05)
     elif path == "/hang":
-        print("inside", flush=True)
+        say("inside")
         threading.Event().wait()
     elif path == "/fail":
         raise ValueError("for the log")

@@ -44,7 +44,7 @@ def app(environ, start_response):
 
 def test_one_thread_runs_all_requests_where_there_is_one(tmp_path: Path) -> None:
     (tmp_path / "visits.py").write_text(SQLITE, "utf-8")
-    with tpserver("--threads", "1", "visits:app", cwd=tmp_path) as console:
+    with tpserver("--threads", "1", "visits:app", cwd=tmp_path, env={"PYTHONWARNINGS": "ignore"}) as console:
         threads = set()
         with several(console, 6) as clients:
             for path in ("/slow", "/", "/", "/slow", "/", "/slow", "/"):

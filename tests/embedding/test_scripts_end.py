@@ -59,7 +59,7 @@ print(ask(server, {path!r}).content)
 def test_a_script_ends_while_requests_hang(tmp_path: Path) -> None:
     text = """
 hanging = [send(server, "/hang") for _ in range(3)]
-print(ask(server).content)
+say(ask(server).content)
 sys.stdin.readline()
 """
     with script(tmp_path, DAEMON, text) as console:
