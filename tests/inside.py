@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from tests.client import PATIENCE
-from tpserver.engine import address_limit, admission, connections, costs, dispatch, polling, states
+from tpserver.engine import address_limit, admission, bench, connections, costs, dispatch, polling, states
 from tpserver.engine import server as engine
 from tpserver.engine.admission import Admission
 from tpserver.engine.connection import Connection
@@ -126,13 +126,13 @@ def wait_for_end(server: Server, seconds: float) -> None:
 
 def before_promoting(monkeypatch: pytest.MonkeyPatch, server: Server, first: Callable[[], None]) -> None:
     """`first` is called each time when a thread is about to be told to lead."""
-    lead = engine.Bench.lead
+    lead = bench.Bench.lead
 
-    def lead_later(bench: Any, term: int) -> Any:
+    def lead_later(own: Any, term: int) -> Any:
         first()
-        return lead(bench, term)
+        return lead(own, term)
 
-    monkeypatch.setattr(engine.Bench, "lead", lead_later)
+    monkeypatch.setattr(bench.Bench, "lead", lead_later)
 
 
 # -- slow requests

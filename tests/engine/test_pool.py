@@ -12,7 +12,8 @@ import pytest
 
 from tests.client import PATIENCE
 from tests.waiting import eventually
-from tpserver.engine.pool import Bench, Pool
+from tpserver.engine.bench import Bench
+from tpserver.engine.pool import Pool
 
 THREADS = 3
 
