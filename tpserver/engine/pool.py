@@ -167,7 +167,7 @@ class Bench:
     @property
     def available(self) -> bool:
         """Whether there is a thread that could lead. A moment's answer."""
-        return bool(self._parked) or len(self._threads) < self._most
+        return bool(self._parked) or self._count() < self._most
 
     def is_at_work(self, thread: int, term: int) -> bool:
         """Whether that thread leads by that term, or was relieved of it and has not come back. A moment's answer."""
@@ -181,7 +181,7 @@ class Bench:
         except IndexError:
             pass
         with self._lock:
-            if len(self._threads) >= self._most:
+            if self._count() >= self._most:
                 raise RuntimeError(f"{self._most} threads have been relieved and have not come back")
             thread = threading.Thread(target=self._run, args=(term,), name="tpserver-leader", daemon=True)
             self._threads.add(thread)
@@ -210,6 +210,10 @@ class Bench:
     def join(self, timeout: float, but: Collection[int]) -> None:
         """The watcher: waits until all have ended, for `timeout` seconds at most, `but` for those identities."""
         join_all(self._threads.copy(), timeout, but)
+
+    def _count(self) -> int:
+        """Without those that an exception from outside has ended."""
+        return sum(thread.is_alive() for thread in self._threads.copy())
 
     def _run(self, term: int) -> None:
         own: SimpleQueue[int | None] = SimpleQueue()
