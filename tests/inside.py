@@ -105,9 +105,10 @@ def set_mean_time(server: Server, seconds: float) -> None:
     server.admission.mean = seconds
 
 
-def notice_leavers_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whether the client of a request that waits has left is asked however short it has waited."""
+def notice_leavers_at_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether the client of a request that waits has left is asked when it is its turn, however short it has waited."""
     monkeypatch.setattr(dispatch, "LEFT_AFTER", 0.0)
+    monkeypatch.setattr(dispatch.Dispatch, "end_waiting", lambda _: None)
 
 
 def around_end_of_request(

@@ -322,6 +322,20 @@ def test_a_leader_that_was_interrupted_can_lead_again(
     assert one.lead(2) is thread
 
 
+def test_a_leader_that_has_died_is_not_counted(
+    leading: Callable[..., Leading], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An exception from outside can hit the few instructions that catch such exceptions."""
+    one = leading(1)
+    with monkeypatch.context() as patched:
+        patched.setattr(one.bench, "_run", lambda term: None)
+        one.bench.lead(1)
+    (thread,) = one.bench._threads
+    thread.join(PATIENCE)
+    assert one.bench.available
+    assert one.lead(2).is_alive()
+
+
 def test_where_no_leader_can_be_started_none_is_counted(
     leading: Callable[..., Leading], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -53,8 +53,10 @@ class Interruption:
 
     def __call__(self, frame: FrameType, event: str, argument: Any) -> Any:
         name = frame.f_code.co_filename
+        if not name.startswith(FOLDER):
+            return None
         thread = threading.current_thread().name
-        if not name.startswith(FOLDER) or not thread.startswith("tpserver-") or self._watcher != (thread == WATCHER):
+        if not thread.startswith("tpserver-") or self._watcher != (thread == WATCHER):
             return None
         ends = self._ends.get(name)
         if ends is None:
@@ -175,6 +177,7 @@ def looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 @pytest.mark.parametrize(
     ("watcher", "error", "least"), [(False, TooLate, 300), (True, MemoryError, 80)], ids=["threads", "watcher"]
 )

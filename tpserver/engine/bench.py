@@ -32,7 +32,7 @@ class Bench:
     @property
     def available(self) -> bool:
         """Whether there is a thread that could lead. A moment's answer."""
-        return bool(self._parked) or len(self._threads) < self._most
+        return bool(self._parked) or self._count() < self._most
 
     def is_at_work(self, thread: int, term: int) -> bool:
         """Whether that thread leads by that term, or was relieved of it and has not come back. A moment's answer."""
@@ -58,7 +58,7 @@ class Bench:
 
     def _start(self, own: SimpleQueue[int | None]) -> None:
         with self._lock:
-            if len(self._threads) >= self._most:
+            if self._count() >= self._most:
                 raise RuntimeError(f"{self._most} threads have been relieved and have not come back")
             thread = threading.Thread(target=self._run, args=(own,), name="tpserver-leader", daemon=True)
             self._threads.add(thread)
@@ -67,6 +67,10 @@ class Bench:
             except BaseException:
                 self._threads.discard(thread)
                 raise
+
+    def _count(self) -> int:
+        """Without those that an exception from outside has ended."""
+        return sum(thread.is_alive() for thread in self._threads.copy())
 
     def close(self) -> None:
         """The watcher: those that wait end; the others end when they come back."""

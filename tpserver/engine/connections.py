@@ -91,10 +91,7 @@ class Connections:
         return count(self.by_fd.copy().values())
 
     def poll(self, *, wait: bool = True) -> list[tuple[int, int]]:
-        """The leader: (fd, events) for each ready socket, by the next sweep at the latest. Raises EngineBroken.
-
-        Without `wait` it only looks.
-        """
+        """The leader: (fd, events) for each ready socket; does not `wait` beyond the next sweep. Raises EngineBroken."""
         now = clock.monotonic()
         try:
             self.listener.refresh(now)
