@@ -188,18 +188,22 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
         check_listening_socket(self.socket)
         self._stopped.acquire()
         self.broken = None
+        watched = threading.Lock()
+        watched.acquire()
+        run = _then(lambda: self._watch_life(enough), watched.release)
+        watcher = threading.Thread(target=run, name="tpserver-watcher", daemon=True)
         try:
             self._build()
             self._enter(Life.SERVING)
             self.pool.start_missing()  # one thread at least: perhaps there are no more later
             self._bench.lead(self.leadership.appoint())
-            watched = threading.Lock()
-            watched.acquire()
-            run = _then(lambda: self._watch_life(enough), watched.release)
-            threading.Thread(target=run, name="tpserver-watcher", daemon=True).start()
-        except BaseException:
-            self._end()
-            raise
+            watcher.start()
+        except BaseException as error:
+            if watcher.ident is None:
+                self._end()
+                raise
+            self._raised = error  # Ctrl-C, as the watcher had just begun: it ends the server
+            self.begin_shutdown()
         self._wait_for(watched)
 
     def _wait_for(self, watched: threading.Lock) -> None:
@@ -301,6 +305,8 @@ class Server(socketserver.ThreadingMixIn, ListeningServer):
 
     def _watch_life(self, enough: Callable[[], bool]) -> None:
         """The watcher: from SERVING to STOPPED."""
+        if self.life is Life.STOPPED:  # Ctrl-C, before this thread could begin
+            return
         try:
             try:
                 self.watcher.watch(lambda: self._stop_requests > 0 or enough())
