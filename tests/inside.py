@@ -105,6 +105,11 @@ def set_mean_time(server: Server, seconds: float) -> None:
     server.admission.mean = seconds
 
 
+def notice_leavers_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether the client of a request that waits has left is asked however short it has waited."""
+    monkeypatch.setattr(dispatch, "LEFT_AFTER", 0.0)
+
+
 def notice_leavers_at_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether the client of a request that waits has left is asked when it is its turn, however short it has waited."""
     monkeypatch.setattr(dispatch, "LEFT_AFTER", 0.0)

@@ -106,7 +106,7 @@ def test_2555_how_full_it_is_can_be_asked_for(start: Start, gates: Gates) -> Non
 def test_1976_and_2577_nothing_is_run_for_clients_that_have_left(
     start: Start, gates: Gates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    inside.notice_leavers_at_their_turn(monkeypatch)
+    inside.notice_leavers_at_once(monkeypatch)
     running = start(gates, threads=1)
     with Client(running) as first:
         first.send(request("/hold/first"))

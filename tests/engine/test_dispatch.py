@@ -19,6 +19,7 @@ from tpserver.engine.protocol import Request
 from tpserver.engine.slow_log import SlowLog
 from tpserver.engine.task import Place, Task, Tasks
 from tpserver.system.clock import clock
+from tpserver.system.thread_usage import ThreadUsage
 
 LEADER = 77  # identity of the thread that leads
 # Seconds that a request computes and waits, by its group.
@@ -103,7 +104,7 @@ class Desk:
         self.now = 1000.0
         self.computed = 0.0
         monkeypatch.setattr(clock, "perf_counter", lambda: self.now)
-        monkeypatch.setattr(clock, "thread_time", lambda: self.computed)
+        monkeypatch.setattr(module, "thread_usage", lambda: ThreadUsage(self.computed, -1))
         monkeypatch.setattr(clock, "process_time", lambda: self.computed)
         monkeypatch.setattr(costs, "_FIRST_TRIAL", 1e5)
         self.tasks = Tasks()

@@ -115,3 +115,18 @@ def test_ctrl_c_ends_a_server_that_has_no_handler_for_it() -> None:
             signal.signal(signal.SIGINT, before)
             client.join(PATIENCE)
         assert server.stopped
+
+
+def test_ctrl_c_while_the_watcher_is_being_started_ends_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = threading.Thread.start
+
+    def interrupted(thread: threading.Thread) -> None:
+        start(thread)
+        if thread.name == "tpserver-watcher":
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    with make_server("127.0.0.1", 0) as server:
+        with pytest.raises(KeyboardInterrupt):
+            server.serve_forever()
+        assert server.stopped

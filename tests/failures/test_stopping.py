@@ -50,6 +50,7 @@ def test_what_was_left_behind_ends_while_the_server_serves_again(
         if environ["PATH_INFO"] == "/hold":
             begun.set()
             go_on.wait(PATIENCE)
+            ended.set()
         start_response("200 OK", [])
         return [b"fine"]
 
@@ -62,14 +63,6 @@ def test_what_was_left_behind_ends_while_the_server_serves_again(
             server.shutdown()
             assert "1 requests still run" in log.text
             log.clear()
-
-            def tell(leave: Callable[[], object]) -> object:
-                try:
-                    return leave()
-                finally:
-                    ended.set()
-
-            inside.around_end_of_request(monkeypatch, server, tell)
             again = Running(server, serving(server))
             go_on.set()
             assert ended.wait(PATIENCE)

@@ -147,13 +147,13 @@ def never_run(occupied, gates, asks, more, leave):
 @pytest.mark.parametrize("leave", [Client.close, Client.reset], ids=["closes", "resets"])
 @pytest.mark.parametrize("more", [request("/second"), b"x"], ids=["a request", "a byte"])
 def test_one_whose_client_has_left_with_something_unread_is_never_run(start, gates, leave, more, monkeypatch):
-    inside.notice_leavers_at_their_turn(monkeypatch)
+    inside.notice_leavers_at_once(monkeypatch)
     never_run(busy(start, gates), gates, request("/left"), more, leave)
 
 
 @needs_events
 def test_one_who_has_left_in_the_middle_of_an_upload_is_never_run(start, gates, monkeypatch):
-    inside.notice_leavers_at_their_turn(monkeypatch)
+    inside.notice_leavers_at_once(monkeypatch)
     upload = request("/up", "Content-Length: 1000", method="POST") + b"some"
     never_run(busy(start, gates, stream_body=["/up"]), gates, upload, b"more", Client.close)
 

@@ -91,7 +91,7 @@ class Connections:
         return count(self.by_fd.copy().values())
 
     def poll(self, *, wait: bool = True) -> list[tuple[int, int]]:
-        """The leader: (fd, events) for each ready socket; does not `wait` beyond the next sweep. Raises EngineBroken."""
+        """The leader: (fd, events) for each ready socket. Waits until the next sweep. Raises EngineBroken."""
         now = clock.monotonic()
         try:
             self.listener.refresh(now)

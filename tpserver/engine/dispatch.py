@@ -306,12 +306,15 @@ class Dispatch:
                 self._release(task, now, ran=False)
 
     def clear(self) -> None:
-        """The watcher, when the server stops: drops what waits."""
+        """The watcher, when the server stops: drops what waits, and forgets what still runs: it is left behind."""
         for task in self._tasks.take_queued(lambda _: True):
             if task.request is not None:
                 task.request.close()
             task.connection.abort()
             self._give_back(task.connection)
+        for task in self._tasks.begun():
+            task.logged = False  # its end is not told: it is not known when that will be
+            self._release(task, clock.perf_counter(), ran=False)
 
 
 def _run(elapsed: float, before: ThreadUsage, before_by_all: float, at_once: int) -> Run:

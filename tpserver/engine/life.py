@@ -111,6 +111,10 @@ class LivingServer(ListeningServer):
         check_listening_socket(self.socket)
         self._stopped.acquire()
         self.broken = None
+        watched = threading.Lock()
+        watched.acquire()
+        run = partial(self._watch_life, enough, watched)
+        watcher = threading.Thread(target=run, name="tpserver-watcher", daemon=True)
         try:
             self._build()
             self._enter(Life.SERVING)
@@ -120,13 +124,13 @@ class LivingServer(ListeningServer):
                     self._bench.start(min(self.admission.threads + 1, _MOST_LEADERS))
                     self.pool.start_all()
             self._bench.lead(self.leadership.appoint())
-            watched = threading.Lock()
-            watched.acquire()
-            run = partial(self._watch_life, enough, watched)
-            threading.Thread(target=run, name="tpserver-watcher", daemon=True).start()
-        except BaseException:
-            self._end()
-            raise
+            watcher.start()
+        except BaseException as error:
+            if watcher.ident is None:
+                self._end()
+                raise
+            self._raised = error  # Ctrl-C, as the watcher had just begun: it ends the server
+            self.begin_shutdown()
         raised = main_thread_wait(watched, lambda: self.life is Life.STOPPED, self.begin_shutdown)
         if self.life is not Life.STOPPED:  # the watcher was interrupted before it could do anything
             self._end()
@@ -211,6 +215,8 @@ class LivingServer(ListeningServer):
 
     def _watch_life(self, enough: Callable[[], bool], ended: threading.Lock) -> None:
         """The watcher: from SERVING to STOPPED. Releases `ended`."""
+        if self.life is Life.STOPPED:  # Ctrl-C, before this thread could begin
+            return
         try:
             try:
                 self.watcher.watch(lambda: self._stop_requests > 0 or enough())
@@ -254,8 +260,8 @@ class LivingServer(ListeningServer):
         stuck = {task.thread for task in self.tasks.begun()}
         if leading and leading not in stuck and not self._bench.wait_for(leading, JOIN_TIMEOUT):
             stuck.add(leading)
-        self._dispatch.clear()
         running, detours = len(self.tasks.running), len(self.tasks.detours)
+        self._dispatch.clear()
         if detours or leading in stuck:
             _log.error("a thread hangs while it serves a file; it is left behind")
         else:

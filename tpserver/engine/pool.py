@@ -157,5 +157,5 @@ def join_all(threads: Collection[threading.Thread], timeout: float, but: Collect
     """Waits until all threads have ended, for `timeout` seconds at most, `but` for those identities."""
     deadline = clock.monotonic() + timeout
     for thread in threads:
-        if thread.ident not in but and thread is not threading.current_thread():
+        if thread.ident is not None and thread.ident not in but and thread is not threading.current_thread():
             thread.join(max(deadline - clock.monotonic(), 0.0))
