@@ -111,7 +111,6 @@ class Desk:
         self.costs = Costs(threads)
         self.admission = Admission(self.tasks, self.costs, threads, queue, in_place=in_place, one_computes=True)
         self.leadership = Leadership()
-        self.leadership.take(self.leadership.appoint(), LEADER)
         self.pool = FakePool()
         self.answered: list[str] = []
         self.refused: list[tuple[str, str]] = []
@@ -138,6 +137,7 @@ class Desk:
             ended=self.ended,
             queue_timeout=timeout,
         )
+        self.leadership.take(self.leadership.appoint(), LEADER)
         for group, (computes, waits) in GROUPS.items():
             for _ in range(20):
                 self.costs.learn(Asked(group, 0.0), Run(computes + waits, computes, computes), self.now)
@@ -473,3 +473,13 @@ def test_a_relief_that_was_not_completed_leaves_no_task(desk: Desk) -> None:
     desk.dispatch.abandon_lost()
     assert (desk.tasks.everything(), desk.returned, connection.aborted) == ([], [], False)
     assert desk.costs.kind(request, desk.now) is Kind.QUICK
+
+
+def test_a_task_that_an_earlier_serve_forever_has_left_behind_goes_on(desk: Desk) -> None:
+    """Its thread is none of this bench's."""
+    desk.while_answering = desk.relieve
+    desk.come("unknown")
+    (task,) = desk.tasks.begun()
+    task.term, desk.at_work = 0, set()
+    desk.dispatch.abandon_lost()
+    assert desk.tasks.begun() == [task]

@@ -58,6 +58,7 @@ class Dispatch:
         self._costs = costs
         self._admission = admission
         self._leadership = leadership
+        self._term_before = leadership.term  # tasks of earlier terms were left behind by an earlier serve_forever
         self._pool = pool
         self._slow_log = slow_log
         self._answer = answer
@@ -294,7 +295,7 @@ class Dispatch:
                 self.note_interruption()
                 continue
             if task.place is Place.RELIEVED:
-                lost = not self._is_at_work(task.thread, task.term)
+                lost = task.term > self._term_before and not self._is_at_work(task.thread, task.term)
             else:
                 lost = unclaimed and not task.thread and now - task.begun >= _UNCLAIMED
             if task.over or lost:
