@@ -7,6 +7,7 @@ once the main thread has ended, so a server in another thread would answer nothi
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable, Collection
@@ -191,7 +192,7 @@ class Bench:
         with self._lock:
             if len(self._threads) >= self._most:
                 raise RuntimeError(f"{self._most} threads have been relieved and have not come back")
-            thread = threading.Thread(target=self._run, args=(own,), name="tpserver-leader", daemon=True)
+            thread = threading.Thread(target=self._live, args=(own,), name="tpserver-leader", daemon=True)
             self._threads.add(thread)
             try:
                 thread.start()
@@ -233,8 +234,18 @@ class Bench:
                 if self._closed:
                     self._ended.put(None)
             following = self._park(own)
-        with self._lock:
-            self._threads.discard(threading.current_thread())
+
+    def _live(self, own: SimpleQueue[int | None]) -> None:
+        """A thread of the bench: one that an exception from outside hits between two terms ends, and counts no more."""
+        try:
+            self._run(own)
+        except BaseException:  # noqa: BLE001 - as said; the watcher finds out where it was to lead
+            _log.debug("an exception was raised from outside in a thread that waits to lead")
+        finally:
+            with contextlib.suppress(ValueError):
+                self._parked.remove(own)
+            with self._lock:
+                self._threads.discard(threading.current_thread())
 
     def _park(self, own: SimpleQueue[int | None]) -> int | None:
         self._parked.append(own)
