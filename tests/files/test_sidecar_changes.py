@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 from tests.files.choosing import Chooser, write
 from tests.files.sidecars import GZIP, TEXT, leave_only
-from tpserver.files import file as file_module
+from tpserver.system.clock import clock
 
 SECOND = 1_000_000_000
 
@@ -85,7 +84,7 @@ def test_a_file_with_sidecars_is_looked_at_seldom(site: Path, monkeypatch: pytes
 
 def test_a_date_in_the_future_is_told_when_its_time_has_come(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [784111776.0]
-    monkeypatch.setattr(file_module, "time", SimpleNamespace(time=lambda: now[0]))
+    monkeypatch.setattr(clock, "time", lambda: now[0])
     for name in ("app.js", "app.js.gz"):
         os.utime(site / name, (now[0] + 1, now[0] + 1))
     chooser = Chooser(site)

@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 from tests.client import Client, ask, request
 from tests.running import Start
-from tpserver.files import file as file_module
 from tpserver.files.file import File
 from tpserver.http.dates import format_date
+from tpserver.system.clock import clock
 
 MODIFIED = 784111777
 BEFORE = "Sun, 06 Nov 1994 08:49:36 GMT"
@@ -186,7 +185,7 @@ def test_no_range_is_sent_by_it(start: Start, root: Path, future: int, size: int
 
 def test_the_date_is_told_when_its_time_has_come(monkeypatch: pytest.MonkeyPatch, root: Path) -> None:
     now = [MODIFIED - 1.0]
-    monkeypatch.setattr(file_module, "time", SimpleNamespace(time=lambda: now[0]))
+    monkeypatch.setattr(clock, "time", lambda: now[0])
     path = root / "a.txt"
     file = File(str(path), str(path), path.stat(), b"x")
     copied = file.also(("X-A", "b"))
