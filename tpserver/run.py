@@ -160,8 +160,8 @@ class Server(engine.Server):
     def finish_request(self, request: HTTPRequest, client_address: Address) -> None:  # type: ignore[override]
         """As in socketserver: makes the handler. A response that is ready needs none, and is sent at once."""
         responder = request.responder
-        if type(responder) is FileResponder and not self.draining:
-            protocol = request.protocol
+        protocol = request.protocol
+        if type(responder) is FileResponder and not protocol.draining:
             data = responder.ready
             if data is None:
                 data = responder.ready_response(request, protocol.stamp)

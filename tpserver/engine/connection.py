@@ -23,7 +23,7 @@ from tpserver.engine.protocol import Address, Receiver
 from tpserver.engine.states import CLOSED, IDLE, NEVER, State
 from tpserver.logs.log import Log
 from tpserver.system.clock import clock
-from tpserver.system.gil_held_io import RECEIVE, Send, send
+from tpserver.system.gil_held_io import RECEIVE, Send
 
 _log = Log("tpserver")
 
@@ -118,7 +118,7 @@ class Connection:
         elif not more:
             os.close(file)
 
-    def flush(self, send: Send = send) -> int:
+    def flush(self, send: Send | None = None) -> int:
         """The owner: offers the socket what is to be sent; how many bytes it took. Never blocks.
 
         A lost client raises nothing. `send` is how a response in one piece goes (see `gil_held_io`).
@@ -128,7 +128,7 @@ class Connection:
             if data is not None:
                 self.unsent_response = None
                 try:
-                    sent = send(self.sock, data)
+                    sent = self.sock.send(data) if send is None else send(self.sock, data)
                 except BlockingIOError:
                     sent = 0
                 if sent < len(data):

@@ -94,11 +94,15 @@ class Connections:
         """The leader: (fd, events) for each ready socket. Waits until the next sweep. Raises EngineBroken."""
         now = clock.monotonic()
         try:
-            self.listener.refresh(now)
+            if not self.listener.watched:
+                self.listener.refresh(now)
             self.mailbox.sleeping = True  # from here on `post` wakes
             if self.ready or self.mailbox.posts or not wait:
                 return self.poller.poll(0.0)
-            return self.poller.poll(max(0.0, min(self.next_sweep - now, self.listener.rest_left(now))))
+            left = self.next_sweep - now
+            if not self.listener.watched:
+                left = min(left, self.listener.rest_left(now))
+            return self.poller.poll(max(0.0, left))
         except (OSError, ValueError) as error:
             if self._listening.closed and not self.listener.closed:  # `server_close` in another thread, just now
                 self.listener.close()
@@ -112,7 +116,9 @@ class Connections:
         if (
             connection.state is RUNNING
             and connection.polled == READ
-            and connection.idle
+            and connection.keep_alive
+            and not connection.outbox
+            and not connection.receiver.pending
             and not self._protocol.draining
         ):
             # The usual case first, without a call: answered, and the next request is still to come.

@@ -86,7 +86,8 @@ class Dispatch:
         kind = Kind.QUICK if cost is None and not request.content_arriving else costs.kind(request, now)
         # A leader that was relieved while it received the request runs nothing: it has no place.
         if self._admission.place_for_leader(kind, now) and leadership.current is connection:
-            self._admission.on_trial = kind.is_trial
+            if cost is not None:
+                self._admission.on_trial = kind.is_trial
             self._run_in_place(request, connection, cost, now)
             return True
         self._hand_over(Task(request, connection, kind, Place.QUEUED), now)

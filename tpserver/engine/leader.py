@@ -20,19 +20,11 @@ from tpserver.engine.states import BODY, LINGERING, READY, RUNNING, SENDING
 from tpserver.engine.task import Task, Tasks
 from tpserver.logs.log import Log
 from tpserver.system.clock import clock
-from tpserver.system.gil_held_io import (
-    RECEIVE,
-    Receive,
-    Send,
-    receive,
-    receive_holding,
-    send,
-    send_holding,
-)
+from tpserver.system.gil_held_io import RECEIVE, Receive, Send, receive_holding, send_holding
 
 _log = Log("tpserver")
 
-_LETTING_GO: Final = (receive, send)
+_LETTING_GO: Final = (None, None)
 _HOLDING: Final = (receive_holding, send_holding)
 # A connection is received from so often in one turn at the most, so that others get theirs.
 _STEPS: Final = 8
@@ -62,10 +54,9 @@ class Leader:
         watcher: Watching,
         *,
         process_request: Callable[[Request, Address], bool],
-        stopped: Callable[[], bool],
         refused: Counters,
     ) -> None:
-        """`process_request` says whether the request was answered here. `stopped`: nobody leads any more."""
+        """`process_request` says whether the request was answered here."""
         self.connections = connections
         self._leadership = leadership
         self._dispatch = dispatch
@@ -73,12 +64,12 @@ class Leader:
         self._protocol = protocol
         self._watcher = watcher
         self._process_request = process_request
-        self._stopped = stopped
         self._refused = refused
         # Answered this turn, not yet sent; survives a change of leader.
         self._unsent: list[Connection] = []
-        self._receive_call: Receive = receive
-        self._send_call: Send = send
+        self._receive_call: Receive | None = None  # None: as usual
+        self._send_call: Send | None = None
+        self.stopped = False  # set by the watcher: no thread leads any more
         self.turns = 0  # that brought something: the watcher looks whether it grows
 
     def give_back(self, connection: Connection) -> None:
@@ -87,7 +78,8 @@ class Leader:
         Raises nothing.
         """
         try:
-            connection.flush(send_holding)
+            # Others that run may take the interpreter at a system call that lets it go.
+            connection.flush(send_holding if len(self._tasks.running) > 1 else None)
         except BaseException:  # noqa: BLE001 - the connection is given back, whatever happens
             _log.exception(INTERNAL_ERROR)
             connection.abort()
@@ -97,15 +89,20 @@ class Leader:
 
     def lead(self, term: int) -> None:
         """Leads until relieved or stopped. Raises `EngineBroken` where that is impossible."""
-        connections = self.connections
+        connections, dispatch, tasks = self.connections, self._dispatch, self._tasks
         self._send_unsent(clock.monotonic())  # what the leader before was relieved of
-        while not self._stopped():
-            events = self._poll()
+        while not self.stopped:
+            events = connections.poll(wait=not (tasks.for_leader and dispatch.has_for_leader()))
+            if events or connections.ready:
+                self.turns += 1  # before the look at the watcher, which looks at this when it has lain down
+                if self._watcher.sleeps:
+                    self._watcher.wake()
             now = clock.monotonic()
             # Threads that run may compute, and take the interpreter at each system call that lets it go.
-            self._receive_call, self._send_call = _HOLDING if self._tasks.running else _LETTING_GO
+            self._receive_call, self._send_call = _HOLDING if tasks.running else _LETTING_GO
             self._protocol.begin_turn()
-            connections.mailbox.deliver()
+            if connections.mailbox.posts:
+                connections.mailbox.deliver()
             if connections.ready:
                 events = self._with_ready(events)
             for fd, _ in events:
@@ -114,20 +111,43 @@ class Leader:
                     self._attend_other(fd, now)
                 elif connection.detached:
                     connections.send_on(connection)
-                elif not self._attend_as_leader(connection, None, now, term):
+                elif not self._attend(connection, None, now, term):
                     return
-            if self._tasks.for_leader and not self._run_queued(now, term):
+            if tasks.for_leader and not self._run_queued(now, term):
                 return
             self._send_unsent(now)
             if now >= connections.next_sweep:
                 connections.sweep(now)
 
-    def _attend_as_leader(self, connection: Connection, task: Task | None, now: float, term: int) -> bool:
-        """Moves one connection on, or runs `task` of it. False: relieved meanwhile, and leads no more."""
+    def _attend(self, connection: Connection, task: Task | None, now: float, term: int) -> bool:
+        """Moves one connection on, or runs `task` of it. False: relieved meanwhile, and leads no more.
+
+        In the middle leadership may be lost: nothing that is called there touches the poller or the registry.
+        """
         leadership = self._leadership
         leadership.attention_id += 1
         leadership.current = connection
-        owned = self._attend(connection, task, now)
+        try:
+            state = connection.state
+            if task is not None:
+                self._dispatch.run_queued(task, clock.perf_counter())
+                owned = True
+            elif state is SENDING:
+                connection.progress(connection.flush(), now)
+                owned = True
+            elif state is LINGERING:
+                owned = self._swallow(connection)
+            elif state is READY:
+                self.connections.ready.pop(connection, None)
+                owned = self._proceed(connection, b"")
+            else:
+                owned = self._receive(connection, now)
+        except BaseException:  # noqa: BLE001 - one connection must not end the others
+            _log.exception(INTERNAL_ERROR)
+            # Detached by this leader: handed over, or about to be.
+            owned = not (connection.detached and leadership.current is connection)
+            if owned:
+                connection.abort()
         if leadership.finish(term):
             if owned:
                 self.give_back(connection)
@@ -149,18 +169,9 @@ class Leader:
             if task is None:
                 break
             task.connection.detached = False
-            if not self._attend_as_leader(task.connection, task, now, term):
+            if not self._attend(task.connection, task, now, term):
                 return False
         return True
-
-    def _poll(self) -> list[tuple[int, int]]:
-        connections = self.connections
-        events = connections.poll(wait=not self._dispatch.has_for_leader())
-        if events or connections.ready:
-            self.turns += 1  # before the look at the watcher, which looks at this when it has lain down
-            if self._watcher.sleeps:
-                self._watcher.wake()
-        return events
 
     def _with_ready(self, events: list[tuple[int, int]]) -> list[tuple[int, int]]:
         """The turn's events, and behind them the connections whose next request is here already, each once."""
@@ -214,36 +225,13 @@ class Leader:
             else:  # the interrupted leader may not have come to it
                 connections.watch(connection, WRITE if connection.state is SENDING else READ)
 
-    # -- one connection. Leadership may be lost meanwhile: nothing from here on touches the poller or the registry.
-
-    def _attend(self, connection: Connection, task: Task | None, now: float) -> bool:
-        """Moves one connection on; whether the caller still has it (it may have gone to the pool)."""
-        try:
-            if task is not None:
-                self._dispatch.run_queued(task, clock.perf_counter())
-                return True
-            state = connection.state
-            if state is SENDING:
-                connection.progress(connection.flush(), now)
-            elif state is LINGERING:
-                self._swallow(connection)
-            elif state is READY:
-                self.connections.ready.pop(connection, None)
-                return self._proceed(connection, b"")
-            else:
-                return self._receive(connection, now)
-        except BaseException:  # noqa: BLE001 - one connection must not end the others
-            _log.exception(INTERNAL_ERROR)
-            if connection.detached and self._leadership.current is connection:
-                self._dispatch.note_interruption()
-                return False  # handed over, or about to be
-            connection.abort()
-        return True
+    # -- one connection
 
     def _receive(self, connection: Connection, now: float) -> bool:
+        receive = self._receive_call
         for _ in range(_STEPS):
             try:
-                data = self._receive_call(connection.sock)
+                data = connection.sock.recv(RECEIVE) if receive is None else receive(connection.sock)
             except BlockingIOError:
                 return True
             except OSError:
@@ -283,13 +271,15 @@ class Leader:
             outcome = connection.receiver.receive(b"")
         return True
 
-    def _swallow(self, connection: Connection) -> None:
+    def _swallow(self, connection: Connection) -> bool:
+        """Drops what comes until the client closes."""
         try:
             for _ in range(_STEPS):
                 if not connection.sock.recv(RECEIVE):
                     connection.abort()
-                    return
+                    break
         except BlockingIOError:
             pass
         except OSError:
             connection.abort()
+        return True

@@ -176,7 +176,6 @@ class LivingServer(ListeningServer):
             self.protocol,
             self.watcher,
             process_request=self.process_request,
-            stopped=lambda: self.life >= Life.STOPPING,
             refused=self.refused,
         )
         dispatch = self._dispatch
@@ -254,6 +253,7 @@ class LivingServer(ListeningServer):
 
     def _stop(self) -> None:
         self._enter(Life.STOPPING)
+        self.leader.stopped = True
         leading = self.leadership.close()
         self.connections.mailbox.wake()
         self._bench.close()

@@ -10,7 +10,7 @@ import socket
 import socketserver
 import threading
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 from tpserver.engine.admission import Admission
 from tpserver.engine.connection import MAX_OUTBOX, Connection
@@ -93,7 +93,7 @@ class Server(socketserver.ThreadingMixIn, LivingServer):
         """Unusual: called by the leader, and says whether the request was answered here. Else it is the pool's."""
         self.handled += 1
         now = request.arrived = clock.perf_counter()
-        connection = cast(Connection, request.connection)
+        connection: Connection = request.connection  # type: ignore[assignment]  # the leader has set it
         if request.runs_inline:
             self._answer(request, connection)
             return True
