@@ -12,20 +12,6 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "tpserver"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
-# Rooms and files, by their names below tpserver/, that still have public names without a docstring. To be emptied.
-NOT_YET = (
-    "engine",
-    "files/responder.py",
-    "handler.py",
-    "http/message.py",
-    "protocol.py",
-    "reply.py",
-    "run.py",
-    "sheets.py",
-    "site",
-    "wsgi",
-)
-
 
 def undocumented(tree: ast.Module | ast.ClassDef, prefix: str = "") -> Iterator[str]:
     """The public names without a docstring; of a private class nothing is public."""
@@ -38,14 +24,7 @@ def undocumented(tree: ast.Module | ast.ClassDef, prefix: str = "") -> Iterator[
             yield from undocumented(node, f"{prefix}{node.name}.")
 
 
-def is_exempt(path: Path) -> bool:
-    name = path.relative_to(PACKAGE).as_posix()
-    return any(name == exempt or name.startswith(exempt + "/") for exempt in NOT_YET)
-
-
-@pytest.mark.parametrize(
-    "path", [path for path in FILES if not is_exempt(path)], ids=lambda path: str(path.relative_to(ROOT))
-)
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_public_name_has_a_docstring(path: Path) -> None:
     assert list(undocumented(ast.parse(path.read_text("utf-8")))) == []
 

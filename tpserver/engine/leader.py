@@ -38,7 +38,9 @@ class Watching(Protocol):
 
     sleeps: bool
 
-    def wake(self) -> None: ...
+    def wake(self) -> None:
+        """Any thread, and signal handlers: has the watcher look again."""
+        ...
 
 
 class Leader:

@@ -65,6 +65,7 @@ class SelectorPoller:
             self.capacity = 500 if sys.platform == "win32" else 900
 
     def watch(self, fd: int, before: int, wanted: int) -> None:
+        """The leader: changes what is watched on `fd` from `before` to `wanted`, as EpollPoller.watch does."""
         if wanted == NOTHING:
             self._selector.unregister(fd)
             return
@@ -75,16 +76,19 @@ class SelectorPoller:
             self._selector.modify(fd, events)
 
     def poll(self, timeout: float) -> list[tuple[int, int]]:
+        """The leader: (fd, events) for each that is ready, after `timeout` seconds at the most. An error is a READ."""
         return [
             (key.fd, (READ if events & selectors.EVENT_READ else 0) | (WRITE if events & selectors.EVENT_WRITE else 0))
             for key, events in self._selector.select(timeout)
         ]
 
     def takes(self, fd: int) -> bool:
+        """The leader: whether it can watch this descriptor at all."""
         # POSIX's select() counts descriptors, not sockets; on Windows their numbers mean nothing.
         return self.capacity is None or sys.platform == "win32" or fd < _FD_SETSIZE
 
     def close(self) -> None:
+        """The last leader: the end."""
         self._selector.close()
 
 

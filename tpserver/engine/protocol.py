@@ -88,7 +88,9 @@ class Receiver(Protocol):
     """One connection's side of the protocol. Only the thread that owns the connection calls it."""
 
     @property
-    def part(self) -> Part: ...
+    def part(self) -> Part:
+        """The owning thread: what the receiver is in the middle of, once `receive` has answered None."""
+        ...
 
     @property
     def pending(self) -> bool:

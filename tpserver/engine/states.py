@@ -66,7 +66,9 @@ class Stateful(Protocol):
     pace: Pace
     receiver: Receiver
 
-    def has_come(self) -> bool: ...
+    def has_come(self) -> bool:
+        """The leader: whether there are bytes that have not been received."""
+        ...
 
 
 def next_state(connection: Stateful, draining: bool) -> State:

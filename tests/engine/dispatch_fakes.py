@@ -1,0 +1,176 @@
+"""A dispatch between fakes, for tests of where requests go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tpserver.engine import costs
+from tpserver.engine import dispatch as module
+from tpserver.engine.admission import Admission
+from tpserver.engine.costs import Costs, Run
+from tpserver.engine.counters import Counters
+from tpserver.engine.dispatch import Dispatch
+from tpserver.engine.leadership import Leadership
+from tpserver.engine.protocol import Request
+from tpserver.engine.slow_log import SlowLog
+from tpserver.engine.task import Place, Task, Tasks
+from tpserver.system.clock import clock
+from tpserver.system.thread_usage import ThreadUsage
+
+LEADER = 77  # identity of the thread that leads
+# Seconds that a request computes and waits, by its group.
+GROUPS = {"quick": (1e-4, 0.0), "brief": (1e-4, 5e-3), "long": (1e-4, 1.0), "computing": (0.3, 0.0)}
+
+
+class FakeConnection:
+    """As much of a connection as dispatch looks at."""
+
+    def __init__(self) -> None:
+        self.detached = False
+        self.aborted = False
+        self.gone = False
+
+    def client_gone(self) -> bool:
+        return self.gone
+
+    def abort(self) -> None:
+        self.aborted = True
+
+
+class Asked(Request):
+    """A request that is known by its group."""
+
+    __slots__ = ("closed", "group")
+
+    def __init__(self, group: str, now: float, *, content_arriving: bool = False) -> None:
+        super().__init__(content_arriving=content_arriving)
+        self.group = group
+        self.arrived = now
+        self.closed = False
+
+    @property
+    def route(self) -> str:
+        return self.group
+
+    @property
+    def route_group(self) -> str:
+        return self.group
+
+    def describe(self) -> str:
+        return self.group
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class FakePool:
+    """Keeps what it is given, until the test runs it."""
+
+    def __init__(self) -> None:
+        self.jobs: list[tuple[Callable[[Any], object], Any]] = []
+        self.backlog = 0
+        self.error: RuntimeError | None = None
+        self.replaced = 0
+
+    def run(self, job: Callable[[Any], object], argument: Any) -> None:
+        self.jobs.append((job, argument))
+        if self.error is not None:
+            raise self.error
+
+    def start_replacements(self) -> None:
+        self.replaced += 1
+
+    def work(self) -> None:
+        job, argument = self.jobs.pop(0)
+        job(argument)
+
+
+class Desk:
+    """A dispatch between fakes, whose clock is moved by requests."""
+
+    def __init__(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        threads: int = 2,
+        queue: int = 2,
+        *,
+        in_place: bool = True,
+        timeout: float = 0.0,
+    ) -> None:
+        self.now = 1000.0
+        self.computed = 0.0
+        monkeypatch.setattr(clock, "perf_counter", lambda: self.now)
+        monkeypatch.setattr(module, "thread_usage", lambda: ThreadUsage(self.computed, -1))
+        monkeypatch.setattr(clock, "process_time", lambda: self.computed)
+        monkeypatch.setattr(costs, "_FIRST_TRIAL", 1e5)
+        self.tasks = Tasks()
+        self.costs = Costs(threads)
+        self.admission = Admission(self.tasks, self.costs, threads, queue, in_place=in_place, one_computes=True)
+        self.leadership = Leadership()
+        self.pool = FakePool()
+        self.answered: list[str] = []
+        self.refused: list[tuple[str, str]] = []
+        self.returned: list[Any] = []
+        self.woken = 0
+        self.recovered = 0
+        self.at_work: set[tuple[int, int]] = {(LEADER, 1)}
+        self.ended = Counters()
+        self.while_answering: Callable[[], object] = lambda: None
+        pool: Any = self.pool
+        self.dispatch = Dispatch(
+            self.tasks,
+            self.costs,
+            self.admission,
+            self.leadership,
+            pool,
+            SlowLog(self.tasks, 0.0),
+            answer=self._answer,
+            refuse=self._refuse,
+            give_back=self.returned.append,
+            wake_leader=self._wake,
+            recover=self._recover,
+            is_at_work=lambda thread, term: (thread, term) in self.at_work,
+            ended=self.ended,
+            queue_timeout=timeout,
+        )
+        self.leadership.take(self.leadership.appoint(), LEADER)
+        for group, (computes, waits) in GROUPS.items():
+            for _ in range(20):
+                self.costs.learn(Asked(group, 0.0), Run(computes + waits, computes, computes), self.now)
+
+    def _answer(self, request: Any, connection: Any) -> None:
+        self.answered.append(request.group)
+        computes, waits = GROUPS.get(request.group, (0.0, 0.0))
+        self.now += computes + waits
+        self.computed += computes
+        self.while_answering()
+
+    def _refuse(self, request: Any, connection: Any, cause: str) -> None:
+        self.refused.append((request.group, cause))
+
+    def _wake(self) -> None:
+        self.woken += 1
+
+    def _recover(self) -> None:
+        self.recovered += 1
+
+    def come(self, group: str, **more: bool) -> FakeConnection:
+        """A request is received; its connection."""
+        connection: Any = FakeConnection()
+        request = Asked(group, self.now, **more)
+        request.connection = connection
+        self.leadership.attention_id += 1
+        self.leadership.current = connection
+        self.dispatch.place(request, connection, self.now)
+        self.leadership.finish(self.leadership.term)
+        return connection  # type: ignore[no-any-return]
+
+    def relieve(self) -> None:
+        """The leader is relieved of what it is at."""
+        assert self.leadership.relieve(self.leadership.attention_id, self.dispatch.hand_on)
+
+    def begun(self, place: Place) -> list[Task]:
+        return [task for task in self.tasks.begun() if task.place is place]
