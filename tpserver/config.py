@@ -132,7 +132,13 @@ class Config:
         most=65535,
     )
     threads: int = option(
-        8, "N", "Most requests of the application that run at once.", parse=parse_count, least=1, most=1000
+        8,
+        "N",
+        "Most requests of the application that run at once. With --in-place auto and two threads or more, one quick"
+        " request more may run beside them. 1: the application runs in exactly one thread.",
+        parse=parse_count,
+        least=1,
+        most=1000,
     )
     queue: int = option(
         1024, "N", "Most requests that wait for a thread. One more gets 503 at once.", parse=parse_count, least=0
@@ -147,15 +153,15 @@ class Config:
     in_place: str = option(
         "auto",
         "WHEN",
-        "Where quick requests run. auto: in the thread that polls the sockets, which is much faster. never: every"
-        " request of the application runs in another thread.",
+        "Where quick requests run. auto: in the thread that polls the sockets, which is much faster, unless --threads"
+        " is 1. never: every request of the application runs in one of the --threads.",
         choices=("auto", "never"),
     )
     switch_interval: float = option(
         0.0001,
         "SECONDS",
-        "Time slice in seconds after which a computing thread yields the interpreter, while one or two threads"
-        " compute; longer when more do. 0: leave the interpreter's setting unchanged.",
+        "Time slice in seconds after which a computing thread yields the interpreter, while up to two requests run in"
+        " the pool; longer when more do. 0: leave the interpreter's setting unchanged.",
         parse=parse_number,
         least=0,
         most=1,

@@ -22,7 +22,7 @@ HAND_OVER: Final = 60e-6
 # about one promotion: measured, 300 us. So a route leaves when more than one in five of its runs waits.
 _MOST_WAITING: Final = 5 * HAND_OVER
 # Seconds of computing from which a request goes to the pool, where one computes at a time. Measured: pages of up to
-# 3 ms are fastest in place, and nobody sees a page 5 ms later.
+# 3 ms are fastest in place, and a client does not notice 5 ms more.
 COMPUTING: Final = 5e-3
 # A request that waits less is brief. Long ones leave a thread to it. A database query takes less, a report more.
 BRIEF: Final = 25e-3
@@ -30,8 +30,8 @@ BRIEF: Final = 25e-3
 _SPAN: Final = 64
 # Runs that a record counts for which was copied from its group: two that wait tell that it is of another kind.
 _FEW: Final = 4
-# Seconds until a route that left is tried in place again: the first time, doubled up to the longest. A trial ends with
-# the first run that waits, and costs a waiting application less than 1 % at the longest.
+# Seconds until a route that left is tried in place again: the first time, doubled up to the longest. A trial fails
+# after two runs that wait, and costs a waiting application less than 1 % at the longest.
 _FIRST_TRIAL: Final = 0.1
 _LONGEST_TRIAL: Final = 10.0
 # Records kept. One takes 400 bytes, and the oldest is forgotten.
