@@ -197,7 +197,8 @@ class Admission:
     def _count_end(self, elapsed: float, now: float) -> None:
         """A request has occupied a thread for `elapsed` seconds. Under the lock."""
         self.mean += (elapsed - self.mean) / 8 if self.mean else elapsed
-        if self._tasks.waiting and self._ended_at:
+        waiting = self._tasks.for_pool or self._tasks.for_leader
+        if waiting and self._ended_at:
             every = now - self._ended_at
             self._every += (every - self._every) / 8 if self._every else every
-        self._ended_at = now if self._tasks.waiting else 0.0
+        self._ended_at = now if waiting else 0.0

@@ -120,6 +120,11 @@ class Cost:
         return _is_quick(self.waiting, self.computing)
 
     @property
+    def is_known(self) -> bool:
+        """Whether so many runs have taught it that one more teaches little, and it is not on trial."""
+        return self.runs >= _SPAN and self._trial is None
+
+    @property
     def idle(self) -> bool:
         """Whether it tells nothing that an unknown route would not."""
         return self.quick and self.elapsed < HAND_OVER and self.seen >= _SPAN and not self.relieved
@@ -144,13 +149,13 @@ class Cost:
                 return Kind.COMPUTING
         return Kind.BRIEF if self.runs and self.elapsed < BRIEF else Kind.LONG
 
-    def learn(self, run: Run, now: float) -> None:
-        """Takes one run into the means."""
-        self.note_elapsed(run.elapsed)
+    def learn(self, elapsed: float, verdict: tuple[float, float] | None, now: float) -> None:
+        """Takes one run of so many seconds, and what it tells, into the means."""
+        self.note_elapsed(elapsed)
         was_quick = self.quick
         if not was_quick and now >= self.trial_at:
-            self._judge(run, now)
-        elif (verdict := run.verdict()) is not None:
+            self._judge(elapsed, verdict, now)
+        elif verdict is not None:
             waited, computed = verdict
             self.runs = min(self.runs + 1, _SPAN)
             self.waiting += (min(waited, _MOST_WAITING + computed / 8) - self.waiting) / self.runs
@@ -158,11 +163,11 @@ class Cost:
             if was_quick and not self.quick:
                 self.trial_at = now + self._trial_every
 
-    def _judge(self, run: Run, now: float) -> None:
+    def _judge(self, elapsed: float, verdict: tuple[float, float] | None, now: float) -> None:
         """A run while it is on trial."""
         trial = self._trial = self._trial or Cost()
         trial.trial_at = inf  # not within itself
-        trial.learn(run, now)
+        trial.learn(elapsed, verdict, now)
         if trial.quick and trial.runs >= 4 * _FEW:
             self._copy(trial)
             self._trial, self._trial_every = None, _FIRST_TRIAL
@@ -221,18 +226,18 @@ class Costs:
 
     def learn(self, request: Request, run: Run, now: float) -> None:
         """After a run that was measured. One that contradicts its group makes a record of the route's own."""
-        own = self.routes.get(request.route)
+        verdict = run.verdict()
+        own = self.routes.get(request.route) if self.routes else None
         if own is not None:
-            own.learn(run, now)
+            own.learn(run.elapsed, verdict, now)
             return
         group = self._group(request)
-        verdict = run.verdict()
         contradicts = bool(group.runs) and verdict is not None and _is_quick(*verdict) != group.quick
         if contradicts and len(request.route) <= _LONGEST_NAME:
             own = self.routes[request.route] = Cost(group if group.quick else None)
-            own.learn(run, now)
+            own.learn(run.elapsed, verdict, now)
             self._bound(self.routes)
-        group.learn(run, now)
+        group.learn(run.elapsed, verdict, now)
 
     def note_elapsed(self, request: Request, cost: Cost | None, elapsed: float) -> None:
         """After a run in place whose processor time was not measured, since nothing had taken long so far."""

@@ -21,6 +21,8 @@ from tpserver.system.thread_usage import ThreadUsage, thread_usage
 
 _log = Log("tpserver")
 
+# Of a route of which enough runs are known, one run in so many is measured in the pool. Measured: 20 000 instructions.
+_SAMPLED: Final = 8
 # Seconds in a queue after which a client that has closed its side is taken to have left. One that only has nothing
 # more to send looks the same, and gets its answer where nothing is amiss.
 LEFT_AFTER: Final = 0.1
@@ -168,16 +170,23 @@ class Dispatch:
     def _run_in_pool(self, task: Task) -> None:
         request = cast(Request, task.request)
         self.pooled += 1
+        cost = self._costs.find(request)
+        if cost is not None and cost.is_known and self.pooled % _SAMPLED:
+            self._answer_or_abort(request, task.connection)
+            return
         at_once = len(self._tasks.running)
         used, used_by_all, begun = thread_usage(), clock.process_time(), clock.perf_counter()
-        try:
-            self._answer(request, task.connection)
-        except BaseException:  # it came from outside, perhaps before there was an answer
-            task.connection.abort()
-            raise
+        self._answer_or_abort(request, task.connection)
         now = clock.perf_counter()
         at_once = max(at_once, len(self._tasks.running))
         self._costs.learn(request, _run(now - begun, used, used_by_all, at_once), now)
+
+    def _answer_or_abort(self, request: Request, connection: Connection) -> None:
+        try:
+            self._answer(request, connection)
+        except BaseException:  # it came from outside, perhaps before there was an answer
+            connection.abort()
+            raise
 
     # -- any thread that has a task
 

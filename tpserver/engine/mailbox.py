@@ -66,14 +66,18 @@ class Mailbox:
 
     def wake(self) -> None:
         """Any thread, and signal handlers: ends the poll of the leader."""
-        with contextlib.suppress(OSError):  # full: it is awake soon; closed: there is no leader any more
+        try:
             self._sending.send(b"\0")
+        except OSError:  # full: it is awake soon; closed: there is no leader any more
+            pass
 
     def silence(self) -> None:
         """The leader: takes note of having been woken. What is posted after this wakes it again."""
-        with contextlib.suppress(OSError):  # BlockingIOError: there is no more
+        try:
             while self._receiving.recv(_READ):  # a TCP pair may hold more although this one is short
                 pass
+        except OSError:  # BlockingIOError: there is no more
+            pass
 
     def detach(self) -> None:
         """The leader: forgets the sockets without closing them, since their descriptors are not ours any more."""
