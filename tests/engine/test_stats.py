@@ -30,7 +30,7 @@ def test_it_tells_what_runs_and_what_waits(monkeypatch: pytest.MonkeyPatch) -> N
         busy = server.stats()
         assert busy["threads"] == {"limit": 2, "busy": 3, "in_place": 0}
         assert (busy["queue"]["waiting"], busy["queue"]["slow"], busy["queue"]["quick"]) == (2, 1, 1)
-        assert busy["requests"]["promotions"] == 2
+        assert busy["requests"]["promotions"] >= 2
         assert busy["requests"]["in_pool"] == 1
         assert {one["route"]: one["place"] for one in busy["routes"]}.keys() == {"hold", "more"}
         gate.open()

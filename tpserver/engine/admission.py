@@ -186,13 +186,12 @@ class Admission:
 
     def _has_room(self, kind: Kind, now: float) -> bool:
         """Whether a thread is left for one of `kind`. Needs no lock where a moment's answer will do."""
-        running = list(self._tasks.running)
-        busy = len(running) + self.on_trial
+        if len(self._tasks.running) + self.on_trial >= self.threads:
+            return False
         if kind in _LONG and self.threads > 1 and now - self._brief_at < _KEPT_FOR:
             # Only long ones count: else brief ones that come all the time would keep them waiting for good.
-            long = sum(one.kind in _LONG for one in running) + self.on_trial
-            return busy < self.threads and long < self.threads - 1
-        return busy < self.threads
+            return sum(one.kind in _LONG for one in list(self._tasks.running)) + self.on_trial < self.threads - 1
+        return True
 
     def _count_end(self, elapsed: float, now: float) -> None:
         """A request has occupied a thread for `elapsed` seconds. Under the lock."""

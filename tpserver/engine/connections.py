@@ -100,9 +100,9 @@ class Connections:
             if self.ready or self.mailbox.posts or not wait:
                 return self.poller.poll(0.0)
             left = self.next_sweep - now
-            if not self.listener.watched:
-                left = min(left, self.listener.rest_left(now))
-            return self.poller.poll(max(0.0, left))
+            return self.poller.poll(
+                max(0.0, left if self.listener.watched else min(left, self.listener.rest_left(now)))
+            )
         except (OSError, ValueError) as error:
             if self._listening.closed and not self.listener.closed:  # `server_close` in another thread, just now
                 self.listener.close()
@@ -117,8 +117,7 @@ class Connections:
             connection.state is RUNNING
             and connection.polled == READ
             and connection.keep_alive
-            and not connection.outbox
-            and not connection.receiver.pending
+            and not (connection.outbox or connection.receiver.pending)
             and not self._protocol.draining
         ):
             # The usual case first, without a call: answered, and the next request is still to come.

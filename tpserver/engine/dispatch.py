@@ -223,17 +223,14 @@ class Dispatch:
         request = cast(Request, task.request)
         waited = now - request.arrived
         if waited >= LEFT_AFTER and task.connection.client_gone():
-            self._drop(request, task.connection)
+            self._ended.add("client gone")
+            task.connection.abort()
+            request.close()
             return False
         if self._queue_timeout and waited >= self._queue_timeout:
             self._refuse(request, task.connection, "queue timeout")
             return False
         return True
-
-    def _drop(self, request: Request, connection: Connection) -> None:
-        self._ended.add("client gone")
-        connection.abort()
-        request.close()
 
     # -- the watcher
 

@@ -146,6 +146,7 @@ class Leader:
                 owned = self._receive(connection, now)
         except BaseException:  # noqa: BLE001 - one connection must not end the others
             _log.exception(INTERNAL_ERROR)
+            self._dispatch.note_interruption()
             # Detached by this leader: handed over, or about to be.
             owned = not (connection.detached and leadership.current is connection)
             if owned:
