@@ -228,7 +228,7 @@ class Dispatch:
     # -- the watcher
 
     def start(self, task: Task) -> None:
-        """The watcher, and whoever admits: `task`, which has started, goes to a thread of the pool."""
+        """The watcher, and the thread that has admitted it: `task`, which has started, goes to a thread of the pool."""
         try:
             self._pool.run(self.work, task)
             self._cannot_start = False

@@ -65,7 +65,7 @@ class Leader:
         stopped: Callable[[], bool],
         refused: Counters,
     ) -> None:
-        """`process_request` says whether the request was answered here. `stopped`: nobody leads any more."""
+        """`process_request` says whether the request was answered here. `stopped`: no thread leads any more."""
         self.connections = connections
         self._leadership = leadership
         self._dispatch = dispatch
