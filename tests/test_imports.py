@@ -211,6 +211,21 @@ def test_the_table_itself_runs_one_way() -> None:
     assert circles(MAY_IMPORT) == set()
 
 
+def test_the_picture_in_contributing_agrees_with_the_table() -> None:
+    document = (ROOT / "CONTRIBUTING.md").read_text("utf-8").replace("\n                ", " ")
+    rows = [line.split("─▶") for line in document.splitlines() if "─▶" in line]
+    drawn = {name.strip(): set(others.split()) for name, others in rows}
+    assert drawn == {name: others for name, others in MAY_IMPORT.items() if others}
+    names = list(drawn)
+    upwards = {
+        (name, other)
+        for name in names
+        for other in drawn[name] & drawn.keys()
+        if names.index(other) < names.index(name)
+    }
+    assert upwards == set(), "what a room imports stands below it"
+
+
 def test_nothing_in_the_engine_imports_its_server() -> None:
     server = "tpserver.engine.server"
     users = {short(module) for module, others in graph().items() if server in others and room(module) == "engine"}

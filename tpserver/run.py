@@ -69,7 +69,7 @@ class Server(engine.Server):
 
     def __init__(self, config: Config | None = None, application: Application | None = None) -> None:
         self.config = config = config or Config()
-        self.log_stuck = False  # a log cannot be written to its end: nobody reads it
+        self.log_stuck = False  # a log cannot be written to its end: its reader has stopped
         if application is None and config.app is not None:
             application = load_application(config.app, config.app_dir)
         check_application(application)
@@ -124,7 +124,7 @@ class Server(engine.Server):
         check_application(application)
         self.protocol.site, self.has_applications = self._sites.build(application, self.server_name, self.server_port)
         self._application = application
-        # Where nobody reads a content, none is stored on disk.
+        # Where no application reads a content, none is stored on disk.
         max_body = self.config.max_body if self.has_applications else min(self.config.max_body, SPOOL)
         self.protocol.limits = self.protocol.limits._replace(max_body=max_body)
 
@@ -266,7 +266,7 @@ def _run(config: Config, application: Application | None, log: LogWriter | None)
         if config.switch_interval:
             sys.setswitchinterval(config.switch_interval)
             server.switch_interval.seconds = config.switch_interval
-        server.refuses_when_draining = True  # clients shall go elsewhere at once
+        server.refuses_when_draining = True  # clients can go elsewhere at once
         with contextlib.suppress(EngineBroken):  # it has been logged
             server.serve_forever()
     return server, stdout
@@ -278,7 +278,7 @@ def _say(stdout: LogStream | None, text: str) -> None:
     try:
         stdout.write(text + "\n")
         stdout.flush()
-    except (OSError, ValueError):  # nobody reads it any more, or it was closed; the interpreter must not try again
+    except (OSError, ValueError):  # its reader has gone, or it was closed; the interpreter must not try again
         if sys.stdout is stdout.stream:
             sys.stdout = None
 

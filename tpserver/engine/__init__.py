@@ -1,1 +1,57 @@
-"""The engine moves bytes and chooses threads. It knows no HTTP: protocol.py says what it asks of one."""
+"""The engine moves bytes and chooses threads. It knows no HTTP: protocol.py says what it asks of one.
+
+Which thread calls what. *leader*: the thread that leads, also while it runs a request in place. *relieved*: one that
+led, and finishes what it was at. *pool*: a thread of the pool, which runs a request. *watcher*: the watcher; before it
+begins, the caller of `serve_forever` builds and starts everything. (post): other threads have the leader do it.
+
+    class        methods                                                     leader  relieved  pool  watcher
+    -----------  ----------------------------------------------------------  ------  --------  ----  -------
+    Leader       lead, recover (post)                                        x
+      "          give_back                                                   x       x         x     x
+    Dispatch     has_for_leader                                              x                       x
+      "          next_in_place                                               x
+      "          place, run_queued                                           x       x
+      "          end_relieved                                                        x
+      "          work                                                                          x
+      "          start                                                       x       x               x
+      "          note_interruption                                           x       x         x     x
+      "          hand_on, promote_waiting, end_waiting, abandon_lost, clear                          x
+    Admission    next_for_leader                                             x
+      "          place_for_leader                                            x       x               x
+      "          admit                                                       x       x
+      "          release, next_for_pool                                              x         x     x
+      "          begin_relieved, share_interpreter                                                   x
+      "          running, waiting, retry_after                               x       x         x     x
+    Tasks        everything, begun, queued, waiting                          x       x         x     x
+      "          remove                                                              x         x     x
+      "          add_detour, take_queued                                                             x
+    Connections  poll, accept, settle, watch, send_on, drop,                 x
+      "          sweep, fd_reused, close_idle                                x
+      "          take_back (post), watch_for_room (post),                    x
+      "          begin_drain (post)                                          x
+      "          give_back                                                   x       x         x     x
+      "          drained, close; states: any thread                                                  x
+    Connection   progress, send_on, has_come, close                          x
+      "          send, receive, write_file, reset                            x       x         x
+      "          write, flush, abort, client_gone, idle, sending, unsent     x       x         x     x
+      "          cut_off                                                                             x
+    Outbox       send_on                                                     x
+      "          append_file, watch, wait_for_room                           x       x         x
+      "          append, send, discard                                       x       x         x     x
+      "          cut_off                                                                             x
+    Mailbox      deliver, silence, detach                                    x
+      "          post, wake; also signal handlers                            x       x         x     x
+      "          close                                                                               x
+    Leadership   take                                                        x
+      "          finish                                                      x       x
+      "          appoint, relieve, close                                                             x
+    Bench        lead, start, available, is_at_work, close, wait_for, join                           x
+    Pool         run, start_missing                                          x       x               x
+      "          start_all, start_replacements, backlog, shutdown, join                              x
+      "          submit: any thread; the engine does not use it
+    Watcher      watch, make_round                                                                   x
+      "          wake; also signal handlers                                  x       x         x     x
+
+Each method says more in its docstring. A connection has one owner: of the threads in a row, the one that owns it calls.
+At the end of a server the watcher closes the connections too: nothing leads any more.
+"""

@@ -111,6 +111,6 @@ class Bench:
 
     def _park(self, own: SimpleQueue[int | None]) -> int | None:
         self._parked.append(own)
-        if self._closed:  # whoever closes may not have seen it
+        if self._closed:  # the thread that closes may not have seen it
             own.put(None)
         return own.get()

@@ -170,11 +170,7 @@ class Connections:
     def send_on(self, connection: Connection) -> None:
         """The leader: a detached connection is ready. Sends on if it is a stream, else stops watching it."""
         if not (connection.polled == WRITE and connection.send_on(clock.monotonic())):
-            self.ignore(connection)
-
-    def ignore(self, connection: Connection) -> None:
-        """The leader: stops watching a detached connection. What comes waits in its socket."""
-        self.watch(connection, NOTHING)
+            self.watch(connection, NOTHING)
 
     def watch(self, connection: Connection, wanted: int) -> None:
         """The leader: has the poller watch a connection for READ, WRITE or NOTHING."""
@@ -323,7 +319,7 @@ class Connections:
         self.listener.close()
         for connection in list(self.by_fd.values()):
             if connection.detached:  # its thread, when it ends at last, finds it closed
-                self.ignore(connection)
+                self.watch(connection, NOTHING)
                 connection.cut_off()
             else:
                 self.drop(connection)

@@ -235,7 +235,7 @@ class Dispatch:
     # -- the watcher
 
     def start(self, task: Task) -> None:
-        """The watcher, and whoever admits: `task`, which has started, goes to a thread of the pool."""
+        """The watcher, and the thread that has admitted it: `task`, which has started, goes to a thread of the pool."""
         try:
             self._pool.run(self.work, task)
             self._cannot_start = False
@@ -243,8 +243,8 @@ class Dispatch:
             self._log_shortage(error)
 
     def _log_shortage(self, error: RuntimeError) -> None:
-        if not self._cannot_start:
-            self._cannot_start = True
+        before, self._cannot_start = self._cannot_start, True
+        if not before:
             _log.error("cannot start a thread (%s); going on with those that run", error)
 
     def hand_on(self, connection: Connection, request: Request | None, thread: int) -> None:

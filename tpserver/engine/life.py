@@ -35,7 +35,7 @@ from tpserver.system.clock import clock
 _log = Log("tpserver")
 
 # Threads that lead, or were relieved of something and have not come back: of requests, or of slow disks. When all of
-# them are at something, nobody leads.
+# them are at something, no thread leads.
 _MOST_LEADERS: Final = 64
 # CPython 3.12.0 and 3.12.1 start no thread once the main thread has ended (gh-113964). So there a server that runs in
 # another thread starts all its threads at once.
@@ -50,7 +50,7 @@ class Life(IntEnum):
     NEW = 0
     SERVING = 1
     DRAINING = 2  # nothing new is taken; what runs is finished
-    STOPPING = 3  # nobody leads any more
+    STOPPING = 3  # no thread leads any more
     STOPPED = 4
 
 
@@ -104,7 +104,7 @@ class LivingServer(ListeningServer):
 
     @property
     def stopped(self) -> bool:
-        """Whether nobody leads."""
+        """Whether no thread leads."""
         return self.life in (Life.NEW, Life.STOPPING, Life.STOPPED)
 
     def _serve(self, enough: Callable[[], bool]) -> None:
@@ -292,7 +292,7 @@ class LivingServer(ListeningServer):
         return True
 
     def _replace_lost_leader(self) -> None:
-        """The watcher: where nobody leads (no thread could be started, or it was interrupted) another one is tried."""
+        """The watcher: where no thread leads (none could be started, or it was interrupted) another is tried."""
         leadership = self.leadership
         if self.life >= Life.STOPPING or self._bench.is_at_work(leadership.thread, leadership.term):
             return

@@ -13,7 +13,7 @@ _GROWTH: Final = 0.5
 
 
 class SwitchInterval:
-    """Sets the interpreter's switch interval by what runs. Only for whoever owns the process: it is the process's."""
+    """Sets the interpreter's switch interval by what runs. Only for the owner of the process."""
 
     def __init__(self, tasks: Tasks) -> None:
         self._tasks = tasks
