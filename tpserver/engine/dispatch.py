@@ -192,9 +192,8 @@ class Dispatch:
 
     def end_relieved(self) -> None:
         """A leader that was relieved and has given its connection back: its task has ended."""
-        thread = get_ident()
         for task in self._tasks.begun():
-            if task.thread == thread and task.place is Place.RELIEVED:
+            if task.thread == get_ident() and task.place is Place.RELIEVED:
                 try:
                     self._release(task, clock.perf_counter())
                 finally:
@@ -295,7 +294,6 @@ class Dispatch:
         if self._interrupted:
             self._interrupted = False
             self._recover()
-        unclaimed = self._pool.backlog == 0
         for task in self._tasks.begun():
             if task.place is Place.RELIEVED and task.term == self._leadership.term:
                 self._release(task, now, ran=False)
@@ -304,7 +302,7 @@ class Dispatch:
             if task.place is Place.RELIEVED:
                 lost = task.term > self._term_before and not self._is_at_work(task.thread, task.term)
             else:
-                lost = unclaimed and not task.thread and now - task.begun >= _UNCLAIMED
+                lost = not (self._pool.backlog or task.thread) and now - task.begun >= _UNCLAIMED
             if task.over or lost:
                 _log.debug("a thread was interrupted; its request is given up")
                 task.connection.abort()
