@@ -90,7 +90,7 @@ def test_compiled_python_is_never_sent(start: Start, tmp_path: Path) -> None:
     assert (response.status_code, b"SECRET" in response.content) == (404, False)
 
 
-def test_content_that_nobody_will_read_is_not_stored(start: Start, tmp_path: Path) -> None:
+def test_content_that_will_not_be_read_is_not_stored(start: Start, tmp_path: Path) -> None:
     running = start(root=str(tmp_path))
     answer = exchange(running, b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 200000000\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 413 ")

@@ -38,7 +38,7 @@ def test_its_comparison_says_of_this_server_what_it_answers() -> None:
     assert {what: answer for what, answer in here.items() if answer != written[what]} == {}
 
 
-@pytest.mark.skipif(os.name == "nt", reason="what the comparison makes is not all to be had on Windows")
+@pytest.mark.skipif(os.name == "nt", reason="not all that the comparison makes exists on Windows")
 def test_the_comparison_finds_what_it_asks_about(tmp_path: Path) -> None:
     compare = script("compare_static")
     (tmp_path / "root").mkdir()

@@ -71,7 +71,7 @@ def test_a_reader_of_stdout_that_goes_away_is_missed_once(site: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a pipe there holds more than is written here")
-def test_a_pipe_that_nobody_reads_holds_up_nothing_not_even_the_end(site: Path) -> None:
+def test_a_pipe_that_is_not_read_holds_up_nothing_not_even_the_end(site: Path) -> None:
     with tpserver(cwd=site) as console, Client(console) as client:
         for _ in range(100):
             assert client.ask("/" + "x" * 4000).status == 404

@@ -153,7 +153,7 @@ def test_what_is_told_to_stop_does_so_in_the_middle_of_a_file(tmp_path: Path) ->
     assert os.listdir(tmp_path) == ["a.txt"]
 
 
-def test_nobody_reads_what_it_says(tmp_path: Path, only_gzip: None) -> None:
+def test_what_it_says_is_not_read(tmp_path: Path, only_gzip: None) -> None:
     class Closed(io.StringIO):
         def write(self, text: str) -> int:
             raise BrokenPipeError

@@ -28,7 +28,7 @@ def test_what_is_up_to_date_is_not_written_again(tmp_path: Path, only_gzip: None
 
 
 @pytest.mark.parametrize("seconds", [-1000, 1000])
-def test_an_archive_that_somebody_else_has_written_is_left_alone_and_told_of(
+def test_an_archive_that_another_program_has_written_is_left_alone_and_told_of(
     tmp_path: Path, only_gzip: None, seconds: int
 ) -> None:
     path, archive = tmp_path / "data.csv", tmp_path / "data.csv.gz"
@@ -104,7 +104,7 @@ def test_a_stale_pair_that_was_copied_is_found_out_by_its_size(tmp_path: Path, o
 
 
 @pytest.mark.parametrize(("inside", "left"), [(TEXT, False), (TEXT.upper(), True)])
-def test_an_archive_of_somebody_elses_with_the_same_time_is_looked_into(
+def test_an_archive_of_another_program_with_the_same_time_is_looked_into(
     tmp_path: Path, only_gzip: None, inside: bytes, left: bool
 ) -> None:
     archive = tmp_path / "a.csv.gz"
@@ -153,7 +153,7 @@ def test_a_small_file_keeps_the_coded_files_that_hold_it(tmp_path: Path) -> None
 
 
 def test_no_coded_file_is_removed_because_its_file_cannot_be_read(tmp_path: Path) -> None:
-    (tmp_path / "a.txt").mkdir()  # opening it fails everywhere, and for everybody
+    (tmp_path / "a.txt").mkdir()  # opening it fails everywhere, and for every user
     target = tmp_path / "a.txt.br"
     target.write_bytes(b"Brotli")
     task = files.Task(str(tmp_path / "a.txt"), 900, "br", is_small=True)
@@ -163,7 +163,7 @@ def test_no_coded_file_is_removed_because_its_file_cannot_be_read(tmp_path: Path
 
 
 @pytest.mark.parametrize("earlier", [b"x" * 900, RANDOM], ids=["small", "no smaller"])
-def test_a_rollback_removes_nobody_elses_archive(tmp_path: Path, only_gzip: None, earlier: bytes) -> None:
+def test_a_rollback_removes_no_other_programs_archive(tmp_path: Path, only_gzip: None, earlier: bytes) -> None:
     path, archive = tmp_path / "a.csv", tmp_path / "a.csv.gz"
     put_back(path, earlier)
     archive.write_bytes(gzip.compress(b"y" * len(earlier)))

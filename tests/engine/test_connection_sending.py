@@ -109,7 +109,7 @@ def test_head_and_file_come_whole_through_a_real_socket(pair, tmp_path):
     assert not connection.broken
 
 
-def test_a_lost_client_raises_nothing_where_nobody_waits(pair):
+def test_a_lost_client_raises_nothing_where_no_thread_waits(pair):
     connection, other = pair
     other.close()
     for _ in range(3):  # the system may take the first
@@ -118,7 +118,7 @@ def test_a_lost_client_raises_nothing_where_nobody_waits(pair):
     assert (connection.broken, connection.keep_alive, connection.flush()) == (True, False, 0)
 
 
-def test_a_lost_client_stops_whoever_produces(pair):
+def test_a_lost_client_stops_the_thread_that_produces(pair):
     connection, other = pair
     other.close()
     with pytest.raises(ConnectionAbortedError):  # noqa: PT012 - the system may take the first
@@ -241,7 +241,7 @@ class HeldSocket(VectorSocket):
 
 
 class TellingLock:
-    """Tells when somebody has to wait for it."""
+    """Tells when a thread has to wait for it."""
 
     def __init__(self, waited):
         self._lock, self._waited = threading.Lock(), waited

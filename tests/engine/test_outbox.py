@@ -23,7 +23,7 @@ O_BINARY = getattr(os, "O_BINARY", 0)
 
 @pytest.fixture
 def opened(tmp_path):
-    """Writes a file and opens it; what nobody has closed is closed in the end."""
+    """Writes a file and opens it; closes at the end what the test has not closed."""
     files = []
 
     def open_file(content):

@@ -138,7 +138,7 @@ def test_every_answer_is_right_and_nothing_is_left_over(guarded):
             assert not thread.is_alive(), "a client still waits for its answer"
         assert wrong == []
         running.until_left(0)
-        assert running.server.leadership.term > first, "nobody was relieved: the test tests nothing"
+        assert running.server.leadership.term > first, "no leader was relieved: the test tests nothing"
         held = running.server.connections
         assert not any(connection.detached for connection in held.by_fd.values())
         assert (len(held.ready), len(held.mailbox.posts)) == (0, 0)

@@ -99,7 +99,7 @@ def held(running, client):
     return next(iter(running.server.connections.by_fd.values()))
 
 
-def somebody_else_leads(running):
+def another_thread_leads(running):
     """The old leader has been relieved, and the new one has seen what has come on the held connection."""
     running.turns(3)
 
@@ -108,7 +108,7 @@ def test_while_it_receives_a_line(running, client, hold):
     hold.at("recv")
     client.send(b"line\n")
     hold.reached()
-    somebody_else_leads(running)
+    another_thread_leads(running)
     hold.go_on()
     assert client.answer() == b"enil"
     assert client.ask(b"next") == b"txen"
@@ -118,7 +118,7 @@ def test_while_it_receives_half_a_line(running, client, hold):
     hold.at("recv")
     client.send(b"half ")
     hold.reached()
-    somebody_else_leads(running)
+    another_thread_leads(running)
     hold.go_on()
     running.turns()
     client.send(b"line\n")
@@ -129,7 +129,7 @@ def test_while_it_receives_several_lines(running, client, hold):
     hold.at("recv")
     client.send(b"one\ntwo\nthree\n")
     hold.reached()
-    somebody_else_leads(running)
+    another_thread_leads(running)
     hold.go_on()
     assert [client.answer() for _ in range(3)] == [b"eno", b"owt", b"eerht"]
 
@@ -151,7 +151,7 @@ def test_while_it_sends_what_a_slow_client_has_left(running, client, held, hold)
         with contextlib.suppress(BlockingIOError):
             received += client.sock.recv(100_000)
     client.sock.settimeout(PATIENCE)
-    somebody_else_leads(running)
+    another_thread_leads(running)
     hold.go_on()
     received += client.stream.read(len(expected) - len(received))
     assert received == expected
@@ -184,7 +184,7 @@ def test_while_it_waits_for_a_refused_client_to_close(running, client, held, hol
     hold.at("recv")
     client.send(b"more")
     hold.reached()
-    somebody_else_leads(running)
+    another_thread_leads(running)
     hold.go_on()
     running.until(lambda: not held.detached)
     client.sock.shutdown(socket.SHUT_WR)
@@ -195,7 +195,7 @@ def test_while_a_client_goes_away(running, client, hold):
     hold.at("recv")
     client.sock.shutdown(socket.SHUT_WR)
     hold.reached()
-    somebody_else_leads(running)
+    another_thread_leads(running)
     hold.go_on()
     assert client.answer() == b""
     running.until_left(0)

@@ -1,4 +1,4 @@
-"""Whatever an application raises, wherever it runs, costs its own request; thread, place in line and server go on."""
+"""What an application raises costs its own request, wherever it runs; thread, place in the queue and server go on."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from tests.waiting import turns, until, until_left
 
 @pytest.fixture
 def running(start: Start, gates: Gates, log: pytest.LogCaptureFixture) -> Iterator[Running]:
-    """A server that in the end has nobody left, serves others, and has complained of nothing."""
+    """A server that has no connection left at the end, serves others, and has complained of nothing."""
     running = start(gates, threads=2, max_connections=3)
     yield running
     until_left(running, 0)

@@ -1,6 +1,6 @@
 """Applications that close descriptors which are not theirs, as a wrong `os.close` or `os.closerange` does.
 
-Each in a process of its own, for its numbers may be anybody's by then.
+Each in a process of its own, for its numbers may belong to anything by then.
 """
 
 from __future__ import annotations

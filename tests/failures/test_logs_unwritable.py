@@ -1,4 +1,4 @@
-"""Nobody reads what the server says any more (EPIPE), or no thread can write it: requests are served all the same."""
+"""What the server says is not read any more (EPIPE), or no thread can write it: requests are served all the same."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def app(environ, start_response):
 """
 
 
-def test_whoever_read_the_access_log_on_stdout_has_gone(tmp_path: Path) -> None:
+def test_the_reader_of_the_access_log_on_stdout_has_gone(tmp_path: Path) -> None:
     with limited("", HELLO, tmp_path) as console:
         port = console.port
         console.process.stdout.close()  # type: ignore[union-attr]
@@ -35,7 +35,7 @@ def test_whoever_read_the_access_log_on_stdout_has_gone(tmp_path: Path) -> None:
     assert "Traceback" not in ended.stderr
 
 
-def test_whoever_read_stderr_has_gone(tmp_path: Path) -> None:
+def test_the_reader_of_stderr_has_gone(tmp_path: Path) -> None:
     with limited("", HELLO, tmp_path) as console:
         assert console.port
         console.process.stderr.close()  # type: ignore[union-attr]

@@ -59,7 +59,7 @@ def test_what_was_left_behind_ends_while_the_server_serves_again(
         with Client(first) as client:
             client.send(get("/hold"))
             assert begun.wait(PATIENCE)
-            assert exchange(first, get("/")).endswith(b"fine")  # somebody else leads
+            assert exchange(first, get("/")).endswith(b"fine")  # another thread leads
             server.shutdown()
             assert "1 requests still run" in log.text
             log.clear()

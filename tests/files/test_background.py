@@ -64,7 +64,7 @@ def test_preconditions_and_ranges_are_about_the_variant(start: Start, tmp_path: 
     rest = ask(running, "/a.txt", accept, "Range: bytes=10-", f"If-Range: {tag}")
     assert (rest.status, rest.content) == (206, whole.content[10:])
     assert rest.fields["content-range"] == f"bytes 10-{len(whole.content) - 1}/{len(whole.content)}"
-    # Whoever began with the variant never gets the rest of something else.
+    # A client that began with the variant never gets the rest of something else.
     assert ask(running, "/a.txt", "Range: bytes=10-", f"If-Range: {tag}").content == TEXT
     head = ask(running, "/a.txt", accept, method="HEAD")
     assert (head.fields["content-length"], head.content) == (str(len(whole.content)), b"")
@@ -168,7 +168,7 @@ def test_what_does_not_get_smaller_is_tried_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("accept_encoding", [None, "", "gzip;q=0", "br", "identity, gzip;q=0.5", "deflate"])
-def test_nothing_is_compressed_that_nobody_wants(tmp_path: Path, accept_encoding: str | None) -> None:
+def test_nothing_is_compressed_that_no_client_accepts(tmp_path: Path, accept_encoding: str | None) -> None:
     slow = SlowCoder()
     chooser = Chooser(tmp_path, coders(gzip=slow))
     write(tmp_path / "a.txt", TEXT)

@@ -95,7 +95,7 @@ def test_the_memory_is_bounded_and_what_is_in_use_stays(
     clock.now += background.KEPT - 1
     chooser.next_second()
     assert coded() == first
-    # Much later, what is asked for again takes the place of what nobody wants any more.
+    # Much later, what is asked for again takes the place of what is no longer asked for.
     clock.now += background.KEPT + 1
     chooser.next_second()
     chooser.ask("/19.txt", "gzip")

@@ -43,7 +43,7 @@ TEXT = b"a line of text that comes again and again\n" * 3000
         ("application/zip", False, True),
         ("application/gzip", False, True),
         ("application/vnd.openxmlformats-officedocument.wordprocessingml.document", False, True),
-        # Nobody knows: not compressed, but what lies beside it is used.
+        # Unknown: not compressed, but what lies beside it is used.
         ("application/octet-stream", False, False),
         ("application/pdf", False, False),
         ("application/x-text/html", False, False),

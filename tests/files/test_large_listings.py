@@ -1,4 +1,4 @@
-"""Large folders: nobody waits for one to be listed, and a slow client does not hold the thread that lists it."""
+"""Large folders: nothing waits while one is listed, and a slow client does not hold the thread that lists it."""
 
 from __future__ import annotations
 
@@ -206,7 +206,7 @@ def test_a_client_that_has_gone_ends_its_listing(
     running = start(root=tmp_path, listing=True)
     open_at(running, "/large/", JSON).reset()
     gone.set()
-    eventually(lambda: bool(made) and not inside.running(running.server), "it is listed for nobody")
+    eventually(lambda: bool(made) and not inside.running(running.server), "it is listed although its client has left")
     assert ask(running, "/large/", CLOSE).status == 200
 
 
@@ -251,7 +251,7 @@ def test_a_full_disk_breaks_a_slow_clients_listing_off(
     running = start(root=tmp_path, listing=True)
     with Client(running) as client:
         client.send(request("/large/", JSON))
-        eventually(lambda: "No space left on device" in log.text, "nobody says why")
+        eventually(lambda: "No space left on device" in log.text, "the cause is not logged")
         with pytest.raises((ConnectionResetError, AssertionError, ValueError)):
             client.response()
 

@@ -119,7 +119,7 @@ def test_a_range_is_one_of_the_coded_content(start: Start, site: Path) -> None:
     assert answer.fields["content-range"] == f"bytes 1-2/{len(GZIP)}"
     assert (answer.fields["content-encoding"], answer.fields["etag"]) == ("gzip", tag)
     plain = ask(running, "/app.js").fields["etag"]
-    # Whoever has begun with the plain file goes on with that, and with nothing else.
+    # A client that has begun with the plain file goes on with that, and with nothing else.
     rest = ask(running, "/app.js", *asked, f"If-Range: {plain}")
     assert (rest.status, rest.content, rest.fields.get("content-encoding")) == (206, TEXT[1:3], None)
     assert ask(running, "/app.js", "Range: bytes=0-2").content == TEXT[:3]

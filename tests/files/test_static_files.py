@@ -198,7 +198,7 @@ def test_two_clients_get_their_own_file_at_once(start: Start, tmp_path: Path) ->
             assert other.stream.read(step) == b"b" * step
 
 
-def test_content_that_nobody_wants_is_read_past(start: Start, root: Path) -> None:
+def test_content_that_is_not_wanted_is_read_past(start: Start, root: Path) -> None:
     with Client(start(root=str(root))) as client:
         client.send(request("/a.txt", content=b"GET /nothing HTTP/1.1\r\n\r\n") + request("/empty.txt"))
         assert client.head().fields["content-length"] == "10"

@@ -27,7 +27,7 @@ def check_not_there(start: Start, root: Path | str, target: str, method: str) ->
 
 @METHODS
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes in a folder here")
-def test_a_named_pipe_is_404_and_nobody_waits_for_a_writer(start: Start, tmp_path: Path, method: str) -> None:
+def test_a_named_pipe_is_404_and_no_thread_waits_for_a_writer(start: Start, tmp_path: Path, method: str) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "sub").mkdir()
     os.mkfifo(tmp_path / "sub" / "index.html")

@@ -1,4 +1,4 @@
-"""A Django project in one function: settings, a fresh database, collected static files, somebody who may log in."""
+"""A Django project in one function: settings, a fresh database, collected static files, a user who may log in."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ class Crowd:
         client.close()
 
     def check_alive(self) -> None:
-        """The server answers somebody else. Raises AssertionError."""
+        """The server answers another client. Raises AssertionError."""
         with Client(self.running) as client:
             status = client.ask("*", method="OPTIONS").status
             assert status == 204, f"after {self.sent} connections there is no answer"

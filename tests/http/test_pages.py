@@ -31,7 +31,7 @@ def test_a_program_gets_two_lines_of_text() -> None:
     assert page(503, "Busy.", html=False) == ("text/plain; charset=utf-8", b"503 Service Unavailable\nBusy.\n")
 
 
-def test_text_is_not_escaped_because_nobody_reads_markup_in_it() -> None:
+def test_text_is_not_escaped_because_markup_means_nothing_in_it() -> None:
     assert page(404, MARKUP, html=False)[1].decode() == f"404 Not Found\n{MARKUP}\n"
 
 

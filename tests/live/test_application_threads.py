@@ -173,7 +173,7 @@ def known_as_slow(start, gates, hold, monkeypatch):
     running = start(gates, threads=2)
     for number in range(20):
         (client,) = hold(running, f"slow/{number}")
-        turns(running)  # somebody else leads by now
+        turns(running)  # another thread leads by now
         gates.open(f"slow/{number}")
         assert client.response().status == 200
     with Client(running) as client:

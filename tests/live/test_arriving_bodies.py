@@ -210,7 +210,7 @@ def test_one_that_finds_no_place_is_the_last_on_its_connection(start):
         assert gates.seen == ["/hold/it"]
 
 
-def test_nobody_is_told_to_go_on_in_the_middle_of_an_answer(start):
+def test_no_client_is_told_to_go_on_in_the_middle_of_an_answer(start):
     def app(environ, start_response):
         start_response("200 OK", [])
         yield b"begin "

@@ -45,7 +45,7 @@ def test_a_connection_that_ends_makes_room(start):
 
 
 def test_an_address_beyond_its_limit_takes_no_places_from_others(start, monkeypatch):
-    Clock(monkeypatch)  # stands still: nobody who was turned away leaves by itself
+    Clock(monkeypatch)  # stands still: no client that was turned away leaves by itself
     inside.replace_addresses(monkeypatch, lambda port: "greedy" if port in greedy else "")
     greedy = set()
 
@@ -100,7 +100,7 @@ def small_poller(monkeypatch):
 
 def test_a_crowd_beyond_what_select_takes_does_not_end_the_server(start, monkeypatch):
     small_poller(monkeypatch)
-    Clock(monkeypatch)  # stands still: nobody of the crowd leaves by itself
+    Clock(monkeypatch)  # stands still: no client of the crowd leaves by itself
     running = start(Gates())
     with Client(running) as client:
         assert client.ask("/a").status == 200

@@ -167,7 +167,7 @@ def test_a_request_behind_an_answer_that_is_still_being_read_is_answered(start):
     assert stopped(running)
 
 
-def test_who_has_connected_when_it_begins_is_let_in_where_nobody_comes_after(start, gates, monkeypatch):
+def test_a_client_that_has_connected_when_it_begins_is_let_in_where_none_comes_after(start, gates, monkeypatch):
     running = start(gates)
     running.server.refuses_when_draining = True
     turns(running)
@@ -201,7 +201,7 @@ def test_a_request_that_crosses_the_end_of_its_connection_meets_no_reset(start, 
 
 
 def test_idle_clients_that_keep_their_side_open_do_not_hold_it_up(start, gates, monkeypatch):
-    Clock(monkeypatch)  # nobody is closed for having lingered
+    Clock(monkeypatch)  # no connection is closed for having lingered
     running = start(gates, drain_timeout=1000)
     with several(running, 3) as clients:
         for client in clients:

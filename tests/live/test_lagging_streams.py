@@ -49,7 +49,7 @@ def test_a_client_that_lags_gets_all_of_a_piece_before_the_next_one_is_made(star
             if letter == b"a":
                 assert client.head().status == 200
             assert int(client.stream.readline(), 16) == LONG
-            assert client.stream.read(LONG + 2) == letter * LONG + b"\r\n"  # nobody makes another one meanwhile
+            assert client.stream.read(LONG + 2) == letter * LONG + b"\r\n"  # no other piece is made meanwhile
         app.pieces.put(None)
         assert client.stream.readline() == b"0\r\n"
         assert client.stream.readline() == b"\r\n"

@@ -96,7 +96,7 @@ def test_a_request_that_cannot_be_read_is_a_refusal_with_a_page(start, tmp_path)
     assert sum(lengths) == contents
 
 
-def test_whoever_is_turned_away_is_in_the_figures_and_in_the_access_log(start, tmp_path):
+def test_a_client_that_is_turned_away_is_in_the_figures_and_in_the_access_log(start, tmp_path):
     access_log = tmp_path / "access.log"
     with Gates() as gates:
         running = start(gates, threads=1, queue=0, max_connections=3, access_log=str(access_log))

@@ -256,7 +256,7 @@ def test_a_full_disk_is_said_once_and_the_server_goes_on(start: Start, log: pyte
     assert [read(line)["request"] for line in stream.getvalue().splitlines()] == ["GET /found HTTP/1.1"]
 
 
-def test_a_stream_that_somebody_has_closed_is_said_once(start: Start, log: pytest.LogCaptureFixture) -> None:
+def test_a_stream_that_has_been_closed_is_said_once(start: Start, log: pytest.LogCaptureFixture) -> None:
     stream = Stream()
     running = start_on(start, stream)
     stream.close()
@@ -267,7 +267,7 @@ def test_a_stream_that_somebody_has_closed_is_said_once(start: Start, log: pytes
     assert len(complaints(log)) == 1
 
 
-def test_a_stream_that_stands_still_holds_nobody_up(start: Start) -> None:
+def test_a_stream_that_stands_still_holds_no_request_up(start: Start) -> None:
     stream = Stream()
     running = start_on(start, stream)
     stream.open.clear()

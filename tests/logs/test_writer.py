@@ -19,7 +19,7 @@ from tpserver.logs.writer import LogWriter
 
 
 class Stream(io.StringIO):
-    """Stands still until `open` is set; `entered`: somebody writes."""
+    """Stands still until `open` is set; `entered`: a thread writes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -99,7 +99,7 @@ LOGGING = "import logging\nlogging.basicConfig()\n"
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a pipe there holds more than is written here")
 @pytest.mark.parametrize("first", ["", LOGGING], ids=["", "and the application logs there as well"])
-def test_a_stderr_that_nobody_reads_holds_up_nothing_not_even_the_end(tmp_path: Path, first: str) -> None:
+def test_a_stderr_that_is_not_read_holds_up_nothing_not_even_the_end(tmp_path: Path, first: str) -> None:
     (tmp_path / "a.txt").write_text("file", encoding="utf-8")
     options = ("--root", ".", "--access-log", "none", "--slow-request", "0.01", "--drain-timeout", "0.1")
     with limited("", first + FAILING, tmp_path, *options) as console:

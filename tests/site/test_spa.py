@@ -1,4 +1,4 @@
-"""--spa: the page of an application in the browser answers for what nobody else knows."""
+"""--spa: the page of an application in the browser answers for paths that nothing else answers."""
 
 from __future__ import annotations
 

@@ -111,7 +111,7 @@ def test_when_the_client_has_gone(start: Start, log: pytest.LogCaptureFixture, r
     assert closed.wait(PATIENCE)
     with to_the_end(start(answering([b"x"]))) as kept:
         assert kept.ask().content == b"x"
-    assert errors(log) == []  # a client may go when it likes: nobody's fault
+    assert errors(log) == []  # a client may go when it likes: no error
 
 
 @pytest.mark.parametrize("pieces", [(b"one",), (b"one", b"two"), ()])

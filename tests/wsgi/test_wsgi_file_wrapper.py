@@ -254,7 +254,7 @@ def test_eight_megabytes_arrive_whole_twice_on_one_connection(start: Start, tmp_
             assert hashlib.sha256(kept.ask().content).digest() == hashlib.sha256(path.read_bytes()).digest()
 
 
-def test_a_client_that_goes_while_a_file_is_sent_is_nobodys_fault(
+def test_a_client_that_goes_while_a_file_is_sent_is_no_error(
     start: Start, log: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     path = tmp_path / "large"

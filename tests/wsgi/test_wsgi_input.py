@@ -131,7 +131,7 @@ def test_content_of_any_bytes_arrives_as_it_is(start: Start) -> None:
 
 
 @pytest.mark.parametrize("size", [10, 1_000_000])
-def test_content_that_nobody_reads_does_not_disturb_the_next_request(start: Start, size: int) -> None:
+def test_content_that_is_not_read_does_not_disturb_the_next_request(start: Start, size: int) -> None:
     with to_the_end(start(validator(answering([b"x"])))) as kept:
         assert [kept.ask(method="POST", content=b"GET / HTTP/1.1\r\n" * size).content for _ in range(3)] == [b"x"] * 3
 

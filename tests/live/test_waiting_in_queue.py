@@ -1,4 +1,4 @@
-"""Requests that wait for a thread: how long, for whom, and what becomes of those that nobody waits for any more."""
+"""Requests that wait for a thread: how long, for whom, and what becomes of those whose client has left."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_one_whose_client_has_left_is_never_run(start, gates, leave, monkeypatch
     assert running.server.stats()["ended"] == {"client gone": 1}
 
 
-def test_those_who_have_left_make_room_in_the_line(start, gates):
+def test_those_who_have_left_make_room_in_the_queue(start, gates):
     running, first = busy(start, gates, queue=1)
     with first, Client(running) as client:
         with Client(running) as leaves:
@@ -110,7 +110,7 @@ def test_an_application_can_ask_whether_its_client_has_left(start):
             pass
         answers.append(True)
         start_response("200 OK", [])
-        return [b"nobody reads this"]
+        return [b"not read"]
 
     running = start(app)
     client = Client(running)
@@ -128,7 +128,7 @@ needs_events = pytest.mark.skipif(
 
 
 def never_run(occupied, gates, asks, more, leave):
-    """One stands in line behind the first with what it `asks`, sends `more`, and leaves: only the first is run."""
+    """One waits in the queue behind the first with what it `asks`, sends `more`, and leaves: only the first is run."""
     running, first = occupied
     with first:
         with Client(running) as leaves:
