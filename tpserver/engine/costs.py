@@ -73,7 +73,7 @@ class Run(NamedTuple):
         if self.elapsed <= _MOST_WAITING:  # too short to have waited for more than the interpreter
             return 0.0, self.computed
         computed = self.computed / self.at_once  # threads that compute at once slow each other
-        if self.elapsed >= max(COMPUTING, 2 * self.computed * self.at_once):
+        if self.at_once > 1 and self.elapsed >= max(COMPUTING, 2 * self.computed * self.at_once):
             return self.elapsed, computed  # it got less than half of its share: it cannot have wanted more
         if computed >= COMPUTING:
             return 0.0, computed
@@ -168,10 +168,11 @@ class Cost:
         trial = self._trial = self._trial or Cost()
         trial.trial_at = inf  # not within itself
         trial.learn(elapsed, verdict, now)
-        if trial.quick and trial.runs >= 4 * _FEW:
+        # Runs that tell nothing do no harm: then threads that are not the server's keep the interpreter, here and there.
+        if trial.quick and trial.seen >= 4 * _FEW:
             self._copy(trial)
             self._trial, self._trial_every = None, _FIRST_TRIAL
-        elif (not trial.quick and trial.runs >= _FEW // 2) or trial.seen - trial.runs >= _SPAN // 2:
+        elif not trial.quick and trial.runs >= _FEW // 2:
             self._trial_every = min(2 * self._trial_every, _LONGEST_TRIAL)
             self._trial, self.trial_at = None, now + self._trial_every
 

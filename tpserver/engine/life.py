@@ -77,6 +77,7 @@ class LivingServer(ListeningServer):
     _raised: BaseException | None = None  # what is to end the program, after the drain
     _cannot_promote = False  # a thread that leads could not be started, which has been logged
     _stop_requests = 0
+    _lives = 0  # how many times it has begun to serve
     _stopped: threading.Lock  # held while it serves; for `shutdown` to wait for
 
     def process_request(self, request: Request, client_address: Address) -> bool:  # type: ignore[override]
@@ -110,6 +111,8 @@ class LivingServer(ListeningServer):
     def _serve(self, enough: Callable[[], bool]) -> None:
         check_listening_socket(self.socket)
         self._stopped.acquire()
+        self._lives += 1
+        lives = self._lives
         self.broken = None
         watched = threading.Lock()
         watched.acquire()
@@ -132,7 +135,9 @@ class LivingServer(ListeningServer):
             self._raised = error  # Ctrl-C, as the watcher had just begun: it ends the server
             self.begin_shutdown()
         raised = main_thread_wait(watched, lambda: self.life is Life.STOPPED, self.begin_shutdown)
-        if self.life is not Life.STOPPED:  # the watcher was interrupted before it could do anything
+        # The watcher was interrupted before it could do anything. It may serve again by now, in another thread: `life`
+        # is looked at first, as it changes after `_lives`.
+        if self.life is not Life.STOPPED and self._lives == lives:
             self._end()
         raised, self._raised = raised or self._raised or self.broken, None
         if raised is not None:
