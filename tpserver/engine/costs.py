@@ -168,7 +168,7 @@ class Cost:
         trial = self._trial = self._trial or Cost()
         trial.trial_at = inf  # not within itself
         trial.learn(elapsed, verdict, now)
-        # Runs that tell nothing do no harm: then threads that are not the server's keep the interpreter, here and there.
+        # Runs that tell nothing do no harm: then other threads keep the interpreter, here and there.
         if trial.quick and trial.seen >= 4 * _FEW:
             self._copy(trial)
             self._trial, self._trial_every = None, _FIRST_TRIAL
