@@ -94,7 +94,18 @@ class RouteStats(TypedDict):
 class Cost:
     """The record of one route, or of a group of routes. Means, in seconds."""
 
-    __slots__ = ("_trial", "_trial_every", "computing", "elapsed", "relieved", "runs", "seen", "trial_at", "waiting")
+    __slots__ = (
+        "_trial",
+        "_trial_every",
+        "computing",
+        "elapsed",
+        "quick",
+        "relieved",
+        "runs",
+        "seen",
+        "trial_at",
+        "waiting",
+    )
 
     def __init__(self, like: Cost | None = None) -> None:
         """`like`: what it is taken to be until a few runs of its own tell better."""
@@ -104,6 +115,7 @@ class Cost:
         self.seen = 0  # runs that `elapsed` is of
         self.runs = 0  # runs that `waiting` and `computing` are of
         self.relieved: set[Request] = set()  # which go on in threads that were relieved of leading
+        self.quick = True  # whether its requests belong in place, by these means
         self.trial_at = 0.0  # of perf_counter: when it is tried in place again, after it has left
         self._trial_every = _FIRST_TRIAL
         self._trial: Cost | None = None  # runs in place since then: they decide, whatever was known before
@@ -113,11 +125,7 @@ class Cost:
     def _copy(self, other: Cost) -> None:
         self.elapsed, self.waiting, self.computing = other.elapsed, other.waiting, other.computing
         self.seen, self.runs = min(other.seen, _FEW), min(other.runs, _FEW)
-
-    @property
-    def quick(self) -> bool:
-        """Whether its requests belong in place."""
-        return _is_quick(self.waiting, self.computing)
+        self.quick = other.quick
 
     @property
     def is_known(self) -> bool:
@@ -160,6 +168,7 @@ class Cost:
             self.runs = min(self.runs + 1, _SPAN)
             self.waiting += (min(waited, _MOST_WAITING + computed / 8) - self.waiting) / self.runs
             self.computing += (min(computed, 4 * COMPUTING) - self.computing) / self.runs
+            self.quick = _is_quick(self.waiting, self.computing)
             if was_quick and not self.quick:
                 self.trial_at = now + self._trial_every
 
@@ -208,7 +217,10 @@ class Costs:
 
     def kind(self, request: Request, now: float) -> Kind:
         """What `request` is taken for, at `now` of perf_counter."""
-        cost = self.find(request)
+        return self.kind_by(self.find(request), request, now)
+
+    def kind_by(self, cost: Cost | None, request: Request, now: float) -> Kind:
+        """The same, by what `find` has found."""
         kind = Kind.QUICK if cost is None else cost.kind(now, self._patience)
         # A content that is still on its way is waited for.
         return Kind.BRIEF if request.content_arriving and (kind is Kind.QUICK or kind.is_trial) else kind
