@@ -88,8 +88,8 @@ def collect(
         queue=QueueStats(
             limit=admission.queue,
             waiting=sum(kinds.values()),
-            quick=kinds[Kind.QUICK] + kinds[Kind.BRIEF],
-            slow=kinds[Kind.LONG],
+            quick=kinds[Kind.QUICK] + kinds[Kind.BRIEF] + kinds[Kind.TRIAL],
+            slow=kinds[Kind.LONG] + kinds[Kind.LONG_TRIAL],
             computing=kinds[Kind.COMPUTING],
             mean_seconds=admission.mean,
         ),
