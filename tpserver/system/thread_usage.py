@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from typing import NamedTuple
 
 from tpserver.system.clock import clock
-
-try:
-    from resource import RUSAGE_THREAD, getrusage
-except ImportError:  # Windows, macOS
-    _IS_TOLD = False
-else:
-    _IS_TOLD = True
 
 
 class ThreadUsage(NamedTuple):
@@ -21,9 +15,16 @@ class ThreadUsage(NamedTuple):
     waits: int  # times that it waited for something, the interpreter's lock included; -1 where the system does not tell
 
 
-def thread_usage() -> ThreadUsage:
-    """One system call. A thread that the system has stopped to let others run has not waited (getrusage(2), Linux)."""
-    if not _IS_TOLD:
+if sys.platform == "linux":
+    from resource import RUSAGE_THREAD, getrusage
+
+    def thread_usage() -> ThreadUsage:
+        """One system call. A thread that the system has stopped to let others run has not waited (getrusage(2))."""
+        usage = getrusage(RUSAGE_THREAD)
+        return ThreadUsage(usage.ru_utime + usage.ru_stime, usage.ru_nvcsw)
+
+else:
+
+    def thread_usage() -> ThreadUsage:
+        """One system call."""
         return ThreadUsage(clock.thread_time(), -1)
-    usage = getrusage(RUSAGE_THREAD)
-    return ThreadUsage(usage.ru_utime + usage.ru_stime, usage.ru_nvcsw)
