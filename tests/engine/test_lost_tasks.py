@@ -57,6 +57,17 @@ def test_a_task_that_runs_is_not_given_up(desk: Desk) -> None:
     assert desk.admission.running == 1
 
 
+def test_a_task_that_ends_while_it_is_looked_at_is_not_given_up(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its connection may be at the next request by then: it was closed under load."""
+    connection = desk.come("long")
+    seen = desk.tasks.begun()
+    desk.pool.work()
+    assert seen[0].over
+    monkeypatch.setattr(desk.tasks, "begun", lambda: seen)
+    desk.dispatch.abandon_lost()
+    assert (connection.aborted, desk.returned) == (False, [connection])
+
+
 def test_a_task_on_its_way_to_a_thread_is_not_given_up(desk: Desk) -> None:
     desk.come("long")
     desk.now += module._UNCLAIMED / 2

@@ -205,16 +205,17 @@ class Dispatch:
         """Any thread, in which something was raised that no request is to blame for: what it had may be lost."""
         self._interrupted = True
 
-    def _release(self, task: Task, now: float, *, ran: bool = True) -> None:
+    def _release(self, task: Task, now: float, *, ran: bool = True) -> bool:
+        """Whether the registry still had `task`."""
         if task.place is Place.RELIEVED and task.request is not None:
             self._costs.end_relieved(task.request)
         if task.logged:
             self._slow_log.tell_end(task, now)
-        if self._admission.release(task, now, ran=ran):
-            if self._tasks.for_leader:
-                self._wake_leader()
-        else:
-            self._tasks.remove(task)
+        if not self._admission.release(task, now, ran=ran):
+            return self._tasks.remove(task)
+        if self._tasks.for_leader:
+            self._wake_leader()
+        return True
 
     def _still_wanted(self, task: Task, now: float) -> bool:
         """Whether a task that has waited is to run; if not, its answer is dropped or says so. It is the caller's."""
@@ -302,13 +303,13 @@ class Dispatch:
                 lost = task.term > self._term_before and not self._is_at_work(task.thread, task.term)
             else:
                 lost = not (self._pool.backlog or task.thread) and now - task.begun >= _UNCLAIMED
-            if task.over or lost:
+            # It may have ended, and been released, since the registry was asked.
+            if (task.over or lost) and self._release(task, now, ran=False):
                 _log.debug("a thread was interrupted; its request is given up")
                 task.connection.abort()
                 if task.request is not None:
                     task.request.close()
                 self._give_back(task.connection)
-                self._release(task, now, ran=False)
 
     def clear(self) -> None:
         """The watcher, when the server stops: drops what waits, and forgets what still runs: it is left behind."""
