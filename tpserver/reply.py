@@ -81,10 +81,3 @@ class Responder(Protocol):
 
     def respond(self, request: Message, reply: Reply) -> None:
         """Answers `request`. May raise `RequestRefused` as long as nothing was written."""
-
-
-class QuickResponder(Responder, Protocol):
-    """A responder that may have its whole response at hand."""
-
-    def ready_response(self, request: Message, stamp: bytes) -> bytes | None:
-        """Head and content, or None where `respond` has to make them."""
