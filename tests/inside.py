@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from tests.client import PATIENCE
-from tpserver.engine import address_limit, admission, bench, connections, costs, dispatch, polling, states
+from tpserver.engine import address_limit, admission, bench, connections, costs, dispatch, measuring, polling, states
 from tpserver.engine import server as engine
 from tpserver.engine.admission import Admission
 from tpserver.engine.connection import Connection
@@ -83,9 +83,10 @@ def computes(server: Server) -> bool:
     return any(one.kind(0.0, 1) is Kind.COMPUTING for one in records)
 
 
-def take_interpreter_for_busy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """How busy the interpreter is does not depend on what else this machine does."""
-    monkeypatch.setattr(Admission, "share_interpreter", lambda *_: None)
+def compute_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long one computes, without a trial, and whatever else this machine does."""
+    usage = measuring.thread_usage
+    monkeypatch.setattr(measuring, "thread_usage", lambda: usage()._replace(waits=0))
     monkeypatch.setattr(admission, "_ALONE", 1e9)
     monkeypatch.setattr(costs, "_FIRST_TRIAL", 1e9)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tpserver.engine.costs import HAND_OVER, Costs, Kind, Run
+from tpserver.engine.costs import Costs, Kind
+from tpserver.engine.measuring import HAND_OVER, Run
 from tpserver.engine.protocol import Request
 
 IN_PLACE = (Kind.QUICK, Kind.TRIAL, Kind.LONG_TRIAL)
@@ -39,23 +40,27 @@ class Learning:
         """One request; where it ran."""
         self.now += pause
         request = Asked(name)
-        cost, kind = self.costs.find(request), self.costs.kind(request, self.now)
+        cost = self.costs.find(request)
+        kind = self.costs.kind(request, cost, self.now)
         elapsed = computes + waits
+        relieved_by = None
         measured = cost is not None and cost.elapsed >= HAND_OVER
         if kind not in IN_PLACE:
             measured = True
         elif elapsed >= max(PATIENT, cost.patience if cost is not None else 0.0):
-            self.costs.begin_relieved(request)
+            relieved_by = self.costs.record(request)
+            relieved_by.relieved.add(request)
         self.now += elapsed
         if measured:
             self.costs.learn(request, Run(elapsed, computes, computes), self.now)
         elif elapsed >= HAND_OVER or cost is not None:
             self.costs.note_elapsed(request, cost, elapsed)
-        self.costs.end_relieved(request)
+        if relieved_by is not None:
+            relieved_by.relieved.discard(request)
         return "place" if kind in IN_PLACE else "pool"
 
     def places(self, name: str, count: int, **cost: float) -> list[str]:
         return [self.run(name, **cost) for _ in range(count)]
 
     def kind(self, name: str) -> Kind:
-        return self.costs.kind(Asked(name), self.now)
+        return self.costs.kind(Asked(name), self.costs.find(Asked(name)), self.now)

@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 
 from tpserver.engine import costs
-from tpserver.engine import dispatch as module
+from tpserver.engine import measuring as module
 from tpserver.engine.admission import Admission
-from tpserver.engine.costs import Costs, Run
+from tpserver.engine.costs import Costs, Kind
 from tpserver.engine.counters import Counters
 from tpserver.engine.dispatch import Dispatch
 from tpserver.engine.leadership import Leadership
+from tpserver.engine.lost_tasks import LostTasks
+from tpserver.engine.measuring import Run
 from tpserver.engine.protocol import Request
 from tpserver.engine.slow_log import SlowLog
 from tpserver.engine.task import Place, Task, Tasks
@@ -115,7 +117,6 @@ class Desk:
         self.refused: list[tuple[str, str]] = []
         self.returned: list[Any] = []
         self.woken = 0
-        self.recovered = 0
         self.at_work: set[tuple[int, int]] = {(LEADER, 1)}
         self.ended = Counters()
         self.while_answering: Callable[[], object] = lambda: None
@@ -131,10 +132,11 @@ class Desk:
             refuse=self._refuse,
             give_back=self.returned.append,
             wake_leader=self._wake,
-            recover=self._recover,
-            is_at_work=lambda thread, term: (thread, term) in self.at_work,
             ended=self.ended,
             queue_timeout=timeout,
+        )
+        self.lost_tasks = LostTasks(
+            self.tasks, self.leadership, pool, self.dispatch, lambda thread, term: (thread, term) in self.at_work
         )
         self.leadership.take(self.leadership.appoint(), LEADER)
         for group, (computes, waits) in GROUPS.items():
@@ -154,9 +156,6 @@ class Desk:
     def _wake(self) -> None:
         self.woken += 1
 
-    def _recover(self) -> None:
-        self.recovered += 1
-
     def come(self, group: str, **more: bool) -> FakeConnection:
         """A request is received; its connection."""
         connection: Any = FakeConnection()
@@ -171,6 +170,10 @@ class Desk:
     def relieve(self) -> None:
         """The leader is relieved of what it is at."""
         assert self.leadership.relieve(self.leadership.attention_id, self.dispatch.hand_on)
+
+    def kind(self, group: str) -> Kind:
+        request = Asked(group, self.now)
+        return self.costs.kind(request, self.costs.find(request), self.now)
 
     def begun(self, place: Place) -> list[Task]:
         return [task for task in self.tasks.begun() if task.place is place]

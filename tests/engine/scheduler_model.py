@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tpserver.engine.admission import Admission, Admitted
-from tpserver.engine.costs import HAND_OVER, Costs, Kind, Run
+from tpserver.engine.costs import Costs, Kind
+from tpserver.engine.measuring import HAND_OVER, Run
 from tpserver.engine.protocol import Request
 from tpserver.engine.task import Place, Task, Tasks
 from tpserver.engine.watcher import TICK
@@ -244,7 +245,7 @@ class ModelServer:
                     continue
                 request = self._inbox.popleft()
                 now = self.machine.now
-                kind = self.costs.kind(request, now)
+                kind = self.costs.kind(request, self.costs.find(request), now)
                 if not self.admission.place_for_leader(kind, now):
                     yield "compute", HANDING_OVER / 2
                     task = Task(request, None, kind, Place.QUEUED)  # type: ignore[arg-type]
@@ -258,13 +259,12 @@ class ModelServer:
             cost = self.costs.find(request)
             patience = cost.patience if cost is not None else 0.0
             self._current = (request, thread, begun, patience)
-            self.admission.on_trial = cost is not None and self.costs.kind(request, begun).is_trial
+            self.admission.on_trial = cost is not None and self.costs.kind(request, cost, begun).is_trial
             yield from request.work(begun)
             elapsed = self.machine.now - begun
             self._learn(request, thread, begun, computed, by_all, at_once=1 + len(self.tasks.running))
             relieved, thread.relieved = thread.relieved, None
             if relieved is not None:
-                self.costs.end_relieved(request)
                 self.admission.release(relieved, self.machine.now)
                 self._answered(request, "relieved")
                 return
@@ -308,7 +308,6 @@ class ModelServer:
             if now - begun >= max(TICK, patience):
                 task = Task(request, None, Kind.LONG, Place.RELIEVED)  # type: ignore[arg-type]
                 task.begun = begun
-                self.costs.begin_relieved(request)
                 self.admission.begin_relieved(task)
                 thread.relieved = task
                 self._current = None

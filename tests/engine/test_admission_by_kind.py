@@ -121,23 +121,3 @@ def test_a_long_report_does_not_hold_up_short_ones_for_good() -> None:
     office.come(COMPUTING, "short")
     assert office.next(NOW + module._ALONE - 0.01) is None
     assert office.next(NOW + module._ALONE) == "short"
-
-
-@pytest.mark.parametrize(
-    ("share", "expected"), [(0.1, "next"), (0.9, None), (1.0, None), (1.9, "next")],
-    ids=["it waits", "nearly busy", "busy", "it computes without the lock"],
-)  # fmt: skip
-def test_what_does_not_need_the_interpreter_does_not_keep_others_waiting(share: float, expected: str | None) -> None:
-    office = Office(threads=4)
-    office.run(COMPUTING)
-    office.come(COMPUTING, "next")
-    office.admission.share_interpreter(0.02 * share, 0.02, NOW)
-    assert office.next(NOW + 0.01) == expected
-
-
-def test_that_the_interpreter_was_free_is_forgotten_with_the_next_look() -> None:
-    office = Office(threads=4)
-    office.run(COMPUTING)
-    office.come(COMPUTING, "next")
-    office.admission.share_interpreter(0.0, 0.02, NOW)
-    assert office.next(NOW + 0.02) is None

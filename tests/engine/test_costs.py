@@ -8,7 +8,8 @@ import pytest
 
 from tests.engine.costs_fakes import Asked, Learning
 from tpserver.engine import costs as module
-from tpserver.engine.costs import BRIEF, COMPUTING, HAND_OVER, Cost, Kind, Run
+from tpserver.engine.costs import BRIEF, Cost, Kind
+from tpserver.engine.measuring import COMPUTING, HAND_OVER, Run
 
 
 @pytest.fixture
@@ -74,9 +75,10 @@ def test_what_does_not_make_others_wait_stays_in_place(learning: Learning, cost:
         ({"waits": 0.0008}, Kind.BRIEF),
         ({"waits": 2 * BRIEF}, Kind.LONG),
         ({"computes": 0.3}, Kind.COMPUTING),
-        ({"computes": 2 * COMPUTING, "waits": 20e-3}, Kind.COMPUTING),
+        ({"computes": 3 * COMPUTING, "waits": 3e-3}, Kind.COMPUTING),
+        ({"computes": 3 * COMPUTING, "waits": 5e-3}, Kind.BRIEF),
     ],
-    ids=["waiting", "waiting less than a tick", "waiting for long", "computing", "both"],
+    ids=["waiting", "waiting less than a tick", "waiting for long", "computing", "a little of both", "both"],
 )
 def test_what_makes_others_wait_goes_to_the_pool(learning: Learning, cost: dict[str, float], kind: Kind) -> None:
     assert learning.run("/slow", **cost) == "place"
@@ -171,9 +173,10 @@ def test_the_watcher_is_not_patient_with_what_waits_but_on_trial_for_a_bounded_t
 
 def test_those_that_come_while_an_unknown_slow_one_runs_go_to_the_pool(learning: Learning) -> None:
     request = Asked("/slow")
-    learning.costs.begin_relieved(request)
+    cost = learning.costs.record(request)
+    cost.relieved.add(request)
     assert learning.kind("/slow") is Kind.LONG
-    learning.costs.end_relieved(request)
+    cost.relieved.discard(request)
     assert learning.kind("/slow") is Kind.QUICK
 
 
@@ -181,19 +184,10 @@ def test_of_a_route_that_is_known_to_be_quick_all_threads_but_one_may_wait() -> 
     learning = Learning(threads=3)
     learning.places("/page", 20, computes=1e-3)
     requests = [Asked("/page") for _ in range(2)]
-    learning.costs.begin_relieved(requests[0])
+    cost = learning.costs.record(requests[0])
+    cost.relieved.add(requests[0])
     assert learning.kind("/page") is Kind.QUICK
-    learning.costs.begin_relieved(requests[1])
+    cost.relieved.add(requests[1])
     assert learning.kind("/page") is Kind.BRIEF
-    for request in requests:
-        learning.costs.end_relieved(request)
+    cost.relieved.clear()
     assert learning.kind("/page") is Kind.QUICK
-
-
-def test_a_run_that_begins_or_ends_twice_is_counted_once(learning: Learning) -> None:
-    """Its own thread and the watcher may both end it, and one that was interrupted may do it again."""
-    request = Asked("/slow")
-    for action in (learning.costs.begin_relieved, learning.costs.end_relieved):
-        action(request)
-        action(request)
-    assert [len(cost.relieved) for cost in learning.costs.groups.values()] == [0]

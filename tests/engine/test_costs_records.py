@@ -9,10 +9,11 @@ import pytest
 from tests.client import PATIENCE
 from tests.engine.costs_fakes import Asked, Learning
 from tpserver.engine import costs as module
-from tpserver.engine.costs import COMPUTING, HAND_OVER, Costs, Kind, Run
+from tpserver.engine.costs import Costs, Kind
+from tpserver.engine.measuring import COMPUTING, HAND_OVER, Run
 
-MAX_RECORDS = module._MAX_RECORDS
-LONGEST_NAME = module._LONGEST_NAME
+MAX_RECORDS = module._LIMIT
+LONGEST_NAME = module._LIMIT
 
 
 @pytest.fixture
@@ -112,11 +113,7 @@ def test_a_long_name_has_no_record_of_its_own(learning: Learning) -> None:
     assert list(learning.costs.groups) == [group[:LONGEST_NAME]]
     learning.costs.learn(Asked(group + "?quick"), Run(10e-6, 10e-6, 10e-6), learning.now)
     assert learning.costs.routes == {}
-    request = Asked(group + "b")
-    learning.costs.begin_relieved(request)
-    assert [len(cost.relieved) for cost in learning.costs.groups.values()] == [1]
-    learning.costs.end_relieved(request)
-    assert [len(cost.relieved) for cost in learning.costs.groups.values()] == [0]
+    assert learning.costs.record(Asked(group + "b")) is learning.costs.groups[group[:LONGEST_NAME]]
 
 
 def test_a_slow_page_with_a_long_name_goes_to_the_pool(learning: Learning) -> None:
@@ -131,13 +128,12 @@ def test_routes_are_learnt_by_several_threads_at_once_beyond_the_bound() -> None
         try:
             for number in range(start, start + MAX_RECORDS + 200):
                 request = Asked(f"GET /{number}?{number}")
-                costs.begin_relieved(request)
-                costs.end_relieved(request)
+                costs.record(request)
                 costs.learn(request, Run(1.0, 0.0, 0.0), 0.0)
                 costs.learn(request, Run(1e-6, 1e-6, 1e-6), 0.0)
                 costs.note_elapsed(request, costs.find(request), 1.0)
                 if number % 50 == 0:
-                    costs.stats(0.0)
+                    costs.records(0.0)
         except BaseException as fault:  # noqa: BLE001 - to be shown by the test's own thread
             faults.append(fault)
 
@@ -156,10 +152,10 @@ def test_what_was_decided_can_be_seen(learning: Learning) -> None:
         learning.run("/slow", waits=0.05)
         learning.run("/report", computes=0.3)
         learning.run("/page", computes=100e-6)
-    seen = {entry["route"]: entry for entry in learning.costs.stats(learning.now - 10.0)}
-    assert seen["/slow"]["place"] == "pool"
-    assert seen["/report"]["place"] == "computing"
-    assert learning.costs.stats(learning.now)
-    assert seen["/report"]["computing"] >= COMPUTING
-    assert seen["/slow"]["elapsed"] == pytest.approx(0.05)
-    assert seen["/slow"]["runs"] == 50
+    seen = {name: (cost, kind) for name, cost, kind in learning.costs.records(learning.now - 10.0)}
+    assert {name: kind for name, (_, kind) in seen.items()} == {
+        "/slow": Kind.LONG, "/report": Kind.COMPUTING, "/page": Kind.QUICK
+    }  # fmt: skip
+    assert seen["/report"][0].computing >= COMPUTING
+    assert seen["/slow"][0].elapsed == pytest.approx(0.05)
+    assert seen["/slow"][0].seen == 50

@@ -194,7 +194,7 @@ def test_a_relieved_request_takes_a_place_until_it_ends(desk: Desk) -> None:
     assert (seen, connection.detached) == ([1], True)
     (task,) = desk.begun(Place.RELIEVED)
     assert (task.thread, task.term, task.kind) == (LEADER, 1, Kind.LONG)
-    assert desk.costs.kind(Asked("unknown", desk.now), desk.now) is Kind.LONG
+    assert desk.kind("unknown") is Kind.LONG
 
 
 def test_a_relieved_leader_ends_its_own_task_and_starts_what_waits(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,7 +207,7 @@ def test_a_relieved_leader_ends_its_own_task_and_starts_what_waits(desk: Desk, m
     monkeypatch.setattr(module, "get_ident", lambda: LEADER)
     desk.dispatch.end_relieved()
     assert (desk.begun(Place.RELIEVED), len(desk.pool.jobs)) == ([], 2)
-    assert desk.costs.kind(Asked("unknown", desk.now), desk.now) is Kind.QUICK
+    assert desk.kind("unknown") is Kind.QUICK
 
 
 def test_a_leader_that_is_relieved_of_a_file_takes_no_place(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

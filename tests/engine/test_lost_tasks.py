@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.engine.dispatch_fakes import LEADER, Asked, Desk, FakeConnection
-from tpserver.engine import dispatch as module
+from tpserver.engine import lost_tasks as module
 from tpserver.engine.costs import Kind
 
 
@@ -39,13 +39,10 @@ def test_a_task_that_is_over_and_not_released_is_given_up(
     connection = desk.come("long")
     interrupt(desk, what, monkeypatch)
     assert desk.admission.running == 1
-    desk.dispatch.abandon_lost()
+    desk.lost_tasks.check(desk.now)
     assert (desk.admission.running, connection.aborted) == (0, True)
     assert desk.returned[-1] is connection
     assert desk.admission.mean == 0.0  # it teaches nothing
-    assert desk.recovered == 1  # the leader looks for what else was lost
-    desk.dispatch.abandon_lost()
-    assert desk.recovered == 1
 
 
 def test_a_task_that_runs_is_not_given_up(desk: Desk) -> None:
@@ -53,7 +50,7 @@ def test_a_task_that_runs_is_not_given_up(desk: Desk) -> None:
     (task,) = desk.tasks.begun()
     task.thread = 5
     desk.now += 1e6
-    desk.dispatch.abandon_lost()
+    desk.lost_tasks.check(desk.now)
     assert desk.admission.running == 1
 
 
@@ -64,25 +61,25 @@ def test_a_task_that_ends_while_it_is_looked_at_is_not_given_up(desk: Desk, monk
     desk.pool.work()
     assert seen[0].over
     monkeypatch.setattr(desk.tasks, "begun", lambda: seen)
-    desk.dispatch.abandon_lost()
+    desk.lost_tasks.check(desk.now)
     assert (connection.aborted, desk.returned) == (False, [connection])
 
 
 def test_a_task_on_its_way_to_a_thread_is_not_given_up(desk: Desk) -> None:
     desk.come("long")
     desk.now += module._UNCLAIMED / 2
-    desk.dispatch.abandon_lost()
+    desk.lost_tasks.check(desk.now)
     desk.pool.backlog = 1
     desk.now += 1e6
-    desk.dispatch.abandon_lost()
-    assert (desk.admission.running, desk.pool.replaced) == (1, 2)
+    desk.lost_tasks.check(desk.now)
+    assert desk.admission.running == 1
 
 
 def test_a_task_that_no_thread_has_come_for_is_given_up(desk: Desk) -> None:
     """Its thread was interrupted as it took it from the queue of the pool."""
     connection = desk.come("long")
     desk.now += module._UNCLAIMED
-    desk.dispatch.abandon_lost()
+    desk.lost_tasks.check(desk.now)
     assert (desk.admission.running, connection.aborted) == (0, True)
 
 
@@ -96,12 +93,12 @@ def test_a_relieved_task_whose_thread_has_come_back_is_given_up(desk: Desk, file
     else:
         desk.while_answering = desk.relieve
         connection = desk.come("unknown")
-    desk.dispatch.abandon_lost()
+    desk.lost_tasks.check(desk.now)
     assert len(desk.tasks.everything()) == 1
     desk.at_work = {(LEADER, 2)}  # it leads again
-    desk.dispatch.abandon_lost()
+    desk.lost_tasks.check(desk.now)
     assert (desk.tasks.everything(), desk.returned, connection.aborted) == ([], [connection], True)
-    assert desk.costs.kind(Asked("unknown", desk.now), desk.now) is Kind.QUICK
+    assert desk.kind("unknown") is Kind.QUICK
 
 
 def test_a_relief_that_was_not_completed_leaves_no_task(desk: Desk) -> None:
@@ -109,9 +106,9 @@ def test_a_relief_that_was_not_completed_leaves_no_task(desk: Desk) -> None:
     request = Asked("unknown", desk.now)
     request.connection = connection
     desk.dispatch.hand_on(connection, request, LEADER)
-    desk.dispatch.abandon_lost()
+    desk.lost_tasks.check(desk.now)
     assert (desk.tasks.everything(), desk.returned, connection.aborted) == ([], [], False)
-    assert desk.costs.kind(request, desk.now) is Kind.QUICK
+    assert desk.kind("unknown") is Kind.QUICK
 
 
 def test_a_task_that_an_earlier_serve_forever_has_left_behind_goes_on(desk: Desk) -> None:
@@ -120,5 +117,5 @@ def test_a_task_that_an_earlier_serve_forever_has_left_behind_goes_on(desk: Desk
     desk.come("unknown")
     (task,) = desk.tasks.begun()
     task.term, desk.at_work = 0, set()
-    desk.dispatch.abandon_lost()
+    desk.lost_tasks.check(desk.now)
     assert desk.tasks.begun() == [task]

@@ -46,7 +46,7 @@ def test_retry_after_is_between_a_second_and_a_minute() -> None:
     assert retry_after(1, 100, took(5.0)) == 60
 
 
-def test_retry_after_tells_the_pace_at_which_requests_end_while_others_wait() -> None:
+def test_retry_after_counts_how_many_run_at_once() -> None:
     """Computing ones run one at a time: as many threads as there are do not make that faster."""
     office = Office(threads=8, queue=100)
     for _ in range(60):

@@ -15,6 +15,7 @@ from tpserver.engine.connections import Connections
 from tpserver.engine.dispatch import Dispatch
 from tpserver.engine.leader import Leader
 from tpserver.engine.leadership import Leadership
+from tpserver.engine.lost_tasks import LostTasks
 from tpserver.engine.mailbox import Mailbox
 from tpserver.engine.outbox import Outbox
 from tpserver.engine.pool import Pool
@@ -22,7 +23,8 @@ from tpserver.engine.task import Tasks
 from tpserver.engine.watcher import Watcher
 
 CLASSES = (
-    Admission, Bench, Connection, Connections, Dispatch, Leader, Leadership, Mailbox, Outbox, Pool, Tasks, Watcher,
+    Admission, Bench, Connection, Connections, Dispatch, Leader, Leadership, LostTasks, Mailbox, Outbox, Pool, Tasks,
+    Watcher,
 )  # fmt: skip
 
 

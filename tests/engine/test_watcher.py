@@ -13,7 +13,7 @@ import pytest
 from tests.client import PATIENCE
 from tpserver.engine import watcher as module
 from tpserver.engine.leadership import Leadership
-from tpserver.engine.watcher import Watcher, rarely
+from tpserver.engine.watcher import Watcher
 from tpserver.system.clock import clock
 
 
@@ -41,12 +41,10 @@ class Watched:
         self.rests.append(timeout)
         self.now += self._tick
 
-    def attend(self, patience: float = 0.0, *, runs: bool = True) -> None:
+    def attend(self, patience: float = 0.0) -> None:
         connection: Any = SimpleNamespace()
-        request: Any = SimpleNamespace(connection=connection, arrived=self.now)
         self.leadership.attention_id += 1
-        self.leadership.patience = patience
-        self.leadership.request = request if runs else None
+        self.leadership.patient_until = self.now + patience
         self.leadership.current = connection
 
     def watch(self, looks: int) -> None:
@@ -97,13 +95,6 @@ def test_a_request_that_is_known_to_compute_is_given_its_time(watched: Watched, 
     watched.attend(patience)
     watched.watch(looks)
     assert len(watched.relieved) == 1
-
-
-def test_what_is_no_request_of_the_application_is_given_no_time(watched: Watched) -> None:
-    """A slow disk, for example."""
-    watched.attend(patience=10.0, runs=False)
-    watched.watch(2)
-    assert watched.relieved == [1]
 
 
 def test_the_tick_after_a_relief_is_short_for_a_while(watched: Watched) -> None:
@@ -189,16 +180,12 @@ def test_a_check_that_fails_does_not_keep_the_others_from_theirs(
     watched: Watched, log: pytest.LogCaptureFixture
 ) -> None:
     done: list[float] = []
-    faults: list[None] = []
 
     def fail(now: float) -> None:
         raise MemoryError
 
-    watched.watcher.on_fault = lambda: faults.append(None)
-    watched.watcher.checks = [fail, done.append]
-    watched.watcher.make_round(5.0)
+    watched.watcher.make_round([fail, done.append], 5.0)
     assert done == [5.0]
-    assert len(faults) == 1
     assert [record.levelno for record in log.records] == [logging.ERROR]
 
 
@@ -212,16 +199,12 @@ def test_what_is_no_error_of_a_check_ends_it(watched: Watched) -> None:
 
 
 def test_it_goes_on_after_a_fault_of_its_own(watched: Watched, log: pytest.LogCaptureFixture) -> None:
-    faults: list[None] = []
-    watched.watcher.on_fault = lambda: faults.append(None)
-
     def fail(look: int) -> None:
         if look == 3:
             raise MemoryError
 
     watched.each_look = fail
     watched.watch(10)
-    assert len(faults) == 1
     assert "MemoryError" in log.text
 
 
@@ -233,9 +216,9 @@ def test_rounds_are_some_ticks_apart(watched: Watched) -> None:
     assert len(rounds) == pytest.approx(101 * 0.004 / module._ROUND, abs=1)
 
 
-def test_a_check_can_be_made_rarely() -> None:
-    made: list[float] = []
-    check = rarely(made.append, 0.1)
-    for now in (1.0, 1.05, 1.1, 1.15, 1.5, 1.55):
-        check(now)
-    assert made == [1.0, 1.1, 1.5]
+def test_rare_rounds_are_five_times_as_far_apart(watched: Watched) -> None:
+    rounds: list[float] = []
+    watched.watcher.busy = lambda: True
+    watched.watcher.rare_checks = [rounds.append]
+    watched.watch(101)
+    assert len(rounds) == pytest.approx(101 * 0.004 / module._ROUND / 5, abs=1)

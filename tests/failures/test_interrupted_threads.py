@@ -20,7 +20,7 @@ import pytest
 
 from tests.engine.line_server import PATIENCE, LineServer, Serving, serving
 from tpserver import engine
-from tpserver.engine import dispatch, life, watcher
+from tpserver.engine import connections, lost_tasks, watcher
 
 Where = tuple[str, int]
 
@@ -172,8 +172,8 @@ def looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logging.getLogger("tpserver"), "disabled", True)
     monkeypatch.setattr(watcher, "_ROUND", 0.002)
     monkeypatch.setattr(watcher, "_REST", 0.02)
-    monkeypatch.setattr(life, "_RARELY", 0.005)
-    monkeypatch.setattr(dispatch, "_UNCLAIMED", 0.05)
+    monkeypatch.setattr(connections, "SWEEP", 0.02)
+    monkeypatch.setattr(lost_tasks, "_UNCLAIMED", 0.05)
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

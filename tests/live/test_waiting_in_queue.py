@@ -213,7 +213,7 @@ def test_nothing_runs_in_the_thread_that_polls_where_that_is_not_wanted(start):
 
 def test_requests_that_compute_take_turns(start, monkeypatch):
     """Two at once would only take the interpreter from each other."""
-    inside.take_interpreter_for_busy(monkeypatch)
+    inside.compute_one_at_a_time(monkeypatch)
     lock, at_once, most = threading.Lock(), [0], [0]
 
     def app(environ, start_response):

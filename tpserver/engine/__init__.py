@@ -6,7 +6,7 @@ begins, the caller of `serve_forever` builds and starts everything. (post): othe
 
     class        methods                                                     leader  relieved  pool  watcher
     -----------  ----------------------------------------------------------  ------  --------  ----  -------
-    Leader       lead, recover (post)                                        x
+    Leader       lead, end_interrupted (post)                                       x
       "          give_back                                                   x       x         x     x
     Dispatch     has_for_leader                                              x                       x
       "          next_in_place                                               x
@@ -14,13 +14,14 @@ begins, the caller of `serve_forever` builds and starts everything. (post): othe
       "          end_relieved                                                        x
       "          work                                                                          x
       "          start                                                       x       x               x
-      "          note_interruption                                           x       x         x     x
-      "          hand_on, promote_waiting, end_waiting, abandon_lost, clear                          x
+      "          release                                                             x         x     x
+      "          drop, hand_on, promote_waiting, end_waiting, clear                                  x
+    LostTasks    check                                                                               x
     Admission    next_for_leader                                             x
       "          place_for_leader                                            x       x               x
       "          admit                                                       x       x
       "          release, next_for_pool                                              x         x     x
-      "          begin_relieved, share_interpreter                                                   x
+      "          begin_relieved                                                                      x
       "          running, waiting, retry_after                               x       x         x     x
     Tasks        everything, begun, queued, waiting                          x       x         x     x
       "          remove                                                              x         x     x

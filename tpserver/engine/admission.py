@@ -4,13 +4,12 @@
 does there may be one more than `threads`. So quick requests never wait for slow ones, and threads of the pool never
 take quick ones: whatever has filled the queue, the leader works it off at the price of no hand-over.
 
-Long requests leave a thread to brief ones. Computing ones run one at a time as long as that keeps the interpreter
-busy: more would only take it from each other.
+Long requests leave a thread to brief ones. Computing ones run one at a time: more would only take the interpreter from
+each other.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from enum import Enum
 from math import ceil
 from typing import Final
@@ -22,13 +21,8 @@ from tpserver.engine.task import Place, Task, Tasks
 _KEPT_FOR: Final = 60.0
 # Seconds after which a computing request does not keep others of its kind waiting: a report does not hold up pages.
 _ALONE: Final = 0.5
-# Seconds of computing in a second between which the interpreter is busy. Less: what runs waits. More: it computes
-# without the interpreter's lock. In both cases one more runs beside it.
-_BUSY: Final = (0.8, 1.5)
 # What leaves a thread to brief ones.
 _LONG: Final = (Kind.LONG, Kind.COMPUTING, Kind.LONG_TRIAL)
-# The longest Retry-After, in seconds.
-_LONGEST_RETRY: Final = 60
 
 
 class Admitted(Enum):
@@ -53,11 +47,8 @@ class Admission:
         self.in_place = in_place
         self._one_computes = one_computes
         self._brief_at = -_KEPT_FOR  # when the last brief request came
-        self._open_until = 0.0  # until then more than one may compute
         self.on_trial = False  # the leader runs a trial, which takes a thread's place; set by it, and by the watcher
         self.mean = 0.0  # seconds that a request occupies a thread; a running mean
-        self._ended_at = 0.0  # when the last one ended while others waited; 0: none did
-        self._every = 0.0  # seconds between two such ends; a running mean
 
     @property
     def running(self) -> int:
@@ -71,8 +62,8 @@ class Admission:
 
     @property
     def retry_after(self) -> int:
-        """Seconds until there should be room again: what the queue takes at the pace at which requests end."""
-        return min(max(ceil(self.waiting * (self._every or self.mean / self.threads)), 1), _LONGEST_RETRY)
+        """Seconds, up to a minute, until there should be room: what the queue takes if as many run at once as now."""
+        return min(max(ceil(self.waiting * self.mean / max(self.running, 1)), 1), 60)
 
     def place_for_leader(self, kind: Kind = Kind.QUICK, now: float = 0.0) -> bool:
         """The leader: whether it may run one of `kind` in place. Only it adds to what runs so, so it needs no lock.
@@ -100,6 +91,9 @@ class Admission:
 
     def begin_relieved(self, task: Task) -> None:
         """The watcher: a leader was relieved of `task`, which occupies a thread from now on."""
+        if task.request is not None:
+            task.cost = self._costs.record(task.request)
+            task.cost.relieved.add(task.request)
         with self._tasks.lock:
             self._tasks.running[task] = None
             self.on_trial = False
@@ -107,12 +101,15 @@ class Admission:
     def release(self, task: Task, now: float, *, ran: bool = True) -> bool:
         """Who has `task`: it occupies no thread any more. False where another one has released it already."""
         tasks = self._tasks
+        if task.cost is not None and task.request is not None:
+            task.cost.relieved.discard(task.request)
         with tasks.lock:
             if task not in tasks.running:
                 return False
             del tasks.running[task]
             if ran:
-                self._count_end(now - task.begun, now)
+                elapsed = now - task.begun
+                self.mean += (elapsed - self.mean) / 8 if self.mean else elapsed
             return True
 
     def next_for_pool(self, now: float) -> Task | None:
@@ -133,14 +130,9 @@ class Admission:
                 tasks.for_pool.append(task)  # it has turned out to be slow
             return None
 
-    def share_interpreter(self, computed: float, over: float, now: float) -> None:
-        """The watcher: the process has computed `computed` seconds in the last `over`. May let one more compute."""
-        if not _BUSY[0] <= computed / over <= _BUSY[1]:
-            self._open_until = now + over
-
     def _kind(self, task: Task, now: float) -> Kind:
         if task.request is not None:
-            task.kind = self._costs.kind(task.request, now)
+            task.kind = self._costs.kind(task.request, self._costs.find(task.request), now)
         return task.kind
 
     def _is_for_leader(self, kind: Kind) -> bool:
@@ -148,26 +140,21 @@ class Admission:
 
     def _next_for_pool(self, now: float) -> Task | None:
         tasks = self._tasks
-        passed: deque[Task] = deque()
-        found = None
-        try:
-            while tasks.for_pool and found is None:
-                task = tasks.for_pool.popleft()
-                if self._is_for_leader(self._kind(task, now)):
-                    tasks.for_leader.append(task)  # it has turned out to be quick
-                elif self.in_place and task.kind.is_trial and self._has_room(task.kind, now):
-                    tasks.for_leader.append(task)  # it takes this place; the others of its route wait for the verdict
+        for task in list(tasks.for_pool):
+            kind = self._kind(task, now)
+            on_trial = self.in_place and kind.is_trial and self._has_room(kind, now)
+            if on_trial or self._is_for_leader(kind):  # it has turned out to be quick, perhaps
+                tasks.for_pool.remove(task)
+                tasks.for_leader.append(task)
+                if on_trial:  # it takes this place; the others of its route wait for the verdict
                     break
-                elif self._may_start(task.kind, now):
-                    self._start(task, now)
-                    found = task
-                else:
-                    passed.append(task)
-                    if len(tasks.running) >= self.threads:
-                        break
-        finally:  # an exception from outside costs no more than one of them
-            tasks.for_pool.extendleft(reversed(passed))
-        return found
+            elif self._may_start(kind, now):
+                tasks.for_pool.remove(task)
+                self._start(task, now)
+                return task
+            elif len(tasks.running) >= self.threads:
+                break
+        return None
 
     def _start(self, task: Task, now: float) -> None:
         task.place = Place.POOL
@@ -180,7 +167,7 @@ class Admission:
             return False
         if not self._has_room(kind, now):
             return False
-        if kind is not Kind.COMPUTING or not self._one_computes or now < self._open_until:
+        if kind is not Kind.COMPUTING or not self._one_computes:
             return True
         return not any(one.kind is Kind.COMPUTING and now - one.begun < _ALONE for one in self._tasks.running)
 
@@ -192,12 +179,3 @@ class Admission:
             # Only long ones count: else brief ones that come all the time would keep them waiting for good.
             return sum(one.kind in _LONG for one in list(self._tasks.running)) + self.on_trial < self.threads - 1
         return True
-
-    def _count_end(self, elapsed: float, now: float) -> None:
-        """A request has occupied a thread for `elapsed` seconds. Under the lock."""
-        self.mean += (elapsed - self.mean) / 8 if self.mean else elapsed
-        waiting = self._tasks.for_pool or self._tasks.for_leader
-        if waiting and self._ended_at:
-            every = now - self._ended_at
-            self._every += (every - self._every) / 8 if self._every else every
-        self._ended_at = now if waiting else 0.0

@@ -69,6 +69,7 @@ class Leader:
         self._refused = refused
         # Answered this turn, not yet sent; survives a change of leader.
         self._unsent: list[Connection] = []
+        self._suspects: set[Connection] = set()  # that nothing had at the last sweep
         self._receive_call: Receive | None = None  # None: as usual
         self._send_call: Send | None = None
         self.stopped = False  # set by the watcher: no thread leads any more
@@ -120,6 +121,7 @@ class Leader:
             self._send_unsent(now)
             if now >= connections.next_sweep:
                 connections.sweep(now)
+                self._end_lost()
 
     def _attend(self, connection: Connection, task: Task | None, now: float, term: int) -> bool:
         """Moves one connection on, or runs `task` of it. False: relieved meanwhile, and leads no more.
@@ -146,7 +148,6 @@ class Leader:
                 owned = self._receive(connection, now)
         except BaseException:  # noqa: BLE001 - one connection must not end the others
             _log.exception(INTERNAL_ERROR)
-            self._dispatch.note_interruption()
             # Detached by this leader: handed over, or about to be.
             owned = not (connection.detached and leadership.current is connection)
             if owned:
@@ -205,28 +206,33 @@ class Leader:
             self.connections.settle(connection, now)
         self._dispatch.took_long = False
 
-    def recover(self, suspect: Connection | None) -> None:
-        """The leader, after one that was interrupted: ends what was lost with it; `suspect` is what that one was at.
+    def end_interrupted(self, connection: Connection) -> None:
+        """The leader, by post: a leader was interrupted at `connection`, and bytes of it may be lost."""
+        if not connection.detached and self.connections.by_fd.get(connection.fd) is connection:
+            self.connections.drop(connection)
+
+    def _end_lost(self) -> None:
+        """The leader, after a sweep: ends what an interrupted thread had, and has not been seen elsewhere since.
 
         Between two turns each connection is watched, or ready, or belongs to a task, or has been given back.
         """
-        connections = self.connections
-        owned: set[object] = {task.connection for task in self._tasks.everything()}
+        connections, suspects = self.connections, self._suspects
+        owned: set[object] = {task.connection for task in self._tasks.everything()}  # first: tasks end last
         owned |= {post.args[0] for post in connections.mailbox.posts.copy()}
-        if suspect is not None and suspect not in owned:
-            suspect.abort()
+        self._suspects = set()
         for connection in list(connections.by_fd.values()):
-            if connection.detached:
-                if connection in owned:
-                    continue
+            state = connection.state
+            if connection.detached or state is RUNNING or connection.broken:
+                lost = connection not in owned
+            else:
+                lost = state is READY and connection not in connections.ready
+            if lost and connection in suspects:
                 connection.detached = False
-                connection.abort()
-            elif connection.state is RUNNING or (connection.state is READY and connection not in connections.ready):
-                connection.abort()
-            if connection.broken:
                 connections.drop(connection)
-            else:  # the interrupted leader may not have come to it
-                connections.watch(connection, WRITE if connection.state is SENDING else READ)
+            elif lost:
+                self._suspects.add(connection)
+            elif not connection.detached:  # the interrupted leader may not have come to it
+                connections.watch(connection, WRITE if state is SENDING else READ)
 
     # -- one connection
 

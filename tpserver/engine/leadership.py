@@ -20,7 +20,7 @@ class Leadership:
         self.thread = 0  # identity of the thread that leads; 0: none does yet
         self.current: Connection | None = None  # what the leader is at; set by it alone, without the lock
         self.request: Request | None = None  # of the application, which it runs in place; as `current`
-        self.patience = 0.0  # seconds that this request may take before it is looked at; set before `request`
+        self.patient_until = 0.0  # of perf_counter: until then a request that is known to compute is let be
         self.attention_id = 0  # grows with each connection attended to: how the watcher tells two of them apart
 
     def appoint(self) -> int:

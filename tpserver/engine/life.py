@@ -21,6 +21,7 @@ from tpserver.engine.errors import EngineBroken
 from tpserver.engine.leader import Leader
 from tpserver.engine.leadership import Leadership
 from tpserver.engine.listener import ListeningServer, check_listening_socket
+from tpserver.engine.lost_tasks import LostTasks
 from tpserver.engine.main_thread_wait import main_thread_wait
 from tpserver.engine.pace import Timing
 from tpserver.engine.pool import JOIN_TIMEOUT, Pool
@@ -28,7 +29,7 @@ from tpserver.engine.protocol import Address, ConnectionProtocol, Request
 from tpserver.engine.slow_log import SlowLog
 from tpserver.engine.switch_interval import SwitchInterval
 from tpserver.engine.task import Tasks
-from tpserver.engine.watcher import Watcher, rarely
+from tpserver.engine.watcher import Watcher
 from tpserver.logs.log import Log
 from tpserver.system.clock import clock
 
@@ -40,8 +41,6 @@ _MOST_LEADERS: Final = 64
 # CPython 3.12.0 and 3.12.1 start no thread once the main thread has ended (gh-113964). So there a server that runs in
 # another thread starts all its threads at once.
 _THREADS_REFUSED_EARLY: Final = (3, 12, 0) <= sys.version_info[:3] < (3, 12, 2)
-# Seconds between two rounds of what need not be looked at in each.
-_RARELY: Final = 0.1
 
 
 class Life(IntEnum):
@@ -168,8 +167,6 @@ class LivingServer(ListeningServer):
             refuse=self._refuse,
             give_back=lambda connection: self.leader.give_back(connection),
             wake_leader=self.connections.mailbox.wake,
-            recover=lambda: self.connections.mailbox.post(self.leader.recover, None),
-            is_at_work=self._bench.is_at_work,
             ended=self.ended,
             queue_timeout=self._queue_timeout,
         )
@@ -185,32 +182,20 @@ class LivingServer(ListeningServer):
         )
         dispatch = self._dispatch
         self.watcher.busy = lambda: bool(self.tasks.running or self.tasks.waiting)
-        self.watcher.on_fault = dispatch.note_interruption
+        lost_tasks = LostTasks(self.tasks, self.leadership, self.pool, dispatch, self._bench.is_at_work)
         self.watcher.checks = [
             lambda now: dispatch.promote_waiting(),
             self.switch_interval.check,
-            self._share_interpreter(),
             lambda now: self.service_actions(),
-            rarely(lambda now: dispatch.end_waiting(), _RARELY),
-            rarely(self.slow_log.check, _RARELY),
-            rarely(lambda now: dispatch.abandon_lost(), _RARELY),
-            rarely(lambda now: self._replace_lost_leader(), _RARELY),
+        ]
+        self.watcher.rare_checks = [
+            lambda now: dispatch.end_waiting(),
+            self.slow_log.check,
+            lost_tasks.check,
+            lambda now: self._replace_lost_leader(),
         ]
         if self.connections.capacity < self.max_connections:
             _log.warning("max_connections reduced to %d by the open-files limit or select()", self.connections.capacity)
-
-    def _share_interpreter(self) -> Callable[[float], None]:
-        """The check that looks how busy the interpreter is, while something waits for it."""
-        seen, computed = clock.perf_counter(), clock.process_time()
-
-        def check(now: float) -> None:
-            nonlocal seen, computed
-            if self.tasks.for_pool:
-                before, computed = computed, clock.process_time()
-                self.admission.share_interpreter(computed - before, now - seen, now)
-                seen = now
-
-        return check
 
     def _enter(self, life: Life) -> None:
         """The only place that changes `life`. The watcher, and `_serve` before there is one."""
@@ -303,7 +288,8 @@ class LivingServer(ListeningServer):
             return
         suspect = leadership.current
         term = leadership.appoint()
-        self.connections.mailbox.post(self.leader.recover, suspect)
+        if suspect is not None:
+            self.connections.mailbox.post(self.leader.end_interrupted, suspect)
         try:
             self._bench.lead(term)
         except RuntimeError as error:
@@ -321,6 +307,5 @@ class LivingServer(ListeningServer):
             self.broken = error
             self.begin_shutdown()  # once more where it cannot even drain
         except BaseException:  # noqa: BLE001 - the watcher has another one lead
-            self._dispatch.note_interruption()
             _log.exception("internal error in the leader; another one takes over")
             self.watcher.wake()

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TypedDict
 
 from tpserver.engine.admission import Admission
-from tpserver.engine.costs import Costs, Kind, RouteStats
+from tpserver.engine.costs import Costs, Kind
 from tpserver.engine.leadership import Leadership
 from tpserver.engine.task import Tasks
 from tpserver.system.clock import clock
@@ -38,6 +38,17 @@ class RequestStats(TypedDict):
     in_pool: int
     promotions: int
     slow: int
+
+
+class RouteStats(TypedDict):
+    """What is known of one route, or group of routes; times in seconds, means."""
+
+    route: str
+    place: str
+    wait: float
+    computing: float
+    elapsed: float
+    runs: int
 
 
 class Stats(TypedDict):
@@ -97,5 +108,15 @@ def collect(
         requests=requests,
         refused=refused,
         ended=ended,
-        routes=costs.stats(clock.perf_counter()),
+        routes=[
+            RouteStats(
+                route=name,
+                place="in place" if cost.quick else "computing" if kind is Kind.COMPUTING else "pool",
+                wait=cost.waiting,
+                computing=cost.computing,
+                elapsed=cost.elapsed,
+                runs=cost.seen,
+            )
+            for name, cost, kind in costs.records(clock.perf_counter())
+        ],
     )

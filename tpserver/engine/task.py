@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from enum import Enum
 
 from tpserver.engine.connection import Connection
-from tpserver.engine.costs import Kind
+from tpserver.engine.costs import Cost, Kind
 from tpserver.engine.protocol import Request
 
 
@@ -28,7 +28,7 @@ class Place(Enum):
 class Task:
     """One request, or what a leader was relieved of. Its fields are changed by the thread that has it."""
 
-    __slots__ = ("begun", "connection", "kind", "logged", "over", "place", "request", "term", "thread")
+    __slots__ = ("begun", "connection", "cost", "kind", "logged", "over", "place", "request", "term", "thread")
 
     def __init__(self, request: Request | None, connection: Connection, kind: Kind, place: Place) -> None:
         """`request` is None where a leader was relieved while it received or sent something."""
@@ -36,6 +36,7 @@ class Task:
         self.connection = connection
         self.kind = kind
         self.place = place
+        self.cost: Cost | None = None  # of a request that a leader was relieved of: the record that knows of it
         self.begun = 0.0  # of perf_counter, in seconds: when it was given its thread
         self.thread = 0  # identity of the thread that has it; 0: none has come for it yet
         self.term = 0  # of a relieved leader: the one that it led by

@@ -16,11 +16,9 @@ from tpserver.system.clock import clock
 
 _log = Log("tpserver")
 
-# Seconds that a leader may stay with one thing; the watcher looks twice before it relieves it.
+# Seconds that a leader may stay with one thing; the watcher looks twice before it relieves it. Each look takes the
+# interpreter from the leader (measured: 60 us), so it is four times as long while no leader was relieved of late.
 TICK: Final = 0.001
-# The same while no leader was relieved for half a second. Each look takes the interpreter from the leader (measured:
-# 60 us), and finds nothing then.
-_CALM_TICK: Final = 0.004
 # Seconds between two rounds of the checks.
 _ROUND: Final = 0.02
 # Seconds between two looks of a watcher that sleeps, since nothing has come for two rounds.
@@ -41,8 +39,8 @@ class Watcher:
         self._turns = turns
         self.sleeps = False
         self.busy: Callable[[], bool] = lambda: False  # whether anything waits or runs
-        self.on_fault: Callable[[], None] = lambda: None  # told of what was raised in the watcher, and logged
         self.checks: list[Check] = []  # of each round; one that fails does not keep the others from theirs
+        self.rare_checks: list[Check] = []  # the same, of rounds five times as far apart
         self._alert_until = 0.0
         # Wakes the watcher. A queue, for a signal handler may ring in the middle of anything: an Event has a lock.
         self._bell: SimpleQueue[None] = SimpleQueue()
@@ -61,45 +59,42 @@ class Watcher:
             except Exception:  # noqa: BLE001 - as said
                 self.sleeps = False
                 _log.exception(_FAULT)
-                self.on_fault()
 
     def _watch(self, enough: Callable[[], bool]) -> None:
         leadership = self._leadership
         seen = seen_turns = -1
-        next_round = quiet_since = clock.perf_counter()
+        next_round = next_rare_round = quiet_since = clock.perf_counter()
         while not enough():
             self._rest(quiet_since, seen_turns)
             now = clock.perf_counter()
             attention_id, turns = leadership.attention_id, self._turns()
             attending = leadership.current is not None
-            if attending and attention_id == seen and not self._is_patient(now) and self._relieve(attention_id):
+            is_patient = now < leadership.patient_until
+            if attending and attention_id == seen and not is_patient and self._relieve(attention_id):
                 self._alert_until = now + _REST
             if attending or turns != seen_turns or self.busy():
                 quiet_since = now
             seen, seen_turns = attention_id, turns
             if now >= next_round:
                 next_round = now + _ROUND
-                self.make_round(now)
+                self.make_round(self.checks, now)
+            if now >= next_rare_round:
+                next_rare_round = now + 5 * _ROUND
+                self.make_round(self.rare_checks, now)
 
-    def _is_patient(self, now: float) -> bool:
-        """Whether the leader runs a request that is known to compute for so long."""
-        request = self._leadership.request
-        return request is not None and now - request.arrived < self._leadership.patience
-
-    def make_round(self, now: float) -> None:
-        """All checks, once."""
-        for check in self.checks:
+    def make_round(self, checks: list[Check], now: float) -> None:
+        """Each of the checks, once."""
+        for check in checks:
             try:
                 check(now)
             except Exception:  # noqa: BLE001 - no memory, for example: the others are made all the same
                 _log.exception(_FAULT)
-                self.on_fault()
 
     def _rest(self, quiet_since: float, seen_turns: int) -> None:
         """One tick; or, when it has been quiet, until the leader has something or a thread calls."""
         now = clock.perf_counter()
         if now - quiet_since < 2 * _ROUND:
-            self._wait_for_bell(TICK if now < self._alert_until else _CALM_TICK)
+            self._wait_for_bell(TICK if now < self._alert_until else 4 * TICK)
         else:
             self.sleeps = True
             if self._turns() == seen_turns:  # else it began before it could see that the watcher sleeps
@@ -111,16 +106,3 @@ class Watcher:
             self._bell.get(timeout=timeout)
             while True:  # however often it was rung
                 self._bell.get_nowait()
-
-
-def rarely(check: Check, every: float) -> Check:
-    """The same check, made in rounds that are `every` seconds apart at least."""
-    due = 0.0
-
-    def made(now: float) -> None:
-        nonlocal due
-        if now >= due:
-            due = now + every
-            check(now)
-
-    return made
