@@ -98,7 +98,7 @@ def keep_thread_for_brief_ones(server: Server) -> None:
 
 def set_queue_timeout(server: Server, seconds: float) -> None:
     """How long a request may wait for a thread, from now on."""
-    server._dispatch._queue_timeout = seconds
+    server._dispatch.queue_timeout = seconds
 
 
 def set_mean_time(server: Server, seconds: float) -> None:

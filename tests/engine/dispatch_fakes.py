@@ -122,12 +122,12 @@ class Desk:
         self.while_answering: Callable[[], object] = lambda: None
         pool: Any = self.pool
         self.dispatch = Dispatch(
-            self.tasks,
-            self.costs,
-            self.admission,
-            self.leadership,
-            pool,
-            SlowLog(self.tasks, 0.0),
+            tasks=self.tasks,
+            costs=self.costs,
+            admission=self.admission,
+            leadership=self.leadership,
+            pool=pool,
+            slow_log=SlowLog(self.tasks, 0.0),
             answer=self._answer,
             refuse=self._refuse,
             give_back=self.returned.append,

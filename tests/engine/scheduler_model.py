@@ -150,7 +150,7 @@ class OldAdmission(Admission):
     """The rule that made two stable states: quick requests that wait are taken by the threads of the pool."""
 
     def place_for_leader(self, kind: Kind = Kind.QUICK, now: float = 0.0) -> bool:
-        return kind is Kind.QUICK and self.in_place and len(self._tasks.running) < self.threads
+        return kind is Kind.QUICK and self.in_place and len(self.tasks.running) < self.threads
 
     def _is_for_leader(self, kind: Kind) -> bool:
         return False
@@ -161,7 +161,7 @@ class OldAdmission(Admission):
         return task.kind
 
     def _may_start(self, kind: Kind, now: float) -> bool:
-        return len(self._tasks.running) < self.threads
+        return len(self.tasks.running) < self.threads
 
 
 @dataclass

@@ -23,7 +23,7 @@ def interrupt(desk: Desk, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
         raise KeyboardInterrupt
 
     places: dict[str, tuple[object, str]] = {
-        "answer": (desk.dispatch, "_answer"),
+        "answer": (desk.dispatch, "answer"),
         "release": (desk.admission, "release"),
     }
     with monkeypatch.context() as patched:

@@ -10,6 +10,7 @@ each other.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum
 from math import ceil
 from typing import Final
@@ -33,32 +34,29 @@ class Admitted(Enum):
     REFUSED = "refused"
 
 
+@dataclass(eq=False)
 class Admission:
     """The rules on one server's registry. Any thread may call. Times are of perf_counter, in seconds."""
 
-    def __init__(
-        self, tasks: Tasks, costs: Costs, threads: int, queue: int, *, in_place: bool, one_computes: bool
-    ) -> None:
-        """`in_place`: whether the leader runs quick requests. `one_computes`: threads share one interpreter lock."""
-        self._tasks = tasks
-        self._costs = costs
-        self.threads = threads
-        self.queue = queue
-        self.in_place = in_place
-        self._one_computes = one_computes
-        self._brief_at = -_KEPT_FOR  # when the last brief request came
-        self.on_trial = False  # the leader runs a trial, which takes a thread's place; set by it, and by the watcher
-        self.mean = 0.0  # seconds that a request occupies a thread; a running mean
+    tasks: Tasks
+    costs: Costs
+    threads: int
+    queue: int
+    in_place: bool  # whether the leader runs quick requests
+    one_computes: bool  # threads share one interpreter lock
+    on_trial: bool = False  # the leader runs a trial, which takes a thread's place; set by it, and by the watcher
+    mean: float = 0.0  # seconds that a request occupies a thread; a running mean
+    _brief_at: float = -_KEPT_FOR  # when the last brief request came
 
     @property
     def running(self) -> int:
         """How many occupy a thread. A moment's answer."""
-        return len(self._tasks.running)
+        return len(self.tasks.running)
 
     @property
     def waiting(self) -> int:
         """How many wait. A moment's answer."""
-        return self._tasks.waiting
+        return self.tasks.waiting
 
     @property
     def retry_after(self) -> int:
@@ -71,12 +69,12 @@ class Admission:
         A trial may be relieved, so it takes one of the `threads`: quick requests do not wait for it.
         """
         if kind is Kind.QUICK:
-            return self.in_place and len(self._tasks.running) <= self.threads
+            return self.in_place and len(self.tasks.running) <= self.threads
         return self.in_place and kind.is_trial and self._has_room(kind, now)
 
     def admit(self, task: Task, now: float) -> Admitted:
         """The leader: a new task. Unless it is refused it is not the caller's any more."""
-        tasks = self._tasks
+        tasks = self.tasks
         with tasks.lock:
             if task.kind is Kind.BRIEF or (task.kind is Kind.QUICK and not self.in_place):
                 self._brief_at = now
@@ -92,15 +90,15 @@ class Admission:
     def begin_relieved(self, task: Task) -> None:
         """The watcher: a leader was relieved of `task`, which occupies a thread from now on."""
         if task.request is not None:
-            task.cost = self._costs.record(task.request)
+            task.cost = self.costs.record(task.request)
             task.cost.relieved.add(task.request)
-        with self._tasks.lock:
-            self._tasks.running[task] = None
+        with self.tasks.lock:
+            self.tasks.running[task] = None
             self.on_trial = False
 
     def release(self, task: Task, now: float, *, ran: bool = True) -> bool:
         """Who has `task`: it occupies no thread any more. False where another one has released it already."""
-        tasks = self._tasks
+        tasks = self.tasks
         if task.cost is not None and task.request is not None:
             task.cost.relieved.discard(task.request)
         with tasks.lock:
@@ -114,14 +112,14 @@ class Admission:
 
     def next_for_pool(self, now: float) -> Task | None:
         """A thread of the pool, or the watcher: the first that may run, which has started then."""
-        if not self._tasks.for_pool:
+        if not self.tasks.for_pool:
             return None
-        with self._tasks.lock:
+        with self.tasks.lock:
             return self._next_for_pool(now)
 
     def next_for_leader(self, now: float) -> Task | None:
         """The leader: the first quick one that waits, to be run in place; it is the caller's."""
-        tasks = self._tasks
+        tasks = self.tasks
         with tasks.lock:
             while tasks.for_leader and self.place_for_leader():
                 task = tasks.for_leader.popleft()
@@ -132,14 +130,14 @@ class Admission:
 
     def _kind(self, task: Task, now: float) -> Kind:
         if task.request is not None:
-            task.kind = self._costs.kind(task.request, self._costs.find(task.request), now)
+            task.kind = self.costs.kind(task.request, self.costs.find(task.request), now)
         return task.kind
 
     def _is_for_leader(self, kind: Kind) -> bool:
         return self.in_place and kind is Kind.QUICK
 
     def _next_for_pool(self, now: float) -> Task | None:
-        tasks = self._tasks
+        tasks = self.tasks
         for task in list(tasks.for_pool):
             kind = self._kind(task, now)
             on_trial = self.in_place and kind.is_trial and self._has_room(kind, now)
@@ -159,7 +157,7 @@ class Admission:
     def _start(self, task: Task, now: float) -> None:
         task.place = Place.POOL
         task.begun = now
-        self._tasks.running[task] = None
+        self.tasks.running[task] = None
 
     def _may_start(self, kind: Kind, now: float) -> bool:
         """Whether one more of `kind` may run in the pool. Under the lock."""
@@ -167,15 +165,15 @@ class Admission:
             return False
         if not self._has_room(kind, now):
             return False
-        if kind is not Kind.COMPUTING or not self._one_computes:
+        if kind is not Kind.COMPUTING or not self.one_computes:
             return True
-        return not any(one.kind is Kind.COMPUTING and now - one.begun < _ALONE for one in self._tasks.running)
+        return not any(one.kind is Kind.COMPUTING and now - one.begun < _ALONE for one in self.tasks.running)
 
     def _has_room(self, kind: Kind, now: float) -> bool:
         """Whether a thread is left for one of `kind`. Needs no lock where a moment's answer will do."""
-        if len(self._tasks.running) + self.on_trial >= self.threads:
+        if len(self.tasks.running) + self.on_trial >= self.threads:
             return False
         if kind in _LONG and self.threads > 1 and now - self._brief_at < _KEPT_FOR:
             # Only long ones count: else brief ones that come all the time would keep them waiting for good.
-            return sum(one.kind in _LONG for one in list(self._tasks.running)) + self.on_trial < self.threads - 1
+            return sum(one.kind in _LONG for one in list(self.tasks.running)) + self.on_trial < self.threads - 1
         return True

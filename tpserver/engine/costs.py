@@ -10,6 +10,7 @@ read. Leaders and pool threads call; two that overlap only blur a mean.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
@@ -48,27 +49,21 @@ class Kind(Enum):
         return self is Kind.TRIAL or self is Kind.LONG_TRIAL
 
 
+@dataclass(slots=True, eq=False)
 class Cost:
     """The record of one route, or of a group of routes. Means, in seconds."""
 
-    __slots__ = (
-        "_trial_every", "_tried", "computing", "elapsed", "quick", "relieved", "runs", "seen", "slow", "trial_at",
-        "waiting",
-    )  # fmt: skip
-
-    def __init__(self, runs: int = 0) -> None:
-        """`runs`: as many quick ones are taken for granted, since its group is quick."""
-        self.elapsed = 0.0  # from beginning to end, of all runs
-        self.seen = 0  # runs that `elapsed` is of
-        self.waiting = 0.0  # of the runs that told something
-        self.computing = 0.0
-        self.slow = 0.0  # the share of these that held up others, or would have
-        self.runs = runs  # runs that these are of
-        self.relieved: set[Request] = set()  # its requests that go on in threads that were relieved of leading
-        self.quick = True  # whether its requests belong in place
-        self.trial_at = 0.0  # of perf_counter: when it is tried in place again, after it has left
-        self._trial_every = _FIRST_TRIAL
-        self._tried = 0  # runs on trial
+    runs: int = 0  # that told something, of which the means are
+    waiting: float = 0.0
+    computing: float = 0.0
+    slow: float = 0.0  # the share of these runs that held up others, or would have
+    elapsed: float = 0.0  # from beginning to end, of all runs
+    seen: int = 0  # runs that `elapsed` is of
+    relieved: set[Request] = field(default_factory=set)  # which go on in threads that were relieved of leading
+    quick: bool = True  # whether its requests belong in place
+    trial_at: float = 0.0  # of perf_counter: when it is tried in place again, after it has left
+    _trial_every: float = field(default_factory=lambda: _FIRST_TRIAL)
+    _tried: int = 0  # runs on trial
 
     @property
     def is_known(self) -> bool:
@@ -170,7 +165,8 @@ class Costs:
         cost = self.record(request)
         contradicts = bool(cost.runs) and verdict is not None and _is_quick(*verdict) != cost.quick
         if contradicts and request.route not in self.routes and len(request.route) <= _LIMIT:
-            own = self._add(self.routes, request.route, Cost(_SPAN // 8 if cost.quick else 0))
+            # Two slow runs tell that it is of another kind than a quick group, not one.
+            own = self._add(self.routes, request.route, Cost(runs=_SPAN // 8 if cost.quick else 0))
             own.learn(run.elapsed, verdict, now)
         cost.learn(run.elapsed, verdict, now)
 

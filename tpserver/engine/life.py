@@ -157,12 +157,12 @@ class LivingServer(ListeningServer):
             ended=self.ended,
         )
         self._dispatch = Dispatch(
-            self.tasks,
-            self.costs,
-            self.admission,
-            self.leadership,
-            self.pool,
-            self.slow_log,
+            tasks=self.tasks,
+            costs=self.costs,
+            admission=self.admission,
+            leadership=self.leadership,
+            pool=self.pool,
+            slow_log=self.slow_log,
             answer=self._answer,
             refuse=self._refuse,
             give_back=lambda connection: self.leader.give_back(connection),
