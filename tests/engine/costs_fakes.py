@@ -52,7 +52,7 @@ class Learning:
             relieved_by.relieved.add(request)
         self.now += elapsed
         if measured:
-            self.costs.learn(request, Run(elapsed, computes, computes), self.now)
+            self.costs.learn(request, None, Run(elapsed, computes, computes), self.now)
         elif elapsed >= HAND_OVER or cost is not None:
             self.costs.note_elapsed(request, cost, elapsed)
         if relieved_by is not None:

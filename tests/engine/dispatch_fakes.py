@@ -141,7 +141,7 @@ class Desk:
         self.leadership.take(self.leadership.appoint(), LEADER)
         for group, (computes, waits) in GROUPS.items():
             for _ in range(20):
-                self.costs.learn(Asked(group, 0.0), Run(computes + waits, computes, computes), self.now)
+                self.costs.learn(Asked(group, 0.0), None, Run(computes + waits, computes, computes), self.now)
 
     def _answer(self, request: Any, connection: Any) -> None:
         self.answered.append(request.group)

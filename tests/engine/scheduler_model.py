@@ -298,7 +298,7 @@ class ModelServer:
         cost = self.costs.find(request)
         if elapsed >= HAND_OVER or (cost is not None and cost.elapsed >= HAND_OVER):
             run = Run(elapsed, thread.computed - computed, self.machine.computed - by_all, at_once)
-            self.costs.learn(request, run, self.machine.now)
+            self.costs.learn(request, cost, run, self.machine.now)
 
     def _watch(self) -> None:
         now = self.machine.now

@@ -127,10 +127,10 @@ def test_what_has_become_quick_comes_back(learning: Learning, long: int) -> None
 def test_what_was_slow_while_others_computed_comes_back(learning: Learning) -> None:
     """Threads that compute at once slow each other: what runs in the pool meanwhile tells nothing new."""
     for _ in range(10):
-        learning.costs.learn(Asked("/page"), Run(0.05, 0.001, 0.001), learning.now)
+        learning.costs.learn(Asked("/page"), None, Run(0.05, 0.001, 0.001), learning.now)
     assert learning.kind("/page") is not Kind.QUICK
     for _ in range(100):
-        learning.costs.learn(Asked("/page"), Run(0.004, 0.002, 0.004, at_once=2), learning.now)
+        learning.costs.learn(Asked("/page"), None, Run(0.004, 0.002, 0.004, at_once=2), learning.now)
     learning.now += module._FIRST_TRIAL
     assert learning.kind("/page").is_trial
     assert set(learning.places("/page", 50, computes=0.6e-3)) == {"place"}
@@ -142,7 +142,7 @@ def test_a_trial_that_learns_nothing_ends(learning: Learning) -> None:
     learning.now += module._LONGEST_TRIAL
     trials = 0
     while learning.kind("/page").is_trial:
-        learning.costs.learn(Asked("/page"), Run(0.004, 0.002, 0.004, at_once=2), learning.now)
+        learning.costs.learn(Asked("/page"), None, Run(0.004, 0.002, 0.004, at_once=2), learning.now)
         trials += 1
     assert trials <= module._SPAN
 

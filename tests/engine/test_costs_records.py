@@ -88,7 +88,7 @@ def test_routes_that_contradict_their_group_are_bounded_in_number(learning: Lear
     learning.places("/page", 20, computes=1e-3)
     for number in range(MAX_RECORDS + 100):
         learning.places("/page", 10, computes=1e-3)
-        learning.costs.learn(Asked(f"/page?{number}"), Run(0.05, 0.0, 0.0), 0.0)
+        learning.costs.learn(Asked(f"/page?{number}"), None, Run(0.05, 0.0, 0.0), 0.0)
     assert len(learning.costs.routes) == MAX_RECORDS
     assert f"/page?{MAX_RECORDS + 99}" in learning.costs.routes
 
@@ -111,7 +111,7 @@ def test_a_long_name_has_no_record_of_its_own(learning: Learning) -> None:
     group = "/" + "a" * 2 * LONGEST_NAME
     learning.places(group, 20, waits=0.01)
     assert list(learning.costs.groups) == [group[:LONGEST_NAME]]
-    learning.costs.learn(Asked(group + "?quick"), Run(10e-6, 10e-6, 10e-6), learning.now)
+    learning.costs.learn(Asked(group + "?quick"), None, Run(10e-6, 10e-6, 10e-6), learning.now)
     assert learning.costs.routes == {}
     assert learning.costs.record(Asked(group + "b")) is learning.costs.groups[group[:LONGEST_NAME]]
 
@@ -129,8 +129,8 @@ def test_routes_are_learnt_by_several_threads_at_once_beyond_the_bound() -> None
             for number in range(start, start + MAX_RECORDS + 200):
                 request = Asked(f"GET /{number}?{number}")
                 costs.record(request)
-                costs.learn(request, Run(1.0, 0.0, 0.0), 0.0)
-                costs.learn(request, Run(1e-6, 1e-6, 1e-6), 0.0)
+                costs.learn(request, None, Run(1.0, 0.0, 0.0), 0.0)
+                costs.learn(request, None, Run(1e-6, 1e-6, 1e-6), 0.0)
                 costs.note_elapsed(request, costs.find(request), 1.0)
                 if number % 50 == 0:
                     costs.records(0.0)

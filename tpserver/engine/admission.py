@@ -99,7 +99,7 @@ class Admission:
     def release(self, task: Task, now: float, *, ran: bool = True) -> bool:
         """Who has `task`: it occupies no thread any more. False where another one has released it already."""
         tasks = self.tasks
-        if task.cost is not None and task.request is not None:
+        if task.place is Place.RELIEVED and task.cost is not None and task.request is not None:
             task.cost.relieved.discard(task.request)
         with tasks.lock:
             if task not in tasks.running:
@@ -130,7 +130,8 @@ class Admission:
 
     def _kind(self, task: Task, now: float) -> Kind:
         if task.request is not None:
-            task.kind = self.costs.kind(task.request, self.costs.find(task.request), now)
+            task.cost = self.costs.find(task.request)
+            task.kind = self.costs.kind(task.request, task.cost, now)
         return task.kind
 
     def _is_for_leader(self, kind: Kind) -> bool:

@@ -159,10 +159,10 @@ class Costs:
         # A content that is still on its way is waited for.
         return Kind.BRIEF if request.content_arriving and (kind is Kind.QUICK or kind.is_trial) else kind
 
-    def learn(self, request: Request, run: Run, now: float) -> None:
+    def learn(self, request: Request, cost: Cost | None, run: Run, now: float) -> None:
         """After a run that was measured. One that contradicts its group makes a record of the route's own."""
         verdict = run.verdict()
-        cost = self.record(request)
+        cost = cost or self.record(request)
         contradicts = bool(cost.runs) and verdict is not None and _is_quick(*verdict) != cost.quick
         if contradicts and request.route not in self.routes and len(request.route) <= _LIMIT:
             # Two slow runs tell that it is of another kind than a quick group, not one.

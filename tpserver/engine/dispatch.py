@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import get_ident
-from typing import Final, cast
+from typing import Final
 
 from tpserver.engine.admission import Admission, Admitted
 from tpserver.engine.connection import Connection
@@ -64,7 +64,7 @@ class Dispatch:
         if self.admission.place_for_leader(kind, now) and leadership.current is connection:
             self._run_in_place(request, connection, cost, kind, now)
             return True
-        task = Task(request, connection, kind, Place.QUEUED)
+        task = Task(request, connection, kind, Place.QUEUED, cost)
         connection.detached = True  # before it is in the registry: what is there is not the leader's
         admitted = self.admission.admit(task, now)
         if admitted is Admitted.STARTED:
@@ -88,8 +88,8 @@ class Dispatch:
 
     def run_queued(self, task: Task, now: float) -> None:
         """The leader, which attends to the connection of `task`: runs it in place."""
-        request = cast(Request, task.request)
-        self._run_in_place(request, task.connection, self.costs.find(request), task.kind, now)
+        assert task.request is not None
+        self._run_in_place(task.request, task.connection, task.cost, task.kind, now)
 
     def _run_in_place(
         self, request: Request, connection: Connection, cost: Cost | None, kind: Kind, now: float
@@ -111,7 +111,7 @@ class Dispatch:
             if meter is None:
                 self.costs.note_elapsed(request, cost, elapsed)
             else:
-                self.costs.learn(request, meter.end(is_counted=False), now + elapsed)
+                self.costs.learn(request, cost, meter.end(is_counted=False), now + elapsed)
 
     # -- threads of the pool
 
@@ -135,13 +135,13 @@ class Dispatch:
             task.over = True  # what is not released by now was lost: an exception came from outside
 
     def _run_in_pool(self, task: Task) -> None:
-        request = cast(Request, task.request)
+        request, cost = task.request, task.cost
+        assert request is not None
         self.pooled += 1
-        cost = self.costs.find(request)
         meter = Meter(self.tasks.running) if cost is None or self._is_measured(cost) else None
         self.answer(request, task.connection)
         if meter is not None:
-            self.costs.learn(request, meter.end(is_counted=True), clock.perf_counter())
+            self.costs.learn(request, cost, meter.end(is_counted=True), clock.perf_counter())
 
     def _is_measured(self, cost: Cost) -> bool:
         """Whether the next run is: each, until enough are known. Two threads that overlap may lose one."""
@@ -181,18 +181,22 @@ class Dispatch:
 
     def _still_wanted(self, task: Task, now: float) -> bool:
         """Whether a task that has waited is to run; if not, its answer is dropped or says so. It is the caller's."""
-        request, cause = cast(Request, task.request), self._unwanted(task, now)
+        request, cause = task.request, self._unwanted(task, now)
+        assert request is not None
+        if not cause:
+            return True
         if cause == "client gone":
             self.ended.add(cause)
             task.connection.abort()
             request.close()
-        elif cause:
+        else:
             self.refuse(request, task.connection, cause)
-        return not cause
+        return False
 
     def _unwanted(self, task: Task, now: float) -> str:
         """Why a task that waits is not to run any more; "" if it is."""
-        waited = now - cast(Request, task.request).arrived
+        assert task.request is not None
+        waited = now - task.request.arrived
         if waited >= LEFT_AFTER and task.connection.client_gone():
             return "client gone"
         return "queue timeout" if self.queue_timeout and waited >= self.queue_timeout else ""
@@ -201,17 +205,16 @@ class Dispatch:
 
     def start(self, task: Task) -> None:
         """The watcher, and the thread that has admitted it: `task`, which has started, goes to a thread of the pool."""
-        self._in_pool(lambda: self.pool.run(self.work, task))
-
-    def _in_pool(self, action: Callable[[], None]) -> None:
-        """Logs, once, that no thread can be started."""
         try:
-            action()
+            self.pool.run(self.work, task)
             self._cannot_start = False
         except RuntimeError as error:
-            if not self._cannot_start:
-                _log.error("cannot start a thread (%s); going on with those that run", error)
-            self._cannot_start = True
+            self._log_shortage(error)
+
+    def _log_shortage(self, error: RuntimeError) -> None:
+        before, self._cannot_start = self._cannot_start, True
+        if not before:
+            _log.error("cannot start a thread (%s); going on with those that run", error)
 
     def hand_on(self, connection: Connection, request: Request | None, thread: int) -> None:
         """The watcher, under the leadership's lock: the leader is relieved of what it is at, which becomes a task."""
@@ -230,7 +233,10 @@ class Dispatch:
         while (task := self.admission.next_for_pool(now)) is not None:
             self.start(task)
         if self.pool.backlog:
-            self._in_pool(self.pool.start_replacements)
+            try:
+                self.pool.start_replacements()
+            except RuntimeError as error:
+                self._log_shortage(error)
         if self.has_for_leader():
             self.wake_leader()
 

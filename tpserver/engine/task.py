@@ -30,13 +30,15 @@ class Task:
 
     __slots__ = ("begun", "connection", "cost", "kind", "logged", "over", "place", "request", "term", "thread")
 
-    def __init__(self, request: Request | None, connection: Connection, kind: Kind, place: Place) -> None:
+    def __init__(
+        self, request: Request | None, connection: Connection, kind: Kind, place: Place, cost: Cost | None = None
+    ) -> None:
         """`request` is None where a leader was relieved while it received or sent something."""
         self.request = request
         self.connection = connection
         self.kind = kind
         self.place = place
-        self.cost: Cost | None = None  # of a request that a leader was relieved of: the record that knows of it
+        self.cost = cost  # the record by which its kind was found; None: nothing is known, or it is no request
         self.begun = 0.0  # of perf_counter, in seconds: when it was given its thread
         self.thread = 0  # identity of the thread that has it; 0: none has come for it yet
         self.term = 0  # of a relieved leader: the one that it led by
