@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import re
-from functools import partial
 from typing import BinaryIO, Final
 
 from tpserver.engine.protocol import Address, Outcome, Request
@@ -31,9 +30,6 @@ from tpserver.spool import Spool
 from tpserver.system.clock import clock
 
 _log = Log("tpserver")
-
-# The default limit of contents on disk, in bytes.
-_SPOOL_LIMIT: Final = 1024**3
 
 
 class HTTPRequest(Request):
@@ -118,9 +114,9 @@ class HTTPProtocol:
         self.limits = limits or Limits()
         self.memory = Memory()
         self.access_log = access_log
-        self.spool = spool or Spool(_SPOOL_LIMIT)
+        self.spool = spool or Spool()
         self.response_counts = ResponseCounts([])
-        self.arrives = partial(_begins, arriving) if arriving else None
+        self.arrives = (lambda head: head.path.startswith(arriving)) if arriving else None
         self.draining = False  # every response is the last on its connection; set by the engine
         self.turn = 0
         # Site, responder and route of each head that came in this turn of the leader, so that one stat serves them all.
@@ -181,9 +177,9 @@ class HTTPProtocol:
 
     def record(self, client_address: Address, head: Head | None, status: int, length: int) -> None:
         """Counts and logs one response with `length` bytes of content. Any thread."""
-        counts = self.response_counts.own
-        counts.statuses[status] = counts.statuses.get(status, 0) + 1
-        counts.bytes += length
+        statuses, lengths = self.response_counts.own
+        statuses[status] += 1
+        lengths[status] += length
         if self.access_log is not None:
             self.access_log.append(Record(clock.time(), client_address, head, status, length))
 
@@ -197,7 +193,8 @@ class Receiver(MessageReader[HTTPRequest]):
         super().__init__(protocol.limits, protocol.memory, protocol.spool.new_content, protocol.arrives)
         self._protocol = protocol
         self._client_address = client_address
-        self._remote = _remote(client_address)
+        # REMOTE_ADDR and REMOTE_PORT; a unix socket has none.
+        self._remote = (client_address[0], str(client_address[1])) if isinstance(client_address, tuple) else ("", "")
 
     def new_message(self, head: Head, content: BinaryIO | None) -> HTTPRequest:
         """As `MessageReader.new_message`."""
@@ -245,13 +242,6 @@ class Receiver(MessageReader[HTTPRequest]):
         return Refusal(refusal.status, response)
 
 
-def _remote(client_address: Address) -> tuple[str, str]:
-    """A socket's address -> REMOTE_ADDR and REMOTE_PORT; a unix socket has none."""
-    if isinstance(client_address, tuple):
-        return client_address[0], str(client_address[1])
-    return "", ""
-
-
 # How much of a path tells its group, in characters.
 _LONGEST_GROUP: Final = 200
 _ID: Final = re.compile(r"/[^/]*[0-9][^/]*")
@@ -267,7 +257,3 @@ def _route_group(method: str, path: str) -> str:
     path = _ID.sub("/*", path)
     beginning, _, last = path.rpartition("/")
     return f"{method} {beginning}/*" if beginning and last else f"{method} {path}"
-
-
-def _begins(prefixes: tuple[str, ...], head: Head) -> bool:
-    return head.path.startswith(prefixes)
