@@ -151,16 +151,8 @@ class HTTPProtocol:
         keep_alive = head.keep_alive and not request.content_arriving and not self.draining
         if not keep_alive:
             request.connection.keep_alive = False
-        data = pages.response(
-            503,
-            "The server is busy. Try again in a moment.",
-            stamp=self.stamp,
-            html=accepts_html(head.fields.get("HTTP_ACCEPT")),
-            head_only=head.method == "HEAD",
-            protocol=head.protocol,
-            keep_alive=keep_alive,
-            fields=(("Retry-After", str(retry_after)),),
-        )
+        detail, fields = "The server is busy. Try again in a moment.", (("Retry-After", str(retry_after)),)
+        data = own_response(head, 503, detail, self.stamp, keep_alive, fields)
         self.record(request.connection.client_address, head, 503, pages.content_length(data))
         return data
 
@@ -240,6 +232,22 @@ class Receiver(MessageReader[HTTPRequest]):
         )
         self._protocol.record(self._client_address, None, refusal.status, pages.content_length(response))
         return Refusal(refusal.status, response)
+
+
+def own_response(
+    head: Head, status: int, detail: str, stamp: bytes, keep_alive: bool, fields: tuple[tuple[str, str], ...]
+) -> bytes:
+    """The server's own complete response to the request `head`; the other arguments are those of `pages.response`."""
+    return pages.response(
+        status,
+        detail,
+        stamp=stamp,
+        html=accepts_html(head.fields.get("HTTP_ACCEPT")),
+        head_only=head.method == "HEAD",
+        protocol=head.protocol,
+        keep_alive=keep_alive,
+        fields=fields,
+    )
 
 
 # How much of a path tells its group, in characters.

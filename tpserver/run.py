@@ -132,11 +132,6 @@ class Server(engine.Server):
         return self._application
 
     @property
-    def exit_status(self) -> int:
-        """That of a process whose server has stopped: 1 where that was not asked for."""
-        return int(self.broken is not None)
-
-    @property
     def url(self) -> str:
         """The address to open in a browser."""
         host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(self.server_name, self.server_name)
@@ -239,8 +234,9 @@ def run(config: Config, application: Application | None = None) -> int:
     stuck = stuck or server.log_stuck
     if not stuck:
         _say(stdout, "stopped")
-    end_if_log_is_stuck(stuck, server.exit_status)
-    return server.exit_status
+    status = int(server.broken is not None)
+    end_if_log_is_stuck(stuck, status)
+    return status
 
 
 def _run(config: Config, application: Application | None, log: LogWriter | None) -> tuple[Server, LogStream | None]:

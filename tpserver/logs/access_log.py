@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final, NamedTuple
 
+from tpserver.http.dates import format_date
 from tpserver.http.head import Head
 from tpserver.logs.log import Log
 from tpserver.logs.writing_thread import WritingThread
@@ -17,7 +18,6 @@ _log = Log("tpserver")
 _BACKLOG: Final = 100_000
 # Lines written in one go.
 _BATCH: Final = 1000
-_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 # Control characters, which could end a line or move a terminal's cursor, and bytes of an unknown coding are escaped.
 _ESCAPES: Final = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0x100))} | {
     ord('"'): '\\"',
@@ -81,11 +81,11 @@ def combined(record: Record) -> str:
         request = f"{head.method} {head.target} {head.protocol}".translate(_ESCAPES)
         referer = head.fields.get("HTTP_REFERER", "-").translate(_ESCAPES)
         agent = head.fields.get("HTTP_USER_AGENT", "-").translate(_ESCAPES)
-    return (
-        f'{host} - - [{_when(record.when)}] "{request}" {record.status} {record.length or "-"} "{referer}" "{agent}"\n'
-    )
+    when = _when(int(record.when))
+    return f'{host} - - [{when}] "{request}" {record.status} {record.length or "-"} "{referer}" "{agent}"\n'
 
 
-def _when(seconds: float) -> str:
-    year, month, day, hour, minute, second, *_ = time.gmtime(seconds)
-    return f"{day:02}/{_MONTHS[month - 1]}/{year}:{hour:02}:{minute:02}:{second:02} +0000"
+@lru_cache(maxsize=1)
+def _when(seconds: int) -> str:
+    _, day, month, year, time, _ = format_date(seconds).split()
+    return f"{day}/{month}/{year}:{time} +0000"
