@@ -28,6 +28,7 @@ from tpserver.site.site import Site
 from tpserver.site.vhosts import VirtualHosts
 from tpserver.spool import Spool
 from tpserver.system.clock import clock
+from tpserver.version import SOFTWARE
 
 _log = Log("tpserver")
 
@@ -104,7 +105,6 @@ class HTTPProtocol:
         site: Site | VirtualHosts,
         limits: Limits | None = None,
         *,
-        software: str = "tpserver",
         access_log: AccessLog | None = None,
         spool: Spool | None = None,
         arriving: tuple[str, ...] = (),
@@ -121,7 +121,6 @@ class HTTPProtocol:
         self.turn = 0
         # Site, responder and route of each head that came in this turn of the leader, so that one stat serves them all.
         self.found: dict[Head, tuple[Site, Responder, str]] = {}
-        self._software = software
         self._second = -1
         self.stamp = b""
         self.begin_turn()
@@ -133,7 +132,7 @@ class HTTPProtocol:
         second = int(clock.time())
         if second != self._second:
             self._second = second
-            self.stamp = stamp(format_date(second), self._software)
+            self.stamp = stamp(format_date(second), SOFTWARE)
 
     def end(self) -> None:
         """The server has stopped: drops what was kept for one turn."""

@@ -37,7 +37,6 @@ from tpserver.site.site import Site
 from tpserver.spool import SPOOL, Spool
 from tpserver.system import process
 from tpserver.system.monkey_patches import patched
-from tpserver.version import SOFTWARE
 from tpserver.wsgi.responder import Application
 
 _log = Log("tpserver")
@@ -83,7 +82,6 @@ class Server(engine.Server):
         protocol = HTTPProtocol(
             Site(None, None),  # until the address is known
             Limits(config.max_head, config.max_fields, config.max_body),
-            software=SOFTWARE,
             access_log=self.access_log,
             spool=Spool(config.max_spool),
             arriving=config.stream_body,
@@ -121,10 +119,10 @@ class Server(engine.Server):
         Virtual hosts keep what they have.
         """
         check_application(application)
-        self.protocol.site, self.has_applications = self._sites.build(application, self.server_name, self.server_port)
+        self.protocol.site, reads_contents = self._sites.build(application, self.server_name, self.server_port)
         self._application = application
         # Where no application reads a content, none is stored on disk.
-        max_body = self.config.max_body if self.has_applications else min(self.config.max_body, SPOOL)
+        max_body = self.config.max_body if reads_contents else min(self.config.max_body, SPOOL)
         self.protocol.limits = self.protocol.limits._replace(max_body=max_body)
 
     def get_app(self) -> Application | None:

@@ -50,13 +50,15 @@ class LogFile:
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._identity: tuple[int, ...] | None = None
         self._open()
+
+    def _open(self) -> None:
+        self._fd = os.open(self._path, _FLAGS, 0o666)
+        self._identity = identity(self._fd)
 
     def write(self, text: str) -> None:
         """Appends `text`, with the line ends of the system."""
-        if not self._is_ours():
-            self._identity = None  # the number belongs to another file: it must not be closed here
+        if identity(self._fd) != self._identity:  # the number belongs to another file: it must not be closed here
             self._open()
             _log.warning("the log %s was reopened: the application closed its descriptor", self._path)
         data = text.replace("\n", os.linesep).encode("utf-8", "backslashreplace")
@@ -65,13 +67,6 @@ class LogFile:
 
     def close(self) -> None:
         """Closes the descriptor, unless it has become another file. Called once."""
-        if self._is_ours():
+        if identity(self._fd) == self._identity:
             os.close(self._fd)
-        self._identity = None
-
-    def _open(self) -> None:
-        self._fd = os.open(self._path, _FLAGS, 0o666)
-        self._identity = identity(self._fd)
-
-    def _is_ours(self) -> bool:
-        return self._identity is not None and identity(self._fd) == self._identity
+        self._fd = -1
