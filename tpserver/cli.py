@@ -60,8 +60,8 @@ def _typed(parse: Callable[[str], object]) -> Callable[[str], object]:
     return typed
 
 
-def parse(arguments: Sequence[str] | None = None) -> Config:
-    """Command-line arguments -> `Config`. Raises `UsageError`."""
+def _parse(arguments: Sequence[str]) -> Config:
+    """Raises `UsageError`."""
     values = vars(_parser().parse_args(arguments))
     application = values.pop("application")
     if application is not None:
@@ -87,13 +87,11 @@ def _compress(arguments: Sequence[str]) -> int:
     return compress(given.folder, jobs=given.jobs)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the server or a command. Returns the exit status: 0 stopped or done, 1 failed, 2 wrong usage."""
-    given = sys.argv[1:] if arguments is None else arguments
+def _main(arguments: Sequence[str]) -> int:
     try:
-        if given and given[0] == "compress":  # no application: it has not the form MODULE:CALLABLE
-            return _compress(given[1:])
-        return run(parse(given))
+        if arguments[:1] == ["compress"]:  # no application: it has not the form MODULE:CALLABLE
+            return _compress(arguments[1:])
+        return run(_parse(arguments))
     except TpserverError as error:
         print(f"tpserver: error: {error}", file=sys.stderr)
         if isinstance(error, StartError) and error.cause_text:
@@ -102,7 +100,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def command() -> int:
-    """As `main`, for a process of its own, which ends then: it does not wait for ever for the application's threads."""
-    status = main()
+    """Runs the server or a command, in a process that ends then without a long wait for the application's threads.
+
+    Returns the exit status: 0 stopped or done, 1 failed, 2 wrong usage.
+    """
+    status = _main(sys.argv[1:])
     limit_wait_for_threads(status)
     return status

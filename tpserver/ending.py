@@ -12,7 +12,7 @@ from types import FrameType
 from typing import Any, Final
 
 from tpserver.logs.log import Log
-from tpserver.logs.server_log import finish, log_to_stderr
+from tpserver.logs.server_log import log_to_stderr
 from tpserver.system.monkey_patches import patched
 
 _log = Log("tpserver")
@@ -95,4 +95,4 @@ def _tell_threads() -> None:
     log = log_to_stderr()
     _log.warning("threads of the application have not ended: %s; the process ends without them", ", ".join(names))
     if log is not None:
-        finish(log)
+        log.finish()

@@ -28,7 +28,7 @@ from tpserver.handler import HTTPRequestHandler, TimedRequestHandler
 from tpserver.http.head import Limits
 from tpserver.logs.access_log import AccessLog
 from tpserver.logs.log import Log
-from tpserver.logs.server_log import LogWriter, finish, log_to_stderr
+from tpserver.logs.server_log import LogWriter, log_to_stderr
 from tpserver.logs.streams import LogFile, LogStream
 from tpserver.protocol import HTTPProtocol, HTTPRequest
 from tpserver.response_counts import ResponseStats
@@ -228,7 +228,7 @@ def run(config: Config, application: Application | None = None) -> int:
     try:
         server, stdout = _run(config, application, log)
     finally:
-        stuck = log is not None and not finish(log)
+        stuck = log is not None and not log.finish()
     stuck = stuck or server.log_stuck
     if not stuck:
         _say(stdout, "stopped")

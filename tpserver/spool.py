@@ -108,14 +108,10 @@ class SpooledContent(io.BufferedIOBase):
             self._spool.give(reserved)
         with contextlib.suppress(OSError):  # a full disk: the rest of the buffer cannot be written
             self._file.close()
+        super().close()
 
     def __del__(self) -> None:
         """Does nothing, unlike the base class: it may run while this thread holds the spool's lock."""
-
-    @property
-    def closed(self) -> bool:
-        """Whether `close` was called."""
-        return self._file.closed
 
     def read(self, size: int | None = -1, /) -> bytes:
         """Up to `size` bytes; all that remain where it is negative or None."""

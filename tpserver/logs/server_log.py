@@ -60,7 +60,9 @@ class LogWriter(logging.Handler):
         self._thread.start()
 
     def finish(self, timeout: float = 2.0) -> bool:
-        """Writes the remaining lines within `timeout` seconds; returns whether all are written."""
+        """Ends what `log_to_stderr` has begun, within `timeout` seconds; returns whether all lines are written."""
+        _logger.removeHandler(self)
+        _logger.propagate = True
         return self._thread.finish(timeout)
 
     def _write_all(self) -> None:
@@ -99,10 +101,3 @@ def log_to_stderr(level: str | None = None) -> LogWriter | None:
     _logger.addHandler(writer)
     _logger.propagate = False  # it does that itself
     return writer
-
-
-def finish(log: LogWriter) -> bool:
-    """Ends what `log_to_stderr` has begun; whether all has been written."""
-    _logger.removeHandler(log)
-    _logger.propagate = True
-    return log.finish()

@@ -26,8 +26,6 @@ Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 # May interrupt the server's own sending, so they are logged also when the client has gone.
 _EXHAUSTED: Final = (MemoryError, RecursionError)
-_NO_PAGE: Final = "The application has failed. Its author finds the reason in the server's log."
-
 
 # How many fork() calls lie between the first process and this one. Only a child sees it change, in its one thread.
 # (Reading it costs a tenth of os.getpid(), which takes 0.3 us.)
@@ -84,7 +82,6 @@ class WSGIResponder:
         environ["tpserver.client_gone"] = reply.wfile.client_gone
         response = self.response_class(head, reply, self._memory)
         environ["wsgi.early_hints"] = response.early_hints
-        failure: BaseException | None = None
         generation = _fork_generation
         try:
             result = self.application(environ, response.start_response)
@@ -98,14 +95,11 @@ class WSGIResponder:
                     if hasattr(result, "close"):
                         _close(head, result.close)
         except BaseException as error:  # noqa: BLE001 - SystemExit too: a request must not end the server
-            failure = error
+            if _fork_generation != generation:
+                _end_child(error)
+            self._failed(head, reply, response, error)
         if _fork_generation != generation:  # also one forked while the iterable made pieces or was closed
-            _end_child(failure)
-        if failure is not None:
-            try:
-                self._failed(head, reply, response, failure)
-            finally:
-                failure = None  # its traceback and this frame would keep each other alive
+            _end_child(None)
 
     def _environ(self, head: Head) -> Environ:
         """The part of the environ that depends on the head. Kept with a head that comes a second time."""
@@ -143,7 +137,7 @@ class WSGIResponder:
         elif isinstance(error, RequestRefused):
             reply.page(error.status, error.detail, error.fields)
         else:
-            reply.page(500, _NO_PAGE)
+            reply.page(500, "The application has failed. Its author finds the reason in the server's log.")
 
 
 def _close(head: Head, close: Callable[[], object]) -> None:
