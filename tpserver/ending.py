@@ -46,12 +46,10 @@ def limit_wait_for_threads(status: int) -> None:
     """The main thread, as the last thing before its process ends: threads that do not end are left behind.
 
     The interpreter waits without a limit for threads that are no daemons, and for all threads of a
-    `ThreadPoolExecutor`. This limits that wait to PATIENCE, and logs the names of the threads.
-
-    What ends the wait is a signal whose handler raises, as Ctrl-C does; then the interpreter goes on as usual, and
-    calls the functions of `atexit` in the main thread. (To call them from here instead takes a private function, and
-    would skip the wait also for executors, whose idle threads end only when the interpreter tells them to.)
-    On Windows no signal ends that wait. There the process ends with `status`, without the functions of `atexit`.
+    `ThreadPoolExecutor`. After PATIENCE this logs their names, and ends the wait by a signal whose handler raises, as
+    Ctrl-C does; the functions of `atexit` are called as usual. (To call them from here instead takes a private
+    function, and would skip the wait also for executors, whose idle threads end only when the interpreter tells them.)
+    On Windows no signal ends that wait: the process ends with `status`, without the functions of `atexit`.
     """
     if threading.current_thread() is not threading.main_thread() or patched() is not None:
         return

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import logging
 import sys
 from collections import deque
@@ -16,8 +15,6 @@ from tpserver.system.clock import clock
 
 # Records that wait to be written; further ones are dropped and counted.
 _BACKLOG: Final = 5000
-# Lines written in one go.
-_BATCH: Final = 200
 
 _logger: Final = logging.getLogger("tpserver")
 
@@ -51,7 +48,11 @@ class LogWriter(logging.Handler):
         if len(self._lines) >= _BACKLOG:
             self._lost += 1
             return
-        self._lines.append((self.format(record) + "\n", _free(record) if logging.getLogger().handlers else None))
+        text = self.format(record) + "\n"
+        kept = None
+        if logging.getLogger().handlers:  # a copy that keeps no frame and no argument alive; `exc_text` has them
+            kept = logging.makeLogRecord({**vars(record), "msg": record.getMessage(), "args": None, "exc_info": None})
+        self._lines.append((text, kept))
         self._thread.wake()
 
     def start(self) -> None:
@@ -67,7 +68,7 @@ class LogWriter(logging.Handler):
 
     def _write_all(self) -> None:
         while self._lines or self._lost > self._lost_told:
-            batch = [self._lines.popleft() for _ in range(min(len(self._lines), _BATCH))]
+            batch = [self._lines.popleft() for _ in range(len(self._lines))]
             if lost := self._lost - self._lost_told:
                 self._lost_told += lost
                 batch.append((f"{lost} log lines lost: they arrived faster than they could be written\n", None))
@@ -78,14 +79,6 @@ class LogWriter(logging.Handler):
                 if record is not None:
                     with contextlib.suppress(BaseException):  # a handler of the application may raise SystemExit
                         logging.getLogger().callHandlers(record)
-
-
-def _free(record: logging.LogRecord) -> logging.LogRecord:
-    """A copy of `record` with its text as of now: it keeps no frame and no argument alive."""
-    free = copy.copy(record)
-    free.msg, free.args = record.getMessage(), None
-    free.exc_info = None  # `exc_text` has it
-    return free
 
 
 def log_to_stderr(level: str | None = None) -> LogWriter | None:
