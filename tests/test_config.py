@@ -10,7 +10,7 @@ import pytest
 
 from tests.scripts import script
 from tpserver import Config
-from tpserver.config import options, options_table
+from tpserver.config import OPTIONS, options_table
 from tpserver.errors import UsageError
 from tpserver.option import option_name, parse_count, parse_number, parse_size, shown_default
 
@@ -66,10 +66,10 @@ def test_the_defaults_are_allowed_and_safe() -> None:
     assert config.max_body == 256 * M
 
 
-LEAST = [(option_name(declared), declared.name, option.least) for declared, option in options()]
-MOST = [(option_name(declared), declared.name, option.most) for declared, option in options()]
-WHOLE = [declared.name for declared, _ in options() if type(declared.default) is int]
-NUMBERS = [declared.name for declared, _ in options() if type(declared.default) is float]
+LEAST = [(option_name(name), name, option.least) for name, option in OPTIONS.items()]
+MOST = [(option_name(name), name, option.most) for name, option in OPTIONS.items()]
+WHOLE = [name for name, option in OPTIONS.items() if type(option.default) is int]
+NUMBERS = [name for name, option in OPTIONS.items() if type(option.default) is float]
 
 
 @pytest.mark.parametrize(("shown", "name", "least"), [row for row in LEAST if row[2] is not None])
@@ -119,14 +119,14 @@ def test_what_a_config_says_does_not_change() -> None:
 
 
 def test_every_field_is_an_option_that_says_what_it_means() -> None:
-    assert [declared.name for declared, _ in options()] == [declared.name for declared in fields(Config)]
-    for declared, option in options():
+    assert list(OPTIONS) == [declared.name for declared in fields(Config)]
+    for option in OPTIONS.values():
         assert option.metavar == option.metavar.upper()
         assert option.meaning
         assert option.meaning[0].isupper()
         assert option.meaning.endswith(".")
         assert "|" not in option.meaning, "it would break the table"
-        assert shown_default(declared, option)
+        assert shown_default(option)
 
 
 @pytest.mark.parametrize(
@@ -142,14 +142,13 @@ def test_every_field_is_an_option_that_says_what_it_means() -> None:
     ],
 )
 def test_a_default_is_shown_as_a_person_would_write_it(name: str, shown: str) -> None:
-    (pair,) = [pair for pair in options() if pair[0].name == name]
-    assert shown_default(*pair) == shown
+    assert shown_default(OPTIONS[name]) == shown
 
 
 def test_what_is_shown_can_be_written() -> None:
-    for declared, option in options():
-        if declared.default not in (None, False, ()) and not option.shown:
-            assert option.parse(shown_default(declared, option)) == declared.default
+    for option in OPTIONS.values():
+        if option.default not in (None, False, ()) and not option.shown:
+            assert option.parse(shown_default(option)) == option.default
 
 
 def test_the_readme_has_the_options_as_they_are() -> None:

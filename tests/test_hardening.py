@@ -32,7 +32,7 @@ class Told(io.StringIO):
 
 def test_the_access_log_is_written_although_requests_never_pause() -> None:
     stream = Told()
-    log = AccessLog(stream)
+    log = AccessLog(stream.write)
     record = Record(0.0, ("127.0.0.1", 1), None, 200, 0)
     for _ in range(5000):
         log.append(record)

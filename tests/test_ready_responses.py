@@ -40,7 +40,7 @@ def log() -> io.StringIO:
 
 @pytest.fixture
 def protocol(root: Path, log: io.StringIO) -> Iterator[HTTPProtocol]:
-    access_log = AccessLog(log)
+    access_log = AccessLog(log.write)
     protocol = HTTPProtocol(Site(Folder(root), None), access_log=access_log)
     protocol.begin_turn()
     yield protocol

@@ -6,11 +6,11 @@ import importlib
 import os
 import sys
 import traceback
-from typing import Any
+from typing import Any, cast
 
 from tpserver.errors import StartError, UsageError
 from tpserver.logs.log import kept_loggers
-from tpserver.system.monkey_patches import patching_library
+from tpserver.system.monkey_patches import patched
 from tpserver.wsgi.responder import Application
 
 
@@ -22,17 +22,8 @@ def check_application(application: Any) -> None:
 
 def check_unpatched() -> None:
     """Raises `StartError` where a library has replaced sockets and threads."""
-    library = patching_library()
-    if library is not None:
-        raise StartError(patched_text(library))
-
-
-def patched_text(library: str) -> str:
-    """What to say of `library`, which has replaced sockets and threads."""
-    return (
-        f"{library} has replaced the sockets and threads of this process, and tpserver cannot serve with those: "
-        f"remove the call that patches them, or serve the application with {library}'s own server"
-    )
+    if (problem := patched()) is not None:
+        raise StartError(problem)
 
 
 def load_application(name: str, app_dir: str) -> Application:
@@ -56,8 +47,7 @@ def load_application(name: str, app_dir: str) -> Application:
         found = getattr(found, part)
     if not callable(found):
         raise StartError(f"{name} is a {type(found).__name__}; a WSGI application is a callable")
-    application: Application = found
-    return application
+    return cast(Application, found)
 
 
 def _import_failed(module_name: str, app_dir: str, error: BaseException) -> StartError:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from typing import Final, NoReturn
+from typing import NoReturn
 
 from tpserver.compress.command import compress
-from tpserver.config import Config, options
-from tpserver.ending import end_if_log_is_stuck, limit_wait_for_threads
+from tpserver.config import OPTIONS, Config
+from tpserver.ending import limit_wait_for_threads
 from tpserver.errors import StartError, TpserverError, UsageError
 from tpserver.option import option_name, parse_count, shown_default
 from tpserver.run import run
@@ -29,17 +29,17 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("application", nargs="?", metavar="MODULE:CALLABLE", help="WSGI application (same as --app)")
-    for declared, option in options():
-        name = option_name(declared)
-        text = f"{option.meaning} (default: {shown_default(declared, option)})".replace("%", "%%")
-        if declared.default is False:
+    for field_name, option in OPTIONS.items():
+        name = option_name(field_name)
+        text = f"{option.meaning} (default: {shown_default(option)})".replace("%", "%%")
+        if option.default is False:
             parser.add_argument(name, default=argparse.SUPPRESS, help=text, action="store_true")
         else:
             parser.add_argument(
                 name,
                 default=argparse.SUPPRESS,
                 help=text,
-                action="append" if declared.default == () else "store",
+                action="append" if option.default == () else "store",
                 metavar=option.metavar,
                 type=_typed(option.parse),
                 choices=option.choices,
@@ -60,8 +60,8 @@ def _typed(parse: Callable[[str], object]) -> Callable[[str], object]:
     return typed
 
 
-def parse(arguments: Sequence[str] | None = None) -> Config:
-    """Command-line arguments -> `Config`. Raises `UsageError`."""
+def _parse(arguments: Sequence[str]) -> Config:
+    """Raises `UsageError`."""
     values = vars(_parser().parse_args(arguments))
     application = values.pop("application")
     if application is not None:
@@ -87,28 +87,23 @@ def _compress(arguments: Sequence[str]) -> int:
     return compress(given.folder, jobs=given.jobs)
 
 
-# The first argument may be one of these instead of an application; none of them has the form MODULE:CALLABLE.
-COMMANDS: Final[dict[str, Callable[[Sequence[str]], int]]] = {"compress": _compress}
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the server or a command. Returns the exit status: 0 stopped or done, 1 failed, 2 wrong usage."""
-    given = sys.argv[1:] if arguments is None else arguments
+def _main(arguments: Sequence[str]) -> int:
     try:
-        if given and given[0] in COMMANDS:
-            return COMMANDS[given[0]](given[1:])
-        server = run(parse(given))
+        if arguments[:1] == ["compress"]:  # no application: it has not the form MODULE:CALLABLE
+            return _compress(arguments[1:])
+        return run(_parse(arguments))
     except TpserverError as error:
         print(f"tpserver: error: {error}", file=sys.stderr)
         if isinstance(error, StartError) and error.cause_text:
             print(error.cause_text, end="", file=sys.stderr)
         return error.exit_status
-    end_if_log_is_stuck(server.log_stuck, server.exit_status)
-    return server.exit_status
 
 
 def command() -> int:
-    """As `main`, for a process of its own, which ends then: it does not wait for ever for the application's threads."""
-    status = main()
+    """Runs the server or a command, in a process that ends then without a long wait for the application's threads.
+
+    Returns the exit status: 0 stopped or done, 1 failed, 2 wrong usage.
+    """
+    status = _main(sys.argv[1:])
     limit_wait_for_threads(status)
     return status

@@ -5,29 +5,14 @@ An option is a field of `Config`; `option.py` says what its metadata hold.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Final
 
 from tpserver.files.named_pages import ErrorPage, parse_error_page, parse_index
 from tpserver.files.rules import FieldRule, MediaRule, parse_cache_control, parse_header, parse_mime
 from tpserver.http.hosts import VirtualHost, parse_virtual_host
-from tpserver.option import (
-    ConfigField,
-    Option,
-    check,
-    option,
-    option_name,
-    parse_count,
-    parse_number,
-    parse_prefix,
-    parse_several,
-    parse_size,
-    shown_default,
-)
-
-COMPRESS_MODES: Final = ("auto", "sidecars", "off")
-LOG_LEVELS: Final = ("debug", "info", "warning", "error", "critical")
+from tpserver.option import Option, check, flag, option, option_name, parse_prefix, parse_several, shown_default
 
 
 @dataclass(frozen=True)
@@ -37,12 +22,10 @@ class Config:
     root: str | None = option(
         None, "DIR", "Folder whose files are served.", shown="the current folder when there is no application"
     )
-    listing: bool = option(
-        False,
-        "",
+    listing: bool = flag(
         "List folders that have no index file: as a page that sorts by name, size or date (?view=grid shows pictures),"
         " or as JSON for Accept: application/json. Every client sees the names, except those that begin with a dot,"
-        " Python files, and links out of the folder. An existing folder is listed before the application is asked.",
+        " Python files, and links out of the folder. An existing folder is listed before the application is asked."
     )
     compress: str = option(
         "auto",
@@ -50,7 +33,7 @@ class Config:
         "Send files in a content coding that the client accepts. auto: use coded files beside the plain ones"
         " (app.js.br, app.js.zst, app.js.gz) and compress other texts in the background. sidecars: use only the coded"
         " files that exist. off: send every file as it is.",
-        choices=COMPRESS_MODES,
+        choices=("auto", "sidecars", "off"),
     )
     index: tuple[str, ...] = option(
         (),
@@ -59,10 +42,8 @@ class Config:
         parse=parse_index,
         shown="index.html",
     )
-    try_html: bool = option(
-        False,
-        "",
-        "Answer /about with about.html where no file is named about. The page comes before a folder of that name.",
+    try_html: bool = flag(
+        "Answer /about with about.html where no file is named about. The page comes before a folder of that name."
     )
     spa: str | None = option(
         None,
@@ -103,10 +84,8 @@ class Config:
         parse=parse_mime,
         parsed_type=MediaRule,
     )
-    follow_links: bool = option(
-        False,
-        "",
-        "Follow symbolic links out of the root. Every user who can make a link there can then publish any file.",
+    follow_links: bool = flag(
+        "Follow symbolic links out of the root. Every user who can make a link there can then publish any file."
     )
     vhost: tuple[VirtualHost, ...] = option(
         (),
@@ -123,33 +102,17 @@ class Config:
         ".", "DIR", "Folder that is searched first for the application's module.", shown="the current folder"
     )
     host: str = option("127.0.0.1", "HOST", "Address to listen on. 0.0.0.0: all addresses of this machine.")
-    port: int = option(
-        8888,
-        "PORT",
-        "Port to listen on. 0: a free port; the server prints which.",
-        parse=parse_count,
-        least=0,
-        most=65535,
-    )
+    port: int = option(8888, "PORT", "Port to listen on. 0: a free port; the server prints which.", most=65535)
     threads: int = option(
         8,
         "N",
         "Most requests of the application that run at once. With --in-place auto and two threads or more, one quick"
         " request more may run beside them. 1: the application runs in exactly one thread.",
-        parse=parse_count,
         least=1,
         most=1000,
     )
-    queue: int = option(
-        1024, "N", "Most requests that wait for a thread. One more gets 503 at once.", parse=parse_count, least=0
-    )
-    queue_timeout: float = option(
-        30.0,
-        "SECONDS",
-        "Longest wait for a thread in seconds, then 503. 0: no limit.",
-        parse=parse_number,
-        least=0,
-    )
+    queue: int = option(1024, "N", "Most requests that wait for a thread. One more gets 503 at once.")
+    queue_timeout: float = option(30.0, "SECONDS", "Longest wait for a thread in seconds, then 503. 0: no limit.")
     in_place: str = option(
         "auto",
         "WHEN",
@@ -162,37 +125,26 @@ class Config:
         "SECONDS",
         "Time slice in seconds after which a computing thread yields the interpreter, while up to two requests run in"
         " the pool; longer when more do. 0: leave the interpreter's setting unchanged.",
-        parse=parse_number,
-        least=0,
         most=1,
     )
     access_log: str = option(
         "-", "PATH", "File that gets one line for each request. -: standard output. none: no access log."
     )
-    log_level: str = option("info", "LEVEL", "Lowest level that is logged on standard error.", choices=LOG_LEVELS)
+    log_level: str = option(
+        "info",
+        "LEVEL",
+        "Lowest level that is logged on standard error.",
+        choices=("debug", "info", "warning", "error", "critical"),
+    )
     max_head: int = option(
-        64 * 1024,
-        "SIZE",
-        "Largest request line with its fields, in bytes; a larger one gets 414 or 431.",
-        parse=parse_size,
-        least=1024,
+        64 * 1024, "SIZE", "Largest request line with its fields, in bytes; a larger one gets 414 or 431.", least=1024
     )
-    max_fields: int = option(
-        100, "N", "Most fields of a request, and most trailers; more get 431.", parse=parse_count, least=1
-    )
-    max_body: int = option(
-        256 * 1024**2,
-        "SIZE",
-        "Largest content of a request in bytes; a larger one gets 413.",
-        parse=parse_size,
-        least=0,
-    )
+    max_fields: int = option(100, "N", "Most fields of a request, and most trailers; more get 431.", least=1)
+    max_body: int = option(256 * 1024**2, "SIZE", "Largest content of a request in bytes; a larger one gets 413.")
     max_spool: int = option(
         1024**3,
         "SIZE",
         "Most bytes of request contents on disk at once; beyond it 503, and 413 for a single content that is larger.",
-        parse=parse_size,
-        least=0,
     )
     stream_body: tuple[str, ...] = option(
         (),
@@ -201,87 +153,58 @@ class Config:
         " with this prefix. Such a request occupies a thread as soon as its head has arrived. May be repeated.",
         parse=parse_prefix,
     )
-    max_connections: int = option(10_000, "N", "Most open connections. One more gets 503.", parse=parse_count, least=1)
+    max_connections: int = option(10_000, "N", "Most open connections. One more gets 503.", least=1)
     max_connections_per_ip: int = option(
-        0,
-        "N",
-        "Most open connections of one client address, or of one IPv6 network (/64). 0: no limit.",
-        parse=parse_count,
-        least=0,
+        0, "N", "Most open connections of one client address, or of one IPv6 network (/64). 0: no limit."
     )
     max_outbox: int = option(
         1024**2,
         "SIZE",
         "Most bytes of a streamed response that wait in memory for the client; beyond it the application waits.",
-        parse=parse_size,
         least=1024,
     )
     slow_request: float = option(
         10.0,
         "SECONDS",
         "Seconds after which a running request is logged, with the line of code that it has reached. 0: never.",
-        parse=parse_number,
-        least=0,
     )
-    server_timing: bool = option(
-        False, "", "Send a Server-Timing field: milliseconds in the queue and in the application."
-    )
+    server_timing: bool = flag("Send a Server-Timing field: milliseconds in the queue and in the application.")
     head_timeout: float = option(
-        15.0,
-        "SECONDS",
-        "Longest time in seconds until the head of a request is complete, then 408.",
-        parse=parse_number,
-        least=0.1,
+        15.0, "SECONDS", "Longest time in seconds until the head of a request is complete, then 408.", least=0.1
     )
     idle_timeout: float = option(
-        75.0,
-        "SECONDS",
-        "Seconds that a connection stays open between two requests.",
-        parse=parse_number,
-        least=0.1,
+        75.0, "SECONDS", "Seconds that a connection stays open between two requests.", least=0.1
     )
     min_rate: float = option(
         240.0,
         "BYTES",
         "Lowest rate of a request body or a response, in bytes per second, after 5 seconds of grace. 0: no limit.",
-        parse=parse_number,
-        least=0,
     )
     send_timeout: float = option(
-        30.0,
-        "SECONDS",
-        "Longest pause in seconds within a request body or a response.",
-        parse=parse_number,
-        least=0.1,
+        30.0, "SECONDS", "Longest pause in seconds within a request body or a response.", least=0.1
     )
     drain_timeout: float = option(
-        30.0,
-        "SECONDS",
-        "Longest time in seconds to finish running requests when the server stops.",
-        parse=parse_number,
-        least=0,
+        30.0, "SECONDS", "Longest time in seconds to finish running requests when the server stops."
     )
 
     def __post_init__(self) -> None:
-        for declared in fields(self):
+        for name, declared in OPTIONS.items():
+            value = getattr(self, name)
             if declared.default == ():
-                object.__setattr__(self, declared.name, parse_several(getattr(self, declared.name), declared))
-            check(getattr(self, declared.name), declared)
+                value = parse_several(value, name, declared)
+                object.__setattr__(self, name, value)
+            check(value, name, declared)
 
 
-def options() -> list[tuple[ConfigField, Option]]:
-    """Every option with its field of `Config`, in the order in which help and docs show them."""
-    return [(declared, declared.metadata["option"]) for declared in fields(Config)]
+# By the names of the fields, in the order in which help and docs show them.
+OPTIONS: Final[dict[str, Option]] = {field.name: field.metadata["option"] for field in fields(Config)}
 
 
-def options_table(names: Sequence[str] | None = None) -> str:
+def options_table(names: Iterable[str] = OPTIONS) -> str:
     """The options as a Markdown table. `names`: only these fields, in this order."""
     rows = ["| option | meaning | default |", "| --- | --- | --- |"]
-    declared_options = options()
-    if names is not None:
-        by_name = {declared.name: (declared, limits) for declared, limits in declared_options}
-        declared_options = [by_name[name] for name in names]
-    for declared, limits in declared_options:
-        written = f"{option_name(declared)} {limits.metavar}".rstrip()
-        rows.append(f"| `{written}` | {limits.meaning} | {shown_default(declared, limits)} |")
+    for name in names:
+        declared = OPTIONS[name]
+        written = f"{option_name(name)} {declared.metavar}".rstrip()
+        rows.append(f"| `{written}` | {declared.meaning} | {shown_default(declared)} |")
     return "\n".join(rows) + "\n"

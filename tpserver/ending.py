@@ -12,14 +12,13 @@ from types import FrameType
 from typing import Any, Final
 
 from tpserver.logs.log import Log
-from tpserver.logs.server_log import finish, log_to_stderr
-from tpserver.system.monkey_patches import patching_library
+from tpserver.logs.server_log import log_to_stderr
+from tpserver.system.monkey_patches import patched
 
 _log = Log("tpserver")
 
 # Seconds that threads of the application may go on after the server has stopped.
 PATIENCE: Final = 2.0
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 class _WaitIsOver(BaseException):
@@ -47,18 +46,15 @@ def limit_wait_for_threads(status: int) -> None:
     """The main thread, as the last thing before its process ends: threads that do not end are left behind.
 
     The interpreter waits without a limit for threads that are no daemons, and for all threads of a
-    `ThreadPoolExecutor`. This limits that wait to PATIENCE, and logs the names of the threads.
-
-    What ends the wait is a signal whose handler raises, as Ctrl-C does; then the interpreter goes on as usual, and
-    calls the functions of `atexit` in the main thread. (To call them from here instead takes a private function, and
-    would skip the wait also for executors, whose idle threads end only when the interpreter tells them to.)
-    On Windows no signal ends that wait. There the process ends with `status`, without the functions of `atexit`.
+    `ThreadPoolExecutor`. After PATIENCE this logs their names, and ends the wait by a signal whose handler raises, as
+    Ctrl-C does; the functions of `atexit` are called as usual. (To call them from here instead takes a private
+    function, and would skip the wait also for executors, whose idle threads end only when the interpreter tells them.)
+    On Windows no signal ends that wait: the process ends with `status`, without the functions of `atexit`.
     """
-    if threading.current_thread() is not threading.main_thread() or patching_library() is not None:
+    if threading.current_thread() is not threading.main_thread() or patched() is not None:
         return
     main = threading.get_ident()
     over = threading.Event()
-    handlers = {number: signal.getsignal(number) for number in _SIGNALS}
     report = sys.unraisablehook
 
     def end_wait(number: int, frame: FrameType | None) -> None:
@@ -67,12 +63,6 @@ def limit_wait_for_threads(status: int) -> None:
     def report_others(unraisable: Any) -> None:
         if unraisable.exc_type is not _WaitIsOver:
             report(unraisable)
-
-    def wait_is_over() -> None:
-        over.set()
-        for number, handler in handlers.items():
-            with contextlib.suppress(TypeError):  # a handler that Python has not installed
-                signal.signal(number, handler)
 
     def watch() -> None:
         if over.wait(PATIENCE):
@@ -86,9 +76,9 @@ def limit_wait_for_threads(status: int) -> None:
 
     with contextlib.suppress(RuntimeError):  # no thread can be started: the interpreter waits as long as it has to
         threading.Thread(target=watch, name="tpserver-ending", daemon=True).start()
-        atexit.register(wait_is_over)  # what is registered last is called first, when the wait is over
+        atexit.register(over.set)  # what is registered last is called first, when the wait is over
         sys.unraisablehook = report_others
-        for number in _SIGNALS:
+        for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, end_wait)
 
 
@@ -103,4 +93,4 @@ def _tell_threads() -> None:
     log = log_to_stderr()
     _log.warning("threads of the application have not ended: %s; the process ends without them", ", ".join(names))
     if log is not None:
-        finish(log)
+        log.finish()

@@ -13,14 +13,10 @@ from tpserver.errors import RequestRefused
 from tpserver.http import pages
 from tpserver.http.arriving import ArrivingContent
 from tpserver.http.message import CONTINUE
-from tpserver.http.negotiation import accepts_html
 from tpserver.http.response import server_timing
-from tpserver.logs.log import Log
-from tpserver.protocol import HTTPRequest
+from tpserver.protocol import HTTPRequest, own_response
 from tpserver.reply import Wire
 from tpserver.system.clock import clock
-
-_application_log = Log("tpserver.application")
 
 
 class HTTPRequestHandler(socketserver.StreamRequestHandler):
@@ -96,24 +92,10 @@ class HTTPRequestHandler(socketserver.StreamRequestHandler):
         head = self.request.head
         if status >= 400 and self.request.site.error_page(head, self, status, fields):
             return
-        data = pages.response(
-            status,
-            detail,
-            stamp=self.stamp,
-            html=accepts_html(head.fields.get("HTTP_ACCEPT")),
-            head_only=head.method == "HEAD",
-            protocol=head.protocol,
-            keep_alive=self.keep_alive,
-            fields=fields,
-        )
+        data = own_response(head, status, detail, self.stamp, self.keep_alive, fields)
         self.status = status
         self.length = pages.content_length(data)
         self.wfile.write(data)
-
-    def log_application_error(self, text: str) -> None:
-        """Writes one line to the log for the application's author, with the request that it is about."""
-        head = self.request.head
-        _application_log.error("%s %s: %s", head.method, head.target, text)
 
     def _fetch(self) -> bytes:
         """The next bytes of a content that is still on its way.

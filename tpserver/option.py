@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import Field, dataclass, field
-from typing import Any, Final, TypeAlias
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 from tpserver.errors import UsageError
 
 _SIZE: Final = re.compile(r"([0-9]{1,15})([KMG]?)")
 _UNITS: Final = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
 _NUMBER: Final = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?")
-
-
-ConfigField: TypeAlias = Field[Any]
 
 
 def parse_size(text: str) -> int:
@@ -54,6 +51,7 @@ class Option:
     occurrence adds to the tuple.
     """
 
+    default: object
     metavar: str
     meaning: str  # the help text: one or more sentences; sizes are bytes, times seconds
     parse: Callable[[str], object] = str  # text -> one value; raises ValueError
@@ -61,81 +59,74 @@ class Option:
     most: float | None = None  # largest value allowed
     choices: tuple[str, ...] | None = None
     shown: str = ""  # the default as help and docs show it, where the value itself is not clear
-    parsed_type: type = object  # the type of one parsed value, for options that may be repeated
+    parsed_type: type = str  # the type of one parsed value, for options that may be repeated
 
 
-def option(
-    default: object,
-    metavar: str,
-    meaning: str,
-    *,
-    parse: Callable[[str], object] = str,
-    least: float | None = None,
-    most: float | None = None,
-    choices: tuple[str, ...] | None = None,
-    shown: str = "",
-    parsed_type: type = object,
-) -> Any:
-    """A dataclass field that carries an `Option`; the parameters are its fields."""
-    declared = Option(metavar, meaning, parse, least, most, choices, shown, parsed_type)
-    return field(default=default, metadata={"option": declared})
+def option(default: object, metavar: str, meaning: str, **more: Any) -> Any:
+    """A dataclass field that carries an `Option`, with `more` of its fields.
+
+    A number is parsed as its default and its metavar say, and is 0 or more where `least` does not say otherwise.
+    """
+    if type(default) in (int, float):
+        number = parse_count if type(default) is int else parse_number
+        more = {"parse": parse_size if metavar == "SIZE" else number, "least": 0, **more}
+    return field(default=default, metadata={"option": Option(default, metavar, meaning, **more)})
 
 
-def option_name(declared: ConfigField) -> str:
-    """A field of `Config` -> its name on the command line."""
-    return "--" + declared.name.replace("_", "-")
+def flag(meaning: str) -> Any:
+    """As `option`, for one that is off by default."""
+    return option(False, "", meaning)
 
 
-def check(value: object, declared: ConfigField) -> None:
-    """Raises `UsageError` where `value` has the wrong type for its option or is out of bounds."""
-    limits: Option = declared.metadata["option"]
-    name = option_name(declared)
-    kind = type(declared.default)
+def option_name(name: str) -> str:
+    """The name of a field of `Config` -> that on the command line."""
+    return "--" + name.replace("_", "-")
+
+
+def check(value: object, name: str, option: Option) -> None:
+    """Raises `UsageError` where `value` has the wrong type for the field `name` or is out of bounds."""
+    name = option_name(name)
+    kind = type(option.default)
     if kind in (int, float) and (not isinstance(value, (int, float)) or isinstance(value, bool)):
         raise UsageError(f"{name} takes a number, not {value!r}")
     if kind is int and not isinstance(value, int):
         raise UsageError(f"{name} takes a whole number, not {value!r}")
     if kind is bool and not isinstance(value, bool):
         raise UsageError(f"{name} is True or False, not {value!r}")
-    if kind is tuple and (isinstance(value, str) or not isinstance(value, Iterable)):
-        raise UsageError(f"{name} takes several values, such as a list; not {value!r}")
-    if limits.choices is not None and value not in limits.choices:
-        raise UsageError(f"{name} takes one of {', '.join(limits.choices)}, not {value!r}")
+    if option.choices is not None and value not in option.choices:
+        raise UsageError(f"{name} takes one of {', '.join(option.choices)}, not {value!r}")
     if isinstance(value, (int, float)):
-        if limits.least is not None and not value >= limits.least:
-            raise UsageError(f"{name} must be {limits.least:g} or more, not {value!r}")
-        if limits.most is not None and not value <= limits.most:
-            raise UsageError(f"{name} must be {limits.most:g} or less, not {value!r}")
+        if option.least is not None and not value >= option.least:
+            raise UsageError(f"{name} must be {option.least:g} or more, not {value!r}")
+        if option.most is not None and not value <= option.most:
+            raise UsageError(f"{name} must be {option.most:g} or less, not {value!r}")
 
 
-def parse_several(value: object, declared: ConfigField) -> object:
-    """An iterable of values -> a tuple, each parsed as on the command line. Raises `UsageError`.
-
-    A value that is not an iterable, or is a str, is returned as it is: `check` refuses it.
-    """
-    if isinstance(value, str) or not isinstance(value, Iterable):
-        return value
-    limits: Option = declared.metadata["option"]
-    items = tuple(value)
-    for item in items:
-        if not isinstance(item, (str, limits.parsed_type)):
-            raise UsageError(f"{option_name(declared)} takes texts {limits.metavar}, not {item!r}")
+def parse_several(values: object, name: str, option: Option) -> tuple[object, ...]:
+    """An iterable of values -> a tuple, each parsed as on the command line. Raises `UsageError`."""
+    name = option_name(name)
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise UsageError(f"{name} takes several values, such as a list; not {values!r}")
+    values = tuple(values)
+    for value in values:
+        if not isinstance(value, (str, option.parsed_type)):
+            raise UsageError(f"{name} takes texts {option.metavar}, not {value!r}")
     try:
-        return tuple(limits.parse(item) if isinstance(item, str) else item for item in items)
+        return tuple(option.parse(value) if isinstance(value, str) else value for value in values)
     except ValueError as error:
-        raise UsageError(f"{option_name(declared)}: {error}") from None
+        raise UsageError(f"{name}: {error}") from None
 
 
-def shown_default(declared: ConfigField, limits: Option) -> str:
+def shown_default(option: Option) -> str:
     """The default as help and docs show it: 64K, 75, none."""
-    value: object = declared.default
-    if limits.shown:
-        return limits.shown
+    value = option.default
+    if option.shown:
+        return option.shown
     if value is False:
         return "off"
     if value == ():
         return "none"
-    if limits.parse is parse_size and isinstance(value, int):
+    if option.parse is parse_size and isinstance(value, int):
         for unit in "GMK":
             if value % _UNITS[unit] == 0:
                 return f"{value // _UNITS[unit]}{unit}"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import re
-from functools import partial
 from typing import BinaryIO, Final
 
 from tpserver.engine.protocol import Address, Outcome, Request
@@ -29,11 +28,9 @@ from tpserver.site.site import Site
 from tpserver.site.vhosts import VirtualHosts
 from tpserver.spool import Spool
 from tpserver.system.clock import clock
+from tpserver.version import SOFTWARE
 
 _log = Log("tpserver")
-
-# The default limit of contents on disk, in bytes.
-_SPOOL_LIMIT: Final = 1024**3
 
 
 class HTTPRequest(Request):
@@ -108,7 +105,6 @@ class HTTPProtocol:
         site: Site | VirtualHosts,
         limits: Limits | None = None,
         *,
-        software: str = "tpserver",
         access_log: AccessLog | None = None,
         spool: Spool | None = None,
         arriving: tuple[str, ...] = (),
@@ -118,14 +114,13 @@ class HTTPProtocol:
         self.limits = limits or Limits()
         self.memory = Memory()
         self.access_log = access_log
-        self.spool = spool or Spool(_SPOOL_LIMIT)
+        self.spool = spool or Spool()
         self.response_counts = ResponseCounts([])
-        self.arrives = partial(_begins, arriving) if arriving else None
+        self.arrives = (lambda head: head.path.startswith(arriving)) if arriving else None
         self.draining = False  # every response is the last on its connection; set by the engine
         self.turn = 0
         # Site, responder and route of each head that came in this turn of the leader, so that one stat serves them all.
         self.found: dict[Head, tuple[Site, Responder, str]] = {}
-        self._software = software
         self._second = -1
         self.stamp = b""
         self.begin_turn()
@@ -137,7 +132,7 @@ class HTTPProtocol:
         second = int(clock.time())
         if second != self._second:
             self._second = second
-            self.stamp = stamp(format_date(second), self._software)
+            self.stamp = stamp(format_date(second), SOFTWARE)
 
     def end(self) -> None:
         """The server has stopped: drops what was kept for one turn."""
@@ -155,16 +150,8 @@ class HTTPProtocol:
         keep_alive = head.keep_alive and not request.content_arriving and not self.draining
         if not keep_alive:
             request.connection.keep_alive = False
-        data = pages.response(
-            503,
-            "The server is busy. Try again in a moment.",
-            stamp=self.stamp,
-            html=accepts_html(head.fields.get("HTTP_ACCEPT")),
-            head_only=head.method == "HEAD",
-            protocol=head.protocol,
-            keep_alive=keep_alive,
-            fields=(("Retry-After", str(retry_after)),),
-        )
+        detail, fields = "The server is busy. Try again in a moment.", (("Retry-After", str(retry_after)),)
+        data = own_response(head, 503, detail, self.stamp, keep_alive, fields)
         self.record(request.connection.client_address, head, 503, pages.content_length(data))
         return data
 
@@ -181,9 +168,9 @@ class HTTPProtocol:
 
     def record(self, client_address: Address, head: Head | None, status: int, length: int) -> None:
         """Counts and logs one response with `length` bytes of content. Any thread."""
-        counts = self.response_counts.own
-        counts.statuses[status] = counts.statuses.get(status, 0) + 1
-        counts.bytes += length
+        statuses, lengths = self.response_counts.own
+        statuses[status] += 1
+        lengths[status] += length
         if self.access_log is not None:
             self.access_log.append(Record(clock.time(), client_address, head, status, length))
 
@@ -197,7 +184,8 @@ class Receiver(MessageReader[HTTPRequest]):
         super().__init__(protocol.limits, protocol.memory, protocol.spool.new_content, protocol.arrives)
         self._protocol = protocol
         self._client_address = client_address
-        self._remote = _remote(client_address)
+        # REMOTE_ADDR and REMOTE_PORT; a unix socket has none.
+        self._remote = (client_address[0], str(client_address[1])) if isinstance(client_address, tuple) else ("", "")
 
     def new_message(self, head: Head, content: BinaryIO | None) -> HTTPRequest:
         """As `MessageReader.new_message`."""
@@ -245,11 +233,20 @@ class Receiver(MessageReader[HTTPRequest]):
         return Refusal(refusal.status, response)
 
 
-def _remote(client_address: Address) -> tuple[str, str]:
-    """A socket's address -> REMOTE_ADDR and REMOTE_PORT; a unix socket has none."""
-    if isinstance(client_address, tuple):
-        return client_address[0], str(client_address[1])
-    return "", ""
+def own_response(
+    head: Head, status: int, detail: str, stamp: bytes, keep_alive: bool, fields: tuple[tuple[str, str], ...]
+) -> bytes:
+    """The server's own complete response to the request `head`; the other arguments are those of `pages.response`."""
+    return pages.response(
+        status,
+        detail,
+        stamp=stamp,
+        html=accepts_html(head.fields.get("HTTP_ACCEPT")),
+        head_only=head.method == "HEAD",
+        protocol=head.protocol,
+        keep_alive=keep_alive,
+        fields=fields,
+    )
 
 
 # How much of a path tells its group, in characters.
@@ -267,7 +264,3 @@ def _route_group(method: str, path: str) -> str:
     path = _ID.sub("/*", path)
     beginning, _, last = path.rpartition("/")
     return f"{method} {beginning}/*" if beginning and last else f"{method} {path}"
-
-
-def _begins(prefixes: tuple[str, ...], head: Head) -> bool:
-    return head.path.startswith(prefixes)

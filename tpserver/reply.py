@@ -68,9 +68,6 @@ class Reply(Protocol):
     def page(self, status: int, detail: str, fields: tuple[tuple[str, str], ...] = ()) -> None:
         """Answers with a page of the site's for `status`, or a short one of the server's own."""
 
-    def log_application_error(self, text: str) -> None:
-        """Writes one line to the log for the application's author, with the request that it is about."""
-
 
 class Responder(Protocol):
     """What answers a request. A site chooses it once for each request, which keeps it."""

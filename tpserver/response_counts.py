@@ -1,11 +1,9 @@
-"""Counts final responses by status, and the bytes of their contents.
-
-Each thread counts for itself, so nothing is locked and nothing is lost; `ResponseCounts.stats` adds up.
-"""
+"""Counts final responses by status, and the bytes of their contents."""
 
 from __future__ import annotations
 
 import threading
+from collections import Counter, defaultdict
 from typing import TypedDict
 
 
@@ -21,29 +19,19 @@ class ResponseStats(TypedDict):
     bytes: int
 
 
-class ThreadCounts:
-    """Those of one thread, which alone changes them."""
-
-    __slots__ = ("bytes", "statuses")
-
-    def __init__(self) -> None:
-        self.statuses: dict[int, int] = {}
-        self.bytes = 0
-
-
 class ResponseCounts(threading.local):
-    """Those of one server. `own` is the calling thread's."""
+    """Those of one server. Each thread counts in `own`, its status -> responses and status -> bytes, without a lock."""
 
-    def __init__(self, every: list[ThreadCounts]) -> None:
+    def __init__(self, every: list[tuple[dict[int, int], dict[int, int]]]) -> None:
         # Called once in each thread that counts, each time with one and the same list; `append` is atomic.
-        self.own = ThreadCounts()
+        self.own = defaultdict[int, int](int), defaultdict[int, int](int)
         self._every = every
         every.append(self.own)
 
     def stats(self) -> ResponseStats:
         """The sums of all threads. Any thread."""
-        statuses: dict[int, int] = {}
-        for counts in list(self._every):
-            for status, times in counts.statuses.copy().items():
-                statuses[status] = statuses.get(status, 0) + times
-        return {"statuses": dict(sorted(statuses.items())), "bytes": sum(counts.bytes for counts in list(self._every))}
+        responses, sent = Counter[int](), 0
+        for statuses, lengths in list(self._every):
+            responses.update(statuses.copy())
+            sent += sum(lengths.copy().values())
+        return {"statuses": dict(sorted(responses.items())), "bytes": sent}

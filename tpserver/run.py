@@ -9,10 +9,11 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Final, TypedDict
 
-from tpserver.application import check_application, check_unpatched, load_application, patched_text
-from tpserver.config import Config
+from tpserver.application import check_application, check_unpatched, load_application
+from tpserver.config import OPTIONS, Config
 from tpserver.ending import end_if_log_is_stuck
 from tpserver.engine import server as engine
 from tpserver.engine.errors import EngineBroken
@@ -27,17 +28,15 @@ from tpserver.handler import HTTPRequestHandler, TimedRequestHandler
 from tpserver.http.head import Limits
 from tpserver.logs.access_log import AccessLog
 from tpserver.logs.log import Log
-from tpserver.logs.server_log import finish, log_to_stderr
+from tpserver.logs.server_log import LogWriter, log_to_stderr
 from tpserver.logs.streams import LogFile, LogStream
-from tpserver.logs.writer import LogWriter
 from tpserver.protocol import HTTPProtocol, HTTPRequest
 from tpserver.response_counts import ResponseStats
 from tpserver.site.build import Sites
 from tpserver.site.site import Site
 from tpserver.spool import SPOOL, Spool
 from tpserver.system import process
-from tpserver.system.monkey_patches import patching_library
-from tpserver.version import SOFTWARE
+from tpserver.system.monkey_patches import patched
 from tpserver.wsgi.responder import Application
 
 _log = Log("tpserver")
@@ -83,7 +82,6 @@ class Server(engine.Server):
         protocol = HTTPProtocol(
             Site(None, None),  # until the address is known
             Limits(config.max_head, config.max_fields, config.max_body),
-            software=SOFTWARE,
             access_log=self.access_log,
             spool=Spool(config.max_spool),
             arriving=config.stream_body,
@@ -111,7 +109,6 @@ class Server(engine.Server):
                 timing=timing,
             )
         except (OSError, UnicodeError) as error:
-            self._close_access_log()
             reason = getattr(error, "strerror", None) or str(error)
             raise StartError(f"cannot listen on {config.host}:{config.port}: {reason}") from error
         self.set_app(application)
@@ -122,20 +119,15 @@ class Server(engine.Server):
         Virtual hosts keep what they have.
         """
         check_application(application)
-        self.protocol.site, self.has_applications = self._sites.build(application, self.server_name, self.server_port)
+        self.protocol.site, reads_contents = self._sites.build(application, self.server_name, self.server_port)
         self._application = application
         # Where no application reads a content, none is stored on disk.
-        max_body = self.config.max_body if self.has_applications else min(self.config.max_body, SPOOL)
+        max_body = self.config.max_body if reads_contents else min(self.config.max_body, SPOOL)
         self.protocol.limits = self.protocol.limits._replace(max_body=max_body)
 
     def get_app(self) -> Application | None:
         """The application that answers, but for virtual hosts with one of their own."""
         return self._application
-
-    @property
-    def exit_status(self) -> int:
-        """That of a process whose server has stopped: 1 where that was not asked for."""
-        return int(self.broken is not None)
 
     @property
     def url(self) -> str:
@@ -175,34 +167,31 @@ class Server(engine.Server):
         """The watcher, in each round of checks."""
         if self.access_log is not None:
             self.access_log.ring()
-        if not self._patched and (library := patching_library()) is not None:
+        if not self._patched and (problem := patched()) is not None:
             self._patched = True
-            _log.critical("%s", patched_text(library))
+            _log.critical("%s", problem)
 
     def server_close(self) -> None:
         """Closes the listening socket and the access log."""
         super().server_close()
         if self._coder is not None:
             self._coder.close()
-        self._close_access_log()
-
-    def _open_access_log(self, where: str) -> AccessLog | None:
-        if where == "none" or (where == "-" and sys.stdout is None):
-            return None
-        if where == "-":
-            return AccessLog(LogStream(sys.stdout))
-        try:
-            self._log_file = LogFile(where)
-        except (OSError, ValueError) as error:
-            raise StartError(f"cannot write the access log {where}: {getattr(error, 'strerror', error)}") from error
-        return AccessLog(self._log_file)
-
-    def _close_access_log(self) -> None:
         if self.access_log is not None and not self.access_log.close():
             self.log_stuck = True
         elif self._log_file is not None:
             with contextlib.suppress(OSError):  # the access log has said so
                 self._log_file.close()
+
+    def _open_access_log(self, where: str) -> AccessLog | None:
+        if where == "none" or (where == "-" and sys.stdout is None):
+            return None
+        if where == "-":
+            return AccessLog(LogStream(sys.stdout).write)
+        try:
+            self._log_file = LogFile(where)
+        except (OSError, ValueError) as error:
+            raise StartError(f"cannot write the access log {where}: {getattr(error, 'strerror', error)}") from error
+        return AccessLog(self._log_file.write)
 
 
 def make_server(
@@ -214,8 +203,7 @@ def make_server(
     process around it is changed: no signal handler, no switch interval, no logging.
     """
     options.setdefault("access_log", "none")
-    config = _config(host=host, port=port, app=app if isinstance(app, str) else None, **options)
-    return Server(config, None if isinstance(app, str) else app)
+    return Server(*_parts(app, host=host, port=port, **options))
 
 
 def serve(app: Application | str | None = None, root: str | os.PathLike[str] | None = None, **options: Any) -> None:
@@ -228,25 +216,25 @@ def serve(app: Application | str | None = None, root: str | os.PathLike[str] | N
     """
     if root is not None:
         options["root"] = os.fspath(root)
-    config = _config(app=app if isinstance(app, str) else None, **options)
-    server = run(config, None if isinstance(app, str) else app)
-    end_if_log_is_stuck(server.log_stuck, server.exit_status)
-    if server.exit_status:
-        raise SystemExit(server.exit_status)
+    status = run(*_parts(app, **options))
+    if status:
+        raise SystemExit(status)
 
 
-def run(config: Config, application: Application | None = None) -> Server:
-    """As `serve`, for a `Config`; returns the server, which has stopped."""
+def run(config: Config, application: Application | None = None) -> int:
+    """As `serve`, for a `Config`; returns the exit status of a process that ends with its server."""
     check_unpatched()  # before there is any thread
     log = log_to_stderr(config.log_level)
     try:
         server, stdout = _run(config, application, log)
     finally:
-        stuck = log is not None and not finish(log)
-    server.log_stuck = server.log_stuck or stuck
-    if not server.log_stuck:
+        stuck = log is not None and not log.finish()
+    stuck = stuck or server.log_stuck
+    if not stuck:
         _say(stdout, "stopped")
-    return server
+    status = int(server.broken is not None)
+    end_if_log_is_stuck(stuck, status)
+    return status
 
 
 def _run(config: Config, application: Application | None, log: LogWriter | None) -> tuple[Server, LogStream | None]:
@@ -256,10 +244,9 @@ def _run(config: Config, application: Application | None, log: LogWriter | None)
     process.raise_file_limit()
     process.share_heaps()
     if config.root is None and config.app is None and application is None and not config.vhost:
-        config = Config(**{**vars(config), "root": "."})
+        config = replace(config, root=".")
     with Server(config, application) as server, _stopped_by_signals(server):
         if log is not None:
-            log.stream.renew()
             log.start()  # now: perhaps no thread can be started when there is something to say
         stdout = None if sys.stdout is None else LogStream(sys.stdout)
         _say(stdout, _greeting(server))
@@ -277,17 +264,17 @@ def _say(stdout: LogStream | None, text: str) -> None:
         return
     try:
         stdout.write(text + "\n")
-        stdout.flush()
     except (OSError, ValueError):  # its reader has gone, or it was closed; the interpreter must not try again
         if sys.stdout is stdout.stream:
             sys.stdout = None
 
 
-def _config(**options: Any) -> Config:
+def _parts(app: Application | str | None, **options: Any) -> tuple[Config, Application | None]:
+    """What to make a `Server` of. Raises `UsageError`."""
     try:
-        return Config(**options)
+        return (Config(app=app, **options), None) if isinstance(app, str) else (Config(**options), app)
     except TypeError as error:
-        unknown = sorted(set(options) - set(vars(Config())))
+        unknown = sorted(set(options) - set(OPTIONS))
         raise UsageError(f"there is no option {', '.join(unknown)}" if unknown else str(error)) from None
 
 
@@ -298,10 +285,8 @@ _STOPPING: Final = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIG
 @contextlib.contextmanager
 def _stopped_by_signals(server: Server) -> Iterator[None]:
     """Ctrl-C, Ctrl-Break and SIGTERM drain the server. Elsewhere than in the main thread nothing can be caught."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, lambda *_: server.begin_shutdown()) for number in _STOPPING}
+    caught = _STOPPING if threading.current_thread() is threading.main_thread() else []
+    before = {number: signal.signal(number, lambda *_: server.begin_shutdown()) for number in caught}
     try:
         yield
     finally:

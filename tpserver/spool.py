@@ -21,9 +21,9 @@ SPOOL: Final = 64 * 1024
 
 
 class Spool:
-    """The disk space for temporary files of one server: at most `limit` bytes. Any thread."""
+    """The disk space for temporary files of one server: at most `limit` bytes, by default 1 GiB. Any thread."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int = 1024**3) -> None:
         self.limit = limit
         with contextlib.suppress(OSError):
             tempfile.gettempdir()  # finds the folder now: later no descriptor may be left to find it
@@ -41,7 +41,7 @@ class Spool:
             if self.taken + length > self.limit:
                 self._refuse()
         # Nothing is reserved yet: a client that announces much and sends nothing must not block the others.
-        return cast("BinaryIO", SpooledContent(self))
+        return cast(BinaryIO, SpooledContent(self))
 
     def check(self, length: int) -> None:
         """Raises `RequestRefused` (413) where a content of `length` bytes exceeds the limit by itself."""
@@ -51,12 +51,11 @@ class Spool:
     def take(self, length: int) -> None:
         """Reserves `length` bytes on disk. Raises `RequestRefused` (503) where that exceeds the limit."""
         with self._lock:
-            enough = self.taken + length <= self.limit
-            if enough:
+            if self.taken + length <= self.limit:
                 self.taken += length
                 self._logged = False
-        if not enough:
-            self._refuse()
+                return
+        self._refuse()
 
     def give(self, length: int) -> None:
         """Releases `length` reserved bytes."""
@@ -88,27 +87,19 @@ class SpooledContent(io.BufferedIOBase):
         self._spool = spool
         self._reserved = 0
         self._written = 0
-        self.on_disk = False
 
     def write(self, data: Any, /) -> int:
-        """Appends a bytes-like object. Raises OSError, and `RequestRefused` (413, 503) where the spool is full."""
-        self._written += memoryview(data).nbytes
+        """Appends bytes. Raises OSError, and `RequestRefused` (413, 503) where the spool is full."""
+        self._written += len(data)
         if self._written > SPOOL:
             self._spool.check(self._written)
-            more = self._written - self._reserved
-            self._spool.take(more)
-            self._reserved += more
-            if not self.on_disk:
-                self._move()
+            self._spool.take(self._written - self._reserved)
+            self._reserved = self._written
+            if isinstance(self._file, io.BytesIO):
+                file: Any = tempfile.TemporaryFile(prefix="tpserver-")  # noqa: SIM115 - `close` does; a wrapper on Windows
+                file.write(self._file.getvalue())
+                self._file = file
         return self._file.write(data)
-
-    def _move(self) -> None:
-        """Moves the content from memory to disk. Raises OSError."""
-        assert isinstance(self._file, io.BytesIO)
-        file: Any = tempfile.TemporaryFile(prefix="tpserver-")  # noqa: SIM115 - closed by `close`; on Windows a wrapper
-        file.write(self._file.getvalue())
-        self._file = file
-        self.on_disk = True
 
     def close(self) -> None:
         """Removes the temporary file and releases its space. May be called again."""
@@ -117,14 +108,10 @@ class SpooledContent(io.BufferedIOBase):
             self._spool.give(reserved)
         with contextlib.suppress(OSError):  # a full disk: the rest of the buffer cannot be written
             self._file.close()
+        super().close()
 
     def __del__(self) -> None:
         """Does nothing, unlike the base class: it may run while this thread holds the spool's lock."""
-
-    @property
-    def closed(self) -> bool:
-        """Whether `close` was called."""
-        return self._file.closed
 
     def read(self, size: int | None = -1, /) -> bytes:
         """Up to `size` bytes; all that remain where it is negative or None."""
@@ -138,17 +125,9 @@ class SpooledContent(io.BufferedIOBase):
         """One line with its line end, or `size` bytes of it."""
         return self._file.readline(-1 if size is None else size)
 
-    def readlines(self, hint: int = -1, /) -> list[bytes]:
-        """The remaining lines; stops after the line that reaches `hint` bytes, unless it is negative."""
-        return self._file.readlines(hint)
-
     def seek(self, offset: int, whence: int = 0, /) -> int:
         """Moves to another position, as `io.IOBase.seek`; returns it."""
         return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        """The position in bytes."""
-        return self._file.tell()
 
     def readable(self) -> bool:
         """True."""

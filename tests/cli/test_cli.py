@@ -12,7 +12,7 @@ import pytest
 from tests.client import Client, ask
 from tests.console import HELLO, PATIENCE, ROOT, failing, tpserver
 from tpserver import __version__
-from tpserver.config import options
+from tpserver.config import OPTIONS
 from tpserver.option import option_name
 
 # -- what it serves
@@ -88,8 +88,8 @@ def test_the_switch_interval_is_that_of_the_option(tmp_path: Path, arguments: li
 def test_help_tells_of_every_option(tmp_path: Path) -> None:
     ended = failing("--help", cwd=tmp_path)
     assert (ended.status, ended.stderr) == (0, "")
-    for declared, _ in options():
-        assert f"\n  {option_name(declared)} " in ended.stdout
+    for name in OPTIONS:
+        assert f"\n  {option_name(name)} " in ended.stdout
     assert "MODULE:CALLABLE" in ended.stdout
 
 

@@ -20,10 +20,7 @@ from tpserver.spool import SPOOL
 def describing(environ, start_response):
     """Answers where the content is kept, how long it is said to be, its length and its digest."""
     content = environ["wsgi.input"]
-    if isinstance(content, io.BytesIO) or not content.on_disk:
-        kept = "memory"
-    else:
-        kept = "disk"
+    kept = "memory" if isinstance(getattr(content, "_file", content), io.BytesIO) else "disk"
     data = content.read()
     start_response("200 OK", [])
     return [f"{kept} {environ['CONTENT_LENGTH']} {len(data)} {hashlib.sha256(data).hexdigest()}".encode()]

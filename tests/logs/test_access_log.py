@@ -280,7 +280,7 @@ def test_a_stream_that_stands_still_holds_no_request_up(start: Start) -> None:
 
 def test_a_stream_that_stands_still_to_the_end_is_left_behind() -> None:
     stream = Stream()
-    log = AccessLog(stream)
+    log = AccessLog(stream.write)
     stream.open.clear()
     log.append(record(head()))
     log.ring()
@@ -290,7 +290,7 @@ def test_a_stream_that_stands_still_to_the_end_is_left_behind() -> None:
 
 def test_what_was_logged_last_is_written_when_it_closes() -> None:
     stream = io.StringIO()
-    log = AccessLog(stream)
+    log = AccessLog(stream.write)
     log.append(record(head("/1")))
     log.close()
     assert read(stream.getvalue().removesuffix("\n"))["request"] == "GET /1 HTTP/1.1"

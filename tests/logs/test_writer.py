@@ -13,9 +13,9 @@ import pytest
 
 from tests.client import PATIENCE, Client, salvage
 from tests.failures.limited import get, limited
-from tpserver.logs import writer as log_writer
+from tpserver.logs import server_log
+from tpserver.logs.server_log import LogWriter
 from tpserver.logs.streams import LogStream
-from tpserver.logs.writer import LogWriter
 
 
 class Stream(io.StringIO):
@@ -46,7 +46,7 @@ def record(text: str) -> logging.LogRecord:
 def test_what_waits_is_written_in_its_order_and_what_was_lost_is_said(
     stream: Stream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(log_writer, "_BACKLOG", 3)
+    monkeypatch.setattr(server_log, "_BACKLOG", 3)
     log = LogWriter(LogStream(stream))
     log.handle(record("1"))
     assert stream.entered.wait(PATIENCE)

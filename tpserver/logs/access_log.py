@@ -1,19 +1,16 @@
-"""The access log: a request costs one append; a thread of its own formats and writes lines in batches.
-
-A full disk or a pipe without a reader blocks only that thread.
-"""
+"""The access log: a request costs one append; a thread of its own formats and writes lines in batches."""
 
 from __future__ import annotations
 
-import atexit
-import threading
-import time
 from collections import deque
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Final, NamedTuple
 
+from tpserver.http.dates import format_date
 from tpserver.http.head import Head
 from tpserver.logs.log import Log
-from tpserver.logs.streams import Lines
+from tpserver.logs.writing_thread import WritingThread
 
 _log = Log("tpserver")
 
@@ -21,7 +18,6 @@ _log = Log("tpserver")
 _BACKLOG: Final = 100_000
 # Lines written in one go.
 _BATCH: Final = 1000
-_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 # Control characters, which could end a line or move a terminal's cursor, and bytes of an unknown coding are escaped.
 _ESCAPES: Final = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0x100))} | {
     ord('"'): '\\"',
@@ -43,78 +39,35 @@ class Record(NamedTuple):
 
 
 class AccessLog:
-    """Writes lines in the combined format to `stream`. Any thread may call `append` with a `Record`."""
+    """Passes lines in the combined format to `write`. Any thread may call `append` with a `Record`."""
 
-    def __init__(self, stream: Lines) -> None:
-        self._stream = stream
+    def __init__(self, write: Callable[[str], object]) -> None:
+        self._write = write
         self._records: deque[Record] = deque(maxlen=_BACKLOG)
         self.append = self._records.append
-        self._wake = threading.Event()
-        self._ended = False
-        self._exiting = False  # the interpreter exits: no thread may write any more
         self._failing = False  # the last write failed, which has been logged
-        self._thread: threading.Thread | None = None
-        # A daemon thread that is in a write when the interpreter ends keeps the lock of the stream for ever.
-        atexit.register(self._end_at_exit)
+        self._thread = WritingThread("tpserver-access-log", self._write_all)
 
     def ring(self) -> None:
         """Wakes the writing thread where there are records. The watcher calls it once a tick."""
-        if self._records and not self._wake.is_set():
-            if self._exiting:
-                return
-            if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._run, name="tpserver-access-log", daemon=True)
-                try:
-                    self._thread.start()
-                except RuntimeError:  # no thread can be started now; the next tick tries again
-                    self._thread = None
-                    return
-            self._wake.set()
+        if self._records:
+            self._thread.wake()
 
     def close(self, timeout: float = 2.0) -> bool:
-        """Writes the remaining records within `timeout` seconds; returns whether all are written.
+        """Writes the remaining records within `timeout` seconds; returns whether all are written."""
+        return self._thread.finish(timeout)
 
-        The stream stays open.
-        """
-        atexit.unregister(self._end_at_exit)
-        self._ended = True
-        self._wake.set()
-        thread, done = self._thread, True
-        if thread is not None:
-            thread.join(timeout)
-            done = not thread.is_alive()
-            self._thread = None
-        else:
-            self._write()
-        self._ended = False
-        return done
-
-    def _end_at_exit(self) -> None:
-        self._exiting = True
-        self.close()
-
-    def _run(self) -> None:
-        while True:
-            self._wake.wait()
-            self._wake.clear()
-            self._write()
-            if (self._ended and not self._records) or self._thread is not threading.current_thread():
-                return  # closed, or `close` has stopped waiting for this thread
-
-    def _write(self) -> None:
+    def _write_all(self) -> None:
         records = self._records
         while records:  # in batches: records may arrive as fast as they are written
-            self._write_batch([records.popleft() for _ in range(min(len(records), _BATCH))])
-
-    def _write_batch(self, records: list[Record]) -> None:
-        try:
-            self._stream.write("".join(map(combined, records)))
-            self._stream.flush()
-            self._failing = False
-        except Exception as error:  # noqa: BLE001 - a full disk, a closed pipe or stream, no memory: the log goes on
-            if not self._failing:
-                self._failing = True
-                _log.error("cannot write the access log: %s; lines are lost until it can be written", error)
+            batch = [records.popleft() for _ in range(min(len(records), _BATCH))]
+            try:
+                self._write("".join(map(combined, batch)))
+                self._failing = False
+            except Exception as error:  # noqa: BLE001 - a full disk, a closed pipe, no memory: the log goes on
+                if not self._failing:
+                    self._failing = True
+                    _log.error("cannot write the access log: %s; lines are lost until it can be written", error)
 
 
 def combined(record: Record) -> str:
@@ -128,11 +81,11 @@ def combined(record: Record) -> str:
         request = f"{head.method} {head.target} {head.protocol}".translate(_ESCAPES)
         referer = head.fields.get("HTTP_REFERER", "-").translate(_ESCAPES)
         agent = head.fields.get("HTTP_USER_AGENT", "-").translate(_ESCAPES)
-    return (
-        f'{host} - - [{_when(record.when)}] "{request}" {record.status} {record.length or "-"} "{referer}" "{agent}"\n'
-    )
+    when = _when(int(record.when))
+    return f'{host} - - [{when}] "{request}" {record.status} {record.length or "-"} "{referer}" "{agent}"\n'
 
 
-def _when(seconds: float) -> str:
-    year, month, day, hour, minute, second, *_ = time.gmtime(seconds)
-    return f"{day:02}/{_MONTHS[month - 1]}/{year}:{hour:02}:{minute:02}:{second:02} +0000"
+@lru_cache(maxsize=1)
+def _when(seconds: int) -> str:
+    _, day, month, year, time, _ = format_date(seconds).split()
+    return f"{day}/{month}/{year}:{time} +0000"

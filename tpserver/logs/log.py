@@ -9,52 +9,27 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Iterator
-from types import TracebackType
-from typing import TypeAlias
-
-ExcInfo: TypeAlias = (
-    bool
-    | BaseException
-    | tuple[type[BaseException], BaseException, TracebackType | None]
-    | tuple[None, None, None]
-    | None
-)
+from functools import partialmethod
 
 
 class Log:
-    """The logger `name`, by methods that never raise. Any thread."""
+    """The logger `name`, by methods as those of `logging.Logger` that never raise. Any thread."""
 
     def __init__(self, name: str) -> None:
         self._logger = logging.getLogger(name)
 
-    def debug(self, message: str, *arguments: object) -> None:
-        """As `logging.Logger.debug`."""
-        self._emit(logging.DEBUG, message, arguments)
-
-    def info(self, message: str, *arguments: object) -> None:
-        """As `logging.Logger.info`."""
-        self._emit(logging.INFO, message, arguments)
-
-    def warning(self, message: str, *arguments: object) -> None:
-        """As `logging.Logger.warning`."""
-        self._emit(logging.WARNING, message, arguments)
-
-    def error(self, message: str, *arguments: object, exc_info: ExcInfo = None) -> None:
-        """As `logging.Logger.error`."""
-        self._emit(logging.ERROR, message, arguments, exc_info)
-
-    def critical(self, message: str, *arguments: object) -> None:
-        """What ends the server."""
-        self._emit(logging.CRITICAL, message, arguments)
-
-    def exception(self, message: str, *arguments: object) -> None:
-        """An error, with the traceback of the exception that is being handled."""
-        self._emit(logging.ERROR, message, arguments, True)
-
-    def _emit(self, level: int, message: str, arguments: tuple[object, ...], exc_info: ExcInfo = None) -> None:
+    def log(self, level: int, message: str, *arguments: object, exc_info: BaseException | bool | None = None) -> None:
+        """As `logging.Logger.log`."""
         with contextlib.suppress(BaseException):
-            # The record names the caller of `error` and the like, three frames up.
-            self._logger.log(level, message, *arguments, exc_info=exc_info, stacklevel=3)
+            # The record names the caller of this function, two frames up.
+            self._logger.log(level, message, *arguments, exc_info=exc_info, stacklevel=2)
+
+    debug = partialmethod(log, logging.DEBUG)
+    info = partialmethod(log, logging.INFO)
+    warning = partialmethod(log, logging.WARNING)
+    error = partialmethod(log, logging.ERROR)
+    critical = partialmethod(log, logging.CRITICAL)
+    exception = partialmethod(log, logging.ERROR, exc_info=True)
 
 
 def own_loggers() -> list[logging.Logger]:

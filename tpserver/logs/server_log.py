@@ -1,15 +1,20 @@
-"""The server's log on stderr, unless the program has a place for it."""
+"""The server's log on stderr, unless the program has a place for it. A thread of its own writes it."""
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
+from collections import deque
 from typing import Final
 
 from tpserver.logs.log import own_loggers
 from tpserver.logs.streams import LogStream
-from tpserver.logs.writer import LogWriter
+from tpserver.logs.writing_thread import WritingThread
 from tpserver.system.clock import clock
+
+# Records that wait to be written; further ones are dropped and counted.
+_BACKLOG: Final = 5000
 
 _logger: Final = logging.getLogger("tpserver")
 
@@ -21,6 +26,59 @@ class _Formatter(logging.Formatter):
         record.created = clock.time()
         record.msecs = record.created % 1 * 1000
         return super().formatTime(record, datefmt)
+
+
+class LogWriter(logging.Handler):
+    """Writes lines to `stream` in their order. Threads and signal handlers may log; none of them waits.
+
+    The handlers of the root logger get the records from the writing thread too, since they may block as well.
+    Therefore the logger of this handler must not propagate.
+    """
+
+    def __init__(self, stream: LogStream) -> None:
+        super().__init__()
+        self._stream = stream
+        self._lines: deque[tuple[str, logging.LogRecord | None]] = deque()  # with the record for the root's handlers
+        self._lost = 0  # lines dropped so far; under the handler's lock
+        self._lost_told = 0  # as many of them are in the log; the writing thread's
+        self._thread = WritingThread("tpserver-log", self._write_all)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Queues `record`. `logging` calls it under the handler's lock."""
+        if len(self._lines) >= _BACKLOG:
+            self._lost += 1
+            return
+        text = self.format(record) + "\n"
+        kept = None
+        if logging.getLogger().handlers:  # a copy that keeps no frame and no argument alive; `exc_text` has them
+            kept = logging.makeLogRecord({**vars(record), "msg": record.getMessage(), "args": None, "exc_info": None})
+        self._lines.append((text, kept))
+        self._thread.wake()
+
+    def start(self) -> None:
+        """Accepts what the stream's descriptor is now, and starts the thread; else the first line does."""
+        self._stream.renew()
+        self._thread.start()
+
+    def finish(self, timeout: float = 2.0) -> bool:
+        """Ends what `log_to_stderr` has begun, within `timeout` seconds; returns whether all lines are written."""
+        _logger.removeHandler(self)
+        _logger.propagate = True
+        return self._thread.finish(timeout)
+
+    def _write_all(self) -> None:
+        while self._lines or self._lost > self._lost_told:
+            batch = [self._lines.popleft() for _ in range(len(self._lines))]
+            if lost := self._lost - self._lost_told:
+                self._lost_told += lost
+                batch.append((f"{lost} log lines lost: they arrived faster than they could be written\n", None))
+            # A closed pipe or stream, a full disk, a handler that fails: the log goes on.
+            with contextlib.suppress(Exception):
+                self._stream.write("".join([text for text, _ in batch]))
+            for _, record in batch:
+                if record is not None:
+                    with contextlib.suppress(BaseException):  # a handler of the application may raise SystemExit
+                        logging.getLogger().callHandlers(record)
 
 
 def log_to_stderr(level: str | None = None) -> LogWriter | None:
@@ -36,10 +94,3 @@ def log_to_stderr(level: str | None = None) -> LogWriter | None:
     _logger.addHandler(writer)
     _logger.propagate = False  # it does that itself
     return writer
-
-
-def finish(log: LogWriter) -> bool:
-    """Ends what `log_to_stderr` has begun; whether all has been written."""
-    _logger.removeHandler(log)
-    _logger.propagate = True
-    return log.finish()

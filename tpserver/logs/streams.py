@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import IO, Final, Protocol
+from typing import IO, Final
 
 from tpserver.logs.log import Log
 from tpserver.system.descriptors import identity
@@ -17,16 +17,6 @@ _log = Log("tpserver")
 
 # O_BINARY: `write` translates line ends itself; on Windows they would be translated twice.
 _FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
-
-
-class Lines(Protocol):
-    """A text stream that a log is written to. Its methods raise OSError, or ValueError when it is closed."""
-
-    def write(self, text: str, /) -> object:
-        """Writes `text`."""
-
-    def flush(self) -> object:
-        """Passes buffered text to the system."""
 
 
 class LogStream:
@@ -45,13 +35,10 @@ class LogStream:
         self._identity = identity(self._fd)
 
     def write(self, text: str) -> None:
-        """Writes `text`. Raises OSError (EBADF) where the descriptor has become another file."""
+        """Writes `text` and flushes. Raises OSError (EBADF) where the descriptor has become another file."""
         if identity(self._fd) != self._identity:
             raise OSError(errno.EBADF, "its descriptor was closed and now belongs to another file")
         self.stream.write(text)
-
-    def flush(self) -> None:
-        """Flushes the stream."""
         self.stream.flush()
 
 
@@ -63,31 +50,23 @@ class LogFile:
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._identity: tuple[int, ...] | None = None
         self._open()
+
+    def _open(self) -> None:
+        self._fd = os.open(self._path, _FLAGS, 0o666)
+        self._identity = identity(self._fd)
 
     def write(self, text: str) -> None:
         """Appends `text`, with the line ends of the system."""
-        if not self._is_ours():
-            self._identity = None  # the number belongs to another file: it must not be closed here
+        if identity(self._fd) != self._identity:  # the number belongs to another file: it must not be closed here
             self._open()
             _log.warning("the log %s was reopened: the application closed its descriptor", self._path)
         data = text.replace("\n", os.linesep).encode("utf-8", "backslashreplace")
         while data:
             data = data[os.write(self._fd, data) :]
 
-    def flush(self) -> None:
-        """Does nothing: there is no buffer."""
-
     def close(self) -> None:
         """Closes the descriptor, unless it has become another file. Called once."""
-        if self._is_ours():
+        if identity(self._fd) == self._identity:
             os.close(self._fd)
-        self._identity = None
-
-    def _open(self) -> None:
-        self._fd = os.open(self._path, _FLAGS, 0o666)
-        self._identity = identity(self._fd)
-
-    def _is_ours(self) -> bool:
-        return self._identity is not None and identity(self._fd) == self._identity
+        self._fd = -1

@@ -16,10 +16,13 @@ _LIBRARIES: Final = (
 )
 
 
-def patching_library() -> str | None:
-    """gevent or eventlet, where it has replaced what a server with threads stands on; else None. Any thread."""
-    for name, module, function, parts in _LIBRARIES:
+def patched() -> str | None:
+    """What to say where gevent or eventlet has replaced what a server with threads stands on; else None. Any thread."""
+    for library, module, function, parts in _LIBRARIES:
         is_patched: Callable[[str], bool] | None = getattr(sys.modules.get(module), function, None)
         if is_patched is not None and any(map(is_patched, parts)):
-            return name
+            return (
+                f"{library} has replaced the sockets and threads of this process, and tpserver cannot serve with those:"
+                f" remove the call that patches them, or serve the application with {library}'s own server"
+            )
     return None

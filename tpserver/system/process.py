@@ -32,9 +32,8 @@ def share_heaps() -> bool:
     It needs glibc and an interpreter lock, without which the threads would wait for each other. Settings in the
     environment (MALLOC_ARENA_MAX, GLIBC_TUNABLES) take precedence.
     """
-    if not has_lock():
-        return False
-    if "MALLOC_ARENA_MAX" in os.environ or "glibc.malloc" in os.environ.get("GLIBC_TUNABLES", ""):
+    chosen = "MALLOC_ARENA_MAX" in os.environ or "glibc.malloc" in os.environ.get("GLIBC_TUNABLES", "")
+    if chosen or not has_lock():
         return False
     try:
         import ctypes

@@ -6,7 +6,7 @@ import io
 import os
 import stat
 import tempfile
-from typing import Final, Protocol
+from typing import IO, Final
 
 # The largest memory page of the supported systems, in bytes.
 _PAGE: Final = 64 * 1024
@@ -14,18 +14,13 @@ _PAGE: Final = 64 * 1024
 _OPENED: Final = (io.BufferedReader, io.BufferedRandom, io.FileIO)
 
 
-class FileLike(Protocol):
-    """What PEP 3333 asks of a file: `read`, and perhaps `close`."""
-
-    def read(self, size: int, /) -> bytes:
-        """The next bytes, at most `size`; b"" at the end."""
-        ...
-
-
 class FileWrapper:
-    """An iterable over a file's blocks of `block_size` bytes; a real file is sent by the kernel instead."""
+    """An iterable over a file's blocks of `block_size` bytes; a real file is sent by the kernel instead.
 
-    def __init__(self, filelike: FileLike, block_size: int = 8192) -> None:
+    PEP 3333 asks of a file the method `read`, and perhaps `close`.
+    """
+
+    def __init__(self, filelike: IO[bytes], block_size: int = 8192) -> None:
         self.filelike = filelike
         self.block_size = block_size
         if hasattr(filelike, "close"):
@@ -35,8 +30,7 @@ class FileWrapper:
         return self
 
     def __next__(self) -> bytes:
-        data: bytes = self.filelike.read(self.block_size)
-        if data:
+        if data := self.filelike.read(self.block_size):
             return data
         raise StopIteration
 

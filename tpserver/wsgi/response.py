@@ -20,9 +20,12 @@ from tpserver.http.response import (
     missing_stamp,
     persistence_line,
 )
+from tpserver.logs.log import Log
 from tpserver.reply import Reply
 from tpserver.system.clock import clock
 from tpserver.wsgi.file_wrapper import FileWrapper
+
+_log = Log("tpserver.application")
 
 # Head and content of a response up to so many bytes are copied together: cheaper than a second buffer.
 JOINED = 16 * 1024
@@ -178,24 +181,16 @@ class WSGIResponse:
         self._silent = head.bodiless or request.method == "HEAD"
         self._remaining = head.content_length
         self._chunked = False
-        framing = self._framing(head, length)
+        framing = b""
+        if head.content_length is None and not head.bodiless and (length or request.method != "HEAD"):
+            if length is not None:
+                framing = b"Content-Length: %d\r\n" % length
+            elif request.protocol == "HTTP/1.1":
+                self._chunked, framing = True, CHUNKED_LINE
+            else:
+                reply.keep_alive = False  # the end of the connection is the end of the content
         stamp = missing_stamp(head, reply.stamp) if head.has_date or head.has_server else reply.stamp
         return head.lines + framing + stamp + persistence_line(request.protocol, reply.keep_alive) + b"\r\n"
-
-    def _framing(self, head: ResponseHead, length: int | None) -> bytes:
-        """The line of the head that tells the client where the content ends."""
-        request, reply = self._request, self._reply
-        if head.content_length is not None or head.bodiless:
-            return b""
-        if length is not None:
-            return b"Content-Length: %d\r\n" % length if length or request.method != "HEAD" else b""
-        if request.method == "HEAD":
-            return b""
-        if request.protocol == "HTTP/1.1":
-            self._chunked = True
-            return CHUNKED_LINE
-        reply.keep_alive = False  # the end of the connection is the end of the content
-        return b""
 
     def _frame(self, data: bytes, head: bytes = b"") -> bytes:
         """`head`, and the bytes that carry `data`: cut off at what Content-Length has promised.
@@ -207,9 +202,7 @@ class WSGIResponse:
         remaining = self._remaining
         too_much = remaining is not None and len(data) > remaining
         if too_much:
-            self._reply.log_application_error(
-                "The application sends more than its Content-Length says; the rest is cut off."
-            )
+            self._log_error("The application sends more than its Content-Length says; the rest is cut off.")
             data = data[:remaining]
         framed = head + (chunk(data) if self._chunked and data else data)
         if head:
@@ -230,18 +223,16 @@ class WSGIResponse:
         if self._chunked:
             reply.wfile.write(LAST_CHUNK)
         elif self._remaining and not self._silent:
-            reply.log_application_error(
-                "The application has sent less than its Content-Length says; the connection is closed."
-            )
+            self._log_error("The application has sent less than its Content-Length says; the connection is closed.")
             reply.keep_alive = False
+
+    def _log_error(self, text: str) -> None:
+        _log.error("%s %s: %s", self._request.method, self._request.target, text)
 
     def _send_file(self, wrapper: FileWrapper) -> bool:
         """Hands a real file to the connection, which sends it without this thread; whether it could."""
         head = self._head
-        if self.head_sent or head is None:
-            return False
-        found = wrapper.real_file()
-        if found is None:
+        if self.head_sent or head is None or (found := wrapper.real_file()) is None:
             return False
         file, offset, length = found
         if head.content_length is not None:
@@ -279,25 +270,20 @@ def _checked(data: object) -> bytes:
 
 def _iterate(result: object) -> Iterable[bytes]:
     if isinstance(result, str):
-        raise ApplicationError(
-            f"The application returned the str {_short(result)}, but WSGI wants an iterable of bytes. "
+        problem = (
+            f"the str {_short(result)}, but WSGI wants an iterable of bytes. "
             "Change it to: return [text.encode('utf-8')]."
         )
-    if isinstance(result, (bytes, bytearray)):
-        raise ApplicationError(
-            "The application returned bytes; WSGI wants an iterable of bytes. Change it to: return [data]."
-        )
-    if result is None:
-        raise ApplicationError(
-            "The application returned None. It must return an iterable of bytes, such as [data]; is a return missing?"
-        )
-    try:
-        pieces: Iterable[bytes] = iter(result)  # type: ignore[call-overload]
-    except TypeError:
-        raise ApplicationError(
-            f"The application returned a {type(result).__name__}, which is no iterable of bytes."
-        ) from None
-    return pieces
+    elif isinstance(result, (bytes, bytearray)):
+        problem = "bytes; WSGI wants an iterable of bytes. Change it to: return [data]."
+    elif result is None:
+        problem = "None. It must return an iterable of bytes, such as [data]; is a return missing?"
+    else:
+        try:
+            return iter(result)  # type: ignore[call-overload, no-any-return]
+        except TypeError:
+            problem = f"a {type(result).__name__}, which is no iterable of bytes."
+    raise ApplicationError(f"The application returned {problem}")
 
 
 def _short(value: object) -> str:

@@ -1,0 +1,60 @@
+"""A thread that writes a log, so that no other thread waits for a full disk, a stopped terminal or a pipe."""
+
+from __future__ import annotations
+
+import atexit
+import threading
+from collections.abc import Callable
+from queue import SimpleQueue
+
+
+class WritingThread:
+    """Calls `write`, which writes all that there is, when it is woken. Any thread, and a signal handler, may call."""
+
+    def __init__(self, name: str, write: Callable[[], None]) -> None:
+        self._name = name
+        self._write = write
+        self._calls: SimpleQueue[bool] = SimpleQueue()  # to write; False is the last. Safe in signal handlers
+        self._thread: threading.Thread | None = None
+        self._exiting = False  # the interpreter is: no thread may begin to write any more
+        # A daemon thread that is in a write when the interpreter ends keeps the lock of the stream for ever.
+        atexit.register(self._end_at_exit)
+
+    def wake(self) -> None:
+        """There is something to write."""
+        if self._calls.empty():  # else it has not yet begun with the last call
+            self._calls.put(True)
+        if not self._exiting:
+            self.start()
+
+    def start(self) -> None:
+        """Starts the thread, unless it runs. Where that is impossible now, the next `wake` tries again."""
+        if self._thread is not None and self._thread.is_alive():  # not so in a forked child
+            return
+        thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            return
+        self._thread = thread
+
+    def finish(self, timeout: float) -> bool:
+        """Writes what is left and ends the thread, within `timeout` seconds; returns whether all is written."""
+        atexit.unregister(self._end_at_exit)
+        thread, self._thread = self._thread, None
+        if thread is None:
+            self._write()
+            return True
+        self._calls.put(False)
+        thread.join(timeout)
+        return not thread.is_alive()
+
+    def _end_at_exit(self) -> None:
+        self._exiting = True
+        self.finish(2.0)
+
+    def _run(self) -> None:
+        goes_on = True
+        while goes_on:
+            goes_on = self._calls.get()
+            self._write()
