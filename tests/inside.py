@@ -211,7 +211,7 @@ def lagging(server: Server) -> list[Connection]:
 def waits_for_room(server: Server) -> bool:
     """Whether the producer of a stream waits for its client."""
     names = {frame.name for thread in sys._current_frames().values() for frame in traceback.extract_stack(thread)}
-    return "wait_for_room" in names
+    return "_wait_for_room" in names
 
 
 def broken(one: Connection) -> bool:
@@ -233,8 +233,8 @@ def descriptors(server: Server, what: str) -> list[int]:
         "own": lambda: [next(one.fd for one in every if one.detached or one is attended)],
         "others": lambda: [one.fd for one in every if one is not attended],
         "listener": lambda: [server.socket.fileno()],
-        "poller": lambda: [poller._epoll.fileno()],
-        "wakeup": lambda: list(server.connections.mailbox.fds),
+        "poller": lambda: [poller._selector.fileno()],
+        "wakeup": lambda: [sock.fileno() for sock in server.connections.mailbox.sockets],
     }[what]()
 
 

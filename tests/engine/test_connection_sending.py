@@ -12,16 +12,15 @@ import pytest
 
 from tests.engine.line_server import LineReceiver
 from tests.engine.outbox_fakes import VectorSocket, is_open
-from tpserver.engine.connection import MAX_OUTBOX, Connection
-from tpserver.engine.pace import Pace
-from tpserver.engine.states import CLOSED
+from tpserver.engine.connection import CLOSED, MAX_OUTBOX, Connection
+from tpserver.engine.pace import Timing
 
 PATIENCE = 20.0
-PACE = Pace(0, PATIENCE, PATIENCE)
+TIMING = Timing(min_rate=0, send_timeout=PATIENCE)
 
 
 def on(sock, **options):
-    return Connection(sock, ("192.0.2.1", 1), LineReceiver(), PACE, **options)
+    return Connection(sock, ("192.0.2.1", 1), LineReceiver(), TIMING, **options)
 
 
 def lead(connection):
@@ -150,7 +149,7 @@ def test_a_producer_waits_until_its_client_reads(pair):
 
 def test_a_producer_is_told_when_its_client_reads_too_slowly(pair, tmp_path):
     connection, _ = pair
-    connection.pace = Pace(1e9, 0.05, 0.05)
+    connection.timing = Timing(min_rate=1e9, grace=0.05, send_timeout=0.05)
     (tmp_path / "file").write_bytes(b"file")
     file = os.open(tmp_path / "file", os.O_RDONLY)
     connection.write(b"x" * MAX_OUTBOX)

@@ -12,13 +12,13 @@ import threading
 import pytest
 
 from tests.engine.line_server import PATIENCE, LineProtocol
+from tpserver.engine.connection import CLOSED, HEAD, IDLE, LINGERING, RUNNING, SENDING
 from tpserver.engine.connections import SWEEP, Connections
 from tpserver.engine.counters import Counters
 from tpserver.engine.errors import EngineBroken
 from tpserver.engine.listener import ListeningServer
 from tpserver.engine.pace import Timing
 from tpserver.engine.polling import NOTHING, READ, WRITE
-from tpserver.engine.states import CLOSED, HEAD, IDLE, LINGERING, RUNNING, SENDING
 
 NOW = 1000.0
 
@@ -181,7 +181,7 @@ def test_a_number_that_was_closed_by_other_code_is_its_new_clients_alone(led, lo
 @pytest.mark.parametrize("what", ["listening", "wake-up"])
 def test_a_socket_that_it_cannot_do_without_is_missed_within_a_sweep_and_once(led, what):
     connections = led.connections
-    fd = connections.listener.fd if what == "listening" else connections.mailbox.fds[1]
+    fd = connections.listener.fd if what == "listening" else connections.mailbox.sockets[1].fileno()
     connections.sweep(NOW)
     os.close(fd)
     taken = os.open(os.devnull, os.O_WRONLY)  # other code has the number now
@@ -201,7 +201,7 @@ def test_a_socket_that_it_cannot_do_without_is_missed_within_a_sweep_and_once(le
 @posix
 def test_a_client_that_gets_the_number_of_the_wake_up_socket_is_sent_nothing(led):
     client = led.connect()
-    os.close(led.connections.mailbox.fds[1])
+    os.close(led.connections.mailbox.sockets[1].fileno())
     with pytest.raises(EngineBroken):
         led.admit(client)
     led.connections.mailbox.wake()
@@ -210,6 +210,6 @@ def test_a_client_that_gets_the_number_of_the_wake_up_socket_is_sent_nothing(led
 
 @pytest.mark.skipif(not hasattr(select, "epoll"), reason="the poller has no descriptor")
 def test_a_poller_that_other_code_has_closed_cannot_poll(led):
-    os.close(led.connections.poller._epoll.fileno())
+    os.close(led.connections.poller._selector.fileno())
     with pytest.raises(EngineBroken):
         led.connections.poll()

@@ -26,7 +26,7 @@ begins, the caller of `serve_forever` builds and starts everything. (post): othe
       "          remove                                                              x         x     x
       "          add_detour, take_queued                                                             x
     Connections  poll, accept, settle, watch, send_on, drop,                 x
-      "          sweep, fd_reused, close_idle                                x
+      "          sweep, close_idle                                           x
       "          take_back (post), watch_for_room (post),                    x
       "          begin_drain (post)                                          x
       "          give_back                                                   x       x         x     x
@@ -36,10 +36,9 @@ begins, the caller of `serve_forever` builds and starts everything. (post): othe
       "          write, flush, abort, client_gone, idle, sending, unsent     x       x         x     x
       "          cut_off                                                                             x
     Outbox       send_on                                                     x
-      "          append_file, watch, wait_for_room                           x       x         x
+      "          append_file, watch                                          x       x         x
       "          append, send, discard                                       x       x         x     x
-      "          cut_off                                                                             x
-    Mailbox      deliver, silence, detach                                    x
+    Mailbox      deliver, silence                                            x
       "          post, wake; also signal handlers                            x       x         x     x
       "          close                                                                               x
     Leadership   take                                                        x

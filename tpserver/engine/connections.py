@@ -8,22 +8,23 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import sys
 from functools import partial
 from typing import Final
 
 from tpserver.engine.address_limit import AddressLimit
-from tpserver.engine.connection import Connection
+from tpserver.engine.connection import CLOSED, HEAD, IDLE, LINGERING, READY, RUNNING, SENDING, Connection
 from tpserver.engine.counters import Counters
 from tpserver.engine.errors import EngineBroken
-from tpserver.engine.listener import Listener, ListeningServer, capacity, file_limit
+from tpserver.engine.listener import REST, TURN, Listener, ListeningServer, capacity
 from tpserver.engine.mailbox import Mailbox
-from tpserver.engine.pace import Pace, Timing
+from tpserver.engine.pace import Timing
 from tpserver.engine.polling import NOTHING, READ, WRITE, new_poller
 from tpserver.engine.protocol import Address, ConnectionProtocol
-from tpserver.engine.states import CLOSED, HEAD, IDLE, LINGERING, READY, RUNNING, SENDING, count, enter, next_state
+from tpserver.engine.states import count, enter, next_state
 from tpserver.logs.log import Log
 from tpserver.system.clock import clock
-from tpserver.system.descriptors import Known
+from tpserver.system.descriptors import identity
 
 _log = Log("tpserver")
 
@@ -52,7 +53,6 @@ class Connections:
         self._protocol = protocol
         self._listening = listening
         self._timing = timing
-        self._pace = Pace(timing.min_rate, timing.grace, timing.send_timeout)
         self._max_outbox = max_outbox
         self._refused = refused
         self._ended = ended
@@ -66,11 +66,13 @@ class Connections:
         self.poller.watch(self.mailbox.fd, NOTHING, READ)
         self.listener = Listener(listening, self.poller)
         self._tell_leader = partial(self.mailbox.post, self.watch_for_room)  # for producers of streams
-        self._vital = Known((self.listener.fd, *self.mailbox.fds))  # the leader cannot do without
-        self._turned_away: set[Connection] = set()  # which linger: they do not count
-        self._leaving: set[Connection] = set()  # which linger, and were idle when the drain began
+        # Sockets that the leader cannot do without, and what they are. On Windows they are no descriptors.
+        vital = () if sys.platform == "win32" else (listening.socket, *self.mailbox.sockets)
+        self._vital = {sock: identity(sock.fileno()) for sock in vital}
+        # Which linger, and count neither for the limit nor for the drain: turned away, or idle when the drain began.
+        self._leaving: set[Connection] = set()
         self.next_sweep = 0.0
-        self.capacity = capacity(max_connections, self.poller.capacity, file_limit())
+        self.capacity = capacity(max_connections, self.poller.capacity)
 
     def give_back(self, connection: Connection) -> None:
         """Any thread that owns `connection`: its request has been answered, the leader takes it back."""
@@ -92,17 +94,11 @@ class Connections:
 
     def poll(self, *, wait: bool = True) -> list[tuple[int, int]]:
         """The leader: (fd, events) for each ready socket. Waits until the next sweep. Raises EngineBroken."""
-        now = clock.monotonic()
         try:
-            if not self.listener.watched:
-                self.listener.refresh(now)
             self.mailbox.sleeping = True  # from here on `post` wakes
             if self.ready or self.mailbox.posts or not wait:
                 return self.poller.poll(0.0)
-            left = self.next_sweep - now
-            return self.poller.poll(
-                max(0.0, left if self.listener.watched else min(left, self.listener.rest_left(now)))
-            )
+            return self.poller.poll(max(0.0, self.next_sweep - clock.monotonic()))
         except (OSError, ValueError) as error:
             if self._listening.closed and not self.listener.closed:  # `server_close` in another thread, just now
                 self.listener.close()
@@ -135,7 +131,7 @@ class Connections:
         else:
             if state is READY:
                 self.ready[connection] = None
-            enter(connection, state, now, self._timing)
+            enter(connection, state, now)
             if state is not READY:
                 self.watch(connection, WRITE if state is SENDING else READ)
 
@@ -146,20 +142,17 @@ class Connections:
         except OSError:
             self.drop(connection)
         else:
-            enter(connection, LINGERING, now, self._timing)
+            enter(connection, LINGERING, now)
             self.watch(connection, READ)
 
     def take_back(self, connection: Connection) -> None:
-        """The leader, by post (see `give_back`). Done again if the leader was interrupted in it."""
-        if connection.detached:
-            if self.by_fd.get(connection.fd) is not connection:  # lost meanwhile, or of an earlier serve_forever
-                connection.close()
-            elif connection in self.ready:  # this has been interrupted
-                connection.state = READY
-            else:
-                connection.body_time_left = None
-                self.settle(connection, clock.monotonic())
-            connection.detached = False
+        """The leader, by post (see `give_back`)."""
+        detached, connection.detached = connection.detached, False
+        if self.by_fd.get(connection.fd) is not connection:  # lost meanwhile, or of an earlier serve_forever
+            connection.close()
+        elif detached:
+            connection.body_time_left = None
+            self.settle(connection, clock.monotonic())
 
     def watch_for_room(self, connection: Connection) -> None:
         """The leader, posted by the producer of a stream: the socket has not taken all that there is to send."""
@@ -182,11 +175,12 @@ class Connections:
                 self.poller.watch(connection.fd, before, wanted)
                 connection.polled = wanted
             except (OSError, KeyError, ValueError):
-                self.drop(connection, ours=False)
+                self._disown(connection)
+                self.drop(connection)
 
-    def accept(self, now: float, most: int | None = None) -> None:
-        """The leader: accepts what waits at the listening socket, `most` or as many as one turn takes."""
-        for sock, client_address in self.listener.accept(now, most):
+    def accept(self, now: float, most: int = TURN) -> None:
+        """The leader: accepts what waits at the listening socket, `most` at a time."""
+        for sock, client_address in self.listener.accept(most):
             try:
                 self._admit(sock, client_address, now)
             except BaseException as error:  # no memory, for example: the others must not suffer
@@ -197,14 +191,21 @@ class Connections:
                 if isinstance(error, EngineBroken):
                     raise
                 _log.exception("internal error; a new connection was closed")
+        if not self.listener.watched:  # it rests
+            self.next_sweep = min(self.next_sweep, now + REST)
 
     def _admit(self, sock: socket.socket, client_address: Address, now: float) -> None:
         receiver = self._protocol.receiver(client_address)
-        connection = Connection(sock, client_address, receiver, self._pace, self._max_outbox, self._tell_leader)
-        self.fd_reused(connection.fd)
+        connection = Connection(sock, client_address, receiver, self._timing, self._max_outbox, self._tell_leader)
+        old = self.by_fd.get(connection.fd)
+        if old is not None:  # other code has closed that one
+            self._disown(old)
+            self.drop(old)
+        if connection.fd in map(socket.socket.fileno, self._vital):
+            self._check_vital()
         self.by_fd[connection.fd] = connection
-        enter(connection, HEAD, now, self._timing)  # a new connection has as long for its first head as any later one
-        if len(self.by_fd) - len(self._turned_away) > self.capacity or not self.poller.takes(connection.fd):
+        enter(connection, HEAD, now)  # a new connection has as long for its first head as any later one
+        if len(self.by_fd) - len(self._leaving) > self.capacity:
             self._turn_away(connection, now, "connection limit")
         elif not self._addresses.admit(connection):
             self._turn_away(connection, now, "connection limit of one address")
@@ -214,8 +215,8 @@ class Connections:
     def _turn_away(self, connection: Connection, now: float, cause: str) -> None:
         """One connection too many: told so. A few of them may linger, uncounted: only a few, for descriptors."""
         self._refuse(connection, cause, self._protocol.too_many_connections(connection.client_address))
-        if len(self._turned_away) < _TURNED_AWAY and self.poller.takes(connection.fd):
-            self._turned_away.add(connection)
+        if len(self._leaving) < _TURNED_AWAY:
+            self._leaving.add(connection)
             self.settle(connection, now)
         else:
             self.drop(connection)
@@ -227,51 +228,49 @@ class Connections:
         connection.state = RUNNING
         connection.keep_alive = False
 
-    def drop(self, connection: Connection, *, ours: bool = True) -> None:
-        """The leader: closes a connection, once more if it was interrupted in it. Not `ours`: see `fd_reused`."""
+    def drop(self, connection: Connection) -> None:
+        """The leader: closes a connection, once more if it was interrupted in it."""
         self._leaving.discard(connection)  # before it leaves `by_fd`: see `drained`
         self.ready.pop(connection, None)
-        self._turned_away.discard(connection)
         self._addresses.release(connection)
         polled, connection.polled = connection.polled, NOTHING
         try:
             self.poller.watch(connection.fd, READ, NOTHING)
         except (OSError, KeyError, ValueError):
-            ours = ours and polled == NOTHING
-        if not ours:
-            _log.error("a connection was closed by code that does not own it: does the application close descriptors?")
-            connection.sock.detach()
-        if ours or not connection.detached:
-            connection.close()
+            if polled != NOTHING:
+                self._disown(connection)
+        if connection.detached:
+            connection.abort()  # its thread finds out, and `take_back` closes it
         else:
-            connection.abort()  # its thread finds out
+            connection.close()
         if self.by_fd.get(connection.fd) is connection:
             del self.by_fd[connection.fd]  # last: what is interrupted before is found by it
 
-    def fd_reused(self, fd: int) -> None:
-        """The leader: a new socket has the number `fd`. Another one of ours that had it was closed by other code."""
-        # Nothing is sent or received by it for the old client any more, nor is it closed.
-        old = self.by_fd.get(fd)
-        if old is not None:
-            self.drop(old, ours=False)
-        if fd == self.listener.fd or fd in self.mailbox.fds:
-            self._check_vital()
+    def _disown(self, connection: Connection) -> None:
+        """Other code has closed its descriptor: nothing is sent or received by that number, nor is it closed."""
+        _log.error("a connection was closed by code that does not own it: does the application close descriptors?")
+        connection.sock.detach()
+        connection.polled = NOTHING
 
     def _check_vital(self) -> None:
         """Other code may have closed what the leader cannot do without; that of the poller is noticed by `poll`."""
-        for fd in self._vital.lost():  # told once: the drain goes on without it
-            if fd != self.listener.fd:
-                self.mailbox.detach()
-                raise EngineBroken("the wake-up socket was closed by other code")
-            if not (self.listener.closed or self._listening.closed):
-                self.listener.close()
-                self._listening.socket.detach()  # its number may be that of another file
-                raise EngineBroken("the listening socket was closed by other code")
+        lost = [sock for sock, known in self._vital.items() if identity(sock.fileno()) != known]
+        for sock in lost:
+            del self._vital[sock]  # told once: the drain goes on without it
+        listening = self._listening.socket
+        if listening in lost and (self.listener.closed or self._listening.closed):
+            lost.remove(listening)
+        if lost:
+            self.listener.close()
+            for sock in lost:
+                sock.detach()  # its number may be that of another file
+            raise EngineBroken(f"the {'listening' if listening in lost else 'wake-up'} socket was closed by other code")
 
     def sweep(self, now: float) -> None:
         """The leader, once in a while: ends what has taken too long; in a drain what is idle. Raises EngineBroken."""
         self.next_sweep = now + SWEEP
         self._check_vital()
+        self.listener.watch()
         for connection in list(self.by_fd.values()):
             if not connection.detached and connection.deadline <= now:
                 self._expire(connection, now)
@@ -281,6 +280,7 @@ class Connections:
     def begin_drain(self, now: float) -> None:
         """The leader: stops accepting, and closes what is idle. May be called again. Raises EngineBroken."""
         if not self.listener.closed:
+            self._check_vital()
             # Clients that wait are admitted, if no other process would accept them later.
             refuses = self._listening.refuses_when_draining and not self._listening.closed
             if refuses:

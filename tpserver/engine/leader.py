@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from tpserver.engine.connection import Connection
+from tpserver.engine.connection import BODY, LINGERING, READY, RUNNING, SENDING, Connection
 from tpserver.engine.connections import Connections
 from tpserver.engine.counters import Counters
 from tpserver.engine.dispatch import Dispatch
 from tpserver.engine.leadership import Leadership
 from tpserver.engine.polling import NOTHING, READ, WRITE
 from tpserver.engine.protocol import Address, ConnectionProtocol, Request
-from tpserver.engine.states import BODY, LINGERING, READY, RUNNING, SENDING
 from tpserver.engine.task import Task, Tasks
 from tpserver.logs.log import Log
 from tpserver.system.clock import clock
