@@ -22,6 +22,7 @@ def connection(state, *, part="nothing", pending=False, come=False, **facts):
         state=state,
         timing=TIMING,
         receiver=SimpleNamespace(part=part, pending=pending),
+        sock=SimpleNamespace(shutdown=lambda _: None),
         has_come=lambda: come,
         **{**usual, **facts},
     )

@@ -26,7 +26,7 @@ begins, the caller of `serve_forever` builds and starts everything. (post): othe
       "          remove                                                              x         x     x
       "          add_detour, take_queued                                                             x
     Connections  poll, accept, settle, watch, send_on, drop,                 x
-      "          sweep, close_idle                                           x
+      "          sweep                                                       x
       "          take_back (post), watch_for_room (post),                    x
       "          begin_drain (post)                                          x
       "          give_back                                                   x       x         x     x

@@ -201,7 +201,7 @@ class Connection:
                 raise ConnectionAbortedError("the client reads too slowly")
             deadline = self.timing.progress(deadline, self.flush(), clock.monotonic())
 
-    def send_on(self, now: float) -> bool:
+    def send_on(self) -> bool:
         """The leader, while the connection is detached: sends what is left of a stream; whether to go on.
 
         Never blocks, raises nothing: the producer finds the connection broken.

@@ -126,24 +126,12 @@ class Connections:
             connection.outbox = None
         if state is CLOSED:
             self.drop(connection)
-        elif state is LINGERING and connection.state is not LINGERING:
-            self._linger(connection, now)
+            return
+        enter(connection, state, now)
+        if state is READY:
+            self.ready[connection] = None
         else:
-            if state is READY:
-                self.ready[connection] = None
-            enter(connection, state, now)
-            if state is not READY:
-                self.watch(connection, WRITE if state is SENDING else READ)
-
-    def _linger(self, connection: Connection, now: float) -> None:
-        """Half-close, read to the end, close: else the client's kernel may drop what it has not yet read."""
-        try:
-            connection.sock.shutdown(socket.SHUT_WR)
-        except OSError:
-            self.drop(connection)
-        else:
-            enter(connection, LINGERING, now)
-            self.watch(connection, READ)
+            self.watch(connection, WRITE if state is SENDING else READ)
 
     def take_back(self, connection: Connection) -> None:
         """The leader, by post (see `give_back`)."""
@@ -162,15 +150,13 @@ class Connections:
 
     def send_on(self, connection: Connection) -> None:
         """The leader: a detached connection is ready. Sends on if it is a stream, else stops watching it."""
-        if not (connection.polled == WRITE and connection.send_on(clock.monotonic())):
+        if not (connection.polled == WRITE and connection.send_on()):
             self.watch(connection, NOTHING)
 
     def watch(self, connection: Connection, wanted: int) -> None:
         """The leader: has the poller watch a connection for READ, WRITE or NOTHING."""
         if connection.polled != wanted:
-            before = connection.polled
-            if wanted == NOTHING:
-                connection.polled = NOTHING  # first: what is not watched may be watched again, but not the other way
+            before, connection.polled = connection.polled, NOTHING  # till it is done: to watch it twice does no harm
             try:
                 self.poller.watch(connection.fd, before, wanted)
                 connection.polled = wanted
@@ -289,16 +275,10 @@ class Connections:
             if refuses:
                 self._listening.stop_listening()
         for connection in list(self.by_fd.values()):
-            if not connection.detached:
-                self.close_idle(connection, now)
-
-    def close_idle(self, connection: Connection, now: float) -> None:
-        """The leader, in a drain: closes a connection between two requests, unless the next one has come already."""
-        state = connection.state
-        if (state is IDLE or state is HEAD) and connection.receiver.part == "nothing" and not connection.has_come():
-            # Not just closed: as long as the drain lasts, a request on its way finds the end there, and not a reset.
-            self._linger(connection, now)
-            if connection.state is LINGERING:
+            idle = not connection.detached and (connection.state is IDLE or connection.state is HEAD)
+            if idle and connection.receiver.part == "nothing" and not connection.has_come():
+                # Not just closed: as long as the drain lasts, a request on its way finds the end and not a reset.
+                enter(connection, LINGERING, now)
                 self._leaving.add(connection)
 
     def _expire(self, connection: Connection, now: float) -> None:

@@ -14,7 +14,7 @@
       "              the server drains, nothing has come        LINGERING   LINGER
       "              a body has begun ("100 Continue" is sent)  BODY        the pace of a transfer
       "              else                                       IDLE        idle_timeout
-    IDLE             the server drains, nothing has come        LINGERING   LINGER (`Connections.close_idle`)
+    IDLE             the server drains, nothing has come        LINGERING   LINGER (`Connections.begin_drain`)
     LINGERING        the client has closed                      CLOSED      -
 
 A state that stays as it is keeps its deadline; the leader moves that of BODY and SENDING on with each byte
@@ -23,6 +23,8 @@ A state that stays as it is keeps its deadline; the leader moves that of BODY an
 
 from __future__ import annotations
 
+import contextlib
+import socket
 from collections.abc import Iterable
 from math import inf
 from typing import Final
@@ -69,8 +71,13 @@ def enter(connection: Connection, state: State, now: float) -> None:
         connection.deadline = timing.begin(now)
     elif state is SENDING:  # what the socket has taken already counts: the client has that to read
         connection.deadline = timing.progress(timing.begin(now), connection.moved, now)
+    elif state is LINGERING:
+        # Half-closed, read to the end, closed: else the client's kernel may drop what it has not yet read.
+        connection.deadline = now + LINGER
+        with contextlib.suppress(OSError):  # the client has gone, as the poller will tell
+            connection.sock.shutdown(socket.SHUT_WR)
     else:
-        connection.deadline = now + LINGER if state is LINGERING else inf
+        connection.deadline = inf
 
 
 def count(connections: Iterable[Connection]) -> dict[str, int]:
