@@ -8,13 +8,13 @@ import select
 import socket
 import sys
 import threading
+from collections import Counter
 
 import pytest
 
 from tests.engine.line_server import PATIENCE, LineProtocol
 from tpserver.engine.connection import CLOSED, HEAD, IDLE, LINGERING, RUNNING, SENDING
 from tpserver.engine.connections import SWEEP, Connections
-from tpserver.engine.counters import Counters
 from tpserver.engine.errors import EngineBroken
 from tpserver.engine.listener import ListeningServer
 from tpserver.engine.pace import Timing
@@ -33,7 +33,7 @@ class Led:
     def __init__(self, listening, **options):
         self.protocol = LineProtocol()
         self.protocol.draining = False
-        self.refused, self.ended = Counters(), Counters()
+        self.refused, self.ended = Counter(), Counter()
         self.listening = listening
         self.connections = Connections(
             self.protocol,
@@ -83,7 +83,7 @@ def test_a_new_connection_waits_for_its_first_head_and_is_ended_when_none_comes(
     assert connection.state is HEAD
     led.connections.sweep(NOW + Timing().head_timeout)
     assert client.recv(10) == b""
-    assert (connection.state, led.connections.by_fd, led.ended.counts()) == (CLOSED, {}, {"no request": 1})
+    assert (connection.state, led.connections.by_fd, led.ended) == (CLOSED, {}, {"no request": 1})
 
 
 def test_a_connection_may_be_given_back_twice(led):

@@ -29,11 +29,12 @@ begins, the caller of `serve_forever` builds and starts everything. (post): othe
       "          sweep                                                       x
       "          take_back (post), watch_for_room (post),                    x
       "          begin_drain (post)                                          x
+      "          refuse                                                      x       x
       "          give_back                                                   x       x         x     x
       "          drained, close; states: any thread                                                  x
     Connection   progress, send_on, has_come, close                          x
       "          send, receive, write_file, reset                            x       x         x
-      "          write, flush, abort, client_gone, idle, sending, unsent     x       x         x     x
+      "          write, flush, abort, client_gone, sending, unsent           x       x         x     x
       "          cut_off                                                                             x
     Outbox       send_on                                                     x
       "          append_file, watch                                          x       x         x

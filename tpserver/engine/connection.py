@@ -93,11 +93,6 @@ class Connection:
         self._tell_leader = tell_leader
 
     @property
-    def idle(self) -> bool:
-        """Whether it waits for its next request: nothing to send, nothing received, not to be closed."""
-        return self.keep_alive and not self.outbox and not self.receiver.pending
-
-    @property
     def sending(self) -> bool:
         """Whether the socket has not yet taken everything. Any thread; a snapshot."""
         return self.unsent_response is not None or bool(self.outbox)
@@ -271,10 +266,8 @@ class Connection:
                 poll = vars(select)["poll"]()
                 poll.register(self.sock, _PEER_CLOSED)
                 return bool(poll.poll(0))
-            # Nothing is seen behind what has not been received, but that the connection was reset.
-            return bool(
-                self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) or not self.sock.recv(1, socket.MSG_PEEK)
-            )
+            was_reset = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            return bool(was_reset) or not self.sock.recv(1, socket.MSG_PEEK)
         except BlockingIOError:
             return False
         except (OSError, ValueError):  # ValueError: it has been closed on this side

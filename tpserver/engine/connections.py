@@ -9,12 +9,12 @@ from __future__ import annotations
 import contextlib
 import socket
 import sys
+from collections import Counter
 from functools import partial
 from typing import Final
 
 from tpserver.engine.address_limit import AddressLimit
 from tpserver.engine.connection import CLOSED, HEAD, IDLE, LINGERING, READY, RUNNING, SENDING, Connection
-from tpserver.engine.counters import Counters
 from tpserver.engine.errors import EngineBroken
 from tpserver.engine.listener import REST, TURN, Listener, ListeningServer, capacity
 from tpserver.engine.mailbox import Mailbox
@@ -46,8 +46,8 @@ class Connections:
         max_connections: int,
         max_connections_per_ip: int,
         max_outbox: int,
-        refused: Counters,
-        ended: Counters,
+        refused: Counter[str],
+        ended: Counter[str],
     ) -> None:
         """`refused` counts what is answered with a refusal, `ended` connections that end without an answer."""
         self._protocol = protocol
@@ -79,7 +79,8 @@ class Connections:
         self.mailbox.post(self.take_back, connection, wake=False)
         # One that only waits for its next request, and is watched, need not wake the leader: that request will.
         # Asked after it has been posted: a leader that stops watching it later finds the post before it sleeps.
-        if self.mailbox.sleeping and not (connection.polled == READ and connection.idle):
+        waits = connection.polled == READ and connection.keep_alive
+        if self.mailbox.sleeping and not (waits and not connection.outbox and not connection.receiver.pending):
             self.mailbox.wake()
 
     @property
@@ -200,15 +201,16 @@ class Connections:
 
     def _turn_away(self, connection: Connection, now: float, cause: str) -> None:
         """One connection too many: told so. A few of them may linger, uncounted: only a few, for descriptors."""
-        self._refuse(connection, cause, self._protocol.too_many_connections(connection.client_address))
+        self.refuse(connection, cause, self._protocol.too_many_connections(connection.client_address))
         if len(self._leaving) < _TURNED_AWAY:
             self._leaving.add(connection)
             self.settle(connection, now)
         else:
             self.drop(connection)
 
-    def _refuse(self, connection: Connection, cause: str, data: bytes) -> None:
-        self._refused.add(cause)
+    def refuse(self, connection: Connection, cause: str, data: bytes) -> None:
+        """The leader, also when it was relieved: `data` is the last that this connection sends."""
+        self._refused[cause] += 1
         connection.write(data)
         connection.flush()
         connection.state = RUNNING
@@ -284,14 +286,14 @@ class Connections:
     def _expire(self, connection: Connection, now: float) -> None:
         state = connection.state
         if state is SENDING:
-            self._ended.add("slow reader")
+            self._ended["slow reader"] += 1
         elif state is not LINGERING:
             last_words = connection.receiver.expire()
             if last_words:
-                self._refuse(connection, "head timeout" if state is HEAD else "slow body", last_words)
+                self.refuse(connection, "head timeout" if state is HEAD else "slow body", last_words)
                 self.settle(connection, now)
                 return
-            self._ended.add("no request" if state is HEAD else "idle timeout")
+            self._ended["no request" if state is HEAD else "idle timeout"] += 1
         self.drop(connection)
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from threading import get_ident
 from typing import Final, cast
@@ -9,7 +10,6 @@ from typing import Final, cast
 from tpserver.engine.admission import Admission, Admitted
 from tpserver.engine.connection import Connection
 from tpserver.engine.costs import HAND_OVER, Cost, Costs, Kind, Run
-from tpserver.engine.counters import Counters
 from tpserver.engine.leadership import Leadership
 from tpserver.engine.pool import Pool
 from tpserver.engine.protocol import Request
@@ -48,7 +48,7 @@ class Dispatch:
         wake_leader: Callable[[], None],
         recover: Callable[[], None],
         is_at_work: Callable[[int, int], bool],
-        ended: Counters,
+        ended: Counter[str],
         queue_timeout: float,
     ) -> None:
         """`answer` runs a request in the calling thread and raises nothing; `refuse` writes 503, for a cause.
@@ -222,7 +222,7 @@ class Dispatch:
         request = cast(Request, task.request)
         waited = now - request.arrived
         if waited >= LEFT_AFTER and task.connection.client_gone():
-            self._ended.add("client gone")
+            self._ended["client gone"] += 1
             task.connection.abort()
             request.close()
             return False

@@ -11,7 +11,6 @@ from typing import Final, Protocol
 
 from tpserver.engine.connection import BODY, LINGERING, READY, RUNNING, SENDING, Connection
 from tpserver.engine.connections import Connections
-from tpserver.engine.counters import Counters
 from tpserver.engine.dispatch import Dispatch
 from tpserver.engine.leadership import Leadership
 from tpserver.engine.polling import NOTHING, READ, WRITE
@@ -55,7 +54,6 @@ class Leader:
         watcher: Watching,
         *,
         process_request: Callable[[Request, Address], bool],
-        refused: Counters,
     ) -> None:
         """`process_request` says whether the request was answered here."""
         self.connections = connections
@@ -65,7 +63,6 @@ class Leader:
         self._protocol = protocol
         self._watcher = watcher
         self._process_request = process_request
-        self._refused = refused
         # Answered this turn, not yet sent; survives a change of leader.
         self._unsent: list[Connection] = []
         self._receive_call: Receive | None = None  # None: as usual
@@ -263,13 +260,11 @@ class Leader:
                 if connection.unsent_response is None:
                     connection.flush()
                 return True  # a response in one piece is sent with others, see `_send_unsent`
+            if outcome.kind == "refusal":
+                self.connections.refuse(connection, outcome.cause, outcome.data)
+                return True
             connection.write(outcome.data)
             connection.flush()
-            if outcome.kind == "refusal":
-                self._refused.add(outcome.cause)
-                connection.state = RUNNING
-                connection.keep_alive = False
-                return True
             outcome = connection.receiver.receive(b"")
         return True
 
