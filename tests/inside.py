@@ -288,8 +288,8 @@ class HeldPoller:
         begin_drain = held.begin_drain
         post = held.mailbox.post
 
-        def told(action: Any, argument: Any, **more: Any) -> None:
-            post(action, argument, **more)
+        def told(action: Any, argument: Any) -> None:
+            post(action, argument)
             if action == begin_drain:
                 self._drains.set()
 

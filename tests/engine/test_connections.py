@@ -19,6 +19,7 @@ from tpserver.engine.errors import EngineBroken
 from tpserver.engine.listener import ListeningServer
 from tpserver.engine.pace import Timing
 from tpserver.engine.polling import NOTHING, READ, WRITE
+from tpserver.engine.states import count
 
 NOW = 1000.0
 
@@ -78,7 +79,7 @@ def led():
 def test_a_new_connection_waits_for_its_first_head_and_is_ended_when_none_comes(led):
     client, connection = led.admit()
     assert (connection.state, connection.polled) == (HEAD, READ)
-    assert led.connections.states()["head"] == 1
+    assert count(led.connections.by_fd.values())["head"] == 1
     led.connections.sweep(NOW + Timing().head_timeout - 1)
     assert connection.state is HEAD
     led.connections.sweep(NOW + Timing().head_timeout)

@@ -87,11 +87,10 @@ def test_what_is_posted_is_done_in_order_and_once(mailbox):
 
 
 @pytest.mark.parametrize("sleeping", [True, False])
-@pytest.mark.parametrize("wake", [True, False])
-def test_only_a_leader_that_sleeps_is_woken(mailbox, sleeping, wake):
+def test_only_a_leader_that_sleeps_is_woken(mailbox, sleeping):
     mailbox.sleeping = sleeping
-    mailbox.post(print, "", wake=wake)
-    assert woken(mailbox) == (sleeping and wake)
+    mailbox.post(print, "")
+    assert woken(mailbox) == sleeping
 
 
 def test_what_an_action_posts_is_done_in_the_next_turn(mailbox):

@@ -31,7 +31,7 @@ begins, the caller of `serve_forever` builds and starts everything. (post): othe
       "          begin_drain (post)                                          x
       "          refuse                                                      x       x
       "          give_back                                                   x       x         x     x
-      "          drained, close; states: any thread                                                  x
+      "          drained, close                                                                      x
     Connection   progress, send_on, has_come, close                          x
       "          send, receive, write_file, reset                            x       x         x
       "          write, flush, abort, client_gone, sending, unsent           x       x         x     x

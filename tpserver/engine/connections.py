@@ -21,7 +21,7 @@ from tpserver.engine.mailbox import Mailbox
 from tpserver.engine.pace import Timing
 from tpserver.engine.polling import NOTHING, READ, WRITE, new_poller
 from tpserver.engine.protocol import Address, ConnectionProtocol
-from tpserver.engine.states import count, enter, next_state
+from tpserver.engine.states import enter, next_state
 from tpserver.logs.log import Log
 from tpserver.system.clock import clock
 from tpserver.system.descriptors import identity
@@ -76,7 +76,7 @@ class Connections:
 
     def give_back(self, connection: Connection) -> None:
         """Any thread that owns `connection`: its request has been answered, the leader takes it back."""
-        self.mailbox.post(self.take_back, connection, wake=False)
+        self.mailbox.posts.append(partial(self.take_back, connection))
         # One that only waits for its next request, and is watched, need not wake the leader: that request will.
         # Asked after it has been posted: a leader that stops watching it later finds the post before it sleeps.
         waits = connection.polled == READ and connection.keep_alive
@@ -88,10 +88,6 @@ class Connections:
         """Any thread: whether nothing new is taken, and all that are left were idle when the drain began."""
         # There come no more, and the leaving ones are always among them: they are counted last.
         return self.listener.closed and len(self.by_fd) <= len(self._leaving)
-
-    def states(self) -> dict[str, int]:
-        """Any thread: see `states.count`."""
-        return count(self.by_fd.copy().values())
 
     def poll(self, *, wait: bool = True) -> list[tuple[int, int]]:
         """The leader: (fd, events) for each ready socket. Waits until the next sweep. Raises EngineBroken."""

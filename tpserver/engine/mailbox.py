@@ -29,15 +29,12 @@ class Mailbox:
             sock.setblocking(False)
         self.fd = self._receiving.fileno()
         self.sleeping = False
-        self.posts: deque[partial[object]] = deque()  # what is still to be done
+        self.posts: deque[partial[None]] = deque()  # what is still to be done
 
-    def post(self, action: Callable[..., object], argument: object, *, wake: bool = True) -> None:
-        """Any thread, and signal handlers: the leader calls `action(argument)` before it attends to other sockets.
-
-        Without `wake` a leader that sleeps finds it when something else wakes it, after one sweep at the latest.
-        """
+    def post(self, action: Callable[..., None], argument: object) -> None:
+        """Any thread, and signal handlers: the leader calls `action(argument)` before it attends to other sockets."""
         self.posts.append(partial(action, argument))
-        if wake and self.sleeping:
+        if self.sleeping:
             self.wake()
 
     def deliver(self) -> None:

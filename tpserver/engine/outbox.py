@@ -13,10 +13,8 @@ from collections import deque
 from itertools import islice
 from typing import Final
 
-# Of a file, as much is offered to the socket in one go.
-FILE_STEP: Final = 1024 * 1024
-# Read at a time where the system has no sendfile.
-READ_STEP: Final = 256 * 1024
+# Of a file, as much is offered to the socket in one go. (Without sendfile it is read into memory.)
+FILE_STEP: Final = (1024 if hasattr(os, "sendfile") else 256) * 1024
 # Buffers offered in one sendmsg; POSIX promises 16, every system of today takes 1024.
 _VECTOR: Final = 64
 # Of a piece of a file, so many bytes are remembered at its beginning, middle and end.
@@ -52,15 +50,13 @@ class FilePiece:
         Raises BlockingIOError when the socket takes none, OSError when the client is gone, and
         EOFError when the file has become shorter than was promised, or another.
         """
+        step = min(self.remaining, FILE_STEP)
+        if step == self.remaining:  # for a client that has all it was promised takes it for whole
+            self._check()
         if hasattr(os, "sendfile"):
-            step = min(self.remaining, FILE_STEP)
-            if step == self.remaining:  # for a client that has all it was promised takes it for whole
-                self._check()
             sent: int = os.sendfile(sock.fileno(), self._file, self._offset, step)
         else:
-            data = self._read(self._offset, min(self.remaining, READ_STEP))
-            if self.remaining <= READ_STEP:
-                self._check()
+            data = self._read(self._offset, step)
             sent = sock.send(data) if data else 0
         if sent == 0:
             raise EOFError("the file became shorter while it was sent")

@@ -154,7 +154,7 @@ class Server(socketserver.ThreadingMixIn, LivingServer):
             self.leadership,
             connections={
                 "limit": self.max_connections,
-                **(self.connections.states() if serving else count(())),
+                **count(self.connections.by_fd.copy().values() if serving else ()),
             },
             requests={
                 "handled": self.handled,
