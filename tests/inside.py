@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from tests.client import PATIENCE
-from tpserver.engine import address_limit, admission, bench, connections, costs, dispatch, polling, states
+from tpserver.engine import admission, bench, connections, costs, dispatch, polling, states
 from tpserver.engine import server as engine
 from tpserver.engine.admission import Admission
 from tpserver.engine.connection import Connection
@@ -221,7 +221,7 @@ def broken(one: Connection) -> bool:
 
 def replace_addresses(monkeypatch: pytest.MonkeyPatch, address: Callable[[int], str]) -> None:
     """Clients are counted by an address that is made of their port."""
-    monkeypatch.setattr(address_limit, "counted_address", lambda client_address: address(client_address[1]))
+    monkeypatch.setattr(connections, "counted_address", lambda client_address: address(client_address[1]))
 
 
 def descriptors(server: Server, what: str) -> list[int]:

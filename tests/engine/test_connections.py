@@ -158,6 +158,21 @@ def test_a_drain_closes_what_is_idle_and_is_over_when_the_rest_has_gone(led):
     assert led.connections.drained
 
 
+@pytest.mark.parametrize("limit", [0, 2])
+def test_an_address_has_no_more_connections_than_its_limit_until_one_ends(limit):
+    with ListeningServer(("127.0.0.1", 0), None) as listening:
+        led = Led(listening, max_connections_per_ip=limit)
+        with led.clients:
+            some = [led.admit()[1] for _ in range(4)]
+            refused = [one for one in some if one.state is LINGERING]
+            assert refused == (some[2:] if limit else [])
+            for one in (some[0], some[0], some[3]):  # only the first has been counted, once
+                led.connections.drop(one)
+            assert [led.admit()[1].state for _ in range(2)] == [HEAD, LINGERING if limit else HEAD]
+            led.connections.close()
+            assert led.connections._per_address == {}
+
+
 @posix
 @pytest.mark.parametrize("detached", [True, False])
 def test_a_number_that_was_closed_by_other_code_is_its_new_clients_alone(led, log, detached):

@@ -81,7 +81,7 @@ class Connection:
         self.max_outbox = max_outbox  # bytes that wait in memory before their producer does
         self.unsent_response: bytes | None = None  # in one piece, not yet offered to the socket: the usual, quick case
         self.outbox: Outbox | None = None  # made for a response that needs one; the leader takes it away when empty
-        self.counted_address = ""  # the address that this is counted for, while it is
+        self.counted_address: str | None = None  # the address that this is counted for, while it is
         self.state = IDLE
         self.polled = NOTHING  # what the poller watches; the leader's
         self.deadline = inf  # of the monotonic clock, in seconds; the leader's

@@ -13,10 +13,9 @@ from collections import Counter
 from functools import partial
 from typing import Final
 
-from tpserver.engine.address_limit import AddressLimit
 from tpserver.engine.connection import CLOSED, HEAD, IDLE, LINGERING, READY, RUNNING, SENDING, Connection
 from tpserver.engine.errors import EngineBroken
-from tpserver.engine.listener import REST, TURN, Listener, ListeningServer, capacity
+from tpserver.engine.listener import REST, TURN, Listener, ListeningServer, capacity, counted_address
 from tpserver.engine.mailbox import Mailbox
 from tpserver.engine.pace import Timing
 from tpserver.engine.polling import NOTHING, READ, WRITE, new_poller
@@ -56,7 +55,8 @@ class Connections:
         self._max_outbox = max_outbox
         self._refused = refused
         self._ended = ended
-        self._addresses = AddressLimit(max_connections_per_ip)
+        self._max_per_address = max_connections_per_ip  # 0: no limit
+        self._per_address: Counter[str] = Counter()
         self.poller = new_poller()
         self.by_fd: dict[int, Connection] = {}
         # Bytes of their next request are here already. In order; taken out when attended to, not before: a
@@ -159,7 +159,6 @@ class Connections:
                 connection.polled = wanted
             except (OSError, KeyError, ValueError):
                 self._disown(connection)
-                self.drop(connection)
 
     def accept(self, now: float, most: int = TURN) -> None:
         """The leader: accepts what waits at the listening socket, `most` at a time."""
@@ -183,16 +182,18 @@ class Connections:
         old = self.by_fd.get(connection.fd)
         if old is not None:  # other code has closed that one
             self._disown(old)
-            self.drop(old)
         if connection.fd in map(socket.socket.fileno, self._vital):
             self._check_vital()
         self.by_fd[connection.fd] = connection
         enter(connection, HEAD, now)  # a new connection has as long for its first head as any later one
+        address = counted_address(client_address) if self._max_per_address else ""
         if len(self.by_fd) - len(self._leaving) > self.capacity:
             self._turn_away(connection, now, "connection limit")
-        elif not self._addresses.admit(connection):
+        elif address and self._per_address[address] >= self._max_per_address:
             self._turn_away(connection, now, "connection limit of one address")
         else:
+            self._per_address[address] += 1
+            connection.counted_address = address
             self.watch(connection, READ)
 
     def _turn_away(self, connection: Connection, now: float, cause: str) -> None:
@@ -216,13 +217,12 @@ class Connections:
         """The leader: closes a connection, once more if it was interrupted in it."""
         self._leaving.discard(connection)  # before it leaves `by_fd`: see `drained`
         self.ready.pop(connection, None)
-        self._addresses.release(connection)
-        polled, connection.polled = connection.polled, NOTHING
-        try:
-            self.poller.watch(connection.fd, READ, NOTHING)
-        except (OSError, KeyError, ValueError):
-            if polled != NOTHING:
-                self._disown(connection)
+        address, connection.counted_address = connection.counted_address, None
+        if address is not None:
+            self._per_address[address] -= 1
+            if not self._per_address[address]:
+                del self._per_address[address]
+        self.watch(connection, NOTHING)
         if connection.detached:
             connection.abort()  # its thread finds out, and `take_back` closes it
         else:
@@ -231,10 +231,11 @@ class Connections:
             del self.by_fd[connection.fd]  # last: what is interrupted before is found by it
 
     def _disown(self, connection: Connection) -> None:
-        """Other code has closed its descriptor: nothing is sent or received by that number, nor is it closed."""
+        """Drops what other code has closed: nothing is sent or received by its number any more, nor is that closed."""
         _log.error("a connection was closed by code that does not own it: does the application close descriptors?")
         connection.sock.detach()
         connection.polled = NOTHING
+        self.drop(connection)
 
     def _check_vital(self) -> None:
         """Other code may have closed what the leader cannot do without; that of the poller is noticed by `poll`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import ipaddress
 import socket
 import socketserver
 import sys
@@ -138,6 +139,15 @@ class Listener:
             self.watched = False
             with contextlib.suppress(OSError, KeyError, ValueError):  # it has been closed, so it is not watched
                 self._poller.watch(self.fd, READ, NOTHING)
+
+
+def counted_address(client_address: Address) -> str:
+    """Any thread: the IP address, or the IPv6 network of /64. "": it is not counted (a unix socket has none)."""
+    if not isinstance(client_address, tuple):
+        return ""
+    address = ipaddress.ip_address(client_address[0].partition("%")[0])
+    mapped = getattr(address, "ipv4_mapped", None)  # IPv4 as seen through IPv6
+    return str(mapped or address.exploded[:19])  # four groups of four digits; an IPv4 address is shorter
 
 
 def capacity(wanted: int, poller_capacity: int) -> int:

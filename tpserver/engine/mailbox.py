@@ -10,10 +10,6 @@ import socket
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import Final
-
-# Bytes read in one go by `silence`; each is one call of `wake`.
-_READ: Final = 4096
 
 
 class Mailbox:
@@ -55,7 +51,7 @@ class Mailbox:
     def silence(self) -> None:
         """The leader: takes note of having been woken. What is posted after this wakes it again."""
         try:
-            while self._receiving.recv(_READ):  # a TCP pair may hold more although this one is short
+            while self._receiving.recv(4096):  # a TCP pair may hold more although this one is short
                 pass
         except OSError:  # BlockingIOError: there is no more
             pass
