@@ -1,7 +1,7 @@
 """One socket: its receiver, what is left to send, its state and its deadline.
 
 A connection has one owner at a time: the leader, or the thread of the request that it runs (`detached` is true then).
-Nothing about it is locked but its outbox: while the owner produces a stream, the leader sends what is left over.
+Nothing about it is locked but its outbox.
 """
 
 from __future__ import annotations
@@ -29,10 +29,8 @@ _log = Log("tpserver")
 
 # SO_LINGER's struct: on, for 0 seconds.
 _AT_ONCE: Final = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
-
 # A producer that is faster than its client waits beyond this many bytes in memory, unless told otherwise.
 MAX_OUTBOX: Final = 1024 * 1024
-
 # What poll tells when the client has closed its side, also behind bytes that have not been received (Linux).
 _PEER_CLOSED: Final[int] = getattr(select, "POLLRDHUP", 0)
 
@@ -117,10 +115,7 @@ class Connection:
     def write_file(
         self, file: int, offset: int, length: int, *, version: Version | None = None, more: bool = False
     ) -> None:
-        """The owner: puts a piece of an open file there. Takes over the descriptor `file`, and closes it in the end.
-
-        With `more`, another piece of the same descriptor follows, and that one closes it. `version` as `FilePiece`.
-        """
+        """The owner: puts a piece of an open file there, see `FilePiece`. Takes over the descriptor `file`."""
         if not self.broken:
             self._outbox().append_file(file, offset, length, version, more)
         elif not more:
@@ -160,8 +155,7 @@ class Connection:
         """The owner, which produces a stream: sends at once; the leader sends on what the socket does not take.
 
         Waits while more than `max_outbox` bytes are left over. Raises ConnectionAbortedError when the client has gone,
-        or takes less than its minimum rate. Where it fails for another reason, nothing is sent any more: it is not
-        known how much of `data` the client has.
+        or takes less than its minimum rate. Where it fails, nothing is sent any more: it is not known how much was.
         """
         try:
             if not self.broken:
@@ -197,10 +191,7 @@ class Connection:
             deadline = self.timing.progress(deadline, self.flush(), clock.monotonic())
 
     def send_on(self) -> bool:
-        """The leader, while the connection is detached: sends what is left of a stream; whether to go on.
-
-        Never blocks, raises nothing: the producer finds the connection broken.
-        """
+        """The leader, of a detached connection: sends what is left of its stream; whether to go on. Raises none."""
         try:
             return self.outbox is not None and self.outbox.send_on(self.sock)
         except OSError:

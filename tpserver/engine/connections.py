@@ -1,7 +1,6 @@
 """The connections of one server: accepting, what each waits for, until when, and how it ends.
 
-`states` has the table of their states. What does not say otherwise is called by the current leader only, between two
-connections. Leaders change: the next one finds everything here as it was.
+`states` has the table of their states. Leaders change: the next one finds everything here as it was.
 """
 
 from __future__ import annotations
@@ -86,7 +85,7 @@ class Connections:
     @property
     def drained(self) -> bool:
         """Any thread: whether nothing new is taken, and all that are left were idle when the drain began."""
-        # There come no more, and the leaving ones are always among them: they are counted last.
+        # The leaving ones are always among them: they are counted last.
         return self.listener.closed and len(self.by_fd) <= len(self._leaving)
 
     def poll(self, *, wait: bool = True) -> list[tuple[int, int]]:

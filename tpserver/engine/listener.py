@@ -49,8 +49,7 @@ class ListeningServer(socketserver.TCPServer):
         super().server_activate()
         self.socket.setblocking(False)
         if hasattr(socket, "TCP_NOTSENT_LOWAT"):
-            # Accepted sockets inherit it. Else those whose clients do not read take megabytes of the system's memory
-            # each, and 4000 of them all that there is for TCP: then the whole machine suffers.
+            # Accepted sockets inherit it. Else 4000 whose clients do not read take all memory of the system's TCP.
             with contextlib.suppress(OSError):
                 self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT)
 

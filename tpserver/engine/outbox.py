@@ -1,7 +1,6 @@
 """What a connection has still to send: bytes and pieces of files, in order.
 
-Sending never blocks: what the socket does not take at once stays here, and the leader sends it when
-the client has read. The memory that this takes is the response's own.
+Sending never blocks: what the socket does not take stays here, and the leader sends it when the client has read.
 """
 
 from __future__ import annotations
@@ -19,7 +18,6 @@ FILE_STEP: Final = (1024 if hasattr(os, "sendfile") else 256) * 1024
 _VECTOR: Final = 64
 # Of a piece of a file, so many bytes are remembered at its beginning, middle and end.
 _SAMPLE: Final = 64
-
 _MORE: Final = getattr(socket, "MSG_MORE", 0)
 
 # Of an open file: st_mtime_ns and st_size.
@@ -47,8 +45,7 @@ class FilePiece:
     def send(self, sock: socket.socket) -> int:
         """Sends what the socket takes; how many bytes that were.
 
-        Raises BlockingIOError when the socket takes none, OSError when the client is gone, and
-        EOFError when the file has become shorter than was promised, or another.
+        Raises BlockingIOError when it takes none, OSError when the client is gone, EOFError when the file has changed.
         """
         step = min(self.remaining, FILE_STEP)
         if step == self.remaining:  # for a client that has all it was promised takes it for whole
@@ -97,8 +94,7 @@ class Outbox:
 
     The thread that owns the connection appends and sends. While it produces a stream the leader sends, too: what is
     left over when the socket is full (`send_on`). So one lock guards all of it; a response that the socket takes at
-    once is never in here, and takes no lock. An exception may be raised from outside in the producer, at any line, so
-    that there is nothing but a `with` around a lock.
+    once is never in here. An exception may come from outside at any line: only a `with` takes the lock.
     """
 
     __slots__ = ("_discarded", "_lock", "_parts", "size", "watched")
@@ -122,10 +118,7 @@ class Outbox:
                 self.size += len(data)
 
     def append_file(self, file: int, offset: int, length: int, version: Version | None, more: bool) -> None:
-        """The owner: takes over the descriptor `file` and closes it when `length` bytes from `offset` on are sent.
-
-        `version` and `more` as `FilePiece`; `more` promises that a piece without it comes next of that file.
-        """
+        """The owner: the same with a `FilePiece`. `more` promises that a piece without it comes next of that file."""
         with self._lock:
             self._parts.append(FilePiece(file, offset, length, version, more))
 
