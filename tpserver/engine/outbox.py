@@ -28,8 +28,8 @@ class FilePiece:
     """A part of an open file, still to be sent. Owns `file`, a descriptor, and closes it, unless `more` of it follows.
 
     Where `version` is given the file has to be that still when the last of it is sent. One that has grown since passes
-    if a sample of the piece, taken when some of it was left over, has stayed as it was: a log is no other file for the
-    line that has been added to it, but one that is written anew may become longer, too.
+    if a sample of the piece has stayed as it was: a log is no other file for the line that has been added to it, but
+    one that is written anew may become longer, too.
     """
 
     __slots__ = ("_file", "_first", "_more", "_offset", "_sample", "_version", "remaining")
@@ -39,8 +39,8 @@ class FilePiece:
         self._first = self._offset = offset
         self._version = version
         self._more = more
-        self._sample: list[bytes] | None = None
         self.remaining = length
+        self._sample = None if version is None else self._look()
 
     def send(self, sock: socket.socket) -> int:
         """Sends what the socket takes; how many bytes that were.
@@ -59,18 +59,13 @@ class FilePiece:
             raise EOFError("the file became shorter while it was sent")
         self._offset += sent
         self.remaining -= sent
-        if self.remaining and self._version is not None and self._sample is None:
-            self._check()
-            self._sample = self._look()
         return sent
 
     def _check(self) -> None:
         if self._version is not None:
             status = os.fstat(self._file)
             modified, size = self._version
-            if status.st_mtime_ns != modified and (
-                status.st_size <= size or self._sample is None or self._sample != self._look()
-            ):
+            if status.st_mtime_ns != modified and (status.st_size <= size or self._look() != self._sample):
                 raise EOFError("the file was changed while it was sent")
 
     def _look(self) -> list[bytes]:
