@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from tests.client import PATIENCE
-from tpserver.engine import address_limit, admission, bench, connections, costs, dispatch, measuring, polling, states
+from tpserver.engine import admission, bench, connections, costs, dispatch, measuring, polling, states
 from tpserver.engine import server as engine
 from tpserver.engine.admission import Admission
 from tpserver.engine.connection import Connection
@@ -212,7 +212,7 @@ def lagging(server: Server) -> list[Connection]:
 def waits_for_room(server: Server) -> bool:
     """Whether the producer of a stream waits for its client."""
     names = {frame.name for thread in sys._current_frames().values() for frame in traceback.extract_stack(thread)}
-    return "wait_for_room" in names
+    return "_wait_for_room" in names
 
 
 def broken(one: Connection) -> bool:
@@ -222,7 +222,7 @@ def broken(one: Connection) -> bool:
 
 def replace_addresses(monkeypatch: pytest.MonkeyPatch, address: Callable[[int], str]) -> None:
     """Clients are counted by an address that is made of their port."""
-    monkeypatch.setattr(address_limit, "counted_address", lambda client_address: address(client_address[1]))
+    monkeypatch.setattr(connections, "counted_address", lambda client_address: address(client_address[1]))
 
 
 def descriptors(server: Server, what: str) -> list[int]:
@@ -234,8 +234,8 @@ def descriptors(server: Server, what: str) -> list[int]:
         "own": lambda: [next(one.fd for one in every if one.detached or one is attended)],
         "others": lambda: [one.fd for one in every if one is not attended],
         "listener": lambda: [server.socket.fileno()],
-        "poller": lambda: [poller._epoll.fileno()],
-        "wakeup": lambda: list(server.connections.mailbox.fds),
+        "poller": lambda: [poller._selector.fileno()],
+        "wakeup": lambda: [sock.fileno() for sock in server.connections.mailbox.sockets],
     }[what]()
 
 
@@ -289,8 +289,8 @@ class HeldPoller:
         begin_drain = held.begin_drain
         post = held.mailbox.post
 
-        def told(action: Any, argument: Any, **more: Any) -> None:
-            post(action, argument, **more)
+        def told(action: Any, argument: Any) -> None:
+            post(action, argument)
             if action == begin_drain:
                 self._drains.set()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,6 @@ from tpserver.engine import costs
 from tpserver.engine import measuring as module
 from tpserver.engine.admission import Admission
 from tpserver.engine.costs import Costs, Kind
-from tpserver.engine.counters import Counters
 from tpserver.engine.dispatch import Dispatch
 from tpserver.engine.leadership import Leadership
 from tpserver.engine.lost_tasks import LostTasks
@@ -118,7 +118,7 @@ class Desk:
         self.returned: list[Any] = []
         self.woken = 0
         self.at_work: set[tuple[int, int]] = {(LEADER, 1)}
-        self.ended = Counters()
+        self.ended: Counter[str] = Counter()
         self.while_answering: Callable[[], object] = lambda: None
         pool: Any = self.pool
         self.dispatch = Dispatch(

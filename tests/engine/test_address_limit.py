@@ -1,12 +1,10 @@
-"""How many connections one address may have, and what counts as one address."""
+"""What counts as one address, where each has its limit of connections. (`test_connections.py` has the limit.)"""
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import pytest
 
-from tpserver.engine.address_limit import AddressLimit, counted_address
+from tpserver.engine.listener import counted_address
 
 
 @pytest.mark.parametrize(
@@ -24,27 +22,3 @@ from tpserver.engine.address_limit import AddressLimit, counted_address
 )
 def test_an_ipv6_network_counts_as_one_address(client_address, counted):
     assert counted_address(client_address) == counted
-
-
-def connection(client_address):
-    return SimpleNamespace(client_address=client_address, counted_address="")
-
-
-def test_no_more_than_the_limit_until_one_leaves():
-    limit = AddressLimit(2)
-    some = [connection(("192.0.2.1", port)) for port in range(4)]
-    other = connection(("192.0.2.2", 1))
-    assert [limit.admit(one) for one in some] == [True, True, False, False]
-    assert limit.admit(other)
-    for one in (some[0], some[0], some[3]):  # only the first has been counted, once
-        limit.release(one)
-    assert [limit.admit(one) for one in some[2:]] == [True, False]
-    for one in (*some, other):
-        limit.release(one)
-    assert limit._counts == {}
-
-
-@pytest.mark.parametrize(("limit", "client_address"), [(0, ("192.0.2.1", 1)), (1, "/run/socket")])
-def test_any_number_may_come_that_is_not_counted(limit, client_address):
-    addresses = AddressLimit(limit)
-    assert all(addresses.admit(connection(client_address)) for _ in range(3))

@@ -6,22 +6,20 @@ import os
 import select
 import socket
 import threading
-from time import monotonic
 
 import pytest
 
 from tests.engine.line_server import LineReceiver
 from tests.engine.outbox_fakes import VectorSocket, is_open
-from tpserver.engine.connection import MAX_OUTBOX, Connection
-from tpserver.engine.pace import Pace
-from tpserver.engine.states import CLOSED
+from tpserver.engine.connection import CLOSED, MAX_OUTBOX, Connection
+from tpserver.engine.pace import Timing
 
 PATIENCE = 20.0
-PACE = Pace(0, PATIENCE, PATIENCE)
+TIMING = Timing(min_rate=0, send_timeout=PATIENCE)
 
 
 def on(sock, **options):
-    return Connection(sock, ("192.0.2.1", 1), LineReceiver(), PACE, **options)
+    return Connection(sock, ("192.0.2.1", 1), LineReceiver(), TIMING, **options)
 
 
 def lead(connection):
@@ -31,7 +29,7 @@ def lead(connection):
         more = True
         while more:
             select.select([], [connection.sock], [], PATIENCE)
-            more = connection.send_on(monotonic())
+            more = connection.send_on()
 
     threading.Thread(target=send_on).start()
 
@@ -150,7 +148,7 @@ def test_a_producer_waits_until_its_client_reads(pair):
 
 def test_a_producer_is_told_when_its_client_reads_too_slowly(pair, tmp_path):
     connection, _ = pair
-    connection.pace = Pace(1e9, 0.05, 0.05)
+    connection.timing = Timing(min_rate=1e9, grace=0.05, send_timeout=0.05)
     (tmp_path / "file").write_bytes(b"file")
     file = os.open(tmp_path / "file", os.O_RDONLY)
     connection.write(b"x" * MAX_OUTBOX)
@@ -268,7 +266,7 @@ def test_who_produces_a_stream_waits_while_the_leader_sends_from_it(act):
     sock = HeldSocket()
     connection = streaming(sock)
     sock.room = 4
-    leader = threading.Thread(target=connection.send_on, args=(0.0,))
+    leader = threading.Thread(target=connection.send_on)
     leader.start()
     assert sock.entered.wait(PATIENCE)
     act(connection)
@@ -286,9 +284,9 @@ def test_the_leader_is_told_of_what_is_left_over_and_only_of_that():
     for _ in range(2):
         connection.send(b"345678")
     assert told == [connection]
-    assert not on(sock).send_on(0.0)
+    assert not on(sock).send_on()
     sock.room = 1000
-    assert not connection.send_on(0.0)
+    assert not connection.send_on()
     connection.send(b"9")
     assert (told, bytes(sock.taken)) == ([connection], b"0123456783456789")
 
@@ -300,7 +298,7 @@ def test_the_end_of_a_stream_comes_behind_what_is_left_over():
     connection.send(b"piece ")
     connection.write(b"end")
     sock.room = 1000
-    assert not connection.send_on(0.0)
+    assert not connection.send_on()
     connection.flush()
     assert bytes(sock.taken) == b"head piece end"
 
@@ -322,7 +320,7 @@ def test_a_producer_finds_out_what_has_happened_to_the_leader(error):
     connection = on(sock)
     connection.send(b"0123456789")
     sock.error = error
-    assert not connection.send_on(0.0)
+    assert not connection.send_on()
     sock.error = None  # it would take something again
     assert (connection.broken, connection.keep_alive, connection.sending) == (True, False, False)
     with pytest.raises(ConnectionAbortedError):

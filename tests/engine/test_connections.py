@@ -8,17 +8,18 @@ import select
 import socket
 import sys
 import threading
+from collections import Counter
 
 import pytest
 
 from tests.engine.line_server import PATIENCE, LineProtocol
+from tpserver.engine.connection import CLOSED, HEAD, IDLE, LINGERING, RUNNING, SENDING
 from tpserver.engine.connections import SWEEP, Connections
-from tpserver.engine.counters import Counters
 from tpserver.engine.errors import EngineBroken
 from tpserver.engine.listener import ListeningServer
 from tpserver.engine.pace import Timing
 from tpserver.engine.polling import NOTHING, READ, WRITE
-from tpserver.engine.states import CLOSED, HEAD, IDLE, LINGERING, RUNNING, SENDING
+from tpserver.engine.states import count
 
 NOW = 1000.0
 
@@ -33,7 +34,7 @@ class Led:
     def __init__(self, listening, **options):
         self.protocol = LineProtocol()
         self.protocol.draining = False
-        self.refused, self.ended = Counters(), Counters()
+        self.refused, self.ended = Counter(), Counter()
         self.listening = listening
         self.connections = Connections(
             self.protocol,
@@ -78,12 +79,12 @@ def led():
 def test_a_new_connection_waits_for_its_first_head_and_is_ended_when_none_comes(led):
     client, connection = led.admit()
     assert (connection.state, connection.polled) == (HEAD, READ)
-    assert led.connections.states()["head"] == 1
+    assert count(led.connections.by_fd.values())["head"] == 1
     led.connections.sweep(NOW + Timing().head_timeout - 1)
     assert connection.state is HEAD
     led.connections.sweep(NOW + Timing().head_timeout)
     assert client.recv(10) == b""
-    assert (connection.state, led.connections.by_fd, led.ended.counts()) == (CLOSED, {}, {"no request": 1})
+    assert (connection.state, led.connections.by_fd, led.ended) == (CLOSED, {}, {"no request": 1})
 
 
 def test_a_connection_may_be_given_back_twice(led):
@@ -157,6 +158,21 @@ def test_a_drain_closes_what_is_idle_and_is_over_when_the_rest_has_gone(led):
     assert led.connections.drained
 
 
+@pytest.mark.parametrize("limit", [0, 2])
+def test_an_address_has_no_more_connections_than_its_limit_until_one_ends(limit):
+    with ListeningServer(("127.0.0.1", 0), None) as listening:
+        led = Led(listening, max_connections_per_ip=limit)
+        with led.clients:
+            some = [led.admit()[1] for _ in range(4)]
+            refused = [one for one in some if one.state is LINGERING]
+            assert refused == (some[2:] if limit else [])
+            for one in (some[0], some[0], some[3]):  # only the first has been counted, once
+                led.connections.drop(one)
+            assert [led.admit()[1].state for _ in range(2)] == [HEAD, LINGERING if limit else HEAD]
+            led.connections.close()
+            assert led.connections._per_address == {}
+
+
 @posix
 @pytest.mark.parametrize("detached", [True, False])
 def test_a_number_that_was_closed_by_other_code_is_its_new_clients_alone(led, log, detached):
@@ -181,7 +197,7 @@ def test_a_number_that_was_closed_by_other_code_is_its_new_clients_alone(led, lo
 @pytest.mark.parametrize("what", ["listening", "wake-up"])
 def test_a_socket_that_it_cannot_do_without_is_missed_within_a_sweep_and_once(led, what):
     connections = led.connections
-    fd = connections.listener.fd if what == "listening" else connections.mailbox.fds[1]
+    fd = connections.listener.fd if what == "listening" else connections.mailbox.sockets[1].fileno()
     connections.sweep(NOW)
     os.close(fd)
     taken = os.open(os.devnull, os.O_WRONLY)  # other code has the number now
@@ -201,7 +217,7 @@ def test_a_socket_that_it_cannot_do_without_is_missed_within_a_sweep_and_once(le
 @posix
 def test_a_client_that_gets_the_number_of_the_wake_up_socket_is_sent_nothing(led):
     client = led.connect()
-    os.close(led.connections.mailbox.fds[1])
+    os.close(led.connections.mailbox.sockets[1].fileno())
     with pytest.raises(EngineBroken):
         led.admit(client)
     led.connections.mailbox.wake()
@@ -210,6 +226,6 @@ def test_a_client_that_gets_the_number_of_the_wake_up_socket_is_sent_nothing(led
 
 @pytest.mark.skipif(not hasattr(select, "epoll"), reason="the poller has no descriptor")
 def test_a_poller_that_other_code_has_closed_cannot_poll(led):
-    os.close(led.connections.poller._epoll.fileno())
+    os.close(led.connections.poller._selector.fileno())
     with pytest.raises(EngineBroken):
         led.connections.poll()

@@ -128,7 +128,7 @@ def test_a_client_that_has_left_is_not_answered(desk: Desk) -> None:
     assert desk.returned == []  # it is not asked so soon
     desk.now += module.LEFT_AFTER
     desk.dispatch.end_waiting()
-    assert (desk.returned, connection.aborted, desk.ended.counts()) == ([connection], True, {"client gone": 1})
+    assert (desk.returned, connection.aborted, desk.ended) == ([connection], True, {"client gone": 1})
     assert task.request is not None
     assert task.request.closed  # type: ignore[attr-defined]
     assert desk.admission.waiting == 0
@@ -141,7 +141,7 @@ def test_a_client_that_has_left_is_noticed_when_its_turn_comes(desk: Desk) -> No
     assert desk.answered == ["long"]
     assert desk.dispatch.pooled == 1
     assert desk.admission.mean == pytest.approx(2.0, abs=0.01)  # what never ran teaches nothing
-    assert desk.ended.counts() == {"client gone": 1}
+    assert desk.ended == {"client gone": 1}
 
 
 def test_what_has_waited_for_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

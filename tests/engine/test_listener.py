@@ -12,7 +12,7 @@ import pytest
 
 from tpserver.engine import server as engine
 from tpserver.engine.errors import UnsuitableSocket
-from tpserver.engine.listener import REST, Listener, capacity, check_listening_socket
+from tpserver.engine.listener import Listener, capacity, check_listening_socket
 from tpserver.engine.polling import NOTHING, READ
 
 
@@ -61,15 +61,15 @@ class FakeServer:
 
 
 def listening(*backlog):
-    """A listener that is watched at time 100, its server, and a look at what the poller watches."""
+    """A listener that is watched, its server, and a look at what the poller watches."""
     server, poller = FakeServer(*backlog), FakePoller()
     listener = Listener(server, poller)
-    listener.refresh(100.0)
+    listener.watch()
     return listener, server, lambda: poller.watched.get(3, NOTHING)
 
 
-def accepted(listener, now=100.0):
-    return [address[1] for _, address in listener.accept(now)]
+def accepted(listener):
+    return [address[1] for _, address in listener.accept()]
 
 
 def test_all_that_wait_are_accepted():
@@ -77,7 +77,7 @@ def test_all_that_wait_are_accepted():
     assert watched() == READ
     assert accepted(listener) == [0, 1, 2, 3, 4]
     assert accepted(listener) == []
-    assert (watched(), listener.rest_left(100.0)) == (READ, float("inf"))
+    assert watched() == READ
 
 
 def test_no_more_in_one_turn_than_leaves_the_others_theirs():
@@ -105,12 +105,10 @@ def test_a_client_that_is_not_wanted_is_closed():
 def test_it_rests_when_the_system_has_nothing_to_give(code):
     listener, _, watched = listening(FakeSocket(1), OSError(code, "none left"), FakeSocket(2))
     assert accepted(listener) == [1]
-    assert (watched(), listener.rest_left(100.0)) == (NOTHING, pytest.approx(REST))
-    listener.refresh(100.0 + REST / 2)
-    assert (watched(), listener.rest_left(100.0 + REST / 2)) == (NOTHING, pytest.approx(REST / 2))
-    listener.refresh(100.0 + REST)
-    assert (watched(), listener.rest_left(100.0 + REST)) == (READ, float("inf"))
-    assert accepted(listener, 100.0 + REST) == [2]
+    assert (watched(), listener.watched) == (NOTHING, False)
+    listener.watch()
+    assert (watched(), listener.watched) == (READ, True)
+    assert accepted(listener) == [2]
 
 
 def test_it_complains_once_until_it_has_worked_again(log):
@@ -118,19 +116,22 @@ def test_it_complains_once_until_it_has_worked_again(log):
         return OSError(errno.EMFILE, "none left")
 
     listener, server, _ = listening(none_left(), none_left(), none_left(), FakeSocket(1), none_left())
-    for now in range(100, 110):
-        listener.refresh(now)
-        accepted(listener, now)
+    for _ in range(10):
+        listener.watch()
+        accepted(listener)
     assert server.backlog == []
     assert [record.levelno for record in log.records] == [logging.ERROR] * 2
 
 
-def test_closed_is_closed():
-    listener, _, watched = listening(OSError(errno.EMFILE, "none left"))
-    assert accepted(listener) == []
-    listener.close()
-    listener.refresh(200.0)
-    assert (watched(), listener.rest_left(200.0)) == (NOTHING, float("inf"))
+@pytest.mark.parametrize("who", ["the leader", "another thread"])
+def test_closed_is_closed(who):
+    listener, server, watched = listening(OSError(errno.EMFILE, "none left"))
+    if who == "the leader":
+        assert accepted(listener) == []
+        listener.close()
+    server.closed = True
+    listener.watch()
+    assert (watched(), listener.closed) == (NOTHING, True)
     listener.close()
 
 
@@ -182,15 +183,17 @@ def test_a_socket_that_encrypts_is_refused_and_told_what_to_do_instead():
 @pytest.mark.parametrize(
     ("wanted", "poller", "files", "allowed"),
     [
-        (10_000, None, None, 10_000),
-        (10_000, 500, None, 500),
-        (100, 500, None, 100),
-        (10_000, None, 1_000_000, 10_000),
-        (10_000, None, 1024, 960),
+        (10_000, sys.maxsize, -1, 10_000),
+        (10_000, 500, -1, 500),
+        (100, 500, -1, 100),
+        (10_000, sys.maxsize, 1_000_000, 10_000),
+        (10_000, sys.maxsize, 1024, 960),
         (10_000, 900, 1024, 900),
-        (10_000, None, 100, 50),  # half, where the reserve would take most
-        (10, None, 64, 10),
+        (10_000, sys.maxsize, 100, 50),  # half, where the reserve would take most
+        (10, sys.maxsize, 64, 10),
     ],
 )
-def test_how_many_connections_there_can_be(wanted, poller, files, allowed):
-    assert capacity(wanted, poller, files) == allowed
+def test_how_many_connections_there_can_be(wanted, poller, files, allowed, monkeypatch):
+    resource = pytest.importorskip("resource")
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (resource.RLIM_INFINITY if files < 0 else files, 0))
+    assert capacity(wanted, poller) == allowed

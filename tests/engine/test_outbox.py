@@ -4,19 +4,11 @@ from __future__ import annotations
 
 import os
 import random
-import threading
-from time import monotonic
 
 import pytest
 
 from tests.engine.outbox_fakes import PlainSocket, VectorSocket, is_open, sendfile_to
-from tpserver.engine import outbox as outbox_module
-from tpserver.engine.outbox import FILE_STEP, READ_STEP, Outbox
-from tpserver.engine.pace import Pace
-from tpserver.system.clock import clock
-
-PATIENCE = 20.0
-PACE = Pace(0, PATIENCE, PATIENCE)
+from tpserver.engine.outbox import FILE_STEP, Outbox
 
 O_BINARY = getattr(os, "O_BINARY", 0)
 
@@ -36,6 +28,10 @@ def opened(tmp_path):
     for file in files:
         if is_open(file):
             os.close(file)
+
+
+def append_file(outbox, file, offset, length, *, version=None, more=False):
+    outbox.append_file(file, offset, length, version, more)
 
 
 @pytest.fixture(params=[PlainSocket, VectorSocket], ids=["send", "sendmsg"])
@@ -74,10 +70,10 @@ def test_bytes_and_files_arrive_whole_and_in_order(make_socket, use, opened, ste
     file = opened(b"0123456789" * 10)
     outbox.append(b"head ")
     outbox.append(memoryview(b"[view]"))
-    outbox.append_file(os.dup(file), 0, 100)
+    append_file(outbox, os.dup(file), 0, 100)
     outbox.append(b" tail")
-    outbox.append_file(os.dup(file), 95, 5)
-    outbox.append_file(os.dup(file), 3, 1)
+    append_file(outbox, os.dup(file), 95, 5)
+    append_file(outbox, os.dup(file), 3, 1)
     expected = b"head [view]" + b"0123456789" * 10 + b" tail" + b"56789" + b"3"
     assert send_all(outbox, sock) == len(expected)
     assert bytes(sock.taken) == expected
@@ -109,7 +105,7 @@ def test_a_full_socket_takes_nothing_and_nothing_is_lost(make_socket, use, opene
     sock = use(make_socket(10, room=0))
     outbox = Outbox()
     outbox.append(b"head")
-    outbox.append_file(opened(b"file"), 0, 4)
+    append_file(outbox, opened(b"file"), 0, 4)
     assert outbox.send(sock) == 0
     assert (outbox.size, bool(outbox)) == (4, True)
     sock.room = 100
@@ -136,9 +132,9 @@ def test_a_large_file_leaves_in_steps_so_that_others_get_their_turn(make_socket,
     size = 2 * FILE_STEP + 1
     sock = use(make_socket(1 << 60))
     outbox = Outbox()
-    outbox.append_file(opened(b"x" * size), 0, size)
+    append_file(outbox, opened(b"x" * size), 0, size)
     step = outbox.send(sock)
-    assert step in (FILE_STEP, READ_STEP)
+    assert step == FILE_STEP
     assert outbox.size == 0  # of memory
     assert step + send_all(outbox, sock) == size
 
@@ -147,8 +143,8 @@ def test_files_are_closed_when_they_are_sent(make_socket, use, opened):
     sock = use(make_socket(3))
     outbox = Outbox()
     first, second = opened(b"12345"), opened(b"67890")
-    outbox.append_file(first, 0, 5)
-    outbox.append_file(second, 0, 5)
+    append_file(outbox, first, 0, 5)
+    append_file(outbox, second, 0, 5)
     assert outbox.send(sock) == 3
     assert (is_open(first), is_open(second)) == (True, True)
     assert outbox.send(sock) == 2
@@ -161,9 +157,9 @@ def test_what_is_discarded_closes_its_files_and_nothing_follows_it(use, opened):
     sock = use(PlainSocket(4))
     outbox = Outbox()
     first, second = opened(b"12345"), opened(b"67890")
-    outbox.append_file(first, 0, 5)
+    append_file(outbox, first, 0, 5)
     outbox.append(b"between")
-    outbox.append_file(second, 0, 5)
+    append_file(outbox, second, 0, 5)
     outbox.send(sock)
     outbox.discard()
     assert (is_open(first), is_open(second)) == (False, False)
@@ -177,7 +173,7 @@ def test_what_is_discarded_closes_its_files_and_nothing_follows_it(use, opened):
 def test_a_file_that_has_become_shorter_is_an_error(use, opened, length):
     sock = use(PlainSocket(100))
     outbox = Outbox()
-    outbox.append_file(opened(b"x" * length), 0, 10)
+    append_file(outbox, opened(b"x" * length), 0, 10)
     if length:
         assert outbox.send(sock) == length
     with pytest.raises(EOFError, match="shorter"):
@@ -189,10 +185,10 @@ def test_pieces_of_one_file_share_its_descriptor(make_socket, use, opened):
     sock = use(make_socket(4))
     outbox = Outbox()
     file = opened(b"0123456789")
-    outbox.append_file(file, 8, 2, more=True)
+    append_file(outbox, file, 8, 2, more=True)
     outbox.append(b"|")
-    outbox.append_file(file, 0, 5, more=True)
-    outbox.append_file(file, 5, 2)
+    append_file(outbox, file, 0, 5, more=True)
+    append_file(outbox, file, 5, 2)
     while outbox:
         assert is_open(file)
         assert outbox.send(sock)
@@ -205,9 +201,9 @@ def test_discarding_closes_a_shared_descriptor_once(use, opened, sent):
     sock = use(PlainSocket(1))
     outbox = Outbox()
     file = opened(b"0123456789")
-    outbox.append_file(file, 0, 1, more=True)
-    outbox.append_file(file, 1, 1, more=True)
-    outbox.append_file(file, 2, 1)
+    append_file(outbox, file, 0, 1, more=True)
+    append_file(outbox, file, 1, 1, more=True)
+    append_file(outbox, file, 2, 1)
     for _ in range(sent):
         outbox.send(sock)
     outbox.discard()
@@ -234,7 +230,7 @@ def test_a_file_that_is_written_anew_is_never_sent_to_its_end(use, versioned, co
     sock = use(PlainSocket(4))
     path, file, version = versioned
     outbox = Outbox()
-    outbox.append_file(file, 0, 10, version=version)
+    append_file(outbox, file, 0, 10, version=version)
     outbox.send(sock)
     path.write_bytes(content)
     with pytest.raises(EOFError, match="changed"):
@@ -247,8 +243,8 @@ def test_a_file_that_changes_while_it_waits_behind_another_is_not_sent(use, vers
     sock = use(PlainSocket(100))
     path, file, version = versioned
     outbox = Outbox()
-    outbox.append_file(file, 0, 2, version=version, more=True)
-    outbox.append_file(file, 5, 5, version=version)
+    append_file(outbox, file, 0, 2, version=version, more=True)
+    append_file(outbox, file, 5, 5, version=version)
     outbox.send(sock)
     path.write_bytes(b"9876543210")
     with pytest.raises(EOFError, match="changed"):
@@ -267,7 +263,7 @@ def test_a_file_that_is_written_anew_and_longer_is_never_sent_to_its_end(use, tm
     os.utime(path, (1, 1))
     file = os.open(path, os.O_RDONLY | O_BINARY)
     outbox = Outbox()
-    outbox.append_file(file, first, length, version=(os.fstat(file).st_mtime_ns, first + length + 5))
+    append_file(outbox, file, first, length, version=(os.fstat(file).st_mtime_ns, first + length + 5))
     outbox.send(sock)
     again = bytearray(b"o" * (first + length + 100))
     places = {"the beginning": first, "the middle": first + length // 2, "the end": first + length - 1}
@@ -287,7 +283,7 @@ def test_a_file_that_grows_or_is_replaced_is_sent_as_it_was(use, versioned, chan
     sock = use(PlainSocket(4))
     path, file, version = versioned
     outbox = Outbox()
-    outbox.append_file(file, 0, 10, version=version)
+    append_file(outbox, file, 0, 10, version=version)
     outbox.send(sock)
     if change == "grow":
         with path.open("ab") as stream:
@@ -317,61 +313,15 @@ class TestStream:
         sock = VectorSocket(4)
         outbox = Outbox()
         assert not outbox.watch()
-        assert not outbox.send_on(sock, PACE, 0.0)
+        assert not outbox.send_on(sock)
         for left in (True, False):
             outbox.append(b"012345")
             assert outbox.watch() is left
-        while outbox.send_on(sock, PACE, 0.0):
+        while outbox.send_on(sock):
             pass
         assert sock.taken == b"012345012345"
         outbox.append(b"6")
         assert outbox.watch()
         outbox.send(sock)  # the producer, by itself
         assert not outbox.watch()
-        assert not outbox.send_on(sock, PACE, 0.0)
-
-    def test_the_producer_goes_on_when_half_of_it_has_gone(self, monkeypatch):
-        monkeypatch.setattr(outbox_module, "_LONGEST_WAIT", PATIENCE)
-        sock = VectorSocket(10)
-        outbox = Outbox()
-        outbox.append(b"x" * 100)
-        outbox.watch()
-        done = threading.Event()
-        waiting = threading.Thread(target=lambda: (outbox.wait_for_room(50, PACE, 0), done.set()))
-        waiting.start()
-        while outbox.size > 50:
-            assert not done.is_set()
-            outbox.send_on(sock, PACE, monotonic())
-        waiting.join(PATIENCE / 2)
-        assert done.is_set()
-
-    def test_the_producer_goes_on_when_the_rest_is_discarded(self, monkeypatch):
-        monkeypatch.setattr(outbox_module, "_LONGEST_WAIT", PATIENCE)
-        outbox = Outbox()
-        outbox.append(b"x" * 100)
-        waiting = threading.Thread(target=outbox.wait_for_room, args=(50, PACE, 0))
-        waiting.start()
-        outbox.discard()
-        waiting.join(PATIENCE / 2)
-        assert not waiting.is_alive()
-
-    def test_a_client_that_reads_gets_more_time_and_one_that_does_not_none(self, monkeypatch):
-        """Its pace is ten bytes a second, after two seconds of grace; it is asked for at each look at the clock."""
-        sock = VectorSocket(10)
-        outbox = Outbox()
-        outbox.append(b"x" * 100)
-        outbox.watch()
-        pace, now = Pace(10, 2, 30), 1000.0
-
-        def a_second_later():
-            nonlocal now
-            now += 1
-            if now < 1005:
-                outbox.send_on(sock, pace, now)
-            return now
-
-        monkeypatch.setattr(clock, "monotonic", a_second_later)
-        monkeypatch.setattr(outbox_module, "_LONGEST_WAIT", 0)
-        with pytest.raises(ConnectionAbortedError, match="slow"):
-            outbox.wait_for_room(50, pace, 0)
-        assert (now, len(sock.taken)) == (1006, 40)
+        assert not outbox.send_on(sock)

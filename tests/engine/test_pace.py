@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tpserver.engine.pace import Pace
+from tpserver.engine.pace import Timing
 
 
 @pytest.mark.parametrize(
@@ -12,7 +12,7 @@ from tpserver.engine.pace import Pace
     [(240, 5, 30, 105), (240, 40, 30, 130), (240, 0, 30, 100), (0, 5, 30, 130), (0.5, 5, 30, 105)],
 )
 def test_the_first_deadline(min_rate, grace, stall, deadline):
-    assert Pace(min_rate, grace, stall).begin(100) == deadline
+    assert Timing(min_rate=min_rate, grace=grace, send_timeout=stall).begin(100) == deadline
 
 
 @pytest.mark.parametrize(
@@ -29,16 +29,16 @@ def test_the_first_deadline(min_rate, grace, stall, deadline):
     ],
 )
 def test_the_deadline_after_some_bytes(min_rate, deadline, moved, now, later):
-    assert Pace(min_rate, 5, 30).progress(deadline, moved, now) == later
+    assert Timing(min_rate=min_rate).progress(deadline, moved, now) == later
 
 
-def lasts(pace, rate, seconds):
+def lasts(timing, rate, seconds):
     """Whether a transfer at this rate, in one step each second, is allowed to go on for so long."""
-    deadline = pace.begin(0)
+    deadline = timing.begin(0)
     for now in range(1, seconds + 1):
         if deadline <= now:
             return False
-        deadline = pace.progress(deadline, rate, now)
+        deadline = timing.progress(deadline, rate, now)
     return True
 
 
@@ -55,8 +55,8 @@ def lasts(pace, rate, seconds):
     ],
 )
 def test_a_steady_transfer(rate, seconds, allowed):
-    assert lasts(Pace(240, 5, 30), rate, seconds) is allowed
+    assert lasts(Timing(), rate, seconds) is allowed
 
 
 def test_one_byte_each_second_ends_soon():
-    assert not lasts(Pace(240, 5, 30), 1, 6)
+    assert not lasts(Timing(), 1, 6)

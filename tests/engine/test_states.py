@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
+from math import inf
 from types import SimpleNamespace
 
 import pytest
 
-from tpserver.engine.pace import Pace, Timing
-from tpserver.engine.states import (
-    BODY,
-    CLOSED,
-    HEAD,
-    IDLE,
-    LINGER,
-    LINGERING,
-    NEVER,
-    READY,
-    RUNNING,
-    SENDING,
-    State,
-    enter,
-    next_state,
-)
+from tpserver.engine.connection import BODY, CLOSED, HEAD, IDLE, LINGERING, READY, RUNNING, SENDING, State
+from tpserver.engine.pace import Timing
+from tpserver.engine.states import LINGER, enter, next_state
 
 NOW = 1000.0
 TIMING = Timing(head_timeout=15, idle_timeout=75, min_rate=10, grace=5, send_timeout=30)
@@ -32,8 +20,9 @@ def connection(state, *, part="nothing", pending=False, come=False, **facts):
     usual = {"broken": False, "outbox": None, "keep_alive": True, "deadline": 5.0, "moved": 20}
     return SimpleNamespace(
         state=state,
-        pace=Pace(TIMING.min_rate, TIMING.grace, TIMING.send_timeout),
+        timing=TIMING,
         receiver=SimpleNamespace(part=part, pending=pending),
+        sock=SimpleNamespace(shutdown=lambda _: None),
         has_come=lambda: come,
         **{**usual, **facts},
     )
@@ -93,17 +82,17 @@ def test_after_an_answer(state, facts, draining, then):
         (HEAD, BODY, NOW + 5),
         (RUNNING, SENDING, NOW + 7),  # 20 bytes have been taken already
         (SENDING, LINGERING, NOW + LINGER),
-        (RUNNING, READY, NEVER),
+        (RUNNING, READY, inf),
     ],
 )
 def test_each_state_lasts_so_long(before, state, deadline):
     one = connection(before)
-    enter(one, state, NOW, TIMING)
+    enter(one, state, NOW)
     assert (one.state, one.deadline) == (state, deadline)
 
 
 @pytest.mark.parametrize("state", State)
 def test_a_state_that_stays_keeps_its_deadline(state):
     one = connection(state)
-    enter(one, state, NOW, TIMING)
+    enter(one, state, NOW)
     assert (one.state, one.deadline) == (state, 5.0)

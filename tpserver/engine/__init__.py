@@ -27,20 +27,20 @@ begins, the caller of `serve_forever` builds and starts everything. (post): othe
       "          remove                                                              x         x     x
       "          add_detour, take_queued                                                             x
     Connections  poll, accept, settle, watch, send_on, drop,                 x
-      "          sweep, fd_reused, close_idle                                x
+      "          sweep                                                       x
       "          take_back (post), watch_for_room (post),                    x
       "          begin_drain (post)                                          x
+      "          refuse                                                      x       x
       "          give_back                                                   x       x         x     x
-      "          drained, close; states: any thread                                                  x
+      "          drained, close                                                                      x
     Connection   progress, send_on, has_come, close                          x
       "          send, receive, write_file, reset                            x       x         x
-      "          write, flush, abort, client_gone, idle, sending, unsent     x       x         x     x
+      "          write, flush, abort, client_gone, sending, unsent           x       x         x     x
       "          cut_off                                                                             x
     Outbox       send_on                                                     x
-      "          append_file, watch, wait_for_room                           x       x         x
+      "          append_file, watch                                          x       x         x
       "          append, send, discard                                       x       x         x     x
-      "          cut_off                                                                             x
-    Mailbox      deliver, silence, detach                                    x
+    Mailbox      deliver, silence                                            x
       "          post, wake; also signal handlers                            x       x         x     x
       "          close                                                                               x
     Leadership   take                                                        x

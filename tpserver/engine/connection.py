@@ -1,7 +1,7 @@
 """One socket: its receiver, what is left to send, its state and its deadline.
 
 A connection has one owner at a time: the leader, or the thread of the request that it runs (`detached` is true then).
-Nothing about it is locked but its outbox: while the owner produces a stream, the leader sends what is left over.
+Nothing about it is locked but its outbox.
 """
 
 from __future__ import annotations
@@ -9,18 +9,18 @@ from __future__ import annotations
 import contextlib
 import os
 import select
-import selectors
 import socket
 import struct
 import sys
 from collections.abc import Callable
+from enum import Enum
+from math import inf
 from typing import Final
 
 from tpserver.engine.outbox import Outbox, Version
-from tpserver.engine.pace import Pace
-from tpserver.engine.polling import NOTHING
+from tpserver.engine.pace import Timing
+from tpserver.engine.polling import NOTHING, READ, WRITE, wait_for
 from tpserver.engine.protocol import Address, Receiver
-from tpserver.engine.states import CLOSED, IDLE, NEVER, State
 from tpserver.logs.log import Log
 from tpserver.system.clock import clock
 from tpserver.system.gil_held_io import RECEIVE, Send
@@ -29,17 +29,27 @@ _log = Log("tpserver")
 
 # SO_LINGER's struct: on, for 0 seconds.
 _AT_ONCE: Final = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
-
 # A producer that is faster than its client waits beyond this many bytes in memory, unless told otherwise.
 MAX_OUTBOX: Final = 1024 * 1024
-
-# One that takes no descriptor, of which there may be none left; for one socket it is as good as any.
-_Selector: Final[Callable[[], selectors.BaseSelector]] = getattr(selectors, "PollSelector", selectors.SelectSelector)
-
-# Tells of a client's end also behind bytes that have not been received. It takes no descriptor either.
-_POLL: Final = getattr(select, "poll", None)
-# The client has closed its side; where there is no such event (macOS) only a closed connection is told.
+# What poll tells when the client has closed its side, also behind bytes that have not been received (Linux).
 _PEER_CLOSED: Final[int] = getattr(select, "POLLRDHUP", 0)
+
+
+class State(Enum):
+    """What a connection waits for. `states` has the table."""
+
+    IDLE = "idle"  # the next request
+    HEAD = "head"  # the rest of a head, or the first request of a new connection
+    BODY = "body"  # the rest of a body
+    READY = "ready"  # the leader: bytes of its next request are here already
+    RUNNING = "running"  # the answer to its request
+    SENDING = "sending"  # the client to read what is in the outbox
+    LINGERING = "lingering"  # the client to see the end and close
+    CLOSED = "closed"
+
+
+# By themselves: to look a member up in its class costs as much as a call.
+IDLE, HEAD, BODY, READY, RUNNING, SENDING, LINGERING, CLOSED = State
 
 
 class Connection:
@@ -47,7 +57,8 @@ class Connection:
 
     __slots__ = (
         "_tell_leader", "body_time_left", "broken", "client_address", "counted_address", "deadline", "detached", "fd",
-        "keep_alive", "max_outbox", "moved", "outbox", "pace", "polled", "receiver", "sock", "state", "unsent_response",
+        "keep_alive", "max_outbox", "moved", "outbox", "polled", "receiver", "sock", "state", "timing",
+        "unsent_response",
     )  # fmt: skip
 
     def __init__(
@@ -55,7 +66,7 @@ class Connection:
         sock: socket.socket,
         client_address: Address,
         receiver: Receiver,
-        pace: Pace,
+        timing: Timing,
         max_outbox: int = MAX_OUTBOX,
         tell_leader: Callable[[Connection], None] = lambda _: None,
     ) -> None:
@@ -64,25 +75,20 @@ class Connection:
         self.fd = sock.fileno()
         self.client_address = client_address
         self.receiver = receiver
-        self.pace = pace
+        self.timing = timing
         self.max_outbox = max_outbox  # bytes that wait in memory before their producer does
         self.unsent_response: bytes | None = None  # in one piece, not yet offered to the socket: the usual, quick case
         self.outbox: Outbox | None = None  # made for a response that needs one; the leader takes it away when empty
-        self.counted_address = ""  # the address that this is counted for, while it is
-        self.state: State = IDLE
+        self.counted_address: str | None = None  # the address that this is counted for, while it is
+        self.state = IDLE
         self.polled = NOTHING  # what the poller watches; the leader's
-        self.deadline = NEVER  # of the monotonic clock, in seconds; the leader's
+        self.deadline = inf  # of the monotonic clock, in seconds; the leader's
         self.body_time_left: float | None = None  # seconds, for a body that the thread of its request receives
         self.moved = 0  # bytes that the last flush has sent
         self.detached = False  # owned by the thread of its request, which is not the leader
         self.keep_alive = True  # False: the connection closes behind what is still to be sent
         self.broken = False  # the client is gone, or what it got must not pass for complete: just close
         self._tell_leader = tell_leader
-
-    @property
-    def idle(self) -> bool:
-        """Whether it waits for its next request: nothing to send, nothing received, not to be closed."""
-        return self.keep_alive and not self.outbox and not self.receiver.pending
 
     @property
     def sending(self) -> bool:
@@ -109,12 +115,9 @@ class Connection:
     def write_file(
         self, file: int, offset: int, length: int, *, version: Version | None = None, more: bool = False
     ) -> None:
-        """The owner: puts a piece of an open file there. Takes over the descriptor `file`, and closes it in the end.
-
-        With `more`, another piece of the same descriptor follows, and that one closes it. `version` as `FilePiece`.
-        """
+        """The owner: puts a piece of an open file there, see `FilePiece`. Takes over the descriptor `file`."""
         if not self.broken:
-            self._outbox().append_file(file, offset, length, version=version, more=more)
+            self._outbox().append_file(file, offset, length, version, more)
         elif not more:
             os.close(file)
 
@@ -146,14 +149,13 @@ class Connection:
 
     def progress(self, moved: int, now: float) -> None:
         """The leader: `moved` more bytes of a body or of a response extend the deadline."""
-        self.deadline = self.pace.progress(self.deadline, moved, now)
+        self.deadline = self.timing.progress(self.deadline, moved, now)
 
     def send(self, data: bytes) -> None:
         """The owner, which produces a stream: sends at once; the leader sends on what the socket does not take.
 
         Waits while more than `max_outbox` bytes are left over. Raises ConnectionAbortedError when the client has gone,
-        or takes less than its minimum rate. Where it fails for another reason, nothing is sent any more: it is not
-        known how much of `data` the client has.
+        or takes less than its minimum rate. Where it fails, nothing is sent any more: it is not known how much was.
         """
         try:
             if not self.broken:
@@ -170,21 +172,28 @@ class Connection:
         outbox = self._outbox()
         outbox.append(data)
         self.flush()
+        if outbox.size > self.max_outbox:
+            self._wait_for_room(outbox)
         if outbox.watch():
             self._tell_leader(self)
-        if outbox.size > self.max_outbox:
-            outbox.wait_for_room(self.max_outbox // 2, self.pace, self.moved)
         # What has just been sent may have come back as a reset: then the next piece need not be made.
         if not self.broken and self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
             self.abort()
 
-    def send_on(self, now: float) -> bool:
-        """The leader, while the connection is detached: sends what is left of a stream; whether to go on.
+    def _wait_for_room(self, outbox: Outbox) -> None:
+        """Sends until half of `max_outbox` is left over, or the connection is broken."""
+        outbox.watched = False  # the leader sends nothing meanwhile
+        now = clock.monotonic()
+        deadline = self.timing.progress(self.timing.begin(now), self.moved, now)
+        while outbox.size > self.max_outbox // 2 and not self.broken:
+            if not wait_for(self.sock, WRITE, deadline - clock.monotonic()):
+                raise ConnectionAbortedError("the client reads too slowly")
+            deadline = self.timing.progress(deadline, self.flush(), clock.monotonic())
 
-        Never blocks, raises nothing: the producer finds the connection broken.
-        """
+    def send_on(self) -> bool:
+        """The leader, of a detached connection: sends what is left of its stream; whether to go on. Raises none."""
         try:
-            return self.outbox is not None and self.outbox.send_on(self.sock, self.pace, now)
+            return self.outbox is not None and self.outbox.send_on(self.sock)
         except OSError:
             self.abort()
         except BaseException:  # noqa: BLE001 - one connection must not end the others
@@ -209,25 +218,23 @@ class Connection:
         """
         now = clock.monotonic()
         if self.body_time_left is None:
-            self.body_time_left = self.pace.begin(now) - now
+            self.body_time_left = self.timing.begin(now) - now
         deadline = now + self.body_time_left  # what the application takes between two reads is not the client's time
         data = b""
-        with _Selector() as selector:
-            selector.register(self.sock, selectors.EVENT_READ)
-            while not data:
-                try:
-                    data = self.sock.recv(RECEIVE)
-                    if not data:
-                        raise ConnectionAbortedError("the client has gone")
-                except BlockingIOError:
-                    if not selector.select(deadline - clock.monotonic()) and clock.monotonic() >= deadline:
-                        self.keep_alive = False
-                        raise TimeoutError("the client sends too slowly") from None
-                except OSError as error:
-                    self.abort()
-                    raise ConnectionAbortedError("the client has gone") from error
+        while not data:
+            try:
+                data = self.sock.recv(RECEIVE)
+                if not data:
+                    raise ConnectionAbortedError("the client has gone")
+            except BlockingIOError:
+                if not wait_for(self.sock, READ, deadline - clock.monotonic()):
+                    self.keep_alive = False
+                    raise TimeoutError("the client sends too slowly") from None
+            except OSError as error:
+                self.abort()
+                raise ConnectionAbortedError("the client has gone") from error
         now = clock.monotonic()
-        self.body_time_left = self.pace.progress(deadline, len(data), now) - now
+        self.body_time_left = self.timing.progress(deadline, len(data), now) - now
         return data
 
     def has_come(self) -> bool:
@@ -246,16 +253,12 @@ class Connection:
         if self.broken:
             return True
         try:
-            if _POLL is not None:
-                poll = _POLL()
-                poll.register(self.sock, _PEER_CLOSED)  # the end of a connection is told unasked
-                if poll.poll(0):
-                    return True
-                if _PEER_CLOSED:
-                    return False
-            elif self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-                return True
-            return not self.sock.recv(1, socket.MSG_PEEK)  # sees nothing behind what has not been received yet
+            if _PEER_CLOSED:
+                poll = vars(select)["poll"]()
+                poll.register(self.sock, _PEER_CLOSED)
+                return bool(poll.poll(0))
+            was_reset = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            return bool(was_reset) or not self.sock.recv(1, socket.MSG_PEEK)
         except BlockingIOError:
             return False
         except (OSError, ValueError):  # ValueError: it has been closed on this side
@@ -280,9 +283,9 @@ class Connection:
     def cut_off(self) -> None:
         """The last leader: the thread that has this connection finds it closed; if it waits for its client, at once."""
         self.broken = True
+        with contextlib.suppress(OSError):
+            self.sock.shutdown(socket.SHUT_RDWR)
         self.sock.close()
-        if self.outbox is not None:
-            self.outbox.cut_off()
 
     def close(self) -> None:
         """The leader: the end. May be called again."""

@@ -1,29 +1,28 @@
 """The connections of one server: accepting, what each waits for, until when, and how it ends.
 
-`states` has the table of their states. What does not say otherwise is called by the current leader only, between two
-connections. Leaders change: the next one finds everything here as it was.
+`states` has the table of their states. Leaders change: the next one finds everything here as it was.
 """
 
 from __future__ import annotations
 
 import contextlib
 import socket
+import sys
+from collections import Counter
 from functools import partial
 from typing import Final
 
-from tpserver.engine.address_limit import AddressLimit
-from tpserver.engine.connection import Connection
-from tpserver.engine.counters import Counters
+from tpserver.engine.connection import CLOSED, HEAD, IDLE, LINGERING, READY, RUNNING, SENDING, Connection
 from tpserver.engine.errors import EngineBroken
-from tpserver.engine.listener import Listener, ListeningServer, capacity, file_limit
+from tpserver.engine.listener import REST, TURN, Listener, ListeningServer, capacity, counted_address
 from tpserver.engine.mailbox import Mailbox
-from tpserver.engine.pace import Pace, Timing
+from tpserver.engine.pace import Timing
 from tpserver.engine.polling import NOTHING, READ, WRITE, new_poller
 from tpserver.engine.protocol import Address, ConnectionProtocol
-from tpserver.engine.states import CLOSED, HEAD, IDLE, LINGERING, READY, RUNNING, SENDING, count, enter, next_state
+from tpserver.engine.states import enter, next_state
 from tpserver.logs.log import Log
 from tpserver.system.clock import clock
-from tpserver.system.descriptors import Known
+from tpserver.system.descriptors import identity
 
 _log = Log("tpserver")
 
@@ -45,18 +44,18 @@ class Connections:
         max_connections: int,
         max_connections_per_ip: int,
         max_outbox: int,
-        refused: Counters,
-        ended: Counters,
+        refused: Counter[str],
+        ended: Counter[str],
     ) -> None:
         """`refused` counts what is answered with a refusal, `ended` connections that end without an answer."""
         self._protocol = protocol
         self._listening = listening
         self._timing = timing
-        self._pace = Pace(timing.min_rate, timing.grace, timing.send_timeout)
         self._max_outbox = max_outbox
         self._refused = refused
         self._ended = ended
-        self._addresses = AddressLimit(max_connections_per_ip)
+        self._max_per_address = max_connections_per_ip  # 0: no limit
+        self._per_address: Counter[str] = Counter()
         self.poller = new_poller()
         self.by_fd: dict[int, Connection] = {}
         # Bytes of their next request are here already. In order; taken out when attended to, not before: a
@@ -66,43 +65,36 @@ class Connections:
         self.poller.watch(self.mailbox.fd, NOTHING, READ)
         self.listener = Listener(listening, self.poller)
         self._tell_leader = partial(self.mailbox.post, self.watch_for_room)  # for producers of streams
-        self._vital = Known((self.listener.fd, *self.mailbox.fds))  # the leader cannot do without
-        self._turned_away: set[Connection] = set()  # which linger: they do not count
-        self._leaving: set[Connection] = set()  # which linger, and were idle when the drain began
+        # Sockets that the leader cannot do without, and what they are. On Windows they are no descriptors.
+        vital = () if sys.platform == "win32" else (listening.socket, *self.mailbox.sockets)
+        self._vital = {sock: identity(sock.fileno()) for sock in vital}
+        # Which linger, and count neither for the limit nor for the drain: turned away, or idle when the drain began.
+        self._leaving: set[Connection] = set()
         self.next_sweep = 0.0
-        self.capacity = capacity(max_connections, self.poller.capacity, file_limit())
+        self.capacity = capacity(max_connections, self.poller.capacity)
 
     def give_back(self, connection: Connection) -> None:
         """Any thread that owns `connection`: its request has been answered, the leader takes it back."""
-        self.mailbox.post(self.take_back, connection, wake=False)
+        self.mailbox.posts.append(partial(self.take_back, connection))
         # One that only waits for its next request, and is watched, need not wake the leader: that request will.
         # Asked after it has been posted: a leader that stops watching it later finds the post before it sleeps.
-        if self.mailbox.sleeping and not (connection.polled == READ and connection.idle):
+        waits = connection.polled == READ and connection.keep_alive
+        if self.mailbox.sleeping and not (waits and not connection.outbox and not connection.receiver.pending):
             self.mailbox.wake()
 
     @property
     def drained(self) -> bool:
         """Any thread: whether nothing new is taken, and all that are left were idle when the drain began."""
-        # There come no more, and the leaving ones are always among them: they are counted last.
+        # The leaving ones are always among them: they are counted last.
         return self.listener.closed and len(self.by_fd) <= len(self._leaving)
-
-    def states(self) -> dict[str, int]:
-        """Any thread: see `states.count`."""
-        return count(self.by_fd.copy().values())
 
     def poll(self, *, wait: bool = True) -> list[tuple[int, int]]:
         """The leader: (fd, events) for each ready socket. Waits until the next sweep. Raises EngineBroken."""
-        now = clock.monotonic()
         try:
-            if not self.listener.watched:
-                self.listener.refresh(now)
             self.mailbox.sleeping = True  # from here on `post` wakes
             if self.ready or self.mailbox.posts or not wait:
                 return self.poller.poll(0.0)
-            left = self.next_sweep - now
-            return self.poller.poll(
-                max(0.0, left if self.listener.watched else min(left, self.listener.rest_left(now)))
-            )
+            return self.poller.poll(max(0.0, self.next_sweep - clock.monotonic()))
         except (OSError, ValueError) as error:
             if self._listening.closed and not self.listener.closed:  # `server_close` in another thread, just now
                 self.listener.close()
@@ -130,36 +122,21 @@ class Connections:
             connection.outbox = None
         if state is CLOSED:
             self.drop(connection)
-        elif state is LINGERING and connection.state is not LINGERING:
-            self._linger(connection, now)
+            return
+        enter(connection, state, now)
+        if state is READY:
+            self.ready[connection] = None
         else:
-            if state is READY:
-                self.ready[connection] = None
-            enter(connection, state, now, self._timing)
-            if state is not READY:
-                self.watch(connection, WRITE if state is SENDING else READ)
-
-    def _linger(self, connection: Connection, now: float) -> None:
-        """Half-close, read to the end, close: else the client's kernel may drop what it has not yet read."""
-        try:
-            connection.sock.shutdown(socket.SHUT_WR)
-        except OSError:
-            self.drop(connection)
-        else:
-            enter(connection, LINGERING, now, self._timing)
-            self.watch(connection, READ)
+            self.watch(connection, WRITE if state is SENDING else READ)
 
     def take_back(self, connection: Connection) -> None:
-        """The leader, by post (see `give_back`). Done again if the leader was interrupted in it."""
-        if connection.detached:
-            if self.by_fd.get(connection.fd) is not connection:  # lost meanwhile, or of an earlier serve_forever
-                connection.close()
-            elif connection in self.ready:  # this has been interrupted
-                connection.state = READY
-            else:
-                connection.body_time_left = None
-                self.settle(connection, clock.monotonic())
-            connection.detached = False
+        """The leader, by post (see `give_back`)."""
+        detached, connection.detached = connection.detached, False
+        if self.by_fd.get(connection.fd) is not connection:  # lost meanwhile, or of an earlier serve_forever
+            connection.close()
+        elif detached:
+            connection.body_time_left = None
+            self.settle(connection, clock.monotonic())
 
     def watch_for_room(self, connection: Connection) -> None:
         """The leader, posted by the producer of a stream: the socket has not taken all that there is to send."""
@@ -169,24 +146,22 @@ class Connections:
 
     def send_on(self, connection: Connection) -> None:
         """The leader: a detached connection is ready. Sends on if it is a stream, else stops watching it."""
-        if not (connection.polled == WRITE and connection.send_on(clock.monotonic())):
+        if not (connection.polled == WRITE and connection.send_on()):
             self.watch(connection, NOTHING)
 
     def watch(self, connection: Connection, wanted: int) -> None:
         """The leader: has the poller watch a connection for READ, WRITE or NOTHING."""
         if connection.polled != wanted:
-            before = connection.polled
-            if wanted == NOTHING:
-                connection.polled = NOTHING  # first: what is not watched may be watched again, but not the other way
+            before, connection.polled = connection.polled, NOTHING  # till it is done: to watch it twice does no harm
             try:
                 self.poller.watch(connection.fd, before, wanted)
                 connection.polled = wanted
             except (OSError, KeyError, ValueError):
-                self.drop(connection, ours=False)
+                self._disown(connection)
 
-    def accept(self, now: float, most: int | None = None) -> None:
-        """The leader: accepts what waits at the listening socket, `most` or as many as one turn takes."""
-        for sock, client_address in self.listener.accept(now, most):
+    def accept(self, now: float, most: int = TURN) -> None:
+        """The leader: accepts what waits at the listening socket, `most` at a time."""
+        for sock, client_address in self.listener.accept(most):
             try:
                 self._admit(sock, client_address, now)
             except BaseException as error:  # no memory, for example: the others must not suffer
@@ -197,81 +172,89 @@ class Connections:
                 if isinstance(error, EngineBroken):
                     raise
                 _log.exception("internal error; a new connection was closed")
+        if not self.listener.watched:  # it rests
+            self.next_sweep = min(self.next_sweep, now + REST)
 
     def _admit(self, sock: socket.socket, client_address: Address, now: float) -> None:
         receiver = self._protocol.receiver(client_address)
-        connection = Connection(sock, client_address, receiver, self._pace, self._max_outbox, self._tell_leader)
-        self.fd_reused(connection.fd)
+        connection = Connection(sock, client_address, receiver, self._timing, self._max_outbox, self._tell_leader)
+        old = self.by_fd.get(connection.fd)
+        if old is not None:  # other code has closed that one
+            self._disown(old)
+        if connection.fd in map(socket.socket.fileno, self._vital):
+            self._check_vital()
         self.by_fd[connection.fd] = connection
-        enter(connection, HEAD, now, self._timing)  # a new connection has as long for its first head as any later one
-        if len(self.by_fd) - len(self._turned_away) > self.capacity or not self.poller.takes(connection.fd):
+        enter(connection, HEAD, now)  # a new connection has as long for its first head as any later one
+        address = counted_address(client_address) if self._max_per_address else ""
+        if len(self.by_fd) - len(self._leaving) > self.capacity:
             self._turn_away(connection, now, "connection limit")
-        elif not self._addresses.admit(connection):
+        elif address and self._per_address[address] >= self._max_per_address:
             self._turn_away(connection, now, "connection limit of one address")
         else:
+            self._per_address[address] += 1
+            connection.counted_address = address
             self.watch(connection, READ)
 
     def _turn_away(self, connection: Connection, now: float, cause: str) -> None:
         """One connection too many: told so. A few of them may linger, uncounted: only a few, for descriptors."""
-        self._refuse(connection, cause, self._protocol.too_many_connections(connection.client_address))
-        if len(self._turned_away) < _TURNED_AWAY and self.poller.takes(connection.fd):
-            self._turned_away.add(connection)
+        self.refuse(connection, cause, self._protocol.too_many_connections(connection.client_address))
+        if len(self._leaving) < _TURNED_AWAY:
+            self._leaving.add(connection)
             self.settle(connection, now)
         else:
             self.drop(connection)
 
-    def _refuse(self, connection: Connection, cause: str, data: bytes) -> None:
-        self._refused.add(cause)
+    def refuse(self, connection: Connection, cause: str, data: bytes) -> None:
+        """The leader, also when it was relieved: `data` is the last that this connection sends."""
+        self._refused[cause] += 1
         connection.write(data)
         connection.flush()
         connection.state = RUNNING
         connection.keep_alive = False
 
-    def drop(self, connection: Connection, *, ours: bool = True) -> None:
-        """The leader: closes a connection, once more if it was interrupted in it. Not `ours`: see `fd_reused`."""
+    def drop(self, connection: Connection) -> None:
+        """The leader: closes a connection, once more if it was interrupted in it."""
         self._leaving.discard(connection)  # before it leaves `by_fd`: see `drained`
         self.ready.pop(connection, None)
-        self._turned_away.discard(connection)
-        self._addresses.release(connection)
-        polled, connection.polled = connection.polled, NOTHING
-        try:
-            self.poller.watch(connection.fd, READ, NOTHING)
-        except (OSError, KeyError, ValueError):
-            ours = ours and polled == NOTHING
-        if not ours:
-            _log.error("a connection was closed by code that does not own it: does the application close descriptors?")
-            connection.sock.detach()
-        if ours or not connection.detached:
-            connection.close()
+        address, connection.counted_address = connection.counted_address, None
+        if address is not None:
+            self._per_address[address] -= 1
+            if not self._per_address[address]:
+                del self._per_address[address]
+        self.watch(connection, NOTHING)
+        if connection.detached:
+            connection.abort()  # its thread finds out, and `take_back` closes it
         else:
-            connection.abort()  # its thread finds out
+            connection.close()
         if self.by_fd.get(connection.fd) is connection:
             del self.by_fd[connection.fd]  # last: what is interrupted before is found by it
 
-    def fd_reused(self, fd: int) -> None:
-        """The leader: a new socket has the number `fd`. Another one of ours that had it was closed by other code."""
-        # Nothing is sent or received by it for the old client any more, nor is it closed.
-        old = self.by_fd.get(fd)
-        if old is not None:
-            self.drop(old, ours=False)
-        if fd == self.listener.fd or fd in self.mailbox.fds:
-            self._check_vital()
+    def _disown(self, connection: Connection) -> None:
+        """Drops what other code has closed: nothing is sent or received by its number any more, nor is that closed."""
+        _log.error("a connection was closed by code that does not own it: does the application close descriptors?")
+        connection.sock.detach()
+        connection.polled = NOTHING
+        self.drop(connection)
 
     def _check_vital(self) -> None:
         """Other code may have closed what the leader cannot do without; that of the poller is noticed by `poll`."""
-        for fd in self._vital.lost():  # told once: the drain goes on without it
-            if fd != self.listener.fd:
-                self.mailbox.detach()
-                raise EngineBroken("the wake-up socket was closed by other code")
-            if not (self.listener.closed or self._listening.closed):
-                self.listener.close()
-                self._listening.socket.detach()  # its number may be that of another file
-                raise EngineBroken("the listening socket was closed by other code")
+        lost = [sock for sock, known in self._vital.items() if identity(sock.fileno()) != known]
+        for sock in lost:
+            del self._vital[sock]  # told once: the drain goes on without it
+        listening = self._listening.socket
+        if listening in lost and (self.listener.closed or self._listening.closed):
+            lost.remove(listening)
+        if lost:
+            self.listener.close()
+            for sock in lost:
+                sock.detach()  # its number may be that of another file
+            raise EngineBroken(f"the {'listening' if listening in lost else 'wake-up'} socket was closed by other code")
 
     def sweep(self, now: float) -> None:
         """The leader, once in a while: ends what has taken too long; in a drain what is idle. Raises EngineBroken."""
         self.next_sweep = now + SWEEP
         self._check_vital()
+        self.listener.watch()
         for connection in list(self.by_fd.values()):
             if not connection.detached and connection.deadline <= now:
                 self._expire(connection, now)
@@ -281,6 +264,7 @@ class Connections:
     def begin_drain(self, now: float) -> None:
         """The leader: stops accepting, and closes what is idle. May be called again. Raises EngineBroken."""
         if not self.listener.closed:
+            self._check_vital()
             # Clients that wait are admitted, if no other process would accept them later.
             refuses = self._listening.refuses_when_draining and not self._listening.closed
             if refuses:
@@ -289,29 +273,23 @@ class Connections:
             if refuses:
                 self._listening.stop_listening()
         for connection in list(self.by_fd.values()):
-            if not connection.detached:
-                self.close_idle(connection, now)
-
-    def close_idle(self, connection: Connection, now: float) -> None:
-        """The leader, in a drain: closes a connection between two requests, unless the next one has come already."""
-        state = connection.state
-        if (state is IDLE or state is HEAD) and connection.receiver.part == "nothing" and not connection.has_come():
-            # Not just closed: as long as the drain lasts, a request on its way finds the end there, and not a reset.
-            self._linger(connection, now)
-            if connection.state is LINGERING:
+            idle = not connection.detached and (connection.state is IDLE or connection.state is HEAD)
+            if idle and connection.receiver.part == "nothing" and not connection.has_come():
+                # Not just closed: as long as the drain lasts, a request on its way finds the end and not a reset.
+                enter(connection, LINGERING, now)
                 self._leaving.add(connection)
 
     def _expire(self, connection: Connection, now: float) -> None:
         state = connection.state
         if state is SENDING:
-            self._ended.add("slow reader")
+            self._ended["slow reader"] += 1
         elif state is not LINGERING:
             last_words = connection.receiver.expire()
             if last_words:
-                self._refuse(connection, "head timeout" if state is HEAD else "slow body", last_words)
+                self.refuse(connection, "head timeout" if state is HEAD else "slow body", last_words)
                 self.settle(connection, now)
                 return
-            self._ended.add("no request" if state is HEAD else "idle timeout")
+            self._ended["no request" if state is HEAD else "idle timeout"] += 1
         self.drop(connection)
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import get_ident
@@ -10,7 +11,6 @@ from typing import Final
 from tpserver.engine.admission import Admission, Admitted
 from tpserver.engine.connection import Connection
 from tpserver.engine.costs import Cost, Costs, Kind
-from tpserver.engine.counters import Counters
 from tpserver.engine.leadership import Leadership
 from tpserver.engine.measuring import HAND_OVER, Meter
 from tpserver.engine.pool import Pool
@@ -43,7 +43,7 @@ class Dispatch:
     refuse: Callable[[Request, Connection, str], None]  # writes 503, for a cause
     give_back: Callable[[Connection], None]  # to the leader
     wake_leader: Callable[[], None]
-    ended: Counters
+    ended: Counter[str]
     queue_timeout: float  # seconds that a request may wait; 0: no limit
     pooled: int = 0  # requests that the pool has run; two threads that overlap may lose one
     took_long: bool = False  # the last one in place did: no response waits for the next to be sent with it
@@ -186,7 +186,7 @@ class Dispatch:
         if not cause:
             return True
         if cause == "client gone":
-            self.ended.add(cause)
+            self.ended[cause] += 1
             task.connection.abort()
             request.close()
         else:

@@ -9,14 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from tpserver.engine.connection import Connection
+from tpserver.engine.connection import BODY, LINGERING, READY, RUNNING, SENDING, Connection
 from tpserver.engine.connections import Connections
-from tpserver.engine.counters import Counters
 from tpserver.engine.dispatch import Dispatch
 from tpserver.engine.leadership import Leadership
 from tpserver.engine.polling import NOTHING, READ, WRITE
 from tpserver.engine.protocol import Address, ConnectionProtocol, Request
-from tpserver.engine.states import BODY, LINGERING, READY, RUNNING, SENDING
 from tpserver.engine.task import Task, Tasks
 from tpserver.logs.log import Log
 from tpserver.system.clock import clock
@@ -56,7 +54,6 @@ class Leader:
         watcher: Watching,
         *,
         process_request: Callable[[Request, Address], bool],
-        refused: Counters,
     ) -> None:
         """`process_request` says whether the request was answered here."""
         self.connections = connections
@@ -66,7 +63,6 @@ class Leader:
         self._protocol = protocol
         self._watcher = watcher
         self._process_request = process_request
-        self._refused = refused
         # Answered this turn, not yet sent; survives a change of leader.
         self._unsent: list[Connection] = []
         self._suspects: set[Connection] = set()  # that nothing had at the last sweep
@@ -270,13 +266,11 @@ class Leader:
                 if connection.unsent_response is None:
                     connection.flush()
                 return True  # a response in one piece is sent with others, see `_send_unsent`
+            if outcome.kind == "refusal":
+                self.connections.refuse(connection, outcome.cause, outcome.data)
+                return True
             connection.write(outcome.data)
             connection.flush()
-            if outcome.kind == "refusal":
-                self._refused.add(outcome.cause)
-                connection.state = RUNNING
-                connection.keep_alive = False
-                return True
             outcome = connection.receiver.receive(b"")
         return True
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable
 from enum import IntEnum
 from functools import partial
@@ -15,7 +16,6 @@ from tpserver.engine.bench import Bench
 from tpserver.engine.connection import Connection
 from tpserver.engine.connections import Connections
 from tpserver.engine.costs import Costs
-from tpserver.engine.counters import Counters
 from tpserver.engine.dispatch import Dispatch
 from tpserver.engine.errors import EngineBroken
 from tpserver.engine.leader import Leader
@@ -63,8 +63,8 @@ class LivingServer(ListeningServer):
     max_outbox: int
     life = Life.NEW
     broken: EngineBroken | None = None  # why it has stopped, if that was not asked for
-    refused: Counters
-    ended: Counters
+    refused: Counter[str]
+    ended: Counter[str]
     tasks: Tasks
     costs: Costs
     admission: Admission
@@ -178,7 +178,6 @@ class LivingServer(ListeningServer):
             self.protocol,
             self.watcher,
             process_request=self.process_request,
-            refused=self.refused,
         )
         dispatch = self._dispatch
         self.watcher.busy = lambda: bool(self.tasks.running or self.tasks.waiting)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import ipaddress
 import socket
 import socketserver
 import sys
@@ -11,14 +12,14 @@ from collections.abc import Iterator
 from typing import Final
 
 from tpserver.engine.errors import UnsuitableSocket
-from tpserver.engine.polling import NOTHING, READ, Poller
+from tpserver.engine.polling import NOTHING, READ, EpollPoller
 from tpserver.engine.protocol import Address
 from tpserver.logs.log import Log
 
 _log = Log("tpserver")
 
 # Connections accepted in one turn.
-_TURN: Final = 64
+TURN: Final = 64
 # Seconds without accepting after the system had no descriptor or memory for one more.
 REST: Final = 0.1
 _EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
@@ -48,8 +49,7 @@ class ListeningServer(socketserver.TCPServer):
         super().server_activate()
         self.socket.setblocking(False)
         if hasattr(socket, "TCP_NOTSENT_LOWAT"):
-            # Accepted sockets inherit it. Else those whose clients do not read take megabytes of the system's memory
-            # each, and 4000 of them all that there is for TCP: then the whole machine suffers.
+            # Accepted sockets inherit it. Else 4000 whose clients do not read take all memory of the system's TCP.
             with contextlib.suppress(OSError):
                 self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT)
 
@@ -61,18 +61,9 @@ class ListeningServer(socketserver.TCPServer):
     def stop_listening(self) -> None:
         """The leader: closes the listening socket; new clients are refused from here on."""
         self.closed = True
-        if self._listens():
-            with contextlib.suppress(OSError):  # not every system can
-                self.socket.shutdown(socket.SHUT_RD)  # also where a child of the application's still holds it
-            self.socket.close()
-        else:  # other code has closed it, and its number may be that of another file
-            self.socket.detach()
-
-    def _listens(self) -> bool:
-        try:
-            return bool(self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
-        except OSError:
-            return False
+        with contextlib.suppress(OSError):  # not every system can
+            self.socket.shutdown(socket.SHUT_RD)  # also where a child of the application's still holds it
+        self.socket.close()
 
     def get_request(self) -> tuple[socket.socket, Address]:
         """The leader: accepts one connection, non-blocking. Raises OSError, BlockingIOError among them."""
@@ -100,51 +91,42 @@ def check_listening_socket(sock: socket.socket) -> None:
 class Listener:
     """One listening socket, watched by the poller. Only the current leader calls."""
 
-    def __init__(self, server: ListeningServer, poller: Poller) -> None:
+    def __init__(self, server: ListeningServer, poller: EpollPoller) -> None:
         self._server = server
         self._poller = poller
         self.fd = server.socket.fileno()
-        self.watched = False  # by the poller
+        self.watched = False  # by the poller; if not, and it is not closed, it rests
         self.closed = False
-        self._rests_until = 0.0
         self._complained = False
 
-    def refresh(self, now: float) -> None:
-        """The leader, before each poll: watches the socket again after a rest, and no longer after `server_close`."""
-        if self._server.closed and not self.closed:
+    def watch(self) -> None:
+        """The leader: watches the socket, for the first time or after a rest; no longer after `server_close`."""
+        if self._server.closed:
             self.close()
-        if not self.watched and not self.closed and now >= self._rests_until:
+        elif not (self.watched or self.closed):
             self._poller.watch(self.fd, NOTHING, READ)
             self.watched = True
 
-    def rest_left(self, now: float) -> float:
-        """The leader: seconds until the rest is over; infinite where there is none."""
-        return float("inf") if self.watched or self.closed else max(0.0, self._rests_until - now)
-
-    def accept(self, now: float, most: int | None = None) -> Iterator[tuple[socket.socket, Address]]:
-        """The leader: the connections that wait, non-blocking, `most` of them (None: one turn's)."""
-        for _ in range(_TURN if most is None else most):
+    def accept(self, most: int = TURN) -> Iterator[tuple[socket.socket, Address]]:
+        """The leader: the connections that wait, non-blocking. Rests when the system has no room for one more."""
+        for _ in range(most):
             try:
                 sock, client_address = self._server.get_request()
             except BlockingIOError:
                 return
             except OSError as error:
-                if error.errno in _EXHAUSTED:
-                    self._rest(error, now)
-                    return
-                continue  # that client has gone before it was accepted
+                if error.errno not in _EXHAUSTED:
+                    continue  # that client has gone before it was accepted
+                if not self._complained:
+                    self._complained = True
+                    _log.error("cannot accept a connection: %s; going on when there is room", error.strerror)
+                self._unwatch()
+                return
             self._complained = False
             if self._server.verify_request(sock, client_address):
                 yield sock, client_address
             else:
                 sock.close()
-
-    def _rest(self, error: OSError, now: float) -> None:
-        if not self._complained:
-            self._complained = True
-            _log.error("cannot accept a connection: %s; going on when there is room", error.strerror)
-        self._rests_until = now + REST
-        self._unwatch()
 
     def close(self) -> None:
         """The leader: accepts no more connections. The socket itself is the server's."""
@@ -158,22 +140,22 @@ class Listener:
                 self._poller.watch(self.fd, READ, NOTHING)
 
 
-def file_limit() -> int | None:
-    """Any thread: how many files the process may open; None where there is no such limit."""
+def counted_address(client_address: Address) -> str:
+    """Any thread: the IP address, or the IPv6 network of /64. "": it is not counted (a unix socket has none)."""
+    if not isinstance(client_address, tuple):
+        return ""
+    address = ipaddress.ip_address(client_address[0].partition("%")[0])
+    mapped = getattr(address, "ipv4_mapped", None)  # IPv4 as seen through IPv6
+    return str(mapped or address.exploded[:19])  # four groups of four digits; an IPv4 address is shorter
+
+
+def capacity(wanted: int, poller_capacity: int) -> int:
+    """Any thread: how many connections can be open at once: as many as wanted, or as poller and open files allow."""
+    allowed = min(wanted, poller_capacity)
     if sys.platform != "win32":
         import resource
 
-        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        if soft != resource.RLIM_INFINITY:
-            return soft
-    return None
-
-
-def capacity(wanted: int, poller_capacity: int | None, file_limit: int | None) -> int:
-    """Any thread: how many connections can be open at once: as many as wanted, or as poller and open files allow."""
-    allowed = wanted
-    if poller_capacity is not None:
-        allowed = min(allowed, poller_capacity)
-    if file_limit is not None:
-        allowed = min(allowed, max(file_limit - _RESERVE, file_limit // 2))
+        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if files != resource.RLIM_INFINITY:
+            allowed = min(allowed, max(files - _RESERVE, files // 2))
     return allowed

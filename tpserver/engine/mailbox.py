@@ -10,15 +10,6 @@ import socket
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import Final
-
-from tpserver.engine.errors import EngineBroken
-from tpserver.logs.log import Log
-
-_log = Log("tpserver")
-
-# Bytes read in one go by `silence`; each is one call of `wake`.
-_READ: Final = 4096
 
 
 class Mailbox:
@@ -29,40 +20,26 @@ class Mailbox:
     """
 
     def __init__(self) -> None:
-        self._receiving, self._sending = self._sockets = socket.socketpair()
-        for sock in self._sockets:
+        self._receiving, self._sending = self.sockets = socket.socketpair()
+        for sock in self.sockets:
             sock.setblocking(False)
-        self.fds = tuple(sock.fileno() for sock in self._sockets)
-        self.fd = self.fds[0]
+        self.fd = self._receiving.fileno()
         self.sleeping = False
-        self.posts: deque[partial[object]] = deque()  # what is still to be done
+        self.posts: deque[partial[None]] = deque()  # what is still to be done
 
-    def post(self, action: Callable[..., object], argument: object, *, wake: bool = True) -> None:
-        """Any thread, and signal handlers: the leader calls `action(argument)` before it attends to other sockets.
-
-        Without `wake` a leader that sleeps finds it when something else wakes it, after one sweep at the latest.
-        """
+    def post(self, action: Callable[..., None], argument: object) -> None:
+        """Any thread, and signal handlers: the leader calls `action(argument)` before it attends to other sockets."""
         self.posts.append(partial(action, argument))
-        if wake and self.sleeping:
+        if self.sleeping:
             self.wake()
 
     def deliver(self) -> None:
-        """The leader: does what has been posted, in order. An action that raises is done again, and skipped then.
+        """The leader: does what has been posted, in order; what is posted meanwhile waits for the next turn.
 
-        It may have been interrupted, by an exception that was meant for an application. For the same reason it is taken
-        out after it has been done: the next leader does it again. Raises only EngineBroken.
+        Raises what an action raises: the next leader goes on with those behind it, and finds what was lost with it.
         """
-        for _ in range(len(self.posts)):  # what is posted meanwhile waits for the next turn
-            for then in ("is done again", "was skipped"):
-                try:
-                    self.posts[0]()
-                    break
-                except EngineBroken:
-                    self.posts.popleft()
-                    raise
-                except BaseException:  # noqa: BLE001 - the others must not be lost
-                    _log.exception("internal error; an action of the leader %s", then)
-            self.posts.popleft()
+        for _ in range(len(self.posts)):
+            self.posts.popleft()()
 
     def wake(self) -> None:
         """Any thread, and signal handlers: ends the poll of the leader."""
@@ -74,18 +51,13 @@ class Mailbox:
     def silence(self) -> None:
         """The leader: takes note of having been woken. What is posted after this wakes it again."""
         try:
-            while self._receiving.recv(_READ):  # a TCP pair may hold more although this one is short
+            while self._receiving.recv(4096):  # a TCP pair may hold more although this one is short
                 pass
         except OSError:  # BlockingIOError: there is no more
             pass
 
-    def detach(self) -> None:
-        """The leader: forgets the sockets without closing them, since their descriptors are not ours any more."""
-        for sock in self._sockets:
-            sock.detach()
-
     def close(self) -> None:
         """The last leader, or its successor: closes the sockets."""
-        for sock in self._sockets:
+        for sock in self.sockets:
             with contextlib.suppress(OSError):  # its descriptor has been closed already
                 sock.close()

@@ -6,7 +6,11 @@ from typing import NamedTuple
 
 
 class Timing(NamedTuple):
-    """All in seconds, except `min_rate` in bytes a second (0: no minimum)."""
+    """All in seconds, except `min_rate` in bytes a second (0: no minimum).
+
+    A transfer has credit: it begins with `grace` seconds, each byte adds 1/min_rate seconds, and no credit is longer
+    than `send_timeout`. So a client that drips ends soon, and one that pauses does not.
+    """
 
     head_timeout: float = 15.0  # for a whole head, from its first byte on (a new connection: from the start)
     idle_timeout: float = 75.0  # between two requests
@@ -15,27 +19,12 @@ class Timing(NamedTuple):
     send_timeout: float = 30.0  # that a transfer may stand still
     drain_timeout: float = 30.0  # that a server waits for running requests when it stops
 
-
-class Pace:
-    """How fast a transfer must be: `min_rate` bytes a second, after `grace` seconds; `stall` seconds of silence end it.
-
-    A transfer has credit: it begins with `grace` seconds, each byte adds 1/min_rate seconds, and no
-    credit is longer than `stall`. So a client that drips ends soon, and one that pauses does not.
-    """
-
-    __slots__ = ("grace", "min_rate", "stall")
-
-    def __init__(self, min_rate: float, grace: float, stall: float) -> None:
-        self.min_rate = min_rate
-        self.grace = grace
-        self.stall = stall
-
     def begin(self, now: float) -> float:
         """Any thread: the deadline of a transfer that begins at `now`."""
-        return now + (min(self.grace, self.stall) if self.min_rate else self.stall)
+        return now + (min(self.grace, self.send_timeout) if self.min_rate else self.send_timeout)
 
     def progress(self, deadline: float, moved: int, now: float) -> float:
         """Any thread: the deadline after `moved` more bytes."""
         if not self.min_rate:
-            return now + self.stall
-        return min(deadline + moved / self.min_rate, now + self.stall)
+            return now + self.send_timeout
+        return min(deadline + moved / self.min_rate, now + self.send_timeout)

@@ -1,15 +1,15 @@
 """Which sockets can be read or written: epoll where there is one, else what `selectors` finds best.
 
-Only the current leader calls a poller. Events are level-triggered: what is not dealt with in one
-turn comes again in the next.
+Events are level-triggered: what is not dealt with in one turn comes again in the next.
 """
 
 from __future__ import annotations
 
 import select
 import selectors
+import socket
 import sys
-from typing import Final, TypeAlias
+from typing import Final
 
 NOTHING: Final = 0
 READ: Final = 1
@@ -17,84 +17,69 @@ WRITE: Final = 4
 
 # How many events one poll takes at the most.
 _TURN: Final = 256
-# What select() takes on POSIX: descriptors below this.
-_FD_SETSIZE: Final = 1024
+_EVENTS: Final = {READ: selectors.EVENT_READ, WRITE: selectors.EVENT_WRITE}
 
 
 class EpollPoller:
     """Linux. READ and WRITE are EPOLLIN's and EPOLLOUT's own numbers, so nothing is translated."""
 
+    capacity = sys.maxsize  # how many sockets it can watch
+
     def __init__(self) -> None:
-        self.capacity: int | None = None  # how many sockets it can watch; None: as many as there are descriptors
-        self._epoll = vars(select)["epoll"]()  # which other systems do not have, nor their types
+        self._selector = vars(select)["epoll"]()  # which other systems do not have, nor their types
 
     def watch(self, fd: int, before: int, wanted: int) -> None:
         """The leader: changes what is watched on `fd` from `before` to `wanted`; NOTHING: it is not watched at all."""
-        if before == NOTHING:
-            try:
-                self._epoll.register(fd, wanted)
-            except FileExistsError:  # a leader was interrupted when it had just done that
-                self._epoll.modify(fd, wanted)
-        elif wanted == NOTHING:
-            self._epoll.unregister(fd)
-        else:
-            self._epoll.modify(fd, wanted)
-
-    def poll(self, timeout: float) -> list[tuple[int, int]]:
-        """The leader: (fd, events) for each that is ready, after `timeout` seconds at the most. An error is a READ."""
-        events: list[tuple[int, int]] = self._epoll.poll(timeout, _TURN)
-        return events
-
-    def takes(self, fd: int) -> bool:
-        """The leader: whether it can watch this descriptor at all."""
-        return True
-
-    def close(self) -> None:
-        """The last leader: the end."""
-        self._epoll.close()
-
-
-class SelectorPoller:
-    """The same for other systems: kqueue on macOS, poll on POSIX, select on Windows."""
-
-    def __init__(self) -> None:
-        self._selector = selectors.DefaultSelector()
-        self.capacity: int | None = None
-        if isinstance(self._selector, selectors.SelectSelector):
-            # FD_SETSIZE: 512 sockets of any number on Windows, file descriptors below 1024 elsewhere.
-            self.capacity = 500 if sys.platform == "win32" else 900
-
-    def watch(self, fd: int, before: int, wanted: int) -> None:
-        """The leader: changes what is watched on `fd` from `before` to `wanted`, as EpollPoller.watch does."""
         if wanted == NOTHING:
             self._selector.unregister(fd)
-            return
-        events = (selectors.EVENT_READ if wanted & READ else 0) | (selectors.EVENT_WRITE if wanted & WRITE else 0)
-        if before == NOTHING and fd not in self._selector.get_map():
-            self._selector.register(fd, events)
+        elif before != NOTHING:
+            self._selector.modify(fd, wanted)
         else:
-            self._selector.modify(fd, events)
+            try:
+                self._selector.register(fd, wanted)
+            except (FileExistsError, KeyError):  # a leader was interrupted when it had just done that
+                self._selector.modify(fd, wanted)
 
     def poll(self, timeout: float) -> list[tuple[int, int]]:
-        """The leader: (fd, events) for each that is ready, after `timeout` seconds at the most. An error is a READ."""
-        return [
-            (key.fd, (READ if events & selectors.EVENT_READ else 0) | (WRITE if events & selectors.EVENT_WRITE else 0))
-            for key, events in self._selector.select(timeout)
-        ]
-
-    def takes(self, fd: int) -> bool:
-        """The leader: whether it can watch this descriptor at all."""
-        # POSIX's select() counts descriptors, not sockets; on Windows their numbers mean nothing.
-        return self.capacity is None or sys.platform == "win32" or fd < _FD_SETSIZE
+        """The leader: (fd, events) for each that is ready or has an error, after `timeout` seconds at the most."""
+        events: list[tuple[int, int]] = self._selector.poll(timeout, _TURN)
+        return events
 
     def close(self) -> None:
         """The last leader: the end."""
         self._selector.close()
 
 
-Poller: TypeAlias = EpollPoller | SelectorPoller
+class SelectorPoller(EpollPoller):
+    """The same for other systems: kqueue on macOS, poll on POSIX, select on Windows."""
+
+    def __init__(self) -> None:
+        self._selector = selectors.DefaultSelector()
+        if isinstance(self._selector, selectors.SelectSelector):
+            self.capacity = 500  # FD_SETSIZE is 512 on Windows
+
+    def watch(self, fd: int, before: int, wanted: int) -> None:
+        """The leader: as EpollPoller.watch."""
+        super().watch(fd, before, _EVENTS.get(wanted, NOTHING))
+
+    def poll(self, timeout: float) -> list[tuple[int, int]]:
+        """The leader: as EpollPoller.poll; the events are those of `selectors`."""
+        return [(key.fd, events) for key, events in self._selector.select(timeout)]
 
 
-def new_poller() -> Poller:
+def new_poller() -> EpollPoller:
     """The best poller of this system."""
     return EpollPoller() if hasattr(select, "epoll") else SelectorPoller()
+
+
+def wait_for(sock: socket.socket, wanted: int, timeout: float) -> bool:
+    """The thread of a request: waits until one socket can be read (READ) or written (WRITE); whether it can.
+
+    A closed one counts as ready: the next call fails. It takes no descriptor, of which there may be none left.
+    """
+    with getattr(selectors, "PollSelector", selectors.SelectSelector)() as selector:
+        try:
+            selector.register(sock, _EVENTS[wanted])
+        except ValueError:
+            return True
+        return bool(selector.select(timeout))

@@ -9,13 +9,13 @@ from __future__ import annotations
 import socket
 import socketserver
 import threading
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 from tpserver.engine.admission import Admission
 from tpserver.engine.connection import MAX_OUTBOX, Connection
 from tpserver.engine.costs import Costs
-from tpserver.engine.counters import Counters
 from tpserver.engine.leader import INTERNAL_ERROR
 from tpserver.engine.leadership import Leadership
 from tpserver.engine.life import Life, LivingServer
@@ -71,8 +71,8 @@ class Server(socketserver.ThreadingMixIn, LivingServer):
         self.max_outbox = max_outbox
         self.timing = timing or Timing()
         self.handled = 0  # requests, so far
-        self.refused = Counters()
-        self.ended = Counters()  # connections that ended without an answer
+        self.refused: Counter[str] = Counter()  # by cause, as `ended`; two threads that overlap may lose one
+        self.ended: Counter[str] = Counter()  # connections that ended without an answer
         self.tasks = Tasks()
         self.costs = Costs(threads)
         # With one thread the application runs in exactly one: that of the pool.
@@ -113,7 +113,7 @@ class Server(socketserver.ThreadingMixIn, LivingServer):
 
     def _refuse(self, request: Request, connection: Connection, cause: str) -> None:
         """The thread that has `request`: 503."""
-        self.refused.add(cause)
+        self.refused[cause] += 1
         connection.write(self.protocol.overload(request, self.admission.retry_after))
         request.close()
 
@@ -154,7 +154,7 @@ class Server(socketserver.ThreadingMixIn, LivingServer):
             self.leadership,
             connections={
                 "limit": self.max_connections,
-                **(self.connections.states() if serving else count(())),
+                **count(self.connections.by_fd.copy().values() if serving else ()),
             },
             requests={
                 "handled": self.handled,
@@ -162,6 +162,6 @@ class Server(socketserver.ThreadingMixIn, LivingServer):
                 "promotions": max(self.leadership.term - 1, 0),
                 "slow": self.slow_log.count,
             },
-            refused=self.refused.counts(),
-            ended=self.ended.counts(),
+            refused=dict(self.refused),
+            ended=dict(self.ended),
         )

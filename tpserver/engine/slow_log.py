@@ -15,7 +15,7 @@ from itertools import dropwhile
 from types import FrameType
 from typing import Final
 
-from tpserver.engine import connection, outbox
+from tpserver.engine import connection
 from tpserver.engine.task import Task, Tasks
 from tpserver.logs.log import Log
 
@@ -23,7 +23,7 @@ _log = Log("tpserver")
 
 # Where a thread waits for its own client, and what is said of it: the stack alone does not tell an author.
 _WAITS: Final = {
-    (outbox.__file__, "wait_for_room"): "  (it waits for its client to read what was sent)\n",
+    (connection.__file__, "_wait_for_room"): "  (it waits for its client to read what was sent)\n",
     (connection.__file__, "receive"): "  (it waits for its client to send more of its content)\n",
 }
 # Files whose frames stand at the bottom of each stack: of no interest to the author of an application.

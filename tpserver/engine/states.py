@@ -14,7 +14,7 @@
       "              the server drains, nothing has come        LINGERING   LINGER
       "              a body has begun ("100 Continue" is sent)  BODY        the pace of a transfer
       "              else                                       IDLE        idle_timeout
-    IDLE             the server drains, nothing has come        LINGERING   LINGER (`Connections.close_idle`)
+    IDLE             the server drains, nothing has come        LINGERING   LINGER (`Connections.begin_drain`)
     LINGERING        the client has closed                      CLOSED      -
 
 A state that stays as it is keeps its deadline; the leader moves that of BODY and SENDING on with each byte
@@ -23,55 +23,19 @@ A state that stays as it is keeps its deadline; the leader moves that of BODY an
 
 from __future__ import annotations
 
+import contextlib
+import socket
 from collections.abc import Iterable
-from enum import Enum
-from typing import Final, Protocol
+from math import inf
+from typing import Final
 
-from tpserver.engine.outbox import Outbox
-from tpserver.engine.pace import Pace, Timing
-from tpserver.engine.protocol import Receiver
+from tpserver.engine.connection import BODY, CLOSED, HEAD, IDLE, LINGERING, READY, RUNNING, SENDING, Connection, State
 
-NEVER: Final = float("inf")
 # Seconds that a closing connection waits for its client to close; what comes is dropped (RFC 9112 section 9.6).
 LINGER: Final = 2.0
 
 
-class State(Enum):
-    """What a connection waits for."""
-
-    IDLE = "idle"  # the next request
-    HEAD = "head"  # the rest of a head, or the first request of a new connection
-    BODY = "body"  # the rest of a body
-    READY = "ready"  # the leader: bytes of its next request are here already
-    RUNNING = "running"  # the answer to its request
-    SENDING = "sending"  # the client to read what is in the outbox
-    LINGERING = "lingering"  # the client to see the end and close
-    CLOSED = "closed"
-
-
-# By themselves: to look a member up in its class costs as much as a call.
-IDLE, HEAD, BODY, READY, RUNNING, SENDING, LINGERING, CLOSED = State
-
-
-class Stateful(Protocol):
-    """What decides the state of a connection."""
-
-    state: State
-    deadline: float
-    broken: bool
-    detached: bool
-    keep_alive: bool
-    moved: int
-    outbox: Outbox | None
-    pace: Pace
-    receiver: Receiver
-
-    def has_come(self) -> bool:
-        """The leader: whether there are bytes that have not been received."""
-        ...
-
-
-def next_state(connection: Stateful, draining: bool) -> State:
+def next_state(connection: Connection, draining: bool) -> State:
     """The leader: what a connection waits for once it has been attended to or given back. The table's rows."""
     state = connection.state
     if connection.broken:
@@ -93,26 +57,30 @@ def next_state(connection: Stateful, draining: bool) -> State:
     return HEAD if part == "head" else BODY
 
 
-def enter(connection: Stateful, state: State, now: float, timing: Timing) -> None:
+def enter(connection: Connection, state: State, now: float) -> None:
     """The leader: sets the state of a connection, and the deadline that goes with a new one."""
     if state is connection.state:
         return
     connection.state = state
+    timing = connection.timing
     if state is IDLE:
         connection.deadline = now + timing.idle_timeout
     elif state is HEAD:
         connection.deadline = now + timing.head_timeout
     elif state is BODY:
-        connection.deadline = connection.pace.begin(now)
+        connection.deadline = timing.begin(now)
     elif state is SENDING:  # what the socket has taken already counts: the client has that to read
-        connection.deadline = connection.pace.progress(connection.pace.begin(now), connection.moved, now)
+        connection.deadline = timing.progress(timing.begin(now), connection.moved, now)
     elif state is LINGERING:
+        # Half-closed, read to the end, closed: else the client's kernel may drop what it has not yet read.
         connection.deadline = now + LINGER
+        with contextlib.suppress(OSError):  # the client has gone, as the poller will tell
+            connection.sock.shutdown(socket.SHUT_WR)
     else:
-        connection.deadline = NEVER
+        connection.deadline = inf
 
 
-def count(connections: Iterable[Stateful]) -> dict[str, int]:
+def count(connections: Iterable[Connection]) -> dict[str, int]:
     """Any thread: how many connections are "open", and how many of these in which state; a snapshot."""
     counts = dict.fromkeys(("open", "idle", "head", "body", "running", "sending", "lingering"), 0)
     for connection in connections:

@@ -4,7 +4,6 @@ A method of `socket` lets the lock go around its system call. That is right for 
 never do; and a thread that computes takes the lock at each such call and keeps it for a switch interval.
 Measured: two computing requests left 3 000 quick ones a second so, and 8 000 like this. ctypes calls the same
 functions of the C library without letting go; it costs about a microsecond more, so it is for that case only.
-Where it cannot be had (Windows), or would be no better (Python without that lock), the two are the usual ones.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ import os
 import socket
 import sys
 from collections.abc import Callable
-from errno import EAGAIN, EINTR, EWOULDBLOCK
 from typing import Any, Final
 
 from tpserver.system.interpreter import has_lock
@@ -25,40 +23,31 @@ RECEIVE: Final = 64 * 1024
 Receive = Callable[[socket.socket], bytes]
 Send = Callable[[socket.socket, bytes], int]
 
-_AGAIN: Final = frozenset({EAGAIN, EWOULDBLOCK, EINTR})
 # The interpreter stands still during the call, so that it must not block: not even on a descriptor that other code has
 # closed, and that leads to a blocking socket by now.
 _DONT_WAIT: Final = getattr(socket, "MSG_DONTWAIT", 0)
 _SEND_FLAGS: Final = _DONT_WAIT | getattr(socket, "MSG_NOSIGNAL", 0)
 
 
-def receive(sock: socket.socket) -> bytes:
-    """What has come, up to RECEIVE bytes."""
-    return sock.recv(RECEIVE)
-
-
-def send(sock: socket.socket, data: bytes) -> int:
-    """How many bytes the socket has taken."""
-    return sock.send(data)
-
-
-def _holding_calls() -> tuple[Receive, Send]:
-    """`receive` and `send` that keep the lock; the usual ones where there is nothing better."""
-    locked = sys.implementation.name == "cpython" and has_lock()
+def _holding_calls() -> tuple[Receive, Send] | tuple[None, None]:
+    """None where they cannot be had (Windows), or would be no better (Python without that lock)."""
+    if os.name == "nt" or sys.implementation.name != "cpython" or not has_lock():
+        return None, None
     try:
         import ctypes
 
-        if not locked or os.name == "nt":
-            return receive, send
         library: Any = ctypes.PyDLL(None, use_errno=True)
         c_recv, c_send = library.recv, library.send
     except (ImportError, OSError, AttributeError):
-        return receive, send
+        return None, None
     c_recv.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
     c_send.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_int)
     c_recv.restype = c_send.restype = ctypes.c_ssize_t
-    get_errno = ctypes.get_errno
     spare: list[tuple[Any, memoryview]] = []  # buffers that no call is using
+
+    def error() -> OSError:
+        number = ctypes.get_errno()
+        return OSError(number, os.strerror(number))  # which makes a BlockingIOError of EAGAIN
 
     def c_receive(sock: socket.socket) -> bytes:
         try:
@@ -70,20 +59,16 @@ def _holding_calls() -> tuple[Receive, Send]:
         data = view[:count].tobytes() if count > 0 else b""
         spare.append((buffer, view))
         if count < 0:
-            raise _error(get_errno())
+            raise error()
         return data
 
     def c_sending(sock: socket.socket, data: bytes) -> int:
         count: int = c_send(sock.fileno(), data, len(data), _SEND_FLAGS)
         if count < 0:
-            raise _error(get_errno())
+            raise error()
         return count
 
     return c_receive, c_sending
-
-
-def _error(number: int) -> OSError:
-    return BlockingIOError(number, os.strerror(number)) if number in _AGAIN else OSError(number, os.strerror(number))
 
 
 receive_holding, send_holding = _holding_calls()
