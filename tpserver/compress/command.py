@@ -154,24 +154,26 @@ def _run_tasks(run: Run, coders: dict[str, Callable[[], Coder]], jobs: int, out:
     """Runs the tasks in `jobs` threads, which each take the next one, and counts their outcomes."""
     remaining = iter(run.tasks)
     stop = threading.Event()
-    counting = threading.Lock()
+    lock = threading.Lock()
 
     def work() -> None:
-        for task in remaining:
+        while not stop.is_set():
+            with lock:
+                task = next(remaining, None)
+            if task is None:
+                return
             try:
                 done = run_task(task, coders[task.coding], stop)
             except Stopped:
                 return
             except Exception as error:  # noqa: BLE001 - an OSError, or what the package of a coding raises
                 reason = getattr(error, "strerror", None) or error
-                with counting:
+                with lock:
                     run.failures.append(f"cannot write {printable(task.target)}: {reason}")
                     out.done(task.size, task.target, "failed")
             else:
-                with counting:
+                with lock:
                     _count(run, task, *done, out)
-            if stop.is_set():
-                return
 
     with ThreadPoolExecutor(jobs, "compress") as pool:
         working = [pool.submit(work) for _ in range(jobs)]
