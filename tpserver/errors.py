@@ -23,9 +23,7 @@ class RequestRefused(Exception):
         self.detail = detail
         self.fields = fields
         self.close = close
-        # From the request, as far as it was read: whether the response has no content (HEAD), and the Accept field.
-        self.head_only = False
-        self.accept: str | None = None
+        self.accept: str | None = None  # the request's Accept field, where the head was refused
 
 
 class ApplicationError(Exception):

@@ -45,6 +45,7 @@ class HTTPRequestHandler(socketserver.StreamRequestHandler):
         self._asks_for_content = False
         if request.content_arriving:
             self._arriving = arriving = cast(ArrivingContent, content)
+            self.rfile = io.BufferedReader(arriving)
             arriving.fetch = self._fetch
             # No byte of it has come: the client waits to be told to continue (RFC 9110 section 10.1.1).
             self._asks_for_content = request.head.expects_continue and not arriving.started
@@ -64,8 +65,7 @@ class HTTPRequestHandler(socketserver.StreamRequestHandler):
         request = self.request
         if not self._keep_alive:
             self.wfile.keep_alive = False
-        if request.content is not None:
-            request.close()
+        self.rfile.close()
         self._protocol.record(self.client_address, request.head, self.status, self.length)
 
     # -- Reply

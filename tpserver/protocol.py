@@ -226,7 +226,7 @@ class Receiver(MessageReader[HTTPRequest]):
             refusal.detail,
             stamp=self._protocol.stamp,
             html=accepts_html(refusal.accept),
-            head_only=refusal.head_only or begins == b"HEAD ",
+            head_only=begins == b"HEAD ",
             fields=refusal.fields,
         )
         self._protocol.record(self._client_address, None, refusal.status, pages.content_length(response))

@@ -156,7 +156,7 @@ def test_no_coded_file_is_removed_because_its_file_cannot_be_read(tmp_path: Path
     (tmp_path / "a.txt").mkdir()  # opening it fails everywhere, and for every user
     target = tmp_path / "a.txt.br"
     target.write_bytes(b"Brotli")
-    task = files.Task(str(tmp_path / "a.txt"), 900, "br", is_small=True)
+    task = files.Task(str(tmp_path / "a.txt"), 900, "br")
     with pytest.raises(OSError, match=r"a\.txt"):
         files.run_task(task, GZIP["gzip"], threading.Event())
     assert target.exists()

@@ -62,7 +62,7 @@ def read(pieces: Iterable[bytes], memory: Memory | None = None, limits: Limits =
 def _refused(refusal: RequestRefused) -> Reading:
     assert refusal.close, f"a refused message leaves its connection open: {refusal.detail}"
     assert 400 <= refusal.status < 600
-    return "refused", refusal.status, refusal.head_only
+    return "refused", refusal.status
 
 
 def told(message: Parsed) -> Reading:

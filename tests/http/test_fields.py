@@ -6,7 +6,8 @@ import pytest
 
 from tpserver.errors import RequestRefused
 from tpserver.http import fields
-from tpserver.http.fields import DROPPED, FieldMemory, check_host, content_length, field_name, join, parse_field_line
+from tpserver.http.fields import DROPPED, FieldMemory, join, parse_field_line
+from tpserver.http.hosts import check_host
 
 
 def parse(line: bytes) -> tuple[str, str]:
@@ -56,7 +57,7 @@ def test_a_field_that_would_pass_for_another_is_seen_by_nobody(line: bytes) -> N
         (b"X Y: a", "byte"),
         (b"X: a\0", "byte"),
         (b"X: a\rb", "byte"),
-        (b"X: a\nb", "byte"),
+        (b"X: a\nb", "LF alone"),
         (b"X: \x1b[2J", "byte"),
         (b"X: \x7f", "byte"),
         ("\u00dc: a".encode(), "byte"),
@@ -123,7 +124,6 @@ def test_a_second_line_of_a_name_is_joined_to_the_first(key: str, joined: str) -
     ],
 )
 def test_a_second_line_that_would_change_the_message_is_refused_by_name(key: str, name: str) -> None:
-    assert field_name(key) == name
     with pytest.raises(RequestRefused, match=name):
         join(key, "a", "a")
 
@@ -139,6 +139,7 @@ def test_a_second_line_that_would_change_the_message_is_refused_by_name(key: str
         "example.com:",
         "example.com:0",
         "example.com:65535",
+        f"example.com:{'0' * 5000}80",
         "127.0.0.1:80",
         "[::1]",
         "[::1]:8888",
@@ -192,19 +193,6 @@ def test_a_host_that_cannot_be(host: str) -> None:
     with pytest.raises(RequestRefused) as refused:
         check_host(host)
     assert refused.value.status == 400
-
-
-@pytest.mark.parametrize(("value", "length"), [("0", 0), ("000", 0), ("5", 5), ("0000000000000000000000010", 10)])
-def test_a_length_within_the_limit(value: str, length: int) -> None:
-    assert content_length(value, 10) == length
-
-
-@pytest.mark.parametrize("value", ["11", "000011", "9" * 18, "9" * 19, "1" + "0" * 100_000])
-def test_a_length_beyond_the_limit_is_refused_however_many_digits_it_has(value: str) -> None:
-    with pytest.raises(RequestRefused) as refused:
-        content_length(value, 10)
-    assert refused.value.status == 413
-    assert refused.value.close
 
 
 @pytest.mark.parametrize("value", ["", "+5", "-5", "5.0", "0x5", "1_0", "5, 5", "5 5", "\xb2"])

@@ -11,16 +11,17 @@ from tpserver.http.response import (
     HOP_BY_HOP,
     MEMORY_HEAD_LENGTH,
     MEMORY_HEADS,
+    REASONS,
     ResponseHead,
     ResponseMemory,
     application_head,
+    bodiless,
     chunk,
     missing_stamp,
     own_head,
     persistence_line,
     stamp,
 )
-from tpserver.http.status import REASONS, bodiless
 
 
 def checked(status: Any, fields: Any) -> ResponseHead:

@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 from tpserver.files.coders import MARK_LENGTH, Coder, NoSmaller, coded, decoded, may_be_ours
 from tpserver.files.codings import EXTENSIONS
 from tpserver.files.file import signature
-from tpserver.files.variants import may_hold
+from tpserver.files.variants import SMALLEST, has_time_of, is_current, may_hold
 
 # Bytes compressed at a time; Ctrl-C takes effect between two pieces.
 _PIECE: Final = 256 * 1024
@@ -34,13 +34,11 @@ _LONGEST: Final = 255  # characters of a name; many systems count bytes
 
 
 class Task(NamedTuple):
-    """One coded file to write or to compare. `name` is the plain file's path, `size` its size in bytes."""
+    """One coded file to bring up to date. `name` is the plain file's path, `size` its size in bytes."""
 
     name: str
     size: int
     coding: str
-    in_doubt: bool = False  # a coded file with the same time exists; only its content tells whether it is up to date
-    is_small: bool = False  # too small to be compressed, but a coded file exists that is not older
 
     @property
     def target(self) -> str:
@@ -56,22 +54,55 @@ class Outcome(Enum):
     NO_SMALLER = "no smaller, not written"
     REMOVED = "removed: it held another version of its file, and this one gets no smaller"
     FOREIGN = "left unchanged"
+    SKIPPED = "not wanted"
 
 
 class Stopped(Exception):
     """The task ends early, after Ctrl-C."""
 
 
-def status_of(target: str) -> os.stat_result | None:
-    """The status of the regular file `target`; None where there is none."""
+def run_task(task: Task, coder: Callable[[], Coder], stop: threading.Event) -> tuple[Outcome, int]:
+    """Runs a task. Returns its outcome, and the size in bytes of the coded file (0 where there is none).
+
+    Raises OSError and `Stopped`.
+    """
+    plain, old = os.stat(task.name), _status_of(task.target)
+    small = plain.st_size < SMALLEST
+    if old is None:
+        if small or _too_long(task.target):
+            return Outcome.SKIPPED, 0
+    else:
+        versions = signature(plain), signature(old)
+        if small and not is_current(*versions):
+            return Outcome.SKIPPED, 0  # the server does not send it
+        same_time = has_time_of(*versions)
+        if (same_time and _is_surely_current(task, plain, old)) or ((same_time or small) and _holds(task, stop)):
+            return Outcome.UP_TO_DATE, old.st_size
+        if not _is_ours(task):
+            return Outcome.FOREIGN, 0
+    size = None if small else write(task, coder, stop)
+    if size is not None:
+        return Outcome.WRITTEN, size
+    if old is None or _holds(task, stop):
+        return Outcome.NO_SMALLER, 0
+    # It holds another version of the file, and may be newer than the file (after a rollback): the server would send it.
+    try:
+        os.unlink(task.target)
+    except OSError as error:
+        raise OSError(f"it holds another version of its file; remove it ({error.strerror})") from error
+    return Outcome.REMOVED, 0
+
+
+def _status_of(target: str) -> os.stat_result | None:
+    """The status of a coded file; None where there is none, or it is empty: it is never sent then."""
     with contextlib.suppress(OSError):
         status = os.stat(target)
-        if stat.S_ISREG(status.st_mode):
+        if stat.S_ISREG(status.st_mode) and status.st_size:
             return status
     return None
 
 
-def too_long(target: str) -> bool:
+def _too_long(target: str) -> bool:
     """Whether the file system allows no name of that length."""
     if len(os.path.basename(target)) > _LONGEST:
         return True
@@ -82,7 +113,7 @@ def too_long(target: str) -> bool:
     return False
 
 
-def is_ours(task: Task) -> bool:
+def _is_ours(task: Task) -> bool:
     """Whether the existing coded file may be replaced. False where it cannot be read."""
     try:
         with open(task.target, "rb", buffering=0) as stream:
@@ -91,7 +122,7 @@ def is_ours(task: Task) -> bool:
         return False
 
 
-def is_surely_current(task: Task, plain: os.stat_result, old: os.stat_result) -> bool:
+def _is_surely_current(task: Task, plain: os.stat_result, old: os.stat_result) -> bool:
     """Whether a coded file (status `old`) with the modification time of its plain file is up to date for sure.
 
     Many builds and archives give each version of a file the same modification time. The change time (`st_ctime`),
@@ -109,64 +140,18 @@ def is_surely_current(task: Task, plain: os.stat_result, old: os.stat_result) ->
         return True  # a file that cannot be read cannot be compared either
 
 
-def holds(task: Task, stop: threading.Event) -> bool:
-    """Whether the coded file decodes to exactly the content of the plain file.
+def _holds(task: Task, stop: threading.Event) -> bool:
+    """Whether the coded file can be read, and decodes to exactly the content of the plain file.
 
-    Raises `Stopped`, and OSError where the plain file cannot be read. False where the coded file cannot.
+    Raises `Stopped`, and OSError where the plain file cannot be opened.
     """
     with open(task.name, "rb") as plain:
         try:
-            for part in _content(task, stop):
-                if plain.read(len(part)) != part:
-                    return False
-        except ValueError:
+            with open(task.target, "rb", buffering=0) as source:
+                parts = decoded(task.coding, _pieces(source, stop))
+                return all(plain.read(len(part)) == part for part in parts) and not plain.read(1)
+        except (OSError, ValueError):
             return False
-        return not plain.read(1)
-
-
-def _content(task: Task, stop: threading.Event) -> Iterator[bytes]:
-    """The decoded content of the coded file, in pieces. Raises `Stopped`, and ValueError where it is invalid."""
-    try:
-        with open(task.target, "rb", buffering=0) as source:
-            for part in decoded(task.coding, _pieces(source, stop)):
-                if stop.is_set():
-                    raise Stopped
-                yield part
-    except OSError as error:
-        raise ValueError("it cannot be read") from error
-
-
-def run_task(task: Task, coder: Callable[[], Coder], stop: threading.Event) -> tuple[Outcome, int]:
-    """Runs a task. Returns its outcome, and the size in bytes of the coded file (0 where there is none).
-
-    Raises OSError and `Stopped`.
-    """
-    if task.in_doubt or task.is_small:
-        if holds(task, stop):
-            return Outcome.UP_TO_DATE, os.stat(task.target).st_size
-        if task.is_small:
-            return _remove(task), 0
-        if not is_ours(task):
-            return Outcome.FOREIGN, 0
-    size = write(task, coder, stop)
-    if size is not None:
-        return Outcome.WRITTEN, size
-    old = status_of(task.target)
-    if old is None or not old.st_size or holds(task, stop):
-        return Outcome.NO_SMALLER, 0
-    # It holds another version of the file, and may be newer than the file: the server would send it.
-    return _remove(task), 0
-
-
-def _remove(task: Task) -> Outcome:
-    """Removes a coded file of another version, if this command may replace it. Raises OSError."""
-    if not is_ours(task):
-        return Outcome.FOREIGN
-    try:
-        os.unlink(task.target)
-    except OSError as error:
-        raise OSError(f"it holds another version of its file; remove it ({error.strerror})") from error
-    return Outcome.REMOVED
 
 
 def write(task: Task, coder: Callable[[], Coder], stop: threading.Event) -> int | None:
@@ -187,30 +172,24 @@ def write(task: Task, coder: Callable[[], Coder], stop: threading.Event) -> int 
             os.chmod(temporary, stat.S_IMODE(status.st_mode))
             os.utime(temporary, ns=(status.st_atime_ns, status.st_mtime_ns))
             os.replace(temporary, task.target)
+            return size
         except NoSmaller:
-            os.unlink(temporary)
             return None
-        except BaseException:
-            with contextlib.suppress(OSError):
+        finally:
+            with contextlib.suppress(OSError):  # the usual case: it was renamed
                 os.unlink(temporary)
-            raise
-    return size
 
 
 def remove_leftover(path: str) -> bool:
     """Removes `path` if it is a temporary file of a killed run; returns whether it did. Raises nothing."""
-    if not _TEMPORARY.fullmatch(os.path.basename(path)):
-        return False
-    try:
-        status = os.lstat(path)
-        # The modification time is set to the plain file's shortly before the rename, so the change time counts too.
-        age = time.time() - max(status.st_mtime, status.st_ctime)
-        if not stat.S_ISREG(status.st_mode) or age < LEFT_BEHIND:
-            return False
-        os.unlink(path)
-    except OSError:
-        return False
-    return True
+    if _TEMPORARY.fullmatch(os.path.basename(path)):
+        with contextlib.suppress(OSError):
+            status = os.lstat(path)
+            # The modification time is set to the plain file's before the rename, so the change time counts too.
+            if time.time() - max(status.st_mtime, status.st_ctime) >= LEFT_BEHIND:
+                os.unlink(path)
+                return True
+    return False
 
 
 def _pieces(source: io.FileIO, stop: threading.Event) -> Iterator[bytes]:

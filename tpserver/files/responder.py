@@ -43,7 +43,7 @@ class FileResponder:
         The connection is kept alive. Only the leader calls, and only in the turn that this was made for.
         """
         head, file = request.head, self._file
-        if not (head.asks_for_all() if head.simple is None else head.simple):
+        if not head.simple:
             return None
         variants = self._folder.variants
         if variants is not None and file.negotiable and file.settled is not stamp:

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from tpserver.http.dates import parse_date
-from tpserver.http.grammar import ENTITY_TAG, OWS_TEXT
+from tpserver.http.grammar import ENTITY_TAG, OWS_TEXT, TAG_IN_LIST
 
 # Longer than any HTTP-date; a longer text is not parsed, and does not enter the cache.
 _LONGEST_DATE: Final = 40
@@ -31,25 +31,24 @@ def evaluate(method: str, fields: Mapping[str, str], current: Validators, now: i
 
     `now` is in seconds since the epoch, and needed for dates with two-digit years.
     """
-    if_match = fields.get("HTTP_IF_MATCH")
-    if if_match is not None:
-        if not matches(if_match, current.etag, weak=False):
+    if "HTTP_IF_MATCH" in fields:
+        if not matches(fields["HTTP_IF_MATCH"], current.etag, weak=False):
             return 412
-    else:
-        since = fields.get("HTTP_IF_UNMODIFIED_SINCE")
-        date = None if since is None else _date(since, now)
-        if date is not None and current.last_modified is not None and current.last_modified > date:
-            return 412
-    if_none_match = fields.get("HTTP_IF_NONE_MATCH")
-    if if_none_match is not None:
-        if matches(if_none_match, current.etag, weak=True):
-            return 304 if method in ("GET", "HEAD") else 412
-    elif method in ("GET", "HEAD"):
-        since = fields.get("HTTP_IF_MODIFIED_SINCE")
-        date = None if since is None else _date(since, now)
-        if date is not None and current.last_modified is not None and current.last_modified <= date:
-            return 304
+    elif _modified_since(fields.get("HTTP_IF_UNMODIFIED_SINCE"), current, now) is True:
+        return 412
+    reads = method in ("GET", "HEAD")
+    if "HTTP_IF_NONE_MATCH" in fields:
+        if matches(fields["HTTP_IF_NONE_MATCH"], current.etag, weak=True):
+            return 304 if reads else 412
+    elif reads and _modified_since(fields.get("HTTP_IF_MODIFIED_SINCE"), current, now) is False:
+        return 304
     return 200
+
+
+def _modified_since(value: str | None, current: Validators, now: int) -> bool | None:
+    """None where the field is missing or is ignored."""
+    date = None if value is None else _date(value, now)
+    return None if date is None or current.last_modified is None else current.last_modified > date
 
 
 def range_holds(value: str, current: Validators, now: int) -> bool:
@@ -85,13 +84,7 @@ def matches(value: str, etag: str, *, weak: bool) -> bool:
     if wanted is None or (wanted[1] and not weak):
         return False
     at = 0
-    while at < len(value):
-        if value[at] in " \t,":
-            at += 1
-            continue
-        found = ENTITY_TAG.match(value, at)
-        if found is None:
-            return False  # malformed: the rest of the list cannot be trusted
+    while found := TAG_IN_LIST.match(value, at):  # what follows a malformed one cannot be trusted
         if found[2] == wanted[2] and (weak or not found[1]):
             return True
         at = found.end()

@@ -11,6 +11,8 @@ from typing import Final
 
 CRLF: Final = b"\r\n"
 HEAD_END: Final = b"\r\n\r\n"
+# RFC 9112 2.2 allows to take a bare LF for a line end; that is how requests are smuggled.
+BARE_LF: Final = re.compile(rb"(?<!\r)\n")
 
 # RFC 9110 5.6.2   token = 1*tchar
 #                  tchar = "!" / "#" / "$" / "%" / "&" / "'" / "*" / "+" / "-" / "." / "^" / "_" / "`" / "|" / "~" /
@@ -33,8 +35,8 @@ OWS_TEXT: Final = " \t"
 
 # RFC 9110 8.6     Content-Length = 1*DIGIT
 CONTENT_LENGTH: Final = re.compile(r"[0-9]+")
-# More digits than any limit has; int() never gets more.
-CONTENT_LENGTH_DIGITS: Final = 18
+# RFC 9112 6.1     Transfer-Encoding = #transfer-coding ; these are known, but not implemented
+OTHER_CODINGS: Final = re.compile(r"(?:(?:(?:x-)?(?:gzip|compress)|deflate)[ \t]*,[ \t]*)+chunked", re.IGNORECASE)
 
 # RFC 9112 7.1     chunk = chunk-size [ chunk-ext ] CRLF chunk-data CRLF ; chunk-size = 1*HEXDIG
 # RFC 9112 7.1.1   chunk-ext = *( BWS ";" BWS chunk-ext-name [ BWS "=" BWS chunk-ext-val ] )
@@ -48,19 +50,18 @@ CHUNK_LINE: Final = re.compile(
 
 # RFC 9110 4.2     http-URI authority, without userinfo (RFC 9110 4.2.4 asks to treat it as an error)
 # RFC 3986 3.2.2   host = IP-literal / IPv4address / reg-name ; port = *DIGIT
-_UNRESERVED_SUB: Final = r"A-Za-z0-9\-._~!$&'()*+,;="
-# Only the characters of an IPv6address are checked here; `check_host` parses it.
+# A comma is allowed there (sub-delims), but a Host field with one is a list of hosts.
+_UNRESERVED_SUB: Final = r"A-Za-z0-9\-._~!$&'()*+;="
+# Only the characters of an IPv6address are checked here; hosts.py parses it.
 _HOST: Final = (
-    r"(?:\[[0-9A-Fa-f:.]+\]"
+    r"(?:\[([0-9A-Fa-f:.]+)\]"
     rf"|\[v[0-9A-Fa-f]+\.[{_UNRESERVED_SUB}:]+\]"
     rf"|(?:[{_UNRESERVED_SUB}]|%[0-9A-Fa-f]{{2}})*)"
 )
-HOST: Final = re.compile(rf"({_HOST})(?::(0*[0-9]{{0,5}}))?")
-# A comma is allowed in a reg-name (sub-delims), but a Host field with one is a list of hosts.
-HOST_LIST: Final = ","
+HOST: Final = re.compile(rf"({_HOST})(?::(0*[0-9]{{0,5}}))?")  # host, IPv6address, port
 
 # RFC 9112 3.2.2   absolute-form = absolute-URI, with the schemes http and https
-ABSOLUTE_FORM: Final = re.compile(r"(?:[Hh][Tt][Tt][Pp][Ss]?)://([^/?#]*)([/?].*)?")
+ABSOLUTE_FORM: Final = re.compile(r"(?:[Hh][Tt][Tt][Pp][Ss]?)://([^/?#]+)([/?].*)?")
 
 # RFC 3986 2.1     pct-encoded = "%" HEXDIG HEXDIG ; this finds a percent sign that begins none
 BAD_PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -80,6 +81,8 @@ ACCEPTED_CODING: Final = re.compile(rf"({TOKEN_TEXT.pattern})" + r"(?:[ \t]*;[ \
 # RFC 9110 8.8.3   entity-tag = [ weak ] opaque-tag ; opaque-tag = DQUOTE *etagc DQUOTE
 #                  etagc = %x21 / %x23-7E / obs-text
 ENTITY_TAG: Final = re.compile(r'(W/)?("[\x21\x23-\x7e\x80-\xff]*")')
+# RFC 9110 5.6.1   1#element, here with any commas and white space between and before them
+TAG_IN_LIST: Final = re.compile(r"[ \t,]*" + ENTITY_TAG.pattern)
 
 # RFC 9110 14.2    Range = ranges-specifier ; ranges-specifier = range-unit "=" range-set ; range-set = 1#range-spec
 RANGES: Final = re.compile(r"(" + TOKEN_TEXT.pattern + r")=([\t\x20-\x7e]*)")
@@ -87,4 +90,10 @@ RANGES: Final = re.compile(r"(" + TOKEN_TEXT.pattern + r")=([\t\x20-\x7e]*)")
 #                  suffix-range = "-" suffix-length ; suffix-length = 1*DIGIT
 # White space around the hyphen is not in the grammar, but other servers accept it and clients send it. White space
 # around the whole is removed before, so that matching takes linear time.
-RANGE_SPEC: Final = re.compile(r"([0-9]*)[\t ]*-[\t ]*([0-9]*)")
+RANGE_SPEC: Final = re.compile(r"([0-9]+)[\t ]*-[\t ]*([0-9]*)|-[\t ]*([0-9]+)")  # first, last, suffix
+
+
+def number(digits: str) -> int:
+    """ASCII digits, or nothing -> their value, at most 10**64: int() takes long for many digits, or refuses them."""
+    digits = digits.lstrip("0")
+    return int(digits or "0") if len(digits) <= 64 else 10**64

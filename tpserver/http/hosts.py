@@ -9,7 +9,8 @@ import ipaddress
 import re
 from typing import Final, NamedTuple
 
-from tpserver.http.grammar import HOST
+from tpserver.errors import RequestRefused
+from tpserver.http.grammar import HOST, number
 
 # RFC 1123 2.1     label = let-dig [ *( let-dig / "-" ) let-dig ] ; "_" too, as it is in use
 _LABEL: Final = r"[a-z0-9_](?:[a-z0-9_\-]{0,61}[a-z0-9_])?"
@@ -23,20 +24,32 @@ class VirtualHost(NamedTuple):
     target: str
 
 
+def _parse_host(value: str) -> tuple[str, str | None] | None:
+    """uri-host [ ":" port ], or nothing -> host, normalized, and port; None where it is not valid."""
+    match = HOST.fullmatch(value)
+    if match is None:
+        return None
+    host, address, port = match.groups()
+    if address is not None:
+        try:
+            host = f"[{ipaddress.IPv6Address(address).compressed}]"
+        except ValueError:
+            return None
+    if port is not None and (not host or number(port) > 65535):
+        return None
+    return host.lower().removesuffix("."), port
+
+
+def check_host(value: str) -> None:
+    """Checks a Host field: uri-host [ ":" port ] (RFC 9110 section 7.2), or empty. Raises `RequestRefused` (400)."""
+    if _parse_host(value) is None:
+        raise RequestRefused(400, "The Host field names no valid host.", close=True)
+
+
 def host_name(value: str) -> str:
     """The value of a valid Host field -> its host, normalized; "" for an empty one."""
-    match = HOST.fullmatch(value)
-    return "" if match is None else _normalized(match[1])
-
-
-def _normalized(host: str) -> str:
-    host = host.lower()  # HOST allows only ASCII
-    if host.startswith("["):
-        try:
-            return f"[{ipaddress.IPv6Address(host[1:-1]).compressed}]"
-        except ValueError:  # an address of a later version
-            return host
-    return host.removesuffix(".")
+    parsed = _parse_host(value)
+    return "" if parsed is None else parsed[0]
 
 
 def parents(host: str) -> list[str]:
@@ -66,15 +79,12 @@ def parse_pattern(pattern: str) -> str:
         raise ValueError(f"{pattern!r} is not ASCII: write the host as browsers send it, with xn--")
     if pattern == "*":
         raise ValueError("* needs a domain, such as *.example.com; all other hosts get --root and --app")
-    match = HOST.fullmatch(pattern.removeprefix("*."))
-    if match is not None and match[2] is not None:
+    host, port = _parse_host(pattern.removeprefix("*.")) or ("", None)
+    if port is not None:
         raise ValueError(f"{pattern!r} has a port: a virtual host applies to every port")
-    host = "" if match is None else _normalized(match[1])
-    if host.startswith("[") and not pattern.startswith("*"):
-        try:
-            ipaddress.IPv6Address(host[1:-1])
-        except ValueError:
-            raise ValueError(f"{pattern!r} is not an IPv6 address") from None
+    if pattern.startswith("["):
+        if not host or host.startswith("[v"):
+            raise ValueError(f"{pattern!r} is not an IPv6 address")
         return host
     if _NAME.fullmatch(host) is None or len(host) > 253:
         raise ValueError(f"{pattern!r} is not a host, such as www.example.com, *.example.com or [::1]")

@@ -8,12 +8,13 @@ complete message (pipelining) stays here until the next call.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import BinaryIO, Final, Generic, Literal, Protocol, TypeVar
 
 from tpserver.http.arriving import ArrivingContent
 from tpserver.http.body import ChunkedBody, LengthBody
 from tpserver.http.fields import FieldMemory
-from tpserver.http.grammar import CRLF, HEAD_END
+from tpserver.http.grammar import CRLF
 from tpserver.http.head import Head, Limits, head_end, parse_head
 
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -27,14 +28,12 @@ MEMORY_HEAD_LENGTH: Final = 2048
 Part = Literal["nothing", "head", "body"]
 
 
+@dataclass
 class Interim:
     """Bytes to send at once (RFC 9110 section 15.2); the reader is then called again."""
 
-    __slots__ = ("data",)
+    data: bytes
     kind: Literal["interim"] = "interim"
-
-    def __init__(self, data: bytes) -> None:
-        self.data = data
 
 
 class Message(Protocol):
@@ -63,12 +62,6 @@ class Memory:
         self.heads: dict[bytes, Head] = {}
         self.lines: FieldMemory = {}
 
-    def keep(self, raw: bytes, head: Head) -> None:
-        """Remembers `head`, which was parsed from `raw`."""
-        if len(self.heads) >= MEMORY_HEADS:
-            self.heads.clear()
-        self.heads[raw] = head
-
 
 class MessageReader(Generic[MessageType]):
     """One connection's reader. Only the thread that owns the connection calls.
@@ -95,8 +88,8 @@ class MessageReader(Generic[MessageType]):
         self._limits = limits
         self._memory = memory
         self._new_content = new_content
-        self._buffer: bytes | bytearray = b""  # a bytearray while a head comes in pieces
-        self._scanned = 0
+        self._buffer = b""  # what has come and is not read yet
+        self._scanned = 0  # bytes of it in which no head ends
         self._blank_seen = False
         self._head: Head | None = None  # set while its body is awaited
         self._body: LengthBody | ChunkedBody | None = None
@@ -127,16 +120,21 @@ class MessageReader(Generic[MessageType]):
 
         With b"" it looks at what is here already.
         """
-        if not self._buffer and self._head is None:
-            head = self._memory.heads.get(data)
-            if head is None and data == self._last_raw:
-                head = self._last_head
-            if head is not None:
-                self._blank_seen = False
-                return self.new_message(head, None)
-            if data[-4:] == HEAD_END and data.find(HEAD_END) == len(data) - 4 <= self._limits.max_head - 4:
-                return self._read_whole_head(data)
-        return self._read(data)
+        if self._head is not None:
+            return self._take_body(data)
+        head = None
+        if not self._buffer:
+            head = self._memory.heads.get(data) or (self._last_head if data == self._last_raw else None)
+        if head is not None:
+            self._blank_seen = False
+        else:
+            head = self._take_head(data)
+        if head is None:
+            return None
+        if head.has_content:
+            self._begin_body(head)
+            return self._take_body(b"")
+        return self.new_message(head, None)
 
     def close(self) -> None:
         """Drops what was collected of a message that will never be complete."""
@@ -144,120 +142,74 @@ class MessageReader(Generic[MessageType]):
             self._content.close()
             self._content = None
 
-    def _read_whole_head(self, data: bytes) -> MessageType | Interim | None:
-        """The usual case: `data` is a head and nothing else. Does what `_read` does, with fewer steps."""
-        if data[:1] == b"\r":
-            return self._read(data)
-        head = parse_head(data, self._limits, self._memory.lines)
-        self._blank_seen = False
-        self._begin_body(data, head)
-        if self._body is not None:
-            return self._take_body(b"")
-        self._head = None
-        return self.new_message(head, None)
-
-    def _read(self, data: bytes) -> MessageType | Interim | None:
-        if self._head is None:
-            if not self._take_head(data):
-                return None
-            data = b""
-        return self._take_body(data)
-
-    def _take_head(self, data: bytes) -> bool:
-        buffer = self._buffer
-        if buffer:
-            if not isinstance(buffer, bytearray):
-                buffer = bytearray(buffer)
-            buffer += data
-        else:
-            buffer = data
+    def _take_head(self, data: bytes) -> Head | None:
+        buffer = self._buffer + data
         if not self._blank_seen and buffer[:2] == CRLF:
             # RFC 9112 section 2.2: an empty line before the request line is ignored; one, not any number.
             buffer = buffer[2:]
             self._blank_seen = True
         self._buffer = buffer
-        if not buffer or (buffer == b"\r" and not self._blank_seen):
-            return False
+        if buffer in (b"", b"\r"):
+            return None
         end = head_end(buffer, self._scanned, self._limits.max_head)
         if end < 0:
             self._scanned = len(buffer)
-            return False
-        raw = bytes(buffer[:end])
+            return None
+        raw = buffer[:end]
         head = parse_head(raw, self._limits, self._memory.lines)
-        self._buffer = bytes(buffer[end:])
+        self._buffer = buffer[end:]
         self._scanned = 0
         self._blank_seen = False
-        self._begin_body(raw, head)
-        return True
-
-    def _begin_body(self, raw: bytes, head: Head) -> None:
-        self._head = head
-        self._asked = head.expects_continue
-        if (head.chunked or head.content_length) and self._arrives is not None and self._arrives(head):
-            self._arriving = arriving = ArrivingContent(self.feed_content)
-            self._body = (
-                ChunkedBody(arriving, self._limits) if head.chunked else LengthBody(arriving, head.content_length or 0)
-            )
-        elif head.chunked:
-            self._content = self._new_content(None)
-            self._body = ChunkedBody(self._content, self._limits)
-        elif head.content_length:
-            self._content = self._new_content(head.content_length)
-            self._body = LengthBody(self._content, head.content_length)
-        elif len(raw) <= MEMORY_HEAD_LENGTH:
+        if end <= MEMORY_HEAD_LENGTH and not head.has_content:
             if head.secret:
                 self._last_raw, self._last_head = raw, head
             else:
-                self._memory.keep(raw, head)
+                if len(self._memory.heads) >= MEMORY_HEADS:
+                    self._memory.heads.clear()
+                self._memory.heads[raw] = head
+        return head
+
+    def _begin_body(self, head: Head) -> None:
+        self._head = head
+        self._asked = head.expects_continue
+        content: BinaryIO | ArrivingContent
+        if self._arrives is not None and self._arrives(head):
+            content = self._arriving = ArrivingContent(self.feed_content)
+        else:
+            content = self._content = self._new_content(head.content_length)
+        length = head.content_length
+        self._body = ChunkedBody(content, self._limits) if length is None else LengthBody(content, length)
 
     def _take_body(self, data: bytes) -> MessageType | Interim | None:
-        head = self._head
+        head, body, content, arriving = self._head, self._body, self._content, self._arriving
         assert head is not None
-        if self._arriving is not None:
-            return self._hand_out(head, self._arriving)
-        if self._body is not None:
-            if self._buffer:
-                data = bytes(self._buffer) + data
-                self._buffer = b""
-            if data:
-                self._asked = False  # the client has not waited: no need to tell it to go on
-                taken = self._body.feed(data)
-                if taken is None:
-                    return None
-                self._buffer = data[taken:]
-            elif self._asked:
-                self._asked = False
-                return Interim(CONTINUE)
-            else:
+        data, self._buffer = self._buffer + data, b""
+        if arriving is not None:  # its message has what has come of it
+            self._arriving = None
+            arriving.complete = bool(data) and self.feed_content(data)
+            return self.new_message(head, arriving)  # type: ignore[arg-type]  # a binary file by its methods
+        if not data:
+            if not self._asked:
                 return None
-        return self._complete(head)
-
-    def _hand_out(self, head: Head, content: ArrivingContent) -> MessageType:
-        """A message whose content is still on its way, with what has come of it."""
-        data, self._buffer = bytes(self._buffer), b""
-        if data:
             self._asked = False
-            content.complete = self.feed_content(data)
-        self._arriving = None
-        return self.new_message(head, content)  # type: ignore[arg-type]  # a binary file by its methods
-
-    def feed_content(self, data: bytes) -> bool:
-        """For an `ArrivingContent`: takes what has come; whether that was the last of it. Raises `RequestRefused`."""
-        assert self._body is not None
-        taken = self._body.feed(data)
-        if taken is None:
-            return False
-        self._buffer = data[taken:]
-        self._head = self._body = self._content = None
-        return True
-
-    def _complete(self, head: Head) -> MessageType:
-        content, body = self._content, self._body
-        if content is not None:
-            content.seek(0)  # may fail, as a write: then it is still ours to close
-        self._head = self._body = self._content = None
+            return Interim(CONTINUE)
+        self._asked = False  # the client has not waited: no need to tell it to go on
+        if not self.feed_content(data):
+            return None
         if isinstance(body, ChunkedBody):
             # The application gets the content, so it is told the content's length (RFC 9112 section 7.1.3).
             del head.fields["HTTP_TRANSFER_ENCODING"]
             head.fields["CONTENT_LENGTH"] = str(body.length)
         return self.new_message(head, content)
+
+    def feed_content(self, data: bytes) -> bool:
+        """Takes bytes of the body; returns whether they were the last ones. Raises `RequestRefused` and OSError."""
+        assert self._body is not None
+        taken = self._body.feed(data)
+        if taken is None:
+            return False
+        self._buffer = data[taken:]
+        if self._content is not None:
+            self._content.seek(0)  # may fail, as a write: then it is still ours to close
+        self._head = self._body = self._content = None
+        return True

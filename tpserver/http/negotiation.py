@@ -22,23 +22,15 @@ def quality(value: str, media_type: str) -> float:
 
     The most specific media range that matches decides (RFC 9110 section 12.5.1).
     """
-    main = media_type.partition("/")[0] + "/*"
-    ranks = {"*/*": 1, main: 2, media_type: 3}
+    ranks = {"*/*": 1, media_type.partition("/")[0] + "/*": 2, media_type: 3}
     best_rank, best = 0, 0.0
     for item in value.split(","):
         name, *parameters = (part.strip(OWS_TEXT) for part in item.split(";"))
         rank = ranks.get(name.lower(), 0)
         if rank > best_rank:
-            best_rank, best = rank, _weight(parameters)
+            weights = [float(match[1]) for match in map(QVALUE.fullmatch, parameters) if match]
+            best_rank, best = rank, weights[0] if weights else 1.0
     return best
-
-
-def _weight(parameters: list[str]) -> float:
-    for parameter in parameters:
-        match = QVALUE.fullmatch(parameter)
-        if match is not None:
-            return float(match[1])
-    return 1.0
 
 
 def accepts_html(accept: str | None) -> bool:
@@ -52,27 +44,20 @@ def accepted_codings(value: str | None) -> Tiers:
     `value` None: there is no field. Then the RFC allows any coding; but such a client may not know them, so only
     IDENTITY counts. A malformed member of the list is ignored; if a coding is named twice, the first one counts.
     """
-    qualities: dict[str, int] = {}
+    qualities: dict[str, float] = {}
     for item in () if value is None else value.split(","):
         match = ACCEPTED_CODING.fullmatch(item.strip(OWS_TEXT))
         if match is not None:
             name = match[1].lower()
-            qualities.setdefault(_ALIASES.get(name, name), _thousandths(match[2]))
+            qualities.setdefault(_ALIASES.get(name, name), float(match[2] or 1))
     others = qualities.get("*")
-    tiers: dict[int, list[str]] = {}
+    tiers: dict[float, list[str]] = {}
     for name in CODINGS:
         tiers.setdefault(qualities.get(name, others or 0), []).append(name)
     # Acceptable unless refused; if the field does not name it, behind all codings that it names.
     identity = qualities.get(IDENTITY, others)
     tiers.setdefault(-1 if identity is None else identity, []).append(IDENTITY)
     return tuple(tuple(tiers[quality]) for quality in sorted(tiers, reverse=True) if quality)
-
-
-def _thousandths(qvalue: str | None) -> int:
-    """A qvalue -> thousandths: "0.25" -> 250, "1" or None -> 1000."""
-    if qvalue is None or qvalue[0] == "1":
-        return 1000
-    return int(qvalue[2:].ljust(3, "0"))
 
 
 def choose_coding(accepted: Tiers, sizes: Mapping[str, int]) -> str:

@@ -6,8 +6,7 @@ from html import escape
 from typing import Final, Literal
 
 from tpserver.http.grammar import HEAD_END
-from tpserver.http.response import own_head, persistence_line
-from tpserver.http.status import REASONS, bodiless
+from tpserver.http.response import REASONS, bodiless, own_head, persistence_line
 
 # The type of the page depends on the Accept field (RFC 9110 section 12.5.5).
 VARY: Final = ("Vary", "Accept")

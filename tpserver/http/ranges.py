@@ -7,16 +7,15 @@ ignored, and the whole representation is sent. A request is refused only where n
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
 from typing import Final, NamedTuple
 
-from tpserver.http.grammar import OWS_TEXT, RANGE_SPEC, RANGES
+from tpserver.http.grammar import OWS_TEXT, RANGE_SPEC, RANGES, number
 
 # No ordinary client requests more ranges than this; it would be an attack.
 MAX_RANGES: Final = 16
 # The grammar of lists allows empty elements, "a reasonable number" of them (RFC 9110 section 5.6.1.2).
 _MAX_ELEMENTS: Final = 64
-# Larger than any file; it replaces longer numbers, so that int() never gets them.
-_BEYOND: Final = 10**18
 
 
 class Range(NamedTuple):
@@ -37,66 +36,33 @@ def select(value: str, size: int) -> list[Range] | None:
     None: the field is ignored, and the whole is sent. An empty list: none of the ranges exists (416). Takes time
     linear in the length of the field.
     """
-    specs = _parse(value)
-    if specs is None or len(specs) > MAX_RANGES:
-        return None
-    found = []
-    for first, last in specs:
-        if first is None:
-            if last and size:
-                found.append(Range(max(0, size - last), size - 1))
-            elif last:
-                return None  # the last bytes of an empty representation: all of it
-        elif first < size:
-            found.append(Range(first, min(last, size - 1)))
-        elif not first:
-            return None  # the beginning of an empty representation: all of it
-    if sum(part.length for part in found) > size or _overlapping(found) > 2:
-        return None
-    return found
-
-
-def _parse(value: str) -> list[tuple[int | None, int]] | None:
-    """(first, last) of each range-spec; (None, length) of a suffix. None where the field is ignored."""
     match = RANGES.fullmatch(value)
     if match is None or match[1].lower() != "bytes" or match[2].count(",") >= _MAX_ELEMENTS:
         return None
-    specs: list[tuple[int | None, int]] = []
-    for padded in match[2].split(","):
-        element = padded.strip(OWS_TEXT)
-        if not element:
-            continue
+    elements = [element for padded in match[2].split(",") if (element := padded.strip(OWS_TEXT))]
+    if not 0 < len(elements) <= MAX_RANGES:
+        return None
+    found = []
+    for element in elements:
         spec = RANGE_SPEC.fullmatch(element)
-        if spec is None or not (spec[1] or spec[2]):
+        if spec is None:
             return None
-        if not spec[1]:
-            specs.append((None, _number(spec[2])))
-        elif not spec[2]:
-            specs.append((_number(spec[1]), _BEYOND))
-        elif _order(spec[2]) < _order(spec[1]):
-            return None
+        if spec[3]:
+            length = number(spec[3])
+            if not length:
+                continue
+            first, last = max(0, size - length), size - 1
         else:
-            specs.append((_number(spec[1]), _number(spec[2])))
-    return specs or None
-
-
-def _number(digits: str) -> int:
-    digits = digits.lstrip("0") or "0"
-    return int(digits) if len(digits) <= 18 else _BEYOND
-
-
-def _order(digits: str) -> tuple[int, str]:
-    """A key that compares numbers of any length without int()."""
-    digits = digits.lstrip("0")
-    return len(digits), digits
-
-
-def _overlapping(ranges: Sequence[Range]) -> int:
-    """The number of ranges that share bytes with another one."""
-    return sum(
-        any(one is not other and one.first <= other.last and other.first <= one.last for other in ranges)
-        for one in ranges
-    )
+            first = number(spec[1])
+            last = number(spec[2]) if spec[2] else first + size
+            if last < first:
+                return None
+        if first < size:
+            found.append(Range(first, min(last, size - 1)))
+        elif not first:
+            return None  # the beginning or the end of an empty representation: all of it
+    overlaps = sum(one.first <= other.last and other.first <= one.last for one, other in combinations(found, 2))
+    return None if overlaps > 1 or sum(part.length for part in found) > size else found
 
 
 def content_range(part: Range, size: int) -> str:

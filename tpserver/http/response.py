@@ -6,26 +6,26 @@ Everything that an application returns is checked before it is sent: a CR or LF 
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Final, TypeAlias
 
 from tpserver.errors import ApplicationError
 from tpserver.http.grammar import CONTENT_LENGTH, FIELD_VALUE_TEXT, STATUS_TEXT, TOKEN_TEXT
-from tpserver.http.status import REASONS, bodiless
+
+_RENAMED: Final = {
+    413: "Content Too Large",
+    414: "URI Too Long",
+    416: "Range Not Satisfiable",
+    422: "Unprocessable Content",
+}
+# Status codes and their reason phrases (RFC 9110 section 15).
+REASONS: Final = {status.value: status.phrase for status in HTTPStatus} | _RENAMED
 
 # Hop-by-hop fields (RFC 9110 section 7.6.1): only the server may send them.
-HOP_BY_HOP: Final = frozenset(
-    {
-        "connection",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    }
-)
+HOP_BY_HOP: Final = frozenset({
+    "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer",
+    "transfer-encoding", "upgrade",
+})  # fmt: skip
 
 CLOSE_LINE: Final = b"Connection: close\r\n"
 KEEP_ALIVE_LINE: Final = b"Connection: keep-alive\r\n"  # HTTP/1.0 clients need to be told
@@ -35,6 +35,11 @@ LAST_CHUNK: Final = b"0\r\n\r\n"
 # Most response heads in the cache, and the longest one, in bytes.
 MEMORY_HEADS: Final = 256
 MEMORY_HEAD_LENGTH: Final = 2048
+
+
+def bodiless(status: int) -> bool:
+    """Whether responses of this status have no content (RFC 9110 sections 6.4.1 and 15.3.6)."""
+    return status in (204, 205, 304) or status < 200
 
 
 class ResponseHead:
@@ -77,14 +82,14 @@ def application_head(status: str, fields: list[tuple[str, str]], memory: Respons
     to change. Any thread may call.
     """
     try:
-        key: tuple[object, ...] | None = (status, *fields)
-        known = memory.get((status, *fields))
-    except TypeError:  # a part cannot be hashed or iterated: the checks below report it
-        key, known = None, None
+        key = (status, *fields)
+        known = memory.get(key)
+    except TypeError:  # a part cannot be hashed or iterated
+        return _check_head(status, fields)  # which reports it
     if known is not None and type(fields) is list:
         return known
     head = _check_head(status, fields)
-    if key is not None and len(head.lines) <= MEMORY_HEAD_LENGTH and b"\r\nset-cookie:" not in head.lines.lower():
+    if len(head.lines) <= MEMORY_HEAD_LENGTH and b"\r\nset-cookie:" not in head.lines.lower():
         if len(memory) >= MEMORY_HEADS:
             memory.clear()
         memory[key] = head

@@ -5,8 +5,8 @@ from __future__ import annotations
 from urllib.parse import unquote_to_bytes
 
 from tpserver.errors import RequestRefused
-from tpserver.http.fields import check_host
 from tpserver.http.grammar import ABSOLUTE_FORM, BAD_PERCENT, HOST
+from tpserver.http.hosts import check_host
 
 # (path, query, authority). The path is percent-decoded once, its bytes decoded as latin-1 (PEP 3333); "*" for the
 # asterisk-form. The query is raw, without "?". The authority is that of an absolute-form, which replaces the Host field
@@ -19,22 +19,22 @@ def parse_target(method: str, target: str) -> Target:
     if "#" in target:
         raise RequestRefused(400, "A request target must not have a fragment.", close=True)
     if method == "CONNECT":
-        return _authority_form(target)
-    if target[0] == "/":
-        return _origin_form(target, None)
-    if target == "*" and method == "OPTIONS":
-        return "*", "", None
-    match = ABSOLUTE_FORM.fullmatch(target)
-    if match is None or not match[1]:
-        raise RequestRefused(400, "The request target has none of the forms of RFC 9112.", close=True)
-    check_host(match[1])
-    rest = match[2] or "/"
-    if method == "OPTIONS" and match[2] is None:
-        return "*", "", match[1]  # RFC 9112 section 3.2.4
-    return _origin_form(rest if rest[0] == "/" else "/" + rest, match[1])
-
-
-def _origin_form(target: str, authority: str | None) -> Target:
+        match = HOST.fullmatch(target)
+        if match is None or not match[1] or not match[3]:
+            raise RequestRefused(400, "CONNECT needs a host and a port.", close=True)
+        raise RequestRefused(501, "CONNECT is not supported: this server is not a proxy.", close=True)
+    authority = None
+    if target[0] != "/":
+        if target == "*" and method == "OPTIONS":
+            return "*", "", None
+        match = ABSOLUTE_FORM.fullmatch(target)
+        if match is None:
+            raise RequestRefused(400, "The request target has none of the forms of RFC 9112.", close=True)
+        authority, rest = match.groups()
+        check_host(authority)
+        if method == "OPTIONS" and rest is None:
+            return "*", "", authority  # RFC 9112 section 3.2.4
+        target = rest or "/"
     path, _, query = target.partition("?")
     if "%" in path:
         # The query is not checked, it is for the application: browsers send "?q=100%" as it was typed.
@@ -45,11 +45,4 @@ def _origin_form(target: str, authority: str | None) -> Target:
         path = unquote_to_bytes(path).decode("latin-1")
         if "\0" in path:
             raise RequestRefused(400, "The path contains a NUL.", close=True)
-    return path, query, authority
-
-
-def _authority_form(target: str) -> Target:
-    match = HOST.fullmatch(target)
-    if match is None or not match[1] or not match[2]:
-        raise RequestRefused(400, "CONNECT needs a host and a port.", close=True)
-    raise RequestRefused(501, "CONNECT is not supported: this server is not a proxy.", close=True)
+    return path or "/", query, authority
