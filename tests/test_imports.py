@@ -8,6 +8,7 @@ The tests have short files as well, and one name for each module.
 from __future__ import annotations
 
 import ast
+import functools
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -95,10 +96,16 @@ def module_name(path: Path) -> str:
 MODULES = {module_name(path): path for path in FILES}
 
 
+@functools.cache
+def tree(path: Path) -> ast.Module:
+    """What a file says; many tests look at it."""
+    return ast.parse(path.read_text("utf-8"))
+
+
 def imported(path: Path) -> Iterator[tuple[int, str]]:
     """(line, module) for everything that a file imports."""
     package = path.relative_to(ROOT).parent.parts
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield node.lineno, alias.name
@@ -157,7 +164,7 @@ def top(module: str) -> str:
 def lines_with_any(path: Path) -> set[int]:
     """The lines of a file on which the name `Any` stands, as code."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for node in ast.walk(tree(path)):
         if isinstance(node, ast.Name) and node.id == "Any":
             found.add(node.lineno)
         elif isinstance(node, ast.ImportFrom):
@@ -170,12 +177,11 @@ def lines_with_any(path: Path) -> set[int]:
 def hook_lines(path: Path) -> set[int]:
     """The lines of the signatures of socketserver's hooks, and of the import of Any for them."""
     found: set[int] = set()
-    tree = ast.parse(path.read_text("utf-8"))
-    for node in ast.walk(tree):
+    for node in ast.walk(tree(path)):
         if isinstance(node, ast.FunctionDef) and (below_package(path), node.name) in SOCKETSERVER_HOOKS:
             found |= set(range(node.lineno, node.body[0].lineno))
     if found:
-        for node in ast.walk(tree):
+        for node in ast.walk(tree(path)):
             if isinstance(node, ast.ImportFrom) and node.module == "typing":
                 found |= {alias.lineno for alias in node.names}
     return found
@@ -244,7 +250,7 @@ def test_the_rules_of_http_know_no_socket_no_thread_and_no_clock(path: Path) -> 
 
 @pytest.mark.parametrize("path", FILES, ids=below_package)
 def test_every_file_says_what_lives_in_it(path: Path) -> None:
-    assert ast.get_docstring(ast.parse(path.read_text("utf-8"))), "it begins with no docstring"
+    assert ast.get_docstring(tree(path)), "it begins with no docstring"
 
 
 def test_no_file_is_long() -> None:

@@ -363,7 +363,9 @@ def test_closing_ends_those_that_wait_and_the_others_when_they_come_back(leading
     assert not one.bench.wait_for(leads.ident or 0, 0.0)
     one.end(2)
     assert one.bench.wait_for(leads.ident or 0, PATIENCE)
+    # It has come back, and so it is on its way out: it may be alive for another moment, and the bench not know it.
     one.bench.join(PATIENCE, ())
+    leads.join(PATIENCE)
     assert not leads.is_alive()
 
 

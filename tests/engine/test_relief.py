@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from tests.engine.line_server import LONGEST, PATIENCE, LineServer, serving
+from tests.engine.line_server import LONGEST, PATIENCE, Gate, LineServer, serving
 from tpserver.system.clock import clock
 
 LARGE = b"x" * 8_000_000  # more than the kernel keeps for a connection
@@ -216,3 +216,28 @@ def test_while_others_have_their_next_lines_ready(running, client, hold):
         hold.reached()
     hold.go_on()
     assert client.answer() == b"enil"
+
+
+def test_one_that_is_about_to_come_back_when_the_server_stops_does_not_leave_its_sockets_open(monkeypatch, caplog):
+    gate = Gate()
+    with serving(LineServer(threads=2)) as running:
+        server = running.server
+        remove = server.tasks.remove
+
+        def late(task):
+            # As long as the server takes to stop where it does not wait for this.
+            if server._stopped.acquire(timeout=0.3):
+                server._stopped.release()
+            return remove(task)
+
+        monkeypatch.setattr(server.tasks, "remove", late)
+        running.actions[b"own"] = lambda argument: gate() if argument == b"hold" else None
+        with running.client() as client:
+            client.send(b"own hold\n")
+            gate.reached()
+            running.until(lambda: server.tasks.detours)
+            gate.open()
+            assert client.answer() == b"dloh nwo"
+        server.shutdown()
+    assert server.connections.mailbox._sending.fileno() == -1
+    assert caplog.text == ""

@@ -176,6 +176,7 @@ def looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lost_tasks, "_UNCLAIMED", 0.05)
 
 
+@pytest.mark.timeout(300)  # in all, of some forty servers: each wait of theirs has its own limit
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 @pytest.mark.parametrize(

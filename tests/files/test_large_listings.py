@@ -232,7 +232,7 @@ def test_a_listing_that_fails_half_way_does_not_pass_for_whole(
             reset = True
     assert not received.endswith(b"0\r\n\r\n")
     assert reset or version == "1.1"
-    assert "of this test" in log.text
+    eventually(lambda: "of this test" in log.text, "the cause is not logged")
     monkeypatch.undo()
     assert ask(running, "/large/", CLOSE).status == 200, "its place was not given back"
 

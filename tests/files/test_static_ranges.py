@@ -35,7 +35,7 @@ class Served(NamedTuple):
 
 def serve(start: Start, root: Path, size: int, **options: Any) -> Served:
     path = root / "a.txt"
-    content = bytes(at % 251 for at in range(size))
+    content = (bytes(range(251)) * (size // 251 + 1))[:size]
     path.write_bytes(content)
     os.utime(path, (MODIFIED, MODIFIED))
     return Served(start(root=str(root), **options), content, path)

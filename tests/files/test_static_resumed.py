@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import random
@@ -31,6 +32,7 @@ class Relay:
         self._server = server
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}/file.bin"
+        self._sockets: list[socket.socket] = []  # closed at the end, when no thread can wait for one that has gone
         self._threads = [threading.Thread(target=self._accept)]
         self._threads[0].start()
 
@@ -42,6 +44,7 @@ class Relay:
                 return
             server = socket.create_connection(self._server, timeout=PATIENCE)
             client.settimeout(PATIENCE)
+            self._sockets += client, server
             for work in ((self._up, client, server), (self._down, client, server)):
                 self._threads.append(threading.Thread(target=work[0], args=work[1:]))
                 self._threads[-1].start()
@@ -57,22 +60,21 @@ class Relay:
 
     def _down(self, client: socket.socket, server: socket.socket) -> None:
         left = SIZE * 2 if self.mended else PART
-        with client, server:
-            try:
-                while left > 0 and (data := server.recv(min(left, 65536))):
-                    left -= len(data)
-                    client.sendall(data)
-                for one in (client, server):
-                    one.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
+        with contextlib.suppress(OSError):
+            while left > 0 and (data := server.recv(min(left, 65536))):
+                left -= len(data)
+                client.sendall(data)
+        for one in (client, server):
+            with contextlib.suppress(OSError):  # it has gone already
+                one.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         threads, self._threads = self._threads, []
         socket.create_connection(self._listening.getsockname()).close()
         for thread in threads:
             thread.join(PATIENCE)
-        self._listening.close()
+        for one in (*self._sockets, self._listening):
+            one.close()
 
 
 @pytest.fixture

@@ -224,8 +224,9 @@ class LivingServer(ListeningServer):
         self.watcher.watch(lambda: self._drained() or clock.monotonic() >= deadline or self._stop_requests > 1)
 
     def _drained(self) -> bool:
-        # A thread gives its connection back first, and its task ends then.
-        if self.tasks.running or self.tasks.waiting:
+        # A thread gives its connection back first, and its task ends then. Also that of a relieved leader: one that is
+        # still on its way back would be taken for one that hangs, and all sockets would stay open.
+        if self.tasks.running or self.tasks.detours or self.tasks.waiting:
             return False
         return self.connections.drained
 
