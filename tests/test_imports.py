@@ -39,7 +39,7 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "http": {"errors"},
     "logs": {"http", "system"},
     "option": {"errors"},
-    "protocol": {"engine", "errors", "http", "logs", "reply", "response_counts", "site", "spool", "system"},
+    "protocol": {"engine", "errors", "files", "http", "logs", "reply", "response_counts", "site", "spool", "system"},
     "reply": {"engine", "http"},
     "response_counts": set(),
     "run": {

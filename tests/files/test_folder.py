@@ -6,7 +6,6 @@ import os
 import sys
 import threading
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -163,7 +162,7 @@ def test_head_and_content_are_joined_once_for_each_stamp(turns: Turns, tmp_path:
     head = parse_head(b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n", Limits(), {})
 
     def response(stamp: bytes) -> bytes | None:
-        return FileResponder(turns.folder, file).ready_response(SimpleNamespace(head=head, content=None), stamp)
+        return FileResponder(turns.folder, file).ready_response(head, stamp)
 
     whole = response(one)
     assert whole == file.lines + one + b"\r\ntext"

@@ -21,7 +21,6 @@ from tpserver.files.listing import Entry, parse_view, wants_json
 from tpserver.files.listing_page import json_list, page
 from tpserver.files.listing_style import POLICY
 from tpserver.files.paths import allowed, is_code, is_program
-from tpserver.files.responder import ALLOW, refuse_method
 from tpserver.http.conditional import Validators, evaluate
 from tpserver.http.head import Head
 from tpserver.http.message import Message
@@ -91,10 +90,6 @@ class ListingResponder:
     def respond(self, request: Message, reply: Reply) -> None:
         """Sends it. Raises `RequestRefused`: 404 where the folder was removed, 503 beyond the limits."""
         head = request.head
-        if head.method == "OPTIONS":
-            reply.page(204, "", (("Allow", ALLOW),))
-            return
-        refuse_method(head.method, known_path=True)
         as_json = wants_json(head.fields.get("HTTP_ACCEPT"))
         fields = _fields(as_json)
         status = evaluate(head.method, head.fields, _NO_VALIDATORS, int(clock.time())) if head.conditional else 200

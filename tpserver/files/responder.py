@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import Final
 
 from tpserver.errors import RequestRefused
 from tpserver.files.file import File
@@ -16,10 +15,6 @@ from tpserver.http.ranges import Range, content_range, multipart, select, unsati
 from tpserver.http.response import own_head, persistence_line
 from tpserver.reply import Reply, Wire
 from tpserver.system.clock import clock
-
-ALLOW: Final = "GET, HEAD, OPTIONS"
-# RFC 9110 section 9.1 and RFC 5789.
-REGISTERED: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"})
 
 
 class FileResponder:
@@ -37,12 +32,12 @@ class FileResponder:
         self.ready: bytes | None = None  # what `ready_response` has returned
         self.content_length = 0  # bytes of content in it
 
-    def ready_response(self, request: Message, stamp: bytes) -> bytes | None:
-        """Head and content of a 200 for a request that asks for all of a file in memory. None: `respond` has to answer.
+    def ready_response(self, head: Head, stamp: bytes) -> bytes | None:
+        """Head and content of a 200 for a head that asks for all of a file in memory. None: `respond` has to answer.
 
         The connection is kept alive. Only the leader calls, and only in the turn that this was made for.
         """
-        head, file = request.head, self._file
+        file = self._file
         if not (head.asks_for_all() if head.simple is None else head.simple):
             return None
         variants = self._folder.variants
@@ -58,11 +53,6 @@ class FileResponder:
     def respond(self, request: Message, reply: Reply) -> None:
         """Answers with the file, parts of it, or a status without content. Raises `RequestRefused`."""
         head = request.head
-        if head.method == "OPTIONS":
-            reply.page(204, "", (("Allow", ALLOW),))
-            return
-        if head.method != "GET":
-            refuse_method(head.method, known_path=True)
         self._answer(head, reply, self._represent(head, reply.stamp))
 
     def _represent(self, head: Head, stamp: bytes) -> File:
@@ -227,11 +217,3 @@ def _names(head: Head, file: File) -> bool:
         if tags is not None and tags.strip(OWS_TEXT) != "*" and matches(tags, etag, weak=weak):
             return True
     return False
-
-
-def refuse_method(method: str, *, known_path: bool) -> None:
-    """Raises `RequestRefused` for a method that no file answers: 405, 501 for a method that is not registered."""
-    if method not in REGISTERED:
-        raise RequestRefused(501, "This server does not know that method.")
-    if known_path and method not in ("GET", "HEAD"):
-        raise RequestRefused(405, "A file can be read, not written.", fields=(("Allow", ALLOW),))

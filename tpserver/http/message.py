@@ -80,8 +80,8 @@ class MessageReader(Generic[MessageType]):
     """
 
     __slots__ = (
-        "_arrives", "_arriving", "_asked", "_blank_seen", "_body", "_buffer", "_content", "_head", "_last_head",
-        "_last_raw", "_limits", "_memory", "_new_content", "_scanned",
+        "_arrives", "_arriving", "_asked", "_blank_seen", "_body", "_content", "_head", "_last_head", "_last_raw",
+        "_limits", "_memory", "_new_content", "_scanned", "pending",
     )  # fmt: skip
 
     def __init__(
@@ -95,7 +95,7 @@ class MessageReader(Generic[MessageType]):
         self._limits = limits
         self._memory = memory
         self._new_content = new_content
-        self._buffer: bytes | bytearray = b""  # a bytearray while a head comes in pieces
+        self.pending: bytes | bytearray = b""  # beyond the last message; a bytearray while a head comes in pieces
         self._scanned = 0
         self._blank_seen = False
         self._head: Head | None = None  # set while its body is awaited
@@ -115,19 +115,14 @@ class MessageReader(Generic[MessageType]):
         """What the reader is in the middle of, once it has answered None."""
         if self._head is not None:
             return "body"
-        return "head" if self._buffer else "nothing"
-
-    @property
-    def pending(self) -> bool:
-        """Whether bytes beyond the last message are here already (pipelining)."""
-        return bool(self._buffer)
+        return "head" if self.pending else "nothing"
 
     def read_message(self, data: bytes) -> MessageType | Interim | None:
         """The next complete message, or None. Raises `RequestRefused`; nothing may be read after that.
 
         With b"" it looks at what is here already.
         """
-        if not self._buffer and self._head is None:
+        if not self.pending and self._head is None:
             head = self._memory.heads.get(data)
             if head is None and data == self._last_raw:
                 head = self._last_head
@@ -164,7 +159,7 @@ class MessageReader(Generic[MessageType]):
         return self._take_body(data)
 
     def _take_head(self, data: bytes) -> bool:
-        buffer = self._buffer
+        buffer = self.pending
         if buffer:
             if not isinstance(buffer, bytearray):
                 buffer = bytearray(buffer)
@@ -175,7 +170,7 @@ class MessageReader(Generic[MessageType]):
             # RFC 9112 section 2.2: an empty line before the request line is ignored; one, not any number.
             buffer = buffer[2:]
             self._blank_seen = True
-        self._buffer = buffer
+        self.pending = buffer
         if not buffer or (buffer == b"\r" and not self._blank_seen):
             return False
         end = head_end(buffer, self._scanned, self._limits.max_head)
@@ -184,7 +179,7 @@ class MessageReader(Generic[MessageType]):
             return False
         raw = bytes(buffer[:end])
         head = parse_head(raw, self._limits, self._memory.lines)
-        self._buffer = bytes(buffer[end:])
+        self.pending = bytes(buffer[end:])
         self._scanned = 0
         self._blank_seen = False
         self._begin_body(raw, head)
@@ -216,15 +211,15 @@ class MessageReader(Generic[MessageType]):
         if self._arriving is not None:
             return self._hand_out(head, self._arriving)
         if self._body is not None:
-            if self._buffer:
-                data = bytes(self._buffer) + data
-                self._buffer = b""
+            if self.pending:
+                data = bytes(self.pending) + data
+                self.pending = b""
             if data:
                 self._asked = False  # the client has not waited: no need to tell it to go on
                 taken = self._body.feed(data)
                 if taken is None:
                     return None
-                self._buffer = data[taken:]
+                self.pending = data[taken:]
             elif self._asked:
                 self._asked = False
                 return Interim(CONTINUE)
@@ -234,7 +229,7 @@ class MessageReader(Generic[MessageType]):
 
     def _hand_out(self, head: Head, content: ArrivingContent) -> MessageType:
         """A message whose content is still on its way, with what has come of it."""
-        data, self._buffer = bytes(self._buffer), b""
+        data, self.pending = bytes(self.pending), b""
         if data:
             self._asked = False
             content.complete = self.feed_content(data)
@@ -247,7 +242,7 @@ class MessageReader(Generic[MessageType]):
         taken = self._body.feed(data)
         if taken is None:
             return False
-        self._buffer = data[taken:]
+        self.pending = data[taken:]
         self._head = self._body = self._content = None
         return True
 

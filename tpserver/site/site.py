@@ -4,22 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Final
+from urllib.parse import quote
 
 from tpserver.errors import RequestRefused
 from tpserver.files.file import File
-from tpserver.files.folder import Folder, Listing, fresh_look
+from tpserver.files.folder import Folder, Listing, Redirect, fresh_look
 from tpserver.files.listing_responder import LargeListings, ListingResponder
 from tpserver.files.named_pages import is_page
-from tpserver.files.responder import ALLOW, FileResponder
+from tpserver.files.responder import FileResponder
 from tpserver.http.head import Head
 from tpserver.http.message import Message
 from tpserver.reply import Reply, Responder
 from tpserver.site.error_pages import ErrorPages
 from tpserver.site.fallback import FallbackResponder
-from tpserver.site.server_responders import NOT_FOUND, NotFoundResponder, OptionsResponder, RedirectResponder
 from tpserver.wsgi.responder import WSGIResponder
 
-_ALLOW_APPLICATION: Final = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
+_ALLOW: Final = (("Allow", "GET, HEAD, OPTIONS"),)
+_ALLOW_APPLICATION: Final = (("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),)
+# RFC 9110 section 9.1 and RFC 5789.
+_REGISTERED: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"})
+# What a query may hold (RFC 3986 section 3.4), the percent sign of what is escaped already, and the brackets, which
+# all clients send and understand unescaped.
+_QUERY: Final = "%/?:@!$&'()*+,;=-._~[]"
+_NOT_FOUND: Final = "There is nothing at this address."
+
+
+class PageResponder:
+    """Answers with a status of the server's own: a redirect, the methods that are allowed, or a refusal."""
+
+    __slots__ = ("_detail", "_fields", "_status")
+    runs_inline = True
+
+    def __init__(self, status: int, detail: str, fields: tuple[tuple[str, str], ...]) -> None:
+        self._status = status
+        self._detail = detail
+        self._fields = fields
+
+    def respond(self, request: Message, reply: Reply) -> None:
+        """As `Responder.respond`. Any thread."""
+        reply.page(self._status, self._detail, self._fields)
 
 
 class Site:
@@ -45,8 +68,8 @@ class Site:
         self._folder = folder
         self._large_listings = large_listings or LargeListings()
         self._error_pages = None if folder is None or not error_pages else ErrorPages(folder, error_pages)
-        self._options = OptionsResponder(ALLOW if application is None else _ALLOW_APPLICATION)
-        self._otherwise: Responder = NotFoundResponder() if application is None else application
+        # RFC 9110 section 9.3.7: for `*`, the methods of the whole server.
+        self._options = PageResponder(204, "", _ALLOW if application is None else _ALLOW_APPLICATION)
         self._spa = spa
         self._spa_page: tuple[File, File] | None = None  # the file, and the same as it answers for other addresses
         # Asked first, where there is an application.
@@ -58,20 +81,32 @@ class Site:
         A path that ends in `.py` is always the application's, and so is every method but GET and
         HEAD where there is an application. `turn` as `Folder.find`.
         """
-        folder = self._folder
-        if folder is not None and (self.application is None or head.method in ("GET", "HEAD")) and head.path != "*":
+        folder, method, found = self._folder, head.method, None
+        if head.path == "*":
+            return self._options
+        reads = method in ("GET", "HEAD")
+        if folder is not None and (reads or self.application is None):
             found = folder.find(head.path, turn)
-            if isinstance(found, File):
-                return FileResponder(folder, found)
-            if isinstance(found, Listing):
-                return ListingResponder(folder, found, self._large_listings)
-            if found is not None:
-                return RedirectResponder(found)
-            if self._spa is not None and is_page(head):
-                page = self._find_spa(folder, self._spa, turn)
-                if page is not None:
-                    return self._spa_behind or FileResponder(folder, page)
-        return self._options if head.path == "*" else self._otherwise
+            if reads:
+                if isinstance(found, File):
+                    return FileResponder(folder, found)
+                if isinstance(found, Listing):
+                    return ListingResponder(folder, found, self._large_listings)
+                if found is not None:
+                    return _redirect(found, head.query)
+                if self._spa is not None and is_page(head):
+                    page = self._find_spa(folder, self._spa, turn)
+                    if page is not None:
+                        return self._spa_behind or FileResponder(folder, page)
+        if self.application is not None:
+            return self.application
+        if method not in _REGISTERED:
+            raise RequestRefused(501, "This server does not know that method.")
+        if found is None:
+            raise RequestRefused(404, _NOT_FOUND)
+        if method == "OPTIONS":
+            return self._options
+        raise RequestRefused(405, "A file can be read, not written.", fields=_ALLOW)
 
     def error_page(self, head: Head, reply: Reply, status: int, fields: tuple[tuple[str, str], ...]) -> bool:
         """Answers with a file of the site's for `status`; False where it has none and the server's own page is sent."""
@@ -83,7 +118,7 @@ class Site:
         assert spa is not None
         page = self._find_spa(folder, spa, fresh_look())  # the application has taken its time
         if page is None:
-            raise RequestRefused(404, NOT_FOUND)
+            raise RequestRefused(404, _NOT_FOUND)
         FileResponder(folder, page).respond(request, reply)
 
     def _find_spa(self, folder: Folder, spa: str, turn: int) -> File | None:
@@ -97,6 +132,13 @@ class Site:
             self._spa_page = known = file, file.also(("Vary", "Accept"))
         known[1].turn = file.turn
         return known[1]
+
+
+def _redirect(redirect: Redirect, query: str) -> PageResponder:
+    """To the folder's address with a slash at the end."""
+    # The query may hold characters that no URI has.
+    location = redirect.location + ("?" + quote(query, _QUERY, "latin-1") if query else "")
+    return PageResponder(301, "The folder has its address with a slash at the end.", (("Location", location),))
 
 
 class MisdirectedSite(Site):
