@@ -7,10 +7,12 @@ import os
 from tpserver.errors import RequestRefused
 from tpserver.files.file import File
 from tpserver.files.folder import Folder, fresh_look
+from tpserver.files.variants import Variants
 from tpserver.http.conditional import Validators, evaluate, matches, range_holds
 from tpserver.http.grammar import CRLF, OWS_TEXT
 from tpserver.http.head import Head
 from tpserver.http.message import Message
+from tpserver.http.negotiation import IDENTITY
 from tpserver.http.ranges import Range, content_range, multipart, select, unsatisfied_range
 from tpserver.http.response import own_head, persistence_line
 from tpserver.reply import Reply, Wire
@@ -23,11 +25,13 @@ class FileResponder:
     It is made for the requests with one head in one turn of the leader.
     """
 
-    __slots__ = ("_file", "_folder", "content_length", "ready")
+    __slots__ = ("_file", "_folder", "_variants", "content_length", "ready")
     runs_inline = True
 
-    def __init__(self, folder: Folder, file: File) -> None:
+    def __init__(self, folder: Folder, variants: Variants | None, file: File) -> None:
+        """`variants` is None where files are sent in no content coding."""
         self._folder = folder
+        self._variants = variants
         self._file = file
         self.ready: bytes | None = None  # what `ready_response` has returned
         self.content_length = 0  # bytes of content in it
@@ -40,7 +44,7 @@ class FileResponder:
         file = self._file
         if not (head.asks_for_all() if head.simple is None else head.simple):
             return None
-        variants = self._folder.variants
+        variants = self._variants
         if variants is not None and file.negotiable and file.settled is not stamp:
             file = variants.choose(file, head, stamp)
         if file.content is None:
@@ -57,9 +61,9 @@ class FileResponder:
 
     def _represent(self, head: Head, stamp: bytes) -> File:
         """Chooses among the content codings of the file."""
-        file, variants = self._file, self._folder.variants
+        file, variants = self._file, self._variants
         if variants is not None and file.negotiable and file.settled is not stamp:
-            chosen: File = variants.choose(file, head, stamp)
+            chosen = variants.choose(file, head, stamp)
             if chosen is not file:
                 return self._keep_representation(head, chosen) if head.conditional else chosen
         return file
@@ -70,12 +74,12 @@ class FileResponder:
         If it names several, the chosen one comes first. A range without a tag is one of the plain file unless the
         chosen variant is a sidecar: the client may have begun before the server had made a variant.
         """
-        plain, variants = self._file, self._folder.variants
+        plain, variants = self._file, self._variants
         assert variants is not None  # they have chosen
         if _names(head, chosen):
             return chosen
         if _names(head, plain):
-            return plain if variants.takes_plain(head) else chosen
+            return plain if IDENTITY in variants.accepted(head) else chosen
         for other in variants.others(plain, head):
             if _names(head, other):
                 return other
@@ -109,8 +113,8 @@ class FileResponder:
         All variants of a file may have one date, which then does not tell them apart, and so is a weak validator (RFC
         9110 sections 8.8.1 and 13.1.5), unless the client accepts none but the plain file.
         """
-        variants = self._folder.variants
-        if variants is not None and file.varies and variants.takes_others(head):
+        variants = self._variants
+        if variants is not None and file.varies and any(coding != IDENTITY for coding in variants.accepted(head)):
             return file.validators._replace(last_modified=None)
         return file.validators
 

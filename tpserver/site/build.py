@@ -40,6 +40,7 @@ class Sites:
         self._coder = coder
         self._rules = FileRules([*config.cache_control, *config.header], config.mime)
         self._folders: dict[str, Folder] = {}
+        self._variants: dict[Folder, Variants | None] = {}
         self._spa = None if config.spa is None else _path("--spa", config.spa)
         self._error_pages = {page.status: page.path for page in config.error_page}
         self._root = None if config.root is None else self._folder(config.root, f"--root {config.root}")
@@ -81,6 +82,7 @@ class Sites:
             host=host,
             spa=self._spa,
             error_pages=self._error_pages,
+            variants=None if folder is None else self._variants[folder],
             large_listings=self._large_listings,
         )
 
@@ -111,9 +113,8 @@ class Sites:
                 listing=config.listing,
                 follow_links=config.follow_links,
             )
-            if config.compress != "off":
-                folder.variants = Variants(folder, self._coder)
             self._folders[place] = folder
+            self._variants[folder] = None if config.compress == "off" else Variants(folder, self._coder)
         return self._folders[place]
 
     def _check_pages(self) -> None:

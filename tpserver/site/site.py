@@ -12,6 +12,7 @@ from tpserver.files.folder import Folder, Listing, Redirect, fresh_look
 from tpserver.files.listing_responder import LargeListings, ListingResponder
 from tpserver.files.named_pages import is_page
 from tpserver.files.responder import FileResponder
+from tpserver.files.variants import Variants
 from tpserver.http.head import Head
 from tpserver.http.message import Message
 from tpserver.reply import Reply, Responder
@@ -50,7 +51,7 @@ class Site:
 
     `host` is the pattern of its virtual host, "" for the default. `spa` is the path of the file in `folder` that
     answers for pages which neither the folder nor the application has (single-page application); `error_pages` maps
-    statuses to the paths of their files. `large_listings` as `ListingResponder`.
+    statuses to the paths of their files. `variants` and `large_listings` as `FileResponder` and `ListingResponder`.
     """
 
     def __init__(
@@ -61,11 +62,13 @@ class Site:
         host: str = "",
         spa: str | None = None,
         error_pages: Mapping[int, str] | None = None,
+        variants: Variants | None = None,
         large_listings: LargeListings | None = None,
     ) -> None:
         self.host = host
         self.application = application
         self._folder = folder
+        self._variants = variants
         self._large_listings = large_listings or LargeListings()
         self._error_pages = None if folder is None or not error_pages else ErrorPages(folder, error_pages)
         # RFC 9110 section 9.3.7: for `*`, the methods of the whole server.
@@ -89,7 +92,7 @@ class Site:
             found = folder.find(head.path, turn)
             if reads:
                 if isinstance(found, File):
-                    return FileResponder(folder, found)
+                    return FileResponder(folder, self._variants, found)
                 if isinstance(found, Listing):
                     return ListingResponder(folder, found, self._large_listings)
                 if found is not None:
@@ -97,7 +100,7 @@ class Site:
                 if self._spa is not None and is_page(head):
                     page = self._find_spa(folder, self._spa, turn)
                     if page is not None:
-                        return self._spa_behind or FileResponder(folder, page)
+                        return self._spa_behind or FileResponder(folder, self._variants, page)
         if self.application is not None:
             return self.application
         if method not in _REGISTERED:
@@ -119,7 +122,7 @@ class Site:
         page = self._find_spa(folder, spa, fresh_look())  # the application has taken its time
         if page is None:
             raise RequestRefused(404, _NOT_FOUND)
-        FileResponder(folder, page).respond(request, reply)
+        FileResponder(folder, self._variants, page).respond(request, reply)
 
     def _find_spa(self, folder: Folder, spa: str, turn: int) -> File | None:
         """Any thread: what two threads make at once is equal."""
@@ -129,7 +132,7 @@ class Site:
         known = self._spa_page
         if known is None or known[0] is not file:
             # A client that does not accept HTML gets another response at this address (RFC 9110 section 12.5.5).
-            self._spa_page = known = file, file.also(("Vary", "Accept"))
+            self._spa_page = known = file, file.altered(fields=(*file.fields, ("Vary", "Accept")))
         known[1].turn = file.turn
         return known[1]
 
