@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -225,10 +226,10 @@ def test_large_listings_are_few_whatever_their_number_of_hosts(
     counts = {site._large_listings for site in sites.values()}
     assert len(counts) == 1
     (count,) = counts
-    for _ in range(listing.AT_ONCE):
-        assert count.start()
-    assert [get(running, host).status for host in ("a.example", "b.example")] == [503, 503]
-    count.release()
+    with contextlib.ExitStack() as places:
+        for _ in range(listing.AT_ONCE):
+            count.start(places)
+        assert [get(running, host).status for host in ("a.example", "b.example")] == [503, 503]
     assert [get(running, host).status for host in ("a.example", "b.example")] == [200, 200]
 
 

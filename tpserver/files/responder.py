@@ -100,7 +100,7 @@ class FileResponder:
                 raise RequestRefused(412, "The file is not what the request takes it to be.")
             if status == 304:
                 reply.status = 304
-                reply.wfile.write(file.unmodified + _rest_of_head(head, reply))
+                reply.wfile.write(file.unmodified + rest_of_head(head, reply))
             elif _send(head, reply, file, descriptor, self._conditions(head, file)):
                 descriptor = -1
         finally:
@@ -154,7 +154,7 @@ def _send(head: Head, reply: Reply, file: File, descriptor: int, conditions: Val
             about = [("Content-Type", f"multipart/byteranges; boundary={boundary}")]
         length = sum(part.length for part in ranges) + sum(map(len, between))
         lines = own_head(206, [*about, ("Content-Length", str(length)), *file.about])
-    first = lines + _rest_of_head(head, reply)
+    first = lines + rest_of_head(head, reply)
     if head.method == "HEAD":
         reply.wfile.write(first)
         return False
@@ -207,7 +207,8 @@ def _range_field(head: Head) -> str | None:
     return head.fields.get("HTTP_RANGE") if head.method == "GET" else None
 
 
-def _rest_of_head(head: Head, reply: Reply) -> bytes:
+def rest_of_head(head: Head, reply: Reply) -> bytes:
+    """What follows the other field lines of a head: Date, Server, Connection, and the empty line."""
     return reply.stamp + persistence_line(head.protocol, reply.keep_alive) + CRLF
 
 

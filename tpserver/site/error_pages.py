@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from tpserver.errors import RequestRefused
 from tpserver.files.file import File
 from tpserver.files.folder import Folder, fresh_look
+from tpserver.files.responder import rest_of_head
 from tpserver.http.head import Head
 from tpserver.http.negotiation import accepts_html
 from tpserver.http.pages import VARY
-from tpserver.http.response import own_head, persistence_line
+from tpserver.http.response import own_head
 from tpserver.reply import Reply
 
 
@@ -46,7 +47,7 @@ class ErrorPages:
             size.append(("Content-Encoding", file.coding))
         lines = own_head(status, [*size, *about, *fields])
         reply.status = status
-        reply.wfile.write(lines + reply.stamp + persistence_line(head.protocol, reply.keep_alive) + b"\r\n")
+        reply.wfile.write(lines + rest_of_head(head, reply))
         if head.method == "HEAD" or not file.size:
             if descriptor >= 0:
                 os.close(descriptor)
