@@ -192,7 +192,7 @@ def test_many_hosts_are_not_all_remembered(place: Path, start: Start) -> None:
         for number in range(1100):
             client.send(f"HEAD / HTTP/1.1\r\nHost: h{number}.example\r\n\r\n".encode())
             assert client.head().status == 200
-    assert len(running.server.protocol.site._chosen) <= 1024
+    assert running.server.protocol.site._remembered.cache_info().currsize <= 1024
 
 
 @pytest.mark.parametrize(

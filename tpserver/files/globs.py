@@ -43,28 +43,17 @@ class Glob:
 
     def matches(self, path: str) -> bool:
         """Whether the glob matches `path`. The time is at most the product of both numbers of segments."""
-        segments = self._segments
-        end = len(segments)
-        positions = self._with_empty({0})  # numbers of segments of the glob that may be matched so far
-        for name in path.split("/"):
-            matched: set[int] = set()
-            for position in positions - {end}:
-                segment = segments[position]
-                if segment is None:
-                    matched |= {position, position + 1}
-                elif segment.match(name):
-                    matched.add(position + 1)
-            positions = self._with_empty(matched)
-        return end in positions
-
-    def _with_empty(self, positions: set[int]) -> set[int]:
-        """`positions`, and those behind each `**` that matches no segment; a final `**` matches at least one."""
-        found = set(positions)
-        for position in sorted(positions):
-            while position < len(self._segments) - 1 and self._segments[position] is None:
-                position += 1
-                found.add(position)
-        return found
+        names = path.split("/")
+        ends = {0}  # how many of the names the glob may have matched, up to the current segment
+        for number, segment in enumerate(self._segments, 1):
+            if segment is None:
+                least = min(ends) + (number == len(self._segments))  # a final ** matches at least one
+                ends = set(range(least, len(names) + 1))
+            else:
+                ends = {end + 1 for end in ends if end < len(names) and segment.match(names[end])}
+            if not ends:
+                return False
+        return len(names) in ends
 
 
 def _malformed(text: str) -> str:

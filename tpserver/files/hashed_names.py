@@ -43,22 +43,13 @@ _LAST_WORD: Final = re.compile(r"[A-Z][a-z]{2,}", re.ASCII)
 
 def is_hashed(name: str) -> bool:
     """Whether a file's name ("app.3f2a9c1b.js", without its folder) contains a hash of the content."""
-    for at in _dots(name):
+    dots = [at for at, character in enumerate(name) if at and character == "."]
+    for at in reversed(dots[-5:]):  # no known tail has more
         tail = _TAIL.fullmatch(name, at)
         extension = "" if tail is None else tail[1].lower()
         if extension and extension not in _PAGES and _ends_with_hash(name[:at], extension):
             return True
     return False
-
-
-def _dots(name: str) -> list[int]:
-    """The positions of the last five dots in the name: no known tail has more."""
-    found: list[int] = []
-    at = name.rfind(".")
-    while at > 0 and len(found) < 5:
-        found.append(at)
-        at = name.rfind(".", 0, at)
-    return found
 
 
 def _ends_with_hash(stem: str, extension: str) -> bool:

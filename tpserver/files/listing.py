@@ -78,28 +78,15 @@ def _counted(digits: re.Match[str]) -> str:
 
 def in_order(entries: Sequence[Entry], view: View) -> Iterator[Entry]:
     """The entries in the order of `view`: folders first, equal ones by name."""
-    folders = [entry for entry in entries if entry[1]]
-    files = [entry for entry in entries if not entry[1]]
+    # For the name that of `is_folder`, which is equal for all that are sorted together; folders have no size.
+    column = _VALUES["sort"].index(view.sort) + 1
+
+    def key(entry: Entry) -> _Key:
+        return entry[column], natural(entry[0]), entry[0]
+
     backwards = view.order == "desc"
-    if view.sort == "size":  # a folder has no size
-        yield from _sorted(folders, _by_name, False)
-        yield from _sorted(files, _by_size, backwards)
-        return
-    key = _by_date if view.sort == "date" else _by_name
-    yield from _sorted(folders, key, backwards)
-    yield from _sorted(files, key, backwards)
-
-
-def _by_name(entry: Entry) -> _Key:
-    return natural(entry[0]), entry[0]
-
-
-def _by_size(entry: Entry) -> _Key:
-    return entry[2], natural(entry[0]), entry[0]
-
-
-def _by_date(entry: Entry) -> _Key:
-    return entry[3], natural(entry[0]), entry[0]
+    yield from _sorted([entry for entry in entries if entry[1]], key, backwards and view.sort != "size")
+    yield from _sorted([entry for entry in entries if not entry[1]], key, backwards)
 
 
 def _sorted(entries: list[Entry], key: Callable[[Entry], _Key], backwards: bool) -> Iterable[Entry]:
