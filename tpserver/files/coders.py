@@ -32,11 +32,6 @@ class _Brotli:
         self.flush: Callable[[], bytes] = coder.finish
 
 
-def _quick_gzip() -> Coder:
-    # 16 + 15: a window of 15 bits, in a gzip frame with time 0 and without a name.
-    return zlib.compressobj(6, zlib.DEFLATED, 16 + zlib.MAX_WBITS, 9)
-
-
 # The head of a gzip frame (RFC 1952 section 2.3): deflate, comment, time 0, highest level, unknown system.
 _MARK: Final = b"\x1f\x8b\x08\x10" + bytes(4) + b"\x02\xff" + b"tpserver\0"
 
@@ -91,7 +86,8 @@ def quick_coders() -> dict[str, Callable[[], Coder]]:
     zstd = _first("compression.zstd")  # since Python 3.14
     if zstd is not None:
         coders["zstd"] = lambda: zstd.ZstdCompressor(level=3)
-    coders["gzip"] = _quick_gzip
+    # 16 + 15: a window of 15 bits, in a gzip frame with time 0 and without a name.
+    coders["gzip"] = lambda: zlib.compressobj(6, zlib.DEFLATED, 16 + zlib.MAX_WBITS, 9)
     return coders
 
 

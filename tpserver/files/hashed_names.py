@@ -68,14 +68,10 @@ def _ends_with_hash(stem: str, extension: str) -> bool:
     last = stem[-8:]
     if _BASE32.fullmatch(last):
         return _mixed(last, 3)
-    both_cases = last.lower() != last and last.upper() != last
-    return _BASE64URL.fullmatch(last) is not None and both_cases and _mixed(last, _least(last, extension))
-
-
-def _least(last: str, extension: str) -> int:
-    """The least number of words and numbers in eight characters of base64url that are a hash."""
-    word = _WORDS.findall(last)[-1]
-    return 4 if extension in _BUNDLED and _LAST_WORD.fullmatch(word) is None else 5
+    if _BASE64URL.fullmatch(last) is None or last.lower() == last or last.upper() == last:
+        return False
+    ends_with_word = _LAST_WORD.fullmatch(_WORDS.findall(last)[-1]) is not None
+    return _mixed(last, 4 if extension in _BUNDLED and not ends_with_word else 5)
 
 
 def _mixed(text: str, least: int) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from contextlib import suppress
 
 from tpserver.errors import RequestRefused
 from tpserver.files.file import File
@@ -15,7 +17,7 @@ from tpserver.http.message import Message
 from tpserver.http.negotiation import IDENTITY
 from tpserver.http.ranges import Range, content_range, multipart, select, unsatisfied_range
 from tpserver.http.response import own_head, persistence_line
-from tpserver.reply import Reply, Wire
+from tpserver.reply import Reply
 from tpserver.system.clock import clock
 
 
@@ -119,17 +121,14 @@ class FileResponder:
         return file.validators
 
     def _open(self, head: Head, file: File) -> tuple[int, File]:
-        try:
+        with suppress(OSError):
             return self._folder.open(file)
-        except OSError:
-            pass  # a folder on the way was renamed, or a link leads elsewhere
-        try:
-            self._folder.forget(head.path)
-            again = self._folder.find(head.path, fresh_look())
+        # A folder on the way was renamed, or a link leads elsewhere.
+        self._folder.forget(head.path)
+        again = self._folder.find(head.path, fresh_look())
+        with suppress(OSError):
             if isinstance(again, File):
                 return self._folder.open(again)
-        except OSError:
-            pass
         raise RequestRefused(404, "There is no such file any more.")
 
 
@@ -140,41 +139,51 @@ def _send(head: Head, reply: Reply, file: File, descriptor: int, conditions: Val
     a GET without ranges.
     """
     ranges = _ranges(head, file, conditions)
-    between: list[bytes] = []  # the lines around several ranges
     if ranges is None:
-        reply.status, lines, length = 200, file.lines, file.size
-        ranges = [Range(0, file.size - 1)] if file.size else []
+        return send_parts(head, reply, 200, file.lines, file, descriptor)
+    between: list[bytes] = []
+    if len(ranges) == 1:
+        about = [("Content-Type", file.media_type), ("Content-Range", content_range(ranges[0], file.size))]
     else:
-        reply.status = 206
-        if len(ranges) == 1:
-            about = [("Content-Type", file.media_type), ("Content-Range", content_range(ranges[0], file.size))]
-        else:
-            boundary = os.urandom(16).hex()
-            between = multipart(ranges, file.size, file.media_type, boundary)
-            about = [("Content-Type", f"multipart/byteranges; boundary={boundary}")]
-        length = sum(part.length for part in ranges) + sum(map(len, between))
-        lines = own_head(206, [*about, ("Content-Length", str(length)), *file.about])
+        boundary = os.urandom(16).hex()
+        between = multipart(ranges, file.size, file.media_type, boundary)
+        about = [("Content-Type", f"multipart/byteranges; boundary={boundary}")]
+    length = sum(part.length for part in ranges) + sum(map(len, between))
+    lines = own_head(206, [*about, ("Content-Length", str(length)), *file.about])
+    return send_parts(head, reply, 206, lines, file, descriptor, ranges, between)
+
+
+def send_parts(
+    head: Head,
+    reply: Reply,
+    status: int,
+    lines: bytes,
+    file: File,
+    descriptor: int,
+    ranges: Sequence[Range] | None = None,
+    between: Sequence[bytes] = (),
+) -> bool:
+    """Sends a response with ranges of a file, or all of it; whether `descriptor` has been passed on.
+
+    `lines` is the response's head but for its end, `between` what goes around several ranges. A file that is not in
+    memory is not loaded: the connection gets pieces of `descriptor`, and closes it.
+    """
+    wire = reply.wfile
     first = lines + rest_of_head(head, reply)
+    reply.status = status
     if head.method == "HEAD":
-        reply.wfile.write(first)
+        wire.write(first)
         return False
-    reply.length = length
+    if ranges is None:
+        ranges = [Range(0, file.size - 1)] if file.size else []
+    reply.length = sum(part.length for part in ranges) + sum(map(len, between))
     if file.content is not None:
-        reply.wfile.write(first + _joined(file.content, ranges, between))
+        parts = [file.content[part.first : part.last + 1] for part in ranges]
+        for number, text in enumerate(between):
+            parts.insert(2 * number, text)
+        wire.write(b"".join([first, *parts]))
         return False
-    reply.wfile.write(first)
-    return _write_pieces(reply.wfile, file, descriptor, ranges, between)
-
-
-def _joined(content: bytes, ranges: list[Range], between: list[bytes]) -> bytes:
-    parts = [content[part.first : part.last + 1] for part in ranges]
-    for number, text in enumerate(between):
-        parts.insert(2 * number, text)
-    return b"".join(parts)
-
-
-def _write_pieces(wire: Wire, file: File, descriptor: int, ranges: list[Range], between: list[bytes]) -> bool:
-    """Writes ranges without loading them; all share one descriptor. Whether that was passed on."""
+    wire.write(first)
     version = (file.modified, file.size)
     for number, part in enumerate(ranges):
         if between:

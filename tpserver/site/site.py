@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import os
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import quote
@@ -11,12 +13,14 @@ from tpserver.files.file import File
 from tpserver.files.folder import Folder, Listing, Redirect, fresh_look
 from tpserver.files.listing_responder import LargeListings, ListingResponder
 from tpserver.files.named_pages import is_page
-from tpserver.files.responder import FileResponder
+from tpserver.files.responder import FileResponder, send_parts
 from tpserver.files.variants import Variants
 from tpserver.http.head import Head
 from tpserver.http.message import Message
+from tpserver.http.negotiation import accepts_html
+from tpserver.http.pages import VARY
+from tpserver.http.response import own_head
 from tpserver.reply import Reply, Responder
-from tpserver.site.error_pages import ErrorPages
 from tpserver.site.fallback import FallbackResponder
 from tpserver.wsgi.responder import WSGIResponder
 
@@ -70,11 +74,11 @@ class Site:
         self._folder = folder
         self._variants = variants
         self._large_listings = large_listings or LargeListings()
-        self._error_pages = None if folder is None or not error_pages else ErrorPages(folder, error_pages)
+        self._error_pages = error_pages or {}
         # RFC 9110 section 9.3.7: for `*`, the methods of the whole server.
         self._options = PageResponder(204, "", _ALLOW if application is None else _ALLOW_APPLICATION)
         self._spa = spa
-        self._spa_page: tuple[File, File] | None = None  # the file, and the same as it answers for other addresses
+        self._spa_page = functools.lru_cache(1)(_as_spa_page)
         # Asked first, where there is an application.
         self._spa_behind = None if application is None else FallbackResponder(application, self._respond_spa)
 
@@ -112,8 +116,31 @@ class Site:
         raise RequestRefused(405, "A file can be read, not written.", fields=_ALLOW)
 
     def error_page(self, head: Head, reply: Reply, status: int, fields: tuple[tuple[str, str], ...]) -> bool:
-        """Answers with a file of the site's for `status`; False where it has none and the server's own page is sent."""
-        return self._error_pages is not None and self._error_pages.respond(head, reply, status, fields)
+        """Answers with the site's file for `status`. False: it has none, or the client takes no HTML.
+
+        `fields` are those that belong to the status (Allow, Content-Range). The file's validators and Cache-Control
+        are left out: they describe the page, and this response belongs to another address.
+        """
+        path = self._error_pages.get(status)
+        if self._folder is None or path is None or not accepts_html(head.fields.get("HTTP_ACCEPT")):
+            return False
+        descriptor = -1
+        try:
+            file = self._folder.find(path, fresh_look())
+            if not isinstance(file, File):
+                return False
+            if file.content is None:
+                descriptor, file = self._folder.open(file)
+        except (OSError, RequestRefused):  # the short page needs no file
+            return False
+        size = [("Content-Type", file.media_type), ("Content-Length", str(file.size))]
+        if file.coding:
+            size.append(("Content-Encoding", file.coding))
+        about = [VARY, *(field for field in file.fields if field[0].lower() != "cache-control")]
+        lines = own_head(status, [*size, *about, *fields])
+        if not send_parts(head, reply, status, lines, file, descriptor) and descriptor >= 0:
+            os.close(descriptor)
+        return True
 
     def _respond_spa(self, request: Message, reply: Reply) -> None:
         folder, spa = self._folder, self._spa
@@ -129,12 +156,14 @@ class Site:
         file = folder.find(spa, turn)
         if not isinstance(file, File):
             return None
-        known = self._spa_page
-        if known is None or known[0] is not file:
-            # A client that does not accept HTML gets another response at this address (RFC 9110 section 12.5.5).
-            self._spa_page = known = file, file.altered(fields=(*file.fields, ("Vary", "Accept")))
-        known[1].turn = file.turn
-        return known[1]
+        page = self._spa_page(file)
+        page.turn = file.turn
+        return page
+
+
+def _as_spa_page(file: File) -> File:
+    """The file as it answers for other addresses: there a client that takes no HTML gets another response."""
+    return file.altered(fields=(*file.fields, VARY))  # RFC 9110 section 12.5.5
 
 
 def _redirect(redirect: Redirect, query: str) -> PageResponder:
