@@ -85,8 +85,6 @@ class BackgroundCoder:
         """Drops the waiting jobs, ends the running one soon, and accepts no more. Any thread."""
         with self._lock:
             self._closed = True
-            for job in self._jobs:
-                self._states.pop(job.key, None)
             self._jobs.clear()
 
     def _start(self) -> bool:

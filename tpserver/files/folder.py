@@ -15,7 +15,6 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
-from urllib.parse import quote
 
 from tpserver.errors import RequestRefused
 from tpserver.files.file import File, signature
@@ -43,7 +42,7 @@ _LINK: Final = frozenset({errno.ELOOP, errno.ENOTDIR, errno.EMLINK})
 
 # Seconds for which the links in a cached file's path are trusted.
 _VERIFIED_FOR: Final = 1.0
-# Nanoseconds: FAT has the coarsest modification times of all file systems.
+# Nanoseconds in which another edit may leave the same modification time: FAT has the coarsest of all file systems.
 _MTIME_STEP_NS: Final = 2_000_000_000
 
 # Turn numbers that the leader never uses.
@@ -56,9 +55,14 @@ def fresh_look() -> int:
 
 
 class Redirect(NamedTuple):
-    """The path names a folder without its final slash. `location` is a path of this server, percent-encoded."""
+    """The path is not the folder's own, which ends in a slash. `location` is that one, percent-encoded."""
 
     location: str
+
+    @classmethod
+    def to(cls, names: Sequence[str]) -> Redirect:
+        """Made of names, not of the request: it can only be a path of this server."""
+        return cls("/" + "".join(url_name(name) + "/" for name in names))
 
 
 class Listing(NamedTuple):
@@ -66,14 +70,6 @@ class Listing(NamedTuple):
 
     names: tuple[str, ...]
     real: str
-
-
-def mtime_is_recent(mtime_ns: int) -> bool:
-    """Whether another edit may leave the same modification time, since file systems record it in steps.
-
-    `mtime_ns` is in nanoseconds since the epoch.
-    """
-    return clock.time() * 1e9 - mtime_ns < _MTIME_STEP_NS
 
 
 def out_of_descriptors(error: OSError) -> RequestRefused:
@@ -227,8 +223,7 @@ class Folder:
             real, mode = self._resolve(index)
             if stat.S_ISREG(mode) and not is_code(real):
                 if not path.endswith("/"):
-                    # Built from the names, not from the request: it can only be a path of this server.
-                    return Redirect("/" + quote(os.fsencode("/".join(names))) + "/")
+                    return Redirect.to(names)
                 return self._load(path, index, real, turn, earlier=tuple(earlier))
             earlier.append(index)
         return None
@@ -239,7 +234,7 @@ class Folder:
         if not os.access(real, os.R_OK | os.X_OK):
             return None
         if os_text(path) != "/".join(["", *names, ""]):  # the page's links are relative
-            return Redirect("/" + "".join(url_name(one) + "/" for one in names))
+            return Redirect.to(names)
         return Listing(names, real)
 
     def has_index(self, real: str) -> bool:
@@ -276,7 +271,7 @@ class Folder:
         file = File(name, real, status, content, media=media, fields=fields, earlier=earlier)
         file.turn = turn
         file.verified_at = clock.monotonic()
-        file.mtime_ambiguous = mtime_is_recent(file.signature[0])
+        file.mtime_ambiguous = clock.time() * 1e9 - file.modified < _MTIME_STEP_NS
         if len(path) <= LONGEST and "//" not in path and "/./" not in path:  # one spelling of each path
             self._cache(path, file)
         return file

@@ -127,19 +127,18 @@ def _row(entry: Entry, query: str) -> str:
 
 def _cell(entry: Entry, query: str) -> str:
     name, is_folder, _, _ = entry
-    if is_folder or kind(name) != "picture":
-        return f"<li>{_link_to(name, is_folder, query)}</li>\n"
-    address = _address(name, is_folder)
-    picture = f'<img src="{address}" alt="" loading="lazy" decoding="async">'
-    return f'<li><a href="{address}">{picture}{escape(shown(name))}</a></li>\n'
+    return f"<li>{_link_to(name, is_folder, query, with_picture=True)}</li>\n"
 
 
-def _link_to(name: str, is_folder: bool, query: str) -> str:
+def _link_to(name: str, is_folder: bool, query: str, *, with_picture: bool = False) -> str:
     """A link to a folder keeps the query, so that the view stays the same; a link to a file has none."""
     text, address = escape(shown(name)), _address(name, is_folder)
     if is_folder:
         return f'<a href="{address}{escape(query)}">{_icon("folder")}{text}/</a>'
-    return f'<a href="{address}">{_icon(kind(name))}{text}</a>'
+    icon = _icon(kind(name))
+    if with_picture and kind(name) == "picture":
+        icon = f'<img src="{address}" alt="" loading="lazy" decoding="async">'
+    return f'<a href="{address}">{icon}{text}</a>'
 
 
 def size_text(size: int) -> str:
@@ -181,10 +180,9 @@ def _count(entries: Sequence[Entry]) -> str:
     files = len(entries) - folders
     parts = []
     if folders:
-        parts.append("1 folder" if folders == 1 else f"{folders:,} folders")
+        parts.append(f"{folders:,} folder{'s' * (folders > 1)}")
     if files:
-        size = size_text(sum(entry[2] for entry in entries))
-        parts.append(("1 file" if files == 1 else f"{files:,} files") + f", {size}")
+        parts.append(f"{files:,} file{'s' * (files > 1)}, {size_text(sum(entry[2] for entry in entries))}")
     return ", ".join(parts)
 
 

@@ -160,11 +160,12 @@ class ListingResponder:
                 if target is None:
                     return None
                 real, status = target, os.stat(target)
+            second = status.st_mtime_ns // 1_000_000_000
             if stat.S_ISDIR(status.st_mode):
-                return (name, True, 0, _second(status)) if self._is_reachable(real, status) else None
+                return (name, True, 0, second) if self._is_reachable(real, status) else None
             if not stat.S_ISREG(status.st_mode) or is_program(name) or is_code(real):
                 return None
-            return (name, False, status.st_size, _second(status)) if _permitted(real, status, os.R_OK) else None
+            return (name, False, status.st_size, second) if _permitted(real, status, os.R_OK) else None
         except OSError:  # removed meanwhile
             return None
 
@@ -179,7 +180,3 @@ def _permitted(path: str, status: os.stat_result, wanted: int) -> bool:
     """Whether this process may read the file or enter the folder; if everyone may, no system call is needed."""
     everyone = wanted * 0o111
     return status.st_mode & everyone == everyone or os.access(path, wanted)
-
-
-def _second(status: os.stat_result) -> int:
-    return status.st_mtime_ns // 1_000_000_000

@@ -58,26 +58,20 @@ class FileResponder:
 
     def respond(self, request: Message, reply: Reply) -> None:
         """Answers with the file, parts of it, or a status without content. Raises `RequestRefused`."""
-        head = request.head
-        self._answer(head, reply, self._represent(head, reply.stamp))
+        head, file, variants = request.head, self._file, self._variants
+        if variants is not None and file.negotiable and file.settled is not reply.stamp:
+            file = variants.choose(file, head, reply.stamp)
+            if file is not self._file and head.conditional:
+                file = self._keep_representation(head, file, variants)
+        self._answer(head, reply, file)
 
-    def _represent(self, head: Head, stamp: bytes) -> File:
-        """Chooses among the content codings of the file."""
-        file, variants = self._file, self._variants
-        if variants is not None and file.negotiable and file.settled is not stamp:
-            chosen = variants.choose(file, head, stamp)
-            if chosen is not file:
-                return self._keep_representation(head, chosen) if head.conditional else chosen
-        return file
-
-    def _keep_representation(self, head: Head, chosen: File) -> File:
+    def _keep_representation(self, head: Head, chosen: File, variants: Variants) -> File:
         """The representation whose entity tag the client names, else `chosen`.
 
         If it names several, the chosen one comes first. A range without a tag is one of the plain file unless the
         chosen variant is a sidecar: the client may have begun before the server had made a variant.
         """
-        plain, variants = self._file, self._variants
-        assert variants is not None  # they have chosen
+        plain = self._file
         if _names(head, chosen):
             return chosen
         if _names(head, plain):

@@ -71,13 +71,11 @@ class Variants:
 
     def others(self, file: File, head: Head) -> Iterator[File]:
         """The sidecars of `file`, as variants, that the client accepts. To be called after `choose`."""
-        index = file.variant_index
-        taken = self.accepted(head)
-        for sidecar in () if index is None else index.sidecars:
-            if sidecar.coding in taken:
-                variant = self._open(file, sidecar)
-                if variant is not None:
-                    yield variant
+        accepted = self.accepted(head)
+        for sidecar in file.variant_index.sidecars if file.variant_index else ():
+            variant = self._open(file, sidecar) if sidecar.coding in accepted else None
+            if variant is not None:
+                yield variant
 
     def accepted(self, head: Head) -> tuple[str, ...]:
         """The codings that the client accepts; IDENTITY, the plain file, may be among them."""
@@ -158,7 +156,17 @@ class Variants:
             return None
         variant = None
         if may_hold(sidecar.coding, first, last, file.size):
-            variant = sidecar_file(file, sidecar.coding, source)
+            variant = file.altered(
+                name=source.name,
+                real=source.real,
+                signature=source.signature,
+                modified=source.modified,
+                content=source.content,
+                size=source.size,
+                coding=sidecar.coding,
+                validators=source.validators._replace(etag=f'{source.validators.etag[:-1]}-{sidecar.coding}"'),
+                varies=True,
+            )
         elif source.name not in self._refused and len(self._refused) < _REFUSED:
             self._refused.add(source.name)
             _log.warning("%r is not sent: its content is not that of its file in %s", source.name, sidecar.coding)
@@ -210,18 +218,3 @@ def has_time_of(plain: Signature, sidecar: Signature) -> bool:
     if sidecar[0] % _SECOND and plain[0] % _SECOND:
         return sidecar[0] == plain[0]
     return sidecar[0] // _SECOND == plain[0] // _SECOND
-
-
-def sidecar_file(plain: File, coding: str, source: File) -> File:
-    """`plain` as a representation in `coding`, whose bytes are those of the coded file `source`."""
-    return plain.altered(
-        name=source.name,
-        real=source.real,
-        signature=source.signature,
-        modified=source.modified,
-        content=source.content,
-        size=source.size,
-        coding=coding,
-        validators=source.validators._replace(etag=f'{source.validators.etag[:-1]}-{coding}"'),
-        varies=True,
-    )
