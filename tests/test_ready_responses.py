@@ -6,7 +6,6 @@ import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,7 +17,6 @@ from tpserver.handler import HTTPRequestHandler
 from tpserver.http.head import Head
 from tpserver.logs.access_log import AccessLog
 from tpserver.protocol import HTTPProtocol, HTTPRequest, Receiver
-from tpserver.run import Server
 from tpserver.site.site import Site
 
 GET = b"GET /file.txt HTTP/1.1\r\nHost: h\r\n\r\n"
@@ -50,7 +48,8 @@ def protocol(root: Path, log: io.StringIO) -> Iterator[HTTPProtocol]:
 class FakeWire:
     """A connection that keeps what is written."""
 
-    def __init__(self) -> None:
+    def __init__(self, client: str) -> None:
+        self.client_address = client, 1
         self.data = b""
         self.keep_alive = True
 
@@ -82,11 +81,12 @@ def received(protocol: HTTPProtocol, data: bytes = GET, client: str = "192.0.2.1
 
 def respond(request: HTTPRequest, client: str = "192.0.2.1") -> bytes:
     """What the leader sends for a request that runs inline."""
-    assert request.runs_inline
-    wire: Any = FakeWire()
+    wire: Any = FakeWire(client)
     request.connection = wire
-    server: Any = SimpleNamespace(draining=request.protocol.draining, RequestHandlerClass=Handler)
-    Server.finish_request(server, request, (client, 1))
+    if not request.answer_at_once():
+        assert request.runs_inline
+        server: Any = None
+        Handler(request, (client, 1), server)  # type: ignore[arg-type]
     data: bytes = wire.data
     return data
 
@@ -102,9 +102,9 @@ def test_receiving_a_request_looks_at_no_file(protocol: HTTPProtocol, monkeypatc
     monkeypatch.setattr(protocol.site, "find", find)
     requests = [received(protocol) for _ in range(3)]
     assert looks == []
-    assert all(request.runs_inline for request in requests)
-    assert looks == ["/file.txt"]
     assert protocol.response_counts.stats()["statuses"] == {}
+    assert all(respond(request) for request in requests)
+    assert looks == ["/file.txt"]
 
 
 def test_all_clients_of_one_turn_are_served_by_one_look(protocol: HTTPProtocol) -> None:

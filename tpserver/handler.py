@@ -54,7 +54,6 @@ class HTTPRequestHandler(socketserver.StreamRequestHandler):
     def handle(self) -> None:
         """Has the responder answer; a refusal becomes an error page."""
         request = self.request
-        assert request.responder is not None
         try:
             request.responder.respond(request, self)
         except RequestRefused as refusal:

@@ -1,6 +1,6 @@
 """HTTP/1.1 on the engine: what all connections share, what each receives, and the request that comes of it.
 
-`Receiver` parses and nothing else. What answers a request is looked for when the engine first asks where it runs.
+`Receiver` parses and nothing else. What answers a request is looked for when the leader asks it to answer at once.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import BinaryIO, Final
 
 from tpserver.engine.protocol import Address, Outcome, Request
 from tpserver.errors import RequestRefused
+from tpserver.files.responder import FileResponder
 from tpserver.http import pages
 from tpserver.http.arriving import ArrivingContent
 from tpserver.http.dates import format_date
@@ -23,8 +24,7 @@ from tpserver.logs.access_log import AccessLog, Record
 from tpserver.logs.log import Log
 from tpserver.reply import Responder, Wire
 from tpserver.response_counts import ResponseCounts
-from tpserver.site.server_responders import RefusalResponder
-from tpserver.site.site import Site
+from tpserver.site.site import PageResponder, Site
 from tpserver.site.vhosts import VirtualHosts
 from tpserver.spool import Spool
 from tpserver.system.clock import clock
@@ -36,49 +36,52 @@ _log = Log("tpserver")
 class HTTPRequest(Request):
     """One message on its connection: what socketserver hands from method to method.
 
-    Its site and its responder are chosen once, by the leader, when the engine first asks for `runs_inline`.
+    Its site and its responder are chosen once, by the leader, in `answer_at_once`.
     """
 
     __slots__ = ("content", "head", "protocol", "remote", "responder", "route", "site")
 
     connection: Wire
-    site: Site  # this and what follows: once `runs_inline` was asked for
-    responder: Responder | None
+    site: Site  # this and what follows: chosen in `answer_at_once`, as `runs_inline`
+    responder: Responder
     route: str  # method and target, behind the virtual host's name: on another host the same address may cost more
 
     def __init__(self, protocol: HTTPProtocol, remote: tuple[str, str], head: Head, content: BinaryIO | None) -> None:
-        """`remote` is the client's address and port; `content` is None where the message has none.
-
-        It does not call `Request.__init__`, which would set `runs_inline`.
-        """
+        """`remote` is the client's address and port; `content` is None where the message has none."""
         self.protocol = protocol
         self.remote = remote
         self.head = head
         self.content = content
         self.content_arriving = content is not None and isinstance(content, ArrivingContent)
-        self.responder = None
 
-    @property
-    def runs_inline(self) -> bool:  # type: ignore[override]
-        """Whether no application runs for it. The first call looks for the responder; the leader makes it."""
-        responder = self.responder
-        if responder is None:
-            protocol, head = self.protocol, self.head
-            # Read before `turn`: what a relieved leader finds for an old turn must not be kept for a new one.
-            found = protocol.found
-            known = found.get(head)
-            if known is None:
-                site = protocol.site
-                if isinstance(site, VirtualHosts):
-                    site = site.choose(head)
-                try:
-                    responder = site.find(head, protocol.turn)
-                except RequestRefused as refusal:
-                    responder = RefusalResponder(refusal)
-                known = found[head] = site, responder, f"{site.host} {head.route}" if site.host else head.route
-            self.site, self.responder, self.route = known
-            responder = known[1]
-        return responder.runs_inline
+    def answer_at_once(self) -> bool:
+        """As in the engine: chooses what answers, and sends the response of a small file that is ready."""
+        protocol, head = self.protocol, self.head
+        # Read before `turn`: what a relieved leader finds for an old turn must not be kept for a new one.
+        found = protocol.found
+        known = found.get(head)
+        if known is None:
+            site = protocol.site
+            if isinstance(site, VirtualHosts):
+                site = site.choose(head)
+            responder: Responder
+            try:
+                responder = site.find(head, protocol.turn)
+            except RequestRefused as refusal:
+                responder = PageResponder(refusal.status, refusal.detail, refusal.fields)
+            known = found[head] = site, responder, f"{site.host} {head.route}" if site.host else head.route
+        self.site, self.responder, self.route = known
+        responder = known[1]
+        self.runs_inline = responder.runs_inline
+        if type(responder) is not FileResponder or protocol.draining:
+            return False
+        data = responder.ready or responder.ready_response(head, protocol.stamp)
+        if data is None:
+            return False
+        connection = self.connection
+        connection.write(data)
+        protocol.record(connection.client_address, head, 200, responder.content_length)
+        return True
 
     @property
     def route_group(self) -> str:
@@ -193,7 +196,7 @@ class Receiver(MessageReader[HTTPRequest]):
 
     def receive(self, data: bytes) -> Outcome:
         """Bytes in; a request, an interim response, a refusal, or None. Never raises `RequestRefused`."""
-        if self._head is None and not self._buffer:
+        if self._head is None and not self.pending:
             # `read_message` does the same; here it saves a call for the heads that come again and again.
             head = self._memory.heads.get(data)
             if head is not None:
@@ -219,7 +222,7 @@ class Receiver(MessageReader[HTTPRequest]):
         The response is counted and logged here, for there is no request that could be.
         """
         head = self._head
-        begins = (self._buffer or data)[:5] if head is None else head.method.encode() + b" "
+        begins = (self.pending or data)[:5] if head is None else head.method.encode() + b" "
         self.close()
         response = pages.response(
             refusal.status,

@@ -18,19 +18,17 @@ from tpserver.ending import end_if_log_is_stuck
 from tpserver.engine import server as engine
 from tpserver.engine.errors import EngineBroken
 from tpserver.engine.pace import Timing
-from tpserver.engine.protocol import Address
 from tpserver.engine.stats import Stats
 from tpserver.errors import StartError, UsageError
 from tpserver.files.background import BackgroundCoder
 from tpserver.files.coders import quick_coders
-from tpserver.files.responder import FileResponder
 from tpserver.handler import HTTPRequestHandler, TimedRequestHandler
 from tpserver.http.head import Limits
 from tpserver.logs.access_log import AccessLog
 from tpserver.logs.log import Log
 from tpserver.logs.server_log import LogWriter, log_to_stderr
 from tpserver.logs.streams import LogFile, LogStream
-from tpserver.protocol import HTTPProtocol, HTTPRequest
+from tpserver.protocol import HTTPProtocol
 from tpserver.response_counts import ResponseStats
 from tpserver.site.build import Sites
 from tpserver.site.site import Site
@@ -148,20 +146,6 @@ class Server(engine.Server):
         """As in the engine. Raises `StartError` where a library has replaced sockets and threads meanwhile."""
         check_unpatched()
         super().serve_forever(poll_interval)
-
-    def finish_request(self, request: HTTPRequest, client_address: Address) -> None:  # type: ignore[override]
-        """As in socketserver: makes the handler. A response that is ready needs none, and is sent at once."""
-        responder = request.responder
-        protocol = request.protocol
-        if type(responder) is FileResponder and not protocol.draining:
-            data = responder.ready
-            if data is None:
-                data = responder.ready_response(request, protocol.stamp)
-            if data is not None:
-                request.connection.write(data)
-                protocol.record(client_address, request.head, 200, responder.content_length)
-                return
-        self.RequestHandlerClass(request, client_address, self)  # type: ignore[arg-type]
 
     def service_actions(self) -> None:
         """The watcher, in each round of checks."""

@@ -56,31 +56,27 @@ class LineReceiver:
     """A line that begins with a question mark is told to go on; one that is too long is refused."""
 
     def __init__(self) -> None:
-        self._buffer = b""
+        self.pending = b""
         self.closed = False
 
     @property
     def part(self) -> str:
-        return "head" if self._buffer else "nothing"
-
-    @property
-    def pending(self) -> bool:
-        return bool(self._buffer)
+        return "head" if self.pending else "nothing"
 
     def receive(self, data: bytes) -> Any:
-        self._buffer += data
-        if self._buffer.startswith(b"fault"):
+        self.pending += data
+        if self.pending.startswith(b"fault"):
             raise ZeroDivisionError("a fault of the receiver's")
-        line, newline, rest = self._buffer.partition(b"\n")
+        line, newline, rest = self.pending.partition(b"\n")
         if len(line) > LONGEST:
             return Said("refusal", b"too long\n")
         if not newline:
             return None
-        self._buffer = rest
+        self.pending = rest
         return Said("interim", b"go on\n") if line.startswith(b"?") else Line(line)
 
     def expire(self) -> bytes:
-        return b"too late\n" if self._buffer else b""
+        return b"too late\n" if self.pending else b""
 
     def close(self) -> None:
         self.closed = True

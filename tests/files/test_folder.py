@@ -6,7 +6,6 @@ import os
 import sys
 import threading
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -163,7 +162,7 @@ def test_head_and_content_are_joined_once_for_each_stamp(turns: Turns, tmp_path:
     head = parse_head(b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n", Limits(), {})
 
     def response(stamp: bytes) -> bytes | None:
-        return FileResponder(turns.folder, file).ready_response(SimpleNamespace(head=head, content=None), stamp)
+        return FileResponder(turns.folder, None, file).ready_response(head, stamp)
 
     whole = response(one)
     assert whole == file.lines + one + b"\r\ntext"
@@ -196,7 +195,7 @@ def test_the_date_of_a_file_is_that_of_its_last_change(turns: Turns, tmp_path: P
     os.utime(tmp_path / "a", ns=(0, 784111777_999_999_999))
     file = turns.file("/a")
     assert file.validators.last_modified == 784111777
-    assert parse_date(dict(file.validator_fields)["Last-Modified"], 2026) == 784111777
+    assert parse_date(dict(file.about)["Last-Modified"], 2026) == 784111777
 
 
 @pytest.mark.parametrize("root", [".", "sub/..", "./"])

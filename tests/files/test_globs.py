@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tpserver.files.globs import Glob
+from tpserver.files.rules import Glob
 
 CASES = [
     # without a slash: names, in every folder

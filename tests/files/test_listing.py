@@ -144,7 +144,11 @@ def test_many_entries_sorted_in_parts_are_sorted(sort: str, order: str, sizes: i
         for number in range(3 * listing.PART)
     ]
     entries = [(name, folder, 0 if folder else size, date) for name, folder, size, date in entries]
-    key = {"name": listing._by_name, "size": listing._by_size, "date": listing._by_date}[sort]
+    columns = {"name": [], "size": [2], "date": [3]}[sort]
+
+    def key(entry: Entry) -> list[object]:
+        return [*(entry[column] for column in columns), natural(entry[0]), entry[0]]
+
     folders = [entry for entry in entries if entry[1]]
     files = [entry for entry in entries if not entry[1]]
     expected = sorted(folders, key=key, reverse=order == "desc" and sort != "size")

@@ -47,6 +47,10 @@ class Request:
         self.runs_inline = runs_inline
         self.content_arriving = content_arriving
 
+    def answer_at_once(self) -> bool:
+        """The leader, before it asks for anything else: answers if that takes no handler; whether it did."""
+        return False
+
     @property
     def route(self) -> str:
         """Requests of one route are expected to cost alike."""
@@ -93,8 +97,8 @@ class Receiver(Protocol):
         ...
 
     @property
-    def pending(self) -> bool:
-        """Whether bytes beyond the last request are here already."""
+    def pending(self) -> bytes | bytearray:
+        """The bytes beyond the last request that are here already."""
         ...
 
     def receive(self, data: bytes) -> Outcome:

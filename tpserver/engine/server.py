@@ -94,6 +94,8 @@ class Server(socketserver.ThreadingMixIn, LivingServer):
         self.handled += 1
         now = request.arrived = clock.perf_counter()
         connection: Connection = request.connection  # type: ignore[assignment]  # the leader has set it
+        if request.answer_at_once():
+            return True
         if request.runs_inline:
             self._answer(request, connection)
             return True

@@ -6,7 +6,6 @@ does, other threads have the interpreter.
 
 from __future__ import annotations
 
-import copy
 import os
 import threading
 import zlib
@@ -17,7 +16,7 @@ from typing import Final, NamedTuple
 from tpserver.errors import RequestRefused
 from tpserver.files.coders import Coder, NoSmaller, coded
 from tpserver.files.file import File, Signature, VariantState, signature
-from tpserver.files.source import FileSource
+from tpserver.files.folder import Folder
 from tpserver.http.conditional import Validators
 from tpserver.logs.log import Log
 from tpserver.system.clock import clock
@@ -36,8 +35,6 @@ KEPT: Final = 60.0
 # Seconds until a variant that did not fit into the cache, or whose file could not be read, is tried again.
 RETRY: Final = 60.0
 
-_NEVER: Final = float("inf")
-
 # A variant is identified by the file's real path and version, the coding, and the lines of the plain file's head.
 _Key = tuple[str, Signature, str, bytes]
 
@@ -45,7 +42,7 @@ _Key = tuple[str, Signature, str, bytes]
 class _Job(NamedTuple):
     key: _Key
     state: VariantState
-    folder: FileSource
+    folder: Folder
     plain: File
     coding: str
 
@@ -56,15 +53,14 @@ class BackgroundCoder:
     def __init__(self, coders: Mapping[str, Callable[[], Coder]]) -> None:
         self._coders = coders
         self.codings = tuple(coders)
-        self._states: dict[_Key, VariantState] = {}
+        self._states: dict[_Key, VariantState] = {}  # the last used comes last
         self._jobs: deque[_Job] = deque()
         self._memory = 0  # bytes of content in `_states`
         self._thread: threading.Thread | None = None
         self._closed = False
-        self._full_until = 0.0  # monotonic clock, seconds: until then nothing may be evicted
         self._lock = threading.Lock()  # guards all of these; only quick operations hold it
 
-    def variant(self, folder: FileSource, plain: File, coding: str) -> VariantState | None:
+    def variant(self, folder: Folder, plain: File, coding: str) -> VariantState | None:
         """The state of the variant of `plain` in `coding`; orders it where there is none. Any thread.
 
         None: it cannot be ordered now; a later request tries again.
@@ -72,27 +68,23 @@ class BackgroundCoder:
         key = (plain.real, plain.signature, coding, plain.lines)
         now = clock.monotonic()
         with self._lock:
-            state = self._states.get(key)
-            if state is not None and (state.waiting or state.file is not None or now < state.retry_at):
-                state.used = now
-                return state
-            if self._closed or len(self._jobs) >= QUEUE or (state is None and not self._make_room(0, 1, now)):
-                return None
-            state = self._states[key] = VariantState()
+            state = self._states.pop(key, None)
+            if state is None or not (state.waiting or state.file or now < state.retry_at):
+                if self._closed or len(self._jobs) >= QUEUE or not self._make_room(0, 1, now):
+                    return None
+                state = VariantState(now)
+                self._jobs.append(_Job(key, state, folder, plain, coding))
+                if not self._start():
+                    self._jobs.clear()
+                    return None
             state.used = now
-            self._jobs.append(_Job(key, state, folder, plain, coding))
-            if not self._start():
-                self._jobs.clear()
-                del self._states[key]
-                return None
+            self._states[key] = state
         return state
 
     def close(self) -> None:
         """Drops the waiting jobs, ends the running one soon, and accepts no more. Any thread."""
         with self._lock:
             self._closed = True
-            for job in self._jobs:
-                self._states.pop(job.key, None)
             self._jobs.clear()
 
     def _start(self) -> bool:
@@ -114,23 +106,17 @@ class BackgroundCoder:
                     return
                 job = self._jobs.popleft()
             file: File | None = None
-            retry_at = _NEVER
+            retry_at = float("inf")
             try:
-                file = self._compress(job)
+                content = b"".join(coded(self._pieces(job), self._coders[job.coding](), job.plain.size))
+                file = coded_file(job.plain, job.coding, content)
+            except NoSmaller:
+                pass
             except (OSError, RequestRefused):  # removed, changed, or not readable now
                 retry_at = clock.monotonic() + RETRY
             except Exception:  # noqa: BLE001 - one file must not end the thread for the others
                 _log.exception("cannot compress %s; it is sent uncompressed", job.plain.name)
-            self._finish(job, file, retry_at)
-
-    def _compress(self, job: _Job) -> File | None:
-        """The variant, or None where it would be no smaller. Raises OSError."""
-        plain = job.plain
-        try:
-            content = b"".join(coded(self._pieces(job), self._coders[job.coding](), plain.size))
-        except NoSmaller:
-            return None
-        return coded_file(plain, job.coding, content)
+            self._finish(job.state, file, retry_at)
 
     def _pieces(self, job: _Job) -> Iterator[bytes]:
         """The content of the version that was requested. Raises OSError where the file has changed since."""
@@ -147,17 +133,13 @@ class BackgroundCoder:
             if left or signature(os.fstat(stream.fileno())) != job.plain.signature:
                 raise OSError("the file has changed")
 
-    def _finish(self, job: _Job, file: File | None, retry_at: float) -> None:
-        state, now = job.state, clock.monotonic()
+    def _finish(self, state: VariantState, file: File | None, retry_at: float) -> None:
+        now = clock.monotonic()
         with self._lock:
-            state.retry_at = retry_at
-            if file is not None:
-                cost = 2 * file.size
-                if self._make_room(cost, 0, now):
-                    state.file, state.cost = file, cost
-                    self._memory += cost
-                else:
-                    state.retry_at = now + RETRY
+            if file is not None and self._make_room(2 * file.size, 0, now):
+                state.file = file
+                self._memory += 2 * file.size
+            state.retry_at = retry_at if file is None else now + RETRY
             state.waiting = False
 
     def _make_room(self, cost: int, entries: int, now: float) -> bool:
@@ -165,20 +147,15 @@ class BackgroundCoder:
 
         Called under the lock.
         """
-        if self._memory + cost <= MEMORY and len(self._states) + entries <= ENTRIES:
-            return True
-        if now < self._full_until:
-            return False
-        for used, key in sorted((state.used, key) for key, state in self._states.items() if not state.waiting):
-            if used > now - KEPT:
-                self._full_until = used + KEPT
-                break
-            if self._memory + cost <= MEMORY * 7 // 8 and len(self._states) + entries <= ENTRIES * 7 // 8:
-                break  # an eighth more than needed, so that not every insertion has to sort
-            state = self._states.pop(key)
-            self._memory -= state.cost
-            state.file = None  # an index may still refer to the state
-        return self._memory + cost <= MEMORY and len(self._states) + entries <= ENTRIES
+        while self._memory + cost > MEMORY or len(self._states) + entries > ENTRIES:
+            key, state = next(iter(self._states.items()))
+            if state.waiting or state.used > now - KEPT:
+                return False
+            del self._states[key]
+            if state.file is not None:
+                self._memory -= 2 * state.file.size
+                state.file = None  # an index may still refer to the state
+        return True
 
 
 def coded_file(plain: File, coding: str, content: bytes) -> File:
@@ -186,13 +163,6 @@ def coded_file(plain: File, coding: str, content: bytes) -> File:
 
     The entity tag includes a check sum: another version of a compressor may produce other bytes.
     """
-    file = copy.copy(plain)
-    file.coding = coding
-    file.content = content
-    file.size = len(content)
     tag = f'{plain.validators.etag[:-1]}-{coding}-{zlib.crc32(content):08x}"'
-    file.validators = Validators(tag, plain.validators.last_modified)
-    file.varies = True
-    file.variant_index = file.as_sidecar = None
-    file.write_lines()
-    return file
+    validators = Validators(tag, plain.validators.last_modified)
+    return plain.altered(coding=coding, content=content, size=len(content), validators=validators, varies=True)

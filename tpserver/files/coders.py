@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from types import ModuleType
 from typing import Final, Protocol
 
@@ -27,20 +27,9 @@ class _Brotli:
     """Adapts the package brotli to `Coder`."""
 
     def __init__(self, brotli: ModuleType) -> None:
-        self._coder = brotli.Compressor(quality=11)
-
-    def compress(self, data: bytes, /) -> bytes:
-        coded: bytes = self._coder.process(data)
-        return coded
-
-    def flush(self) -> bytes:
-        coded: bytes = self._coder.finish()
-        return coded
-
-
-def _quick_gzip() -> Coder:
-    # 16 + 15: a window of 15 bits, in a gzip frame with time 0 and without a name.
-    return zlib.compressobj(6, zlib.DEFLATED, 16 + zlib.MAX_WBITS, 9)
+        coder = brotli.Compressor(quality=11)
+        self.compress: Callable[[bytes], bytes] = coder.process
+        self.flush: Callable[[], bytes] = coder.finish
 
 
 # The head of a gzip frame (RFC 1952 section 2.3): deflate, comment, time 0, highest level, unknown system.
@@ -97,7 +86,8 @@ def quick_coders() -> dict[str, Callable[[], Coder]]:
     zstd = _first("compression.zstd")  # since Python 3.14
     if zstd is not None:
         coders["zstd"] = lambda: zstd.ZstdCompressor(level=3)
-    coders["gzip"] = _quick_gzip
+    # 16 + 15: a window of 15 bits, in a gzip frame with time 0 and without a name.
+    coders["gzip"] = lambda: zlib.compressobj(6, zlib.DEFLATED, 16 + zlib.MAX_WBITS, 9)
     return coders
 
 
@@ -123,21 +113,21 @@ def thorough_coders() -> dict[str, Callable[[], Coder]]:
 _PART: Final = 256 * 1024
 _BROTLI_PIECE: Final = 64
 
+_Decoded = Generator[bytes, None, bool]  # pieces of content, and in the end whether it was exactly one content
+
 
 def decoded(coding: str, pieces: Iterable[bytes]) -> Iterator[bytes]:
     """The decoded content of coded bytes, in pieces. `coding` is one of those of `thorough_coders`.
 
     Raises ValueError where the bytes are not exactly one complete content, as these compressors write it.
     """
-    if coding == "gzip":
-        yield from _inflated(pieces)
-    elif coding == "zstd":
-        yield from _of_zstd(pieces)
-    else:
-        yield from _of_brotli(pieces)
+    decode = {"gzip": _inflated, "zstd": _of_zstd, "br": _of_brotli}[coding]
+    is_whole = yield from decode(pieces)
+    if not is_whole:
+        raise ValueError(f"it is not exactly one content in {coding}")
 
 
-def _inflated(pieces: Iterable[bytes]) -> Iterator[bytes]:
+def _inflated(pieces: Iterable[bytes]) -> _Decoded:
     decoder = zlib.decompressobj(16 + zlib.MAX_WBITS)
     try:
         for piece in pieces:
@@ -146,13 +136,12 @@ def _inflated(pieces: Iterable[bytes]) -> Iterator[bytes]:
                 yield decoder.decompress(left, _PART)
                 left = decoder.unconsumed_tail
         yield decoder.flush()
-    except zlib.error as error:
-        raise ValueError("it is not gzip") from error
-    if not decoder.eof or decoder.unused_data:
-        raise ValueError("it is not exactly one gzip member")
+    except zlib.error:
+        return False
+    return decoder.eof and not decoder.unused_data
 
 
-def _of_zstd(pieces: Iterable[bytes]) -> Iterator[bytes]:
+def _of_zstd(pieces: Iterable[bytes]) -> _Decoded:
     zstd = _first("compression.zstd", "backports.zstd")
     assert zstd is not None, "the caller asks only for codings of `thorough_coders`"
     decoder = zstd.ZstdDecompressor()
@@ -161,13 +150,12 @@ def _of_zstd(pieces: Iterable[bytes]) -> Iterator[bytes]:
             yield decoder.decompress(piece, _PART)
             while not (decoder.eof or decoder.needs_input):
                 yield decoder.decompress(b"", _PART)
-    except (zstd.ZstdError, EOFError) as error:
-        raise ValueError("it is not zstd") from error
-    if not decoder.eof or decoder.unused_data:
-        raise ValueError("it is not exactly one zstd frame")
+    except (zstd.ZstdError, EOFError):
+        return False
+    return decoder.eof and not decoder.unused_data
 
 
-def _of_brotli(pieces: Iterable[bytes]) -> Iterator[bytes]:
+def _of_brotli(pieces: Iterable[bytes]) -> _Decoded:
     brotli = _first("brotli", "brotlicffi")
     assert brotli is not None, "the caller asks only for codings of `thorough_coders`"
     decoder = brotli.Decompressor()
@@ -175,10 +163,9 @@ def _of_brotli(pieces: Iterable[bytes]) -> Iterator[bytes]:
         for piece in pieces:
             for start in range(0, len(piece), _BROTLI_PIECE):
                 yield decoder.process(piece[start : start + _BROTLI_PIECE])
-    except brotli.error as error:
-        raise ValueError("it is not Brotli") from error
-    if not decoder.is_finished():
-        raise ValueError("it is not complete")
+    except brotli.error:
+        return False
+    return bool(decoder.is_finished())
 
 
 class NoSmaller(Exception):

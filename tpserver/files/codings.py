@@ -13,76 +13,23 @@ ZSTD: Final = b"\x28\xb5\x2f\xfd"
 # An SVG picture in gzip, which has no plain file beside it.
 CODED_SVG: Final = ".svgz"
 
-_TEXT_APPLICATIONS: Final = frozenset(
-    "application/" + name
-    for name in (
-        "ecmascript",
-        "graphql",
-        "javascript",
-        "json",
-        "jsonl",
-        "n-quads",
-        "n-triples",
-        "postscript",
-        "rtf",
-        "sql",
-        "tex",
-        "toml",
-        "trig",
-        "typescript",
-        "vnd.api",
-        "vnd.apple.mpegurl",
-        "wasm",
-        "x-csh",
-        "x-javascript",
-        "x-latex",
-        "x-ndjson",
-        "x-sh",
-        "x-subrip",
-        "x-tar",
-        "x-tcl",
-        "x-tex",
-        "x-texinfo",
-        "xml",
-        "xml-dtd",
-        "yaml",
-    )
-)
-_OTHERS: Final = frozenset(
-    {
-        "application/vnd.ms-fontobject",
-        "audio/midi",
-        "font/collection",
-        "font/otf",
-        "font/ttf",
-        "image/bmp",
-        "image/vnd.microsoft.icon",
-        "image/vnd.adobe.photoshop",
-        "image/x-icon",
-        "image/x-ms-bmp",
-        "image/x-portable-anymap",
-        "image/x-portable-bitmap",
-        "image/x-portable-graymap",
-        "image/x-portable-pixmap",
-        "model/gltf-binary",
-    }
-)
+_TEXT_APPLICATIONS: Final = frozenset({
+    "ecmascript", "graphql", "javascript", "json", "jsonl", "n-quads", "n-triples", "postscript", "rtf", "sql",
+    "tex", "toml", "trig", "typescript", "vnd.api", "vnd.apple.mpegurl", "wasm", "x-csh", "x-javascript",
+    "x-latex", "x-ndjson", "x-sh", "x-subrip", "x-tar", "x-tcl", "x-tex", "x-texinfo", "xml", "xml-dtd", "yaml",
+})  # fmt: skip
+_OTHERS: Final = frozenset({
+    "application/vnd.ms-fontobject", "audio/midi", "font/collection", "font/otf", "font/ttf", "image/bmp",
+    "image/vnd.adobe.photoshop", "image/vnd.microsoft.icon", "image/x-icon", "image/x-ms-bmp",
+    "image/x-portable-anymap", "image/x-portable-bitmap", "image/x-portable-graymap", "image/x-portable-pixmap",
+    "model/gltf-binary",
+})  # fmt: skip
 # Types whose format is compressed, as are pictures, sound and video: they have no coded files beside them.
-_PACKED: Final = frozenset(
-    {
-        "application/gzip",
-        "application/java-archive",
-        "application/vnd.rar",
-        "application/x-7z-compressed",
-        "application/x-bzip2",
-        "application/x-compress",
-        "application/x-xz",
-        "application/zip",
-        "application/zstd",
-        "font/woff",
-        "font/woff2",
-    }
-)
+_PACKED: Final = frozenset({
+    "application/gzip", "application/java-archive", "application/vnd.rar", "application/x-7z-compressed",
+    "application/x-bzip2", "application/x-compress", "application/x-xz", "application/zip", "application/zstd",
+    "font/woff", "font/woff2",
+})  # fmt: skip
 _PACKED_BEGINNINGS: Final = (
     "image/",
     "audio/",
@@ -98,7 +45,7 @@ def compressible(media_type: str) -> bool:
     return (
         name.startswith("text/")
         or name.endswith(("+json", "+xml", "+text", "+yaml"))
-        or name in _TEXT_APPLICATIONS
+        or name.removeprefix("application/") in _TEXT_APPLICATIONS
         or name in _OTHERS
     )
 

@@ -28,14 +28,14 @@ _SVG: Final = "image/svg+xml"
 class File:
     """A regular file as it was when `status` was taken. Any thread may read it.
 
-    `lines` are the head of a 200 response, `unmodified` that of a 304, each without Date and Server. A time of
-    modification that lies in the future is not told as long as it does, and `validators` have none.
+    `lines` are the head of a 200 response, `unmodified` that of a 304, each without Date and Server. `about` are the
+    fields of a response with content, but for those that say of what kind and how long it is.
     """
 
     __slots__ = (
-        "_dated_from", "_lines", "as_sidecar", "coding", "content", "dated", "earlier", "fields", "media_type",
-        "modified", "mtime_ambiguous", "name", "negotiable", "real", "settled", "signature", "size", "turn",
-        "unmodified", "validator_fields", "validators", "variant_index", "varies", "verified_at",
+        "about", "as_sidecar", "coding", "content", "dated", "earlier", "fields", "lines", "media_type", "modified",
+        "mtime_ambiguous", "name", "negotiable", "real", "settled", "signature", "size", "turn", "unmodified",
+        "validators", "variant_index", "varies", "verified_at",
     )  # fmt: skip
 
     def __init__(
@@ -49,6 +49,7 @@ class File:
         media: str | None = None,
         fields: Iterable[tuple[str, str]] = (),
         earlier: tuple[str, ...] = (),
+        varies: bool = False,
     ) -> None:
         """`content` is what is sent, or None where that is read from the disk each time.
 
@@ -66,14 +67,15 @@ class File:
         self.earlier = earlier  # the names of files that would have been found before it
         self.fields = tuple(fields)  # what goes with every response about it besides
         self.negotiable = not packed(self.media_type) and not is_coded(name)  # whether there may be variants of it
-        self.varies = False  # whether another Accept-Encoding field may get another variant
+        self.varies = varies  # whether another Accept-Encoding field may get another variant
         self.variant_index: VariantIndex | None = None  # of a plain file: the variants that `Variants` has found
         # Of a coded file beside a plain one: the `lines` of that one, and the variant, or None where it is not usable.
         self.as_sidecar: tuple[bytes, File | None] | None = None
         self.settled: bytes | None = None  # the stamp of the second for which it is known to have no variants
         tag = f'"{self.modified:x}-{status.st_size:x}{"-" + coding if coding else ""}"'
-        self.validators = Validators(tag, self.modified // _SECOND)
-        self._dated_from = 0  # the second of a modification that lies in the future, else 0
+        date = self.modified // _SECOND
+        # RFC 9110 section 8.8.2.1: no later than the message itself. Else the tag alone has to do.
+        self.validators = Validators(tag, date if date <= clock.time() else None)
         self.turn = -1
         self.verified_at = 0.0  # monotonic clock, seconds: when the links in its path were last followed
         self.mtime_ambiguous = False  # it was edited just before it was read: another edit may leave the same time
@@ -81,53 +83,32 @@ class File:
 
     def write_lines(self) -> None:
         """Makes the heads' lines of what is known; again when that has changed."""
-        date = self.validators.last_modified
-        if date is not None:
-            self._dated_from = date if date > clock.time() else 0
-            if self._dated_from:
-                # RFC 9110 section 8.8.2.1: no later than the message itself. The tag alone has to do until then.
-                date = None
-                self.validators = self.validators._replace(last_modified=None)
         # These go with a 304, too (RFC 9110 section 15.4.5).
         fields = [("ETag", self.validators.etag)]
+        date = self.validators.last_modified
         if date is not None:
             fields.append(("Last-Modified", format_date(date)))
         fields += self.fields
         if self.varies:
             fields.append(("Vary", "Accept-Encoding"))
-        self.validator_fields = fields
-        about = [("Content-Type", self.media_type), ("Content-Length", str(self.size)), *self.about]
-        self._lines = own_head(200, about)
+        coding = [("Content-Encoding", self.coding)] if self.coding else []
+        self.about = [*coding, ("Accept-Ranges", "bytes"), *fields]
+        kind = [("Content-Type", self.media_type), ("Content-Length", str(self.size))]
+        self.lines = own_head(200, kind + self.about)
         self.unmodified = own_head(304, fields)
         self.dated = b"", b""  # a stamp, and the whole response with it
 
-    @property
-    def lines(self) -> bytes:
-        """The head of a 200 response, without Date and Server."""
-        if self._dated_from and clock.time() >= self._dated_from:
-            self.validators = self.validators._replace(last_modified=self._dated_from)
-            self.write_lines()
-        return self._lines
-
-    @property
-    def about(self) -> list[tuple[str, str]]:
-        """The fields of a response with content, but for those that say of what kind and how long it is."""
-        coding = [("Content-Encoding", self.coding)] if self.coding else []
-        return [*coding, ("Accept-Ranges", "bytes"), *self.validator_fields]
-
     def renewed(self, status: os.stat_result) -> File:
         """The same representation, as it is now that it was opened and found changed."""
-        file = File(self.name, self.real, status, None, coding=self.coding, media=self.media_type, fields=self.fields)
-        if self.varies:
-            file.varies = True
-            file.write_lines()
-        return file
+        coding, media, fields, varies = self.coding, self.media_type, self.fields, self.varies
+        return File(self.name, self.real, status, None, coding=coding, media=media, fields=fields, varies=varies)
 
-    def also(self, *fields: tuple[str, str]) -> File:
-        """The same, with further fields."""
+    def altered(self, **changes: object) -> File:
+        """Another representation: a copy with these attributes changed."""
         file = copy.copy(self)
-        file.fields = (*self.fields, *fields)
         file.variant_index = file.as_sidecar = file.settled = None
+        for name, value in changes.items():
+            setattr(file, name, value)
         file.write_lines()
         return file
 
@@ -137,15 +118,6 @@ class File:
         data = b"%b%b\r\n%b" % (self.lines, stamp, self.content)
         self.dated = stamp, data
         return data
-
-
-class Accepted:
-    """The codings that an Accept-Encoding field accepts. Equal ones are one object: lookups compare by identity."""
-
-    __slots__ = ("tiers",)
-
-    def __init__(self, tiers: Tiers) -> None:
-        self.tiers = tiers
 
 
 class Sidecar(NamedTuple):
@@ -159,14 +131,13 @@ class Sidecar(NamedTuple):
 class VariantState:
     """The state of one variant that the server compresses: `waiting` until that is done, `file` when there is one."""
 
-    __slots__ = ("cost", "file", "retry_at", "used", "waiting")
+    __slots__ = ("file", "retry_at", "used", "waiting")
 
-    def __init__(self) -> None:
+    def __init__(self, now: float) -> None:
         self.file: File | None = None
         self.waiting = True
         self.retry_at = float("inf")  # monotonic clock, seconds: when a variant that could not be made is tried again
-        self.used = 0.0  # monotonic clock, seconds: last use
-        self.cost = 0  # bytes of memory
+        self.used = now  # monotonic clock, seconds: last use
 
 
 class VariantIndex:
@@ -178,7 +149,7 @@ class VariantIndex:
         self.stamp = stamp
         self.makeable = makeable  # codings that the server can compress the file to
         self.sidecars = sidecars  # and their sizes in bytes
-        self.chosen: dict[Accepted, Sidecar | VariantState | None] = {}  # None: the plain file
+        self.chosen: dict[Tiers, Sidecar | VariantState | None] = {}  # None: the plain file
 
 
 def signature(status: os.stat_result) -> Signature:

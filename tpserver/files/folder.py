@@ -15,14 +15,12 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
-from urllib.parse import quote
 
 from tpserver.errors import RequestRefused
 from tpserver.files.file import File, signature
 from tpserver.files.opening import CAREFUL, FOLDER, open_below, open_file
 from tpserver.files.paths import allowed, is_code, is_program, os_text, segments, url_name
 from tpserver.files.rules import FileRules
-from tpserver.files.variants import Variants
 from tpserver.logs.log import Log
 from tpserver.system.clock import clock
 
@@ -44,7 +42,7 @@ _LINK: Final = frozenset({errno.ELOOP, errno.ENOTDIR, errno.EMLINK})
 
 # Seconds for which the links in a cached file's path are trusted.
 _VERIFIED_FOR: Final = 1.0
-# Nanoseconds: FAT has the coarsest modification times of all file systems.
+# Nanoseconds in which another edit may leave the same modification time: FAT has the coarsest of all file systems.
 _MTIME_STEP_NS: Final = 2_000_000_000
 
 # Turn numbers that the leader never uses.
@@ -56,14 +54,15 @@ def fresh_look() -> int:
     return next(_UNIQUE_TURNS)
 
 
-class _Moved(Exception):
-    """A link has taken the place of a part of the path since the path was checked."""
-
-
 class Redirect(NamedTuple):
-    """The path names a folder without its final slash. `location` is a path of this server, percent-encoded."""
+    """The path is not the folder's own, which ends in a slash. `location` is that one, percent-encoded."""
 
     location: str
+
+    @classmethod
+    def to(cls, names: Sequence[str]) -> Redirect:
+        """Made of names, not of the request: it can only be a path of this server."""
+        return cls("/" + "".join(url_name(name) + "/" for name in names))
 
 
 class Listing(NamedTuple):
@@ -71,14 +70,6 @@ class Listing(NamedTuple):
 
     names: tuple[str, ...]
     real: str
-
-
-def mtime_is_recent(mtime_ns: int) -> bool:
-    """Whether another edit may leave the same modification time, since file systems record it in steps.
-
-    `mtime_ns` is in nanoseconds since the epoch.
-    """
-    return clock.time() * 1e9 - mtime_ns < _MTIME_STEP_NS
 
 
 def out_of_descriptors(error: OSError) -> RequestRefused:
@@ -113,12 +104,12 @@ class Folder:
         self.windows = windows
         self._listing = listing
         self._follow_links = follow_links
+        self._careful = CAREFUL and not follow_links
         self._real_root = ""  # the real path of the root when a path was last checked
         self._files: dict[str, File] = {}  # by request path; the oldest first
         self._memory = 0  # bytes of content in `_files`
         # Guards changes of `_files` and `_memory`; a lookup needs no lock.
         self._lock = threading.Lock()
-        self.variants: Variants | None = None  # None: its files are sent in no content coding
 
     def find(self, path: str, turn: int) -> File | Listing | Redirect | None:
         """The object that a decoded request path names; None where there is none or it may not be served.
@@ -153,8 +144,16 @@ class Folder:
 
     def open(self, file: File) -> tuple[int, File]:
         """A descriptor of `file`, and the version that was opened. Raises OSError and `RequestRefused` (503)."""
+        descriptor, status = self._open_real(file.real)
+        return descriptor, file if signature(status) == file.signature else file.renewed(status)
+
+    def _open_real(self, real: str) -> tuple[int, os.stat_result]:
+        """A descriptor of a path that `real_path` returned, and its status.
+
+        Raises `RequestRefused` (503), and OSError, also where part of it is a link now or it is no regular file.
+        """
         try:
-            descriptor = self._open_real(file.real)
+            descriptor = open_below(self._real_root, real) if self._careful else open_file(real)
         except OSError as error:
             if error.errno in EXHAUSTED:
                 raise out_of_descriptors(error) from error
@@ -162,16 +161,8 @@ class Folder:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             os.close(descriptor)
-            raise FileNotFoundError(file.real)
-        if signature(status) == file.signature:
-            return descriptor, file
-        return descriptor, file.renewed(status)
-
-    def _open_real(self, real: str) -> int:
-        """A descriptor of a path that `real_path` returned. Raises OSError, also where part of it is a link now."""
-        if CAREFUL and not self._follow_links:
-            return open_below(self._real_root, real)
-        return open_file(real)
+            raise FileNotFoundError(real)
+        return descriptor, status
 
     @contextlib.contextmanager
     def scan(self, real: str) -> Iterator[Iterator[os.DirEntry[str]]]:
@@ -179,14 +170,14 @@ class Folder:
 
         Raises OSError, also where part of the path is a link now. Any thread.
         """
-        if not CAREFUL or self._follow_links or os.scandir not in os.supports_fd:
+        if not self._careful:
             with os.scandir(real) as found:
                 yield found
             return
         descriptor = open_below(self._real_root, real, FOLDER)
         try:
-            with os.scandir(descriptor) as there:
-                yield there
+            with os.scandir(descriptor) as found:
+                yield found
         finally:
             os.close(descriptor)
 
@@ -195,8 +186,11 @@ class Folder:
         if names is None or is_program(path):
             return None
         for _ in range(1 + _RETRIES):
-            with contextlib.suppress(_Moved):
+            try:
                 return self._look_up_once(path, names, turn)
+            except OSError as error:  # removed meanwhile, or it cannot be read
+                if not self._careful or error.errno not in _LINK:
+                    break
         return None
 
     def _look_up_once(self, path: str, names: tuple[str, ...], turn: int) -> File | Listing | Redirect | None:
@@ -229,8 +223,7 @@ class Folder:
             real, mode = self._resolve(index)
             if stat.S_ISREG(mode) and not is_code(real):
                 if not path.endswith("/"):
-                    # Built from the names, not from the request: it can only be a path of this server.
-                    return Redirect("/" + quote(os.fsencode("/".join(names))) + "/")
+                    return Redirect.to(names)
                 return self._load(path, index, real, turn, earlier=tuple(earlier))
             earlier.append(index)
         return None
@@ -241,7 +234,7 @@ class Folder:
         if not os.access(real, os.R_OK | os.X_OK):
             return None
         if os_text(path) != "/".join(["", *names, ""]):  # the page's links are relative
-            return Redirect("/" + "".join(url_name(one) + "/" for one in names))
+            return Redirect.to(names)
         return Listing(names, real)
 
     def has_index(self, real: str) -> bool:
@@ -266,23 +259,11 @@ class Folder:
             return None
         return real
 
-    def _load(self, path: str, name: str, real: str, turn: int, *, earlier: tuple[str, ...] = ()) -> File | None:
-        try:
-            descriptor = self._open_real(real)
-        except OSError as error:
-            if error.errno in EXHAUSTED:
-                raise out_of_descriptors(error) from error
-            if CAREFUL and error.errno in _LINK:
-                raise _Moved from None
-            return None
+    def _load(self, path: str, name: str, real: str, turn: int, *, earlier: tuple[str, ...] = ()) -> File:
+        """Raises OSError and `RequestRefused` (503)."""
+        descriptor, status = self._open_real(real)
         with open(descriptor, "rb") as stream:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                return None
-            try:
-                content = stream.read(SMALL + 1) if status.st_size <= SMALL else None
-            except OSError:  # a failing disk, or a file of /proc
-                return None
+            content = stream.read(SMALL + 1) if status.st_size <= SMALL else None
         if content is not None and len(content) != status.st_size:
             content = None  # it is being written: it is read from the disk when it is sent
         place = name[len(self.root) :].replace(os.sep, "/").lstrip("/")
@@ -290,26 +271,26 @@ class Folder:
         file = File(name, real, status, content, media=media, fields=fields, earlier=earlier)
         file.turn = turn
         file.verified_at = clock.monotonic()
-        file.mtime_ambiguous = content is not None and mtime_is_recent(file.signature[0])
+        file.mtime_ambiguous = clock.time() * 1e9 - file.modified < _MTIME_STEP_NS
         if len(path) <= LONGEST and "//" not in path and "/./" not in path:  # one spelling of each path
             self._cache(path, file)
         return file
 
     def _cache(self, path: str, file: File) -> None:
+        size = len(file.content or b"")
         with self._lock:
-            replaced = self._files.pop(path, None)  # two threads may have loaded it at once
-            if replaced is not None:
-                self._memory -= len(replaced.content or b"")
-            size = len(file.content or b"")
+            self._drop(path)  # two threads may have loaded it at once
             while self._files and (len(self._files) >= ENTRIES or self._memory + size > MEMORY):
-                oldest = self._files.pop(next(iter(self._files)))
-                self._memory -= len(oldest.content or b"")
+                self._drop(next(iter(self._files)))
             self._files[path] = file
             self._memory += size
 
     def forget(self, path: str) -> None:
         """Drops the cached file of a request path. Any thread."""
         with self._lock:
-            file = self._files.pop(path, None)
-            if file is not None:
-                self._memory -= len(file.content or b"")
+            self._drop(path)
+
+    def _drop(self, path: str) -> None:
+        file = self._files.pop(path, None)
+        if file is not None:
+            self._memory -= len(file.content or b"")

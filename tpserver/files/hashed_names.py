@@ -43,22 +43,13 @@ _LAST_WORD: Final = re.compile(r"[A-Z][a-z]{2,}", re.ASCII)
 
 def is_hashed(name: str) -> bool:
     """Whether a file's name ("app.3f2a9c1b.js", without its folder) contains a hash of the content."""
-    for at in _dots(name):
+    dots = [at for at, character in enumerate(name) if at and character == "."]
+    for at in reversed(dots[-5:]):  # no known tail has more
         tail = _TAIL.fullmatch(name, at)
         extension = "" if tail is None else tail[1].lower()
         if extension and extension not in _PAGES and _ends_with_hash(name[:at], extension):
             return True
     return False
-
-
-def _dots(name: str) -> list[int]:
-    """The positions of the last five dots in the name: no known tail has more."""
-    found: list[int] = []
-    at = name.rfind(".")
-    while at > 0 and len(found) < 5:
-        found.append(at)
-        at = name.rfind(".", 0, at)
-    return found
 
 
 def _ends_with_hash(stem: str, extension: str) -> bool:
@@ -77,14 +68,10 @@ def _ends_with_hash(stem: str, extension: str) -> bool:
     last = stem[-8:]
     if _BASE32.fullmatch(last):
         return _mixed(last, 3)
-    both_cases = last.lower() != last and last.upper() != last
-    return _BASE64URL.fullmatch(last) is not None and both_cases and _mixed(last, _least(last, extension))
-
-
-def _least(last: str, extension: str) -> int:
-    """The least number of words and numbers in eight characters of base64url that are a hash."""
-    word = _WORDS.findall(last)[-1]
-    return 4 if extension in _BUNDLED and _LAST_WORD.fullmatch(word) is None else 5
+    if _BASE64URL.fullmatch(last) is None or last.lower() == last or last.upper() == last:
+        return False
+    ends_with_word = _LAST_WORD.fullmatch(_WORDS.findall(last)[-1]) is not None
+    return _mixed(last, 4 if extension in _BUNDLED and not ends_with_word else 5)
 
 
 def _mixed(text: str, least: int) -> bool:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import heapq
 import re
-from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
 from tpserver.http.grammar import OWS_TEXT
@@ -78,43 +78,20 @@ def _counted(digits: re.Match[str]) -> str:
 
 def in_order(entries: Sequence[Entry], view: View) -> Iterator[Entry]:
     """The entries in the order of `view`: folders first, equal ones by name."""
-    folders = [entry for entry in entries if entry[1]]
-    files = [entry for entry in entries if not entry[1]]
+    # For the name that of `is_folder`, which is equal for all that are sorted together; folders have no size.
+    column = _VALUES["sort"].index(view.sort) + 1
+
+    def key(entry: Entry) -> _Key:
+        return entry[column], natural(entry[0]), entry[0]
+
     backwards = view.order == "desc"
-    if view.sort == "size":  # a folder has no size
-        yield from _sorted(folders, _by_name, False)
-        yield from _sorted(files, _by_size, backwards)
-        return
-    key = _by_date if view.sort == "date" else _by_name
-    yield from _sorted(folders, key, backwards)
-    yield from _sorted(files, key, backwards)
+    yield from _sorted([entry for entry in entries if entry[1]], key, backwards and view.sort != "size")
+    yield from _sorted([entry for entry in entries if not entry[1]], key, backwards)
 
 
-def _by_name(entry: Entry) -> _Key:
-    return natural(entry[0]), entry[0]
-
-
-def _by_size(entry: Entry) -> _Key:
-    return entry[2], natural(entry[0]), entry[0]
-
-
-def _by_date(entry: Entry) -> _Key:
-    return entry[3], natural(entry[0]), entry[0]
-
-
-def _sorted(entries: list[Entry], key: Callable[[Entry], _Key], backwards: bool) -> Iterator[Entry]:
-    """Sorts in parts: other threads wait for one part at most, and the first entries come early."""
-    if len(entries) <= PART:
-        yield from sorted(entries, key=key, reverse=backwards)
-        return
-    # Borders between parts of about equal size: every eighth of a sorted sample.
-    borders = sorted(key(entry) for entry in entries[:: max(1, PART // 8)])[7::8]
-    parts: list[list[tuple[_Key, Entry]]] = [[] for _ in range(len(borders) + 1)]
-    for entry in entries:
-        place = key(entry)
-        parts[bisect_right(borders, place)].append((place, entry))
-    for part in reversed(parts) if backwards else parts:
-        part.sort(reverse=backwards)
-        for _, entry in part:
-            yield entry
-        part.clear()  # freeing all parts at once would take long
+def _sorted(entries: list[Entry], key: Callable[[Entry], _Key], backwards: bool) -> Iterable[Entry]:
+    """Sorts in parts, so that other threads wait for one part at most."""
+    parts = [entries[at : at + PART] for at in range(0, len(entries), PART)]
+    for part in parts:
+        part.sort(key=key, reverse=backwards)
+    return heapq.merge(*parts, key=key, reverse=backwards)

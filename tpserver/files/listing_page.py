@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from html import escape
+from itertools import islice
 from typing import Final
 
 from tpserver.files.listing import Entry, View, in_order
@@ -26,34 +27,36 @@ _UNDECODABLE: Final = re.compile(r"[\ud800-\udfff]")
 _COLUMNS: Final = (("name", "Name"), ("size", "Size"), ("date", "Modified"))
 _VIEWS: Final = (("list", "List"), ("grid", "Grid"))
 
-# Media types that browsers show in an <img>.
-_PICTURES: Final = frozenset({
+_PICTURES: Final = (  # that browsers show in an <img>
     "image/apng", "image/avif", "image/bmp", "image/gif", "image/jpeg", "image/png", "image/svg+xml",
     "image/vnd.microsoft.icon", "image/webp", "image/x-icon", "image/x-ms-bmp",
-})  # fmt: skip
-_PACKED: Final = frozenset({
+)  # fmt: skip
+_PACKED: Final = (
     "application/gzip", "application/vnd.rar", "application/x-7z-compressed", "application/x-bzip2",
     "application/x-tar", "application/x-xz", "application/zip", "application/zstd",
-})  # fmt: skip
-_CODE: Final = frozenset({
+)  # fmt: skip
+_CODE: Final = (
     "application/javascript", "application/json", "application/toml", "application/wasm", "application/xml",
     "application/x-sh", "application/yaml", "text/css", "text/html", "text/javascript", "text/xml",
-})  # fmt: skip
-_MAIN_TYPES: Final = {"audio": "sound", "text": "text", "video": "film"}
+)  # fmt: skip
+# Icons by media type, or by its part before the slash.
+_ICONS: Final = {
+    **dict.fromkeys(_PICTURES, "picture"), **dict.fromkeys(_PACKED, "packed"), **dict.fromkeys(_CODE, "code"),
+    "application/pdf": "print", "audio": "sound", "text": "text", "video": "film",
+}  # fmt: skip
 
 
 def page(names: Sequence[str], entries: Sequence[Entry], view: View) -> Iterator[bytes]:
     """The HTML page of the folder to which `names` lead from the root, in pieces of UTF-8."""
     yield _top(names, entries, view).encode("utf-8")
-    write = _cell if view.view == "grid" else _row
-    begin, end = (
-        ('<ul class="grid">\n', "</ul>\n") if view.view == "grid" else (_table_head(view), "</tbody>\n</table>\n")
-    )
+    write, begin, end = _row, _table_head(view), b"</tbody>\n</table>\n"
+    if view.view == "grid":
+        write, begin, end = _cell, '<ul class="grid">\n', b"</ul>\n"
     if entries:
         yield begin.encode("utf-8")
         for part in _parts(in_order(entries, view)):
             yield "".join([write(entry, view.query) for entry in part]).encode("utf-8")
-        yield end.encode("utf-8")
+        yield end
     yield b"</main>\n</body>\n</html>\n"
 
 
@@ -70,14 +73,8 @@ def json_list(entries: Sequence[Entry], view: View) -> Iterator[bytes]:
     yield b"\n]\n" if entries else b"[]\n"
 
 
-def _parts(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
-    part: list[Entry] = []
-    for entry in entries:
-        part.append(entry)
-        if len(part) == PIECE:
-            yield part
-            part = []
-    if part:
+def _parts(entries: Iterator[Entry]) -> Iterator[list[Entry]]:
+    while part := list(islice(entries, PIECE)):
         yield part
 
 
@@ -113,15 +110,7 @@ def kind(name: str) -> str:
 @lru_cache(maxsize=1024)
 def _kind_of(extension: str) -> str:
     content_type = media_type("." + extension).partition(";")[0]
-    if content_type in _PICTURES:
-        return "picture"
-    if content_type in _PACKED:
-        return "packed"
-    if content_type in _CODE:
-        return "code"
-    if content_type == "application/pdf":
-        return "print"
-    return _MAIN_TYPES.get(content_type.partition("/")[0], "file")
+    return _ICONS.get(content_type) or _ICONS.get(content_type.partition("/")[0], "file")
 
 
 def _icon(of: str) -> str:
@@ -138,31 +127,29 @@ def _row(entry: Entry, query: str) -> str:
 
 def _cell(entry: Entry, query: str) -> str:
     name, is_folder, _, _ = entry
-    if is_folder or kind(name) != "picture":
-        return f"<li>{_link_to(name, is_folder, query)}</li>\n"
-    address = _address(name, is_folder)
-    picture = f'<img src="{address}" alt="" loading="lazy" decoding="async">'
-    return f'<li><a href="{address}">{picture}{escape(shown(name))}</a></li>\n'
+    return f"<li>{_link_to(name, is_folder, query, with_picture=True)}</li>\n"
 
 
-def _link_to(name: str, is_folder: bool, query: str) -> str:
+def _link_to(name: str, is_folder: bool, query: str, *, with_picture: bool = False) -> str:
     """A link to a folder keeps the query, so that the view stays the same; a link to a file has none."""
     text, address = escape(shown(name)), _address(name, is_folder)
     if is_folder:
         return f'<a href="{address}{escape(query)}">{_icon("folder")}{text}/</a>'
-    return f'<a href="{address}">{_icon(kind(name))}{text}</a>'
+    icon = _icon(kind(name))
+    if with_picture and kind(name) == "picture":
+        icon = f'<img src="{address}" alt="" loading="lazy" decoding="async">'
+    return f'<a href="{address}">{icon}{text}</a>'
 
 
 def size_text(size: int) -> str:
     """A number of bytes as text: "0 B", "1.5 KiB", "12 MiB"."""
     if size < 1024:
         return f"{size} B"
-    value, units = size / 1024, iter(("KiB", "MiB", "GiB", "TiB", "PiB"))
-    unit = next(units)
-    while value >= 1023.5 and unit != "PiB":
+    value, units = size / 1024, ["PiB", "TiB", "GiB", "MiB", "KiB"]
+    while value >= 1023.5 and len(units) > 1:
         value /= 1024
-        unit = next(units)
-    return f"{value:.1f} {unit}" if value < 9.95 else f"{value:.0f} {unit}"
+        units.pop()
+    return f"{value:.1f} {units[-1]}" if value < 9.95 else f"{value:.0f} {units[-1]}"
 
 
 def _top(names: Sequence[str], entries: Sequence[Entry], view: View) -> str:
@@ -193,10 +180,9 @@ def _count(entries: Sequence[Entry]) -> str:
     files = len(entries) - folders
     parts = []
     if folders:
-        parts.append("1 folder" if folders == 1 else f"{folders:,} folders")
+        parts.append(f"{folders:,} folder{'s' * (folders > 1)}")
     if files:
-        size = size_text(sum(entry[2] for entry in entries))
-        parts.append(("1 file" if files == 1 else f"{files:,} files") + f", {size}")
+        parts.append(f"{files:,} file{'s' * (files > 1)}, {size_text(sum(entry[2] for entry in entries))}")
     return ", ".join(parts)
 
 
@@ -205,18 +191,16 @@ def _link(view: View) -> str:
     return escape(f"?sort={view.sort}&order={view.order}" + ("" if view.view == "list" else f"&view={view.view}"))
 
 
-def _arrow(view: View) -> str:
-    return " ▲" if view.order == "asc" else " ▼"
+def _sort_link(sort: str, text: str, view: View) -> str:
+    arrow = {"asc": " ▲", "desc": " ▼"}[view.order] if sort == view.sort else ""
+    return f'<a href="{_link(view.sorted_by(sort))}">{text}{arrow}</a>'
 
 
 def _sort_bar(view: View) -> str:
     """Links to sort by, for the grid, which has no column heads."""
     if view.view == "list":
         return ""
-    links = [
-        f'<a href="{_link(view.sorted_by(sort))}">{text}{_arrow(view) if sort == view.sort else ""}</a>'
-        for sort, text in _COLUMNS
-    ]
+    links = [_sort_link(sort, text, view) for sort, text in _COLUMNS]
     return f'<nav aria-label="Order">{"".join(links)}</nav>'
 
 
@@ -233,10 +217,8 @@ def _view_bar(view: View) -> str:
 def _table_head(view: View) -> str:
     heads = []
     for sort, text in _COLUMNS:
-        sorted_so = ""
+        more = ' title="in UTC"' if sort == "date" else ""
         if sort == view.sort:
-            sorted_so = f' aria-sort="{"ascending" if view.order == "asc" else "descending"}"'
-            text += _arrow(view)
-        title = ' title="in UTC"' if sort == "date" else ""
-        heads.append(f'<th scope="col"{sorted_so}{title}><a href="{_link(view.sorted_by(sort))}">{text}</a></th>')
+            more = f' aria-sort="{view.order}ending"' + more
+        heads.append(f'<th scope="col"{more}>{_sort_link(sort, text, view)}</th>')
     return f"<table>\n<thead><tr>{''.join(heads)}</tr></thead>\n<tbody>\n"

@@ -1,8 +1,7 @@
 """Answers with the listing of a folder: collects its entries and sends the page or the JSON.
 
-A small listing is sent like any short response. A large one is made and sent in pieces; the thread that makes it is
-relieved as leader. It never waits for the client: the part that a slow client has not read goes to a temporary file,
-from which the leader sends it.
+A listing is made in pieces; the thread that makes a large one is relieved as leader. It never waits for the client: a
+listing that takes much memory goes to a temporary file, from which the leader sends it.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import stat
 import tempfile
 import threading
 from collections.abc import Iterator
-from typing import IO, Final
+from typing import Final
 
 from tpserver.errors import RequestRefused
 from tpserver.files.folder import EXHAUSTED, Folder, Listing, out_of_descriptors
@@ -21,17 +20,19 @@ from tpserver.files.listing import Entry, parse_view, wants_json
 from tpserver.files.listing_page import json_list, page
 from tpserver.files.listing_style import POLICY
 from tpserver.files.paths import allowed, is_code, is_program
-from tpserver.files.responder import ALLOW, refuse_method
+from tpserver.files.responder import rest_of_head
 from tpserver.http.conditional import Validators, evaluate
 from tpserver.http.head import Head
 from tpserver.http.message import Message
-from tpserver.http.response import CHUNKED_LINE, LAST_CHUNK, chunk, own_head, persistence_line
+from tpserver.http.response import own_head
 from tpserver.logs.log import Log
 from tpserver.reply import Reply, Wire
 from tpserver.system.clock import clock
 
 _log = Log("tpserver")
 
+# Whatever a file name contains, the page runs no script.
+_SAFETY: Final = (("Content-Security-Policy", POLICY), ("X-Content-Type-Options", "nosniff"))
 # A listing has none: the modification time of a folder does not change when a file in it does.
 _NO_VALIDATORS: Final = Validators("", None)
 
@@ -39,10 +40,9 @@ _NO_VALIDATORS: Final = Validators("", None)
 LARGE: Final = 1024
 # Most large listings that are made at once. One more gets 503: there are few threads besides the application's.
 AT_ONCE: Final = 2
-# Most bytes of a listing that wait for the client in memory; the rest waits on disk.
+# Bytes of the largest listing that waits for its client in memory; others wait on disk.
 IN_MEMORY: Final = 1024 * 1024
-# Most listings that wait on disk for their clients; a further large one gets 503. Otherwise some thousand clients that
-# read nothing could fill the disk.
+# Most listings that wait on disk; a further large one gets 503. Else clients that read nothing could fill the disk.
 MAX_ON_DISK: Final = 32
 
 # Windows: a junction or another kind of link; `is_symlink` does not report all of them.
@@ -55,21 +55,19 @@ class LargeListings:
     def __init__(self) -> None:
         self._making = threading.Semaphore(AT_ONCE)
         self._on_disk: list[Wire] = []
-        # Guards `_on_disk`.
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # guards `_on_disk`
 
-    def start(self) -> bool:
-        """Whether one more may be made; if so, the caller must call `release` afterwards."""
+    def start(self, place: contextlib.ExitStack) -> None:
+        """Takes a place for one more, until `place` ends. Raises `RequestRefused` (503) where there is none."""
         with self._lock:
             self._on_disk = [wire for wire in self._on_disk if wire.sending]
-            return len(self._on_disk) < MAX_ON_DISK and self._making.acquire(blocking=False)
-
-    def release(self) -> None:
-        """Ends what `start` began."""
-        self._making.release()
+            if len(self._on_disk) >= MAX_ON_DISK or not self._making.acquire(blocking=False):
+                detail = "The server is listing other large folders. Try again in a moment."
+                raise RequestRefused(503, detail, fields=(("Retry-After", "2"),))
+        place.callback(self._making.release)
 
     def add_on_disk(self, wire: Wire) -> None:
-        """Counts a listing whose rest waits on disk, as long as `wire.sending` is true."""
+        """Counts a listing that waits on disk, as long as `wire.sending` is true."""
         with self._lock:
             self._on_disk.append(wire)
 
@@ -91,96 +89,64 @@ class ListingResponder:
     def respond(self, request: Message, reply: Reply) -> None:
         """Sends it. Raises `RequestRefused`: 404 where the folder was removed, 503 beyond the limits."""
         head = request.head
-        if head.method == "OPTIONS":
-            reply.page(204, "", (("Allow", ALLOW),))
-            return
-        refuse_method(head.method, known_path=True)
         as_json = wants_json(head.fields.get("HTTP_ACCEPT"))
-        fields = _fields(as_json)
         status = evaluate(head.method, head.fields, _NO_VALIDATORS, int(clock.time())) if head.conditional else 200
         if status == 412:
             raise RequestRefused(412, "A listing has no entity tag.")
-        lines = own_head(status, fields if status == 200 else _without_content(fields))
+        fields = [("Vary", "Accept"), ("Cache-Control", "no-cache")]  # a 304 needs no others (RFC 9110 section 15.4.5)
+        if status == 200:
+            content_type = "application/json" if as_json else "text/html; charset=utf-8"
+            fields = [("Content-Type", content_type), *fields, *_SAFETY]
+        lines = own_head(status, fields)
         # A HEAD response omits the length, which only making the listing would tell (RFC 9110 section 9.3.2).
         if head.method == "HEAD" or status == 304:
             reply.status = status
-            reply.wfile.write(lines + reply.stamp + persistence_line(head.protocol, reply.keep_alive) + b"\r\n")
+            reply.wfile.write(lines + rest_of_head(head, reply))
             return
         with contextlib.ExitStack() as place:
-            entries, is_large = self._collect(self._listing, place)
+            entries = self._collect(place)
             view = parse_view(head.query)
             pieces = json_list(entries, view) if as_json else page(self._listing.names, entries, view)
-            reply.status = 200
-            if is_large:
-                self._send_in_pieces(head, reply, lines, pieces)
-            else:
-                _send_whole(head, reply, lines, b"".join(pieces))
+            self._send(head, reply, lines, pieces)
 
-    def _collect(self, listing: Listing, place: contextlib.ExitStack) -> tuple[list[Entry], bool]:
-        """The entries of the folder, and whether it is a large one: then `place` ends with a call of `release`."""
+    def _collect(self, place: contextlib.ExitStack) -> list[Entry]:
+        """The entries of the folder. A large one takes a place of `LargeListings` until `place` ends."""
+        real = self._listing.real
         entries: list[Entry] = []
-        is_large = False
         try:
-            with self._folder.scan(listing.real) as found:
+            with self._folder.scan(real) as found:
                 for number, one in enumerate(found):
                     if number == LARGE:
-                        self._take_place(place)
-                        is_large = True
-                    entry = self._entry(listing.real, one)
+                        self._large.start(place)
+                    entry = self._entry(real, one)
                     if entry is not None:
                         entries.append(entry)
         except OSError as error:
             if error.errno in EXHAUSTED:
                 raise out_of_descriptors(error) from error
             raise RequestRefused(404, "This folder no longer exists.") from None
-        return entries, is_large
+        return entries
 
-    def _take_place(self, place: contextlib.ExitStack) -> None:
-        if not self._large.start():
-            raise RequestRefused(
-                503,
-                "The server is listing other large folders. Try again in a moment.",
-                fields=(("Retry-After", "2"),),
-            )
-        place.callback(self._large.release)
-
-    def _send_in_pieces(self, head: Head, reply: Reply, lines: bytes, pieces: Iterator[bytes]) -> None:
-        """Sends in chunks, or until the connection closes (RFC 9112 section 6.3). Does not wait for the client."""
-        chunked = head.protocol == "HTTP/1.1"
-        if not chunked:
-            reply.keep_alive = False
+    def _send(self, head: Head, reply: Reply, lines: bytes, pieces: Iterator[bytes]) -> None:
         wire = reply.wfile
-        end = persistence_line(head.protocol, reply.keep_alive)
-        wire.write(b"".join((lines, CHUNKED_LINE if chunked else b"", reply.stamp, end, b"\r\n")))
-        try:
-            for piece in pieces:
-                reply.length += len(piece)
-                wire.write(chunk(piece) if chunked else piece)
-                wire.flush()
-                if wire.broken:
-                    return
-                if wire.unsent > IN_MEMORY:
-                    self._send_from_disk(reply, pieces, chunked)
-                    return
-        except BaseException:
-            reply.keep_alive = False
-            wire.reset()  # part of it was sent: the client must see that it is incomplete
-            raise
-        if chunked:
-            wire.write(LAST_CHUNK)
-
-    def _send_from_disk(self, reply: Reply, pieces: Iterator[bytes], chunked: bool) -> None:
-        """Stores the rest of a listing in a temporary file, for a client that reads more slowly than it is made."""
-        try:
-            with tempfile.TemporaryFile(prefix="tpserver-") as file:
-                reply.length += _store(file, pieces, chunked)
-                file.flush()
-                reply.wfile.write_file(os.dup(file.fileno()), 0, file.tell())
-                self._large.add_on_disk(reply.wfile)
-        except OSError as error:
-            _log.error("cannot store the rest of a listing for a slow client: %s", error)
-            reply.keep_alive = False
-            reply.wfile.reset()
+        with tempfile.SpooledTemporaryFile(IN_MEMORY, prefix="tpserver-") as file:
+            try:
+                for piece in pieces:
+                    file.write(piece)
+                length = file.tell()
+                file.seek(0)
+                on_disk = os.dup(file.fileno()) if length > IN_MEMORY else -1
+            except OSError as error:
+                _log.error("cannot store a large listing: %s", error)
+                raise RequestRefused(503, "The server has no room for this listing now.") from None
+            reply.status, reply.length = 200, length
+            first = b"%bContent-Length: %d\r\n%b" % (lines, length, rest_of_head(head, reply))
+            if on_disk < 0:
+                wire.write(first + file.read())
+                return
+        wire.write(first)
+        wire.write_file(on_disk, 0, length)
+        self._large.add_on_disk(wire)
 
     def _entry(self, folder: str, found: os.DirEntry[str]) -> Entry | None:
         """The entry of a file or folder; None where a request for it would get 404."""
@@ -194,11 +160,12 @@ class ListingResponder:
                 if target is None:
                     return None
                 real, status = target, os.stat(target)
+            second = status.st_mtime_ns // 1_000_000_000
             if stat.S_ISDIR(status.st_mode):
-                return (name, True, 0, _second(status)) if self._is_reachable(real, status) else None
+                return (name, True, 0, second) if self._is_reachable(real, status) else None
             if not stat.S_ISREG(status.st_mode) or is_program(name) or is_code(real):
                 return None
-            return (name, False, status.st_size, _second(status)) if _permitted(real, status, os.R_OK) else None
+            return (name, False, status.st_size, second) if _permitted(real, status, os.R_OK) else None
         except OSError:  # removed meanwhile
             return None
 
@@ -213,41 +180,3 @@ def _permitted(path: str, status: os.stat_result, wanted: int) -> bool:
     """Whether this process may read the file or enter the folder; if everyone may, no system call is needed."""
     everyone = wanted * 0o111
     return status.st_mode & everyone == everyone or os.access(path, wanted)
-
-
-def _second(status: os.stat_result) -> int:
-    return status.st_mtime_ns // 1_000_000_000
-
-
-def _without_content(fields: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """The fields that a 304 needs (RFC 9110 section 15.4.5)."""
-    return [field for field in fields if field[0] in ("Vary", "Cache-Control")]
-
-
-def _fields(as_json: bool) -> list[tuple[str, str]]:
-    """The fields of a listing."""
-    return [
-        ("Content-Type", "application/json" if as_json else "text/html; charset=utf-8"),
-        ("Vary", "Accept"),
-        ("Cache-Control", "no-cache"),
-        ("Content-Security-Policy", POLICY),
-        ("X-Content-Type-Options", "nosniff"),
-    ]
-
-
-def _send_whole(head: Head, reply: Reply, lines: bytes, content: bytes) -> None:
-    reply.length = len(content)
-    length = b"Content-Length: %d\r\n" % len(content)
-    end = persistence_line(head.protocol, reply.keep_alive)
-    reply.wfile.write(b"".join((lines, length, reply.stamp, end, b"\r\n", content)))
-
-
-def _store(file: IO[bytes], pieces: Iterator[bytes], chunked: bool) -> int:
-    """Writes the pieces to `file`; returns the bytes of content."""
-    length = 0
-    for piece in pieces:
-        length += len(piece)
-        file.write(chunk(piece) if chunked else piece)
-    if chunked:
-        file.write(LAST_CHUNK)
-    return length

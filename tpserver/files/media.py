@@ -93,17 +93,7 @@ _OURS: Final = {
     ".zst": "application/zstd",
 }
 
-
-def _table() -> mimetypes.MimeTypes:
-    table = mimetypes.MimeTypes(filenames=())
-    for extension, media_type in _OURS.items():
-        table.add_type(media_type, extension)
-    return table
-
-
-_TABLE: Final = _table()
-
-
+_TABLE: Final = mimetypes.MimeTypes(filenames=()).types_map[True] | _OURS
 _NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -115,7 +105,7 @@ def media_type(name: str, ours: Mapping[str, str] = _NONE) -> str:
     # Not guess_type(): it takes the name for a URL.
     _, dot, extension = name.rpartition(".")
     extension = extension.lower()
-    guessed = (ours.get(extension) or _TABLE.types_map[True].get("." + extension)) if dot else None
+    guessed = (ours.get(extension) or _TABLE.get("." + extension)) if dot else None
     if guessed is None:
         return DEFAULT_TYPE
     is_text = guessed.lower().startswith("text/") and "charset=" not in guessed.lower()

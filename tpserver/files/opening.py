@@ -14,10 +14,10 @@ from typing import Final
 _OPEN: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 
 _NO_LINK: Final[int] = getattr(os, "O_NOFOLLOW", 0)
-# Whether this system supports it; Windows does not.
-CAREFUL: Final = bool(_NO_LINK) and hasattr(os, "O_DIRECTORY") and os.open in os.supports_dir_fd
 # Flag for `open_below`: opens only a folder.
 FOLDER: Final[int] = getattr(os, "O_DIRECTORY", 0)
+# Whether this system supports it; Windows does not.
+CAREFUL: Final = bool(_NO_LINK and FOLDER) and os.open in os.supports_dir_fd and os.scandir in os.supports_fd
 # For the folders on the path. O_PATH or O_SEARCH: it is enough that they may be entered.
 _ENTER: Final[int] = FOLDER | getattr(os, "O_PATH", getattr(os, "O_SEARCH", 0)) | getattr(os, "O_CLOEXEC", 0)
 

@@ -30,10 +30,7 @@ def segments(path: str, *, windows: bool) -> tuple[str, ...] | None:
     if "\0" in path or "\\" in path:
         return None
     names = tuple(name for name in os_text(path).split("/") if name)
-    for name in names:
-        if not allowed(name, windows=windows):
-            return None
-    return names
+    return names if all(allowed(name, windows=windows) for name in names) else None
 
 
 def allowed(name: str, *, windows: bool) -> bool:

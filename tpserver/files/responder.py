@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import os
-from typing import Final
+from collections.abc import Sequence
+from contextlib import suppress
 
 from tpserver.errors import RequestRefused
 from tpserver.files.file import File
 from tpserver.files.folder import Folder, fresh_look
+from tpserver.files.variants import Variants
 from tpserver.http.conditional import Validators, evaluate, matches, range_holds
 from tpserver.http.grammar import CRLF, OWS_TEXT
 from tpserver.http.head import Head
 from tpserver.http.message import Message
+from tpserver.http.negotiation import IDENTITY
 from tpserver.http.ranges import Range, content_range, multipart, select, unsatisfied_range
 from tpserver.http.response import own_head, persistence_line
-from tpserver.reply import Reply, Wire
+from tpserver.reply import Reply
 from tpserver.system.clock import clock
-
-ALLOW: Final = "GET, HEAD, OPTIONS"
-# RFC 9110 section 9.1 and RFC 5789.
-REGISTERED: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"})
 
 
 class FileResponder:
@@ -28,24 +27,26 @@ class FileResponder:
     It is made for the requests with one head in one turn of the leader.
     """
 
-    __slots__ = ("_file", "_folder", "content_length", "ready")
+    __slots__ = ("_file", "_folder", "_variants", "content_length", "ready")
     runs_inline = True
 
-    def __init__(self, folder: Folder, file: File) -> None:
+    def __init__(self, folder: Folder, variants: Variants | None, file: File) -> None:
+        """`variants` is None where files are sent in no content coding."""
         self._folder = folder
+        self._variants = variants
         self._file = file
         self.ready: bytes | None = None  # what `ready_response` has returned
         self.content_length = 0  # bytes of content in it
 
-    def ready_response(self, request: Message, stamp: bytes) -> bytes | None:
-        """Head and content of a 200 for a request that asks for all of a file in memory. None: `respond` has to answer.
+    def ready_response(self, head: Head, stamp: bytes) -> bytes | None:
+        """Head and content of a 200 for a head that asks for all of a file in memory. None: `respond` has to answer.
 
         The connection is kept alive. Only the leader calls, and only in the turn that this was made for.
         """
-        head, file = request.head, self._file
+        file = self._file
         if not head.simple:
             return None
-        variants = self._folder.variants
+        variants = self._variants
         if variants is not None and file.negotiable and file.settled is not stamp:
             file = variants.choose(file, head, stamp)
         if file.content is None:
@@ -57,35 +58,24 @@ class FileResponder:
 
     def respond(self, request: Message, reply: Reply) -> None:
         """Answers with the file, parts of it, or a status without content. Raises `RequestRefused`."""
-        head = request.head
-        if head.method == "OPTIONS":
-            reply.page(204, "", (("Allow", ALLOW),))
-            return
-        if head.method != "GET":
-            refuse_method(head.method, known_path=True)
-        self._answer(head, reply, self._represent(head, reply.stamp))
+        head, file, variants = request.head, self._file, self._variants
+        if variants is not None and file.negotiable and file.settled is not reply.stamp:
+            file = variants.choose(file, head, reply.stamp)
+            if file is not self._file and head.conditional:
+                file = self._keep_representation(head, file, variants)
+        self._answer(head, reply, file)
 
-    def _represent(self, head: Head, stamp: bytes) -> File:
-        """Chooses among the content codings of the file."""
-        file, variants = self._file, self._folder.variants
-        if variants is not None and file.negotiable and file.settled is not stamp:
-            chosen: File = variants.choose(file, head, stamp)
-            if chosen is not file:
-                return self._keep_representation(head, chosen) if head.conditional else chosen
-        return file
-
-    def _keep_representation(self, head: Head, chosen: File) -> File:
+    def _keep_representation(self, head: Head, chosen: File, variants: Variants) -> File:
         """The representation whose entity tag the client names, else `chosen`.
 
         If it names several, the chosen one comes first. A range without a tag is one of the plain file unless the
         chosen variant is a sidecar: the client may have begun before the server had made a variant.
         """
-        plain, variants = self._file, self._folder.variants
-        assert variants is not None  # they have chosen
+        plain = self._file
         if _names(head, chosen):
             return chosen
         if _names(head, plain):
-            return plain if variants.takes_plain(head) else chosen
+            return plain if IDENTITY in variants.accepted(head) else chosen
         for other in variants.others(plain, head):
             if _names(head, other):
                 return other
@@ -106,7 +96,7 @@ class FileResponder:
                 raise RequestRefused(412, "The file is not what the request takes it to be.")
             if status == 304:
                 reply.status = 304
-                reply.wfile.write(file.unmodified + _rest_of_head(head, reply))
+                reply.wfile.write(file.unmodified + rest_of_head(head, reply))
             elif _send(head, reply, file, descriptor, self._conditions(head, file)):
                 descriptor = -1
         finally:
@@ -119,23 +109,20 @@ class FileResponder:
         All variants of a file may have one date, which then does not tell them apart, and so is a weak validator (RFC
         9110 sections 8.8.1 and 13.1.5), unless the client accepts none but the plain file.
         """
-        variants = self._folder.variants
-        if variants is not None and file.varies and variants.takes_others(head):
+        variants = self._variants
+        if variants is not None and file.varies and any(coding != IDENTITY for coding in variants.accepted(head)):
             return file.validators._replace(last_modified=None)
         return file.validators
 
     def _open(self, head: Head, file: File) -> tuple[int, File]:
-        try:
+        with suppress(OSError):
             return self._folder.open(file)
-        except OSError:
-            pass  # a folder on the way was renamed, or a link leads elsewhere
-        try:
-            self._folder.forget(head.path)
-            again = self._folder.find(head.path, fresh_look())
+        # A folder on the way was renamed, or a link leads elsewhere.
+        self._folder.forget(head.path)
+        again = self._folder.find(head.path, fresh_look())
+        with suppress(OSError):
             if isinstance(again, File):
                 return self._folder.open(again)
-        except OSError:
-            pass
         raise RequestRefused(404, "There is no such file any more.")
 
 
@@ -146,41 +133,51 @@ def _send(head: Head, reply: Reply, file: File, descriptor: int, conditions: Val
     a GET without ranges.
     """
     ranges = _ranges(head, file, conditions)
-    between: list[bytes] = []  # the lines around several ranges
     if ranges is None:
-        reply.status, lines, length = 200, file.lines, file.size
-        ranges = [Range(0, file.size - 1)] if file.size else []
+        return send_parts(head, reply, 200, file.lines, file, descriptor)
+    between: list[bytes] = []
+    if len(ranges) == 1:
+        about = [("Content-Type", file.media_type), ("Content-Range", content_range(ranges[0], file.size))]
     else:
-        reply.status = 206
-        if len(ranges) == 1:
-            about = [("Content-Type", file.media_type), ("Content-Range", content_range(ranges[0], file.size))]
-        else:
-            boundary = os.urandom(16).hex()
-            between = multipart(ranges, file.size, file.media_type, boundary)
-            about = [("Content-Type", f"multipart/byteranges; boundary={boundary}")]
-        length = sum(part.length for part in ranges) + sum(map(len, between))
-        lines = own_head(206, [*about, ("Content-Length", str(length)), *file.about])
-    first = lines + _rest_of_head(head, reply)
+        boundary = os.urandom(16).hex()
+        between = multipart(ranges, file.size, file.media_type, boundary)
+        about = [("Content-Type", f"multipart/byteranges; boundary={boundary}")]
+    length = sum(part.length for part in ranges) + sum(map(len, between))
+    lines = own_head(206, [*about, ("Content-Length", str(length)), *file.about])
+    return send_parts(head, reply, 206, lines, file, descriptor, ranges, between)
+
+
+def send_parts(
+    head: Head,
+    reply: Reply,
+    status: int,
+    lines: bytes,
+    file: File,
+    descriptor: int,
+    ranges: Sequence[Range] | None = None,
+    between: Sequence[bytes] = (),
+) -> bool:
+    """Sends a response with ranges of a file, or all of it; whether `descriptor` has been passed on.
+
+    `lines` is the response's head but for its end, `between` what goes around several ranges. A file that is not in
+    memory is not loaded: the connection gets pieces of `descriptor`, and closes it.
+    """
+    wire = reply.wfile
+    first = lines + rest_of_head(head, reply)
+    reply.status = status
     if head.method == "HEAD":
-        reply.wfile.write(first)
+        wire.write(first)
         return False
-    reply.length = length
+    if ranges is None:
+        ranges = [Range(0, file.size - 1)] if file.size else []
+    reply.length = sum(part.length for part in ranges) + sum(map(len, between))
     if file.content is not None:
-        reply.wfile.write(first + _joined(file.content, ranges, between))
+        parts = [file.content[part.first : part.last + 1] for part in ranges]
+        for number, text in enumerate(between):
+            parts.insert(2 * number, text)
+        wire.write(b"".join([first, *parts]))
         return False
-    reply.wfile.write(first)
-    return _write_pieces(reply.wfile, file, descriptor, ranges, between)
-
-
-def _joined(content: bytes, ranges: list[Range], between: list[bytes]) -> bytes:
-    parts = [content[part.first : part.last + 1] for part in ranges]
-    for number, text in enumerate(between):
-        parts.insert(2 * number, text)
-    return b"".join(parts)
-
-
-def _write_pieces(wire: Wire, file: File, descriptor: int, ranges: list[Range], between: list[bytes]) -> bool:
-    """Writes ranges without loading them; all share one descriptor. Whether that was passed on."""
+    wire.write(first)
     version = (file.modified, file.size)
     for number, part in enumerate(ranges):
         if between:
@@ -213,7 +210,8 @@ def _range_field(head: Head) -> str | None:
     return head.fields.get("HTTP_RANGE") if head.method == "GET" else None
 
 
-def _rest_of_head(head: Head, reply: Reply) -> bytes:
+def rest_of_head(head: Head, reply: Reply) -> bytes:
+    """What follows the other field lines of a head: Date, Server, Connection, and the empty line."""
     return reply.stamp + persistence_line(head.protocol, reply.keep_alive) + CRLF
 
 
@@ -227,11 +225,3 @@ def _names(head: Head, file: File) -> bool:
         if tags is not None and tags.strip(OWS_TEXT) != "*" and matches(tags, etag, weak=weak):
             return True
     return False
-
-
-def refuse_method(method: str, *, known_path: bool) -> None:
-    """Raises `RequestRefused` for a method that no file answers: 405, 501 for a method that is not registered."""
-    if method not in REGISTERED:
-        raise RequestRefused(501, "This server does not know that method.")
-    if known_path and method not in ("GET", "HEAD"):
-        raise RequestRefused(405, "A file can be read, not written.", fields=(("Allow", ALLOW),))

@@ -5,11 +5,11 @@ They are parsed from the texts `GLOB=VALUE`, `GLOB=NAME:VALUE` and `EXT=TYPE`, a
 
 from __future__ import annotations
 
+import fnmatch
 import re
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from tpserver.files.globs import Glob
 from tpserver.files.hashed_names import IMMUTABLE, is_hashed
 from tpserver.files.media import media_type
 from tpserver.http.grammar import OWS_TEXT, TOKEN_TEXT
@@ -25,6 +25,10 @@ _MEDIA_TYPE: Final = re.compile(
 )
 _EXTENSION: Final = re.compile(r"\.?([^./\\\x00-\x1f\x7f ]{1,32})")
 
+# glob    = ["/"] segment *( "/" segment )
+# segment = "**" / 1*( "*" / "?" / any other character but "/", which stands for itself )
+_LONGEST_GLOB: Final = 256
+
 # Fields that only the server sets, and the reason that the error message gives.
 _SERVER_FIELDS: Final = {
     "content-length": "the server counts the bytes",
@@ -39,6 +43,53 @@ _SERVER_FIELDS: Final = {
 }
 
 Fields = list[tuple[str, str]]
+
+
+class Glob:
+    """Matches paths that are relative to the root, such as "assets/app.js".
+
+    `*` matches any characters within a segment, `?` one character, `**` any number of segments, including none.
+    Matching is case-sensitive. A glob without a slash matches names in every folder, one with a slash paths from the
+    root; a leading slash has no other effect. A final `**` matches everything below a folder, not the folder itself.
+    """
+
+    __slots__ = ("_segments",)
+
+    def __init__(self, text: str) -> None:
+        """Raises ValueError for a malformed glob."""
+        segments = text.removeprefix("/").split("/")
+        if not segments[-1]:
+            raise ValueError(
+                "a glob is missing, such as *.css or assets/**" if len(segments) == 1 else _malformed(text)
+            )
+        if len(text) > _LONGEST_GLOB:
+            raise ValueError(f"the glob {text[:40]!r}... is longer than {_LONGEST_GLOB} characters")
+        if not all(one and (one == "**" or "**" not in one) for one in segments):
+            raise ValueError(_malformed(text))
+        if "/" not in text:
+            segments = ["**", text]
+        # None stands for **. The expressions that fnmatch writes match in linear time, however many stars there are.
+        self._segments = [
+            None if one == "**" else re.compile(fnmatch.translate(one.replace("[", "[[]"))) for one in segments
+        ]
+
+    def matches(self, path: str) -> bool:
+        """Whether the glob matches `path`. The time is at most the product of both numbers of segments."""
+        names = path.split("/")
+        ends = {0}  # how many of the names the glob may have matched, up to the current segment
+        for number, segment in enumerate(self._segments, 1):
+            if segment is None:
+                least = min(ends) + (number == len(self._segments))  # a final ** matches at least one
+                ends = set(range(least, len(names) + 1))
+            else:
+                ends = {end + 1 for end in ends if end < len(names) and segment.match(names[end])}
+            if not ends:
+                return False
+        return len(names) in ends
+
+
+def _malformed(text: str) -> str:
+    return f"{text!r} is no glob: * is within a segment, ** is a whole segment, and no segment is empty"
 
 
 class FieldRule(NamedTuple):

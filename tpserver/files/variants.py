@@ -6,7 +6,7 @@ compressed. It is a `File` with its own bytes and validators, so preconditions a
 
 from __future__ import annotations
 
-import copy
+import functools
 import os
 from collections.abc import Iterator
 from typing import Final
@@ -14,9 +14,8 @@ from typing import Final
 from tpserver.errors import RequestRefused
 from tpserver.files.background import BackgroundCoder
 from tpserver.files.codings import EXTENSIONS, ZSTD, compressible
-from tpserver.files.file import Accepted, File, Sidecar, Signature, VariantIndex, VariantState
-from tpserver.files.source import FileSource
-from tpserver.http.conditional import Validators
+from tpserver.files.file import File, Sidecar, Signature, VariantIndex, VariantState
+from tpserver.files.folder import Folder
 from tpserver.http.head import Head
 from tpserver.http.negotiation import IDENTITY, Tiers, accepted_codings, choose_coding, wanted_coding
 from tpserver.logs.log import Log
@@ -29,8 +28,6 @@ LARGEST: Final = 8 * 1024 * 1024
 # Parsed Accept-Encoding fields that are cached, and the longest one, in characters.
 _FIELDS: Final = 256
 _FIELD_LENGTH: Final = 256
-# Names of files with sidecars that are remembered.
-_HAD: Final = 10_000
 # Unusable sidecars that are logged, each once.
 _REFUSED: Final = 100
 
@@ -45,12 +42,9 @@ class Variants:
     `coder` compresses files in the background; None: only sidecars are used.
     """
 
-    def __init__(self, folder: FileSource, coder: BackgroundCoder | None = None) -> None:
+    def __init__(self, folder: Folder, coder: BackgroundCoder | None = None) -> None:
         self._folder = folder
         self._coder = coder
-        self._accepted: dict[str, Accepted] = {}  # by the field's value
-        self._known: dict[Tiers, Accepted] = {}  # a few hundred at most
-        self._had: set[str] = set()  # names of files that have, or had, sidecars
         self._refused: set[str] = set()  # names of sidecars that were logged
 
     def choose(self, file: File, head: Head, stamp: bytes) -> File:
@@ -65,7 +59,7 @@ class Variants:
         value = head.fields.get("HTTP_ACCEPT_ENCODING")
         if value is None:
             return file
-        accepted = self._accepted.get(value) or self._read(value)
+        accepted = _tiers(value)
         try:
             chosen = index.chosen[accepted]
         except KeyError:
@@ -77,40 +71,18 @@ class Variants:
 
     def others(self, file: File, head: Head) -> Iterator[File]:
         """The sidecars of `file`, as variants, that the client accepts. To be called after `choose`."""
-        index = file.variant_index
-        taken = self._takes(head)
-        for sidecar in () if index is None else index.sidecars:
-            if sidecar.coding in taken:
-                variant = self._open(file, sidecar)
-                if variant is not None:
-                    yield variant
+        accepted = self.accepted(head)
+        for sidecar in file.variant_index.sidecars if file.variant_index else ():
+            variant = self._open(file, sidecar) if sidecar.coding in accepted else None
+            if variant is not None:
+                yield variant
 
-    def takes_plain(self, head: Head) -> bool:
-        """Whether the client accepts the plain file."""
-        return IDENTITY in self._takes(head)
-
-    def takes_others(self, head: Head) -> bool:
-        """Whether the client accepts any coding."""
-        return any(coding != IDENTITY for coding in self._takes(head))
-
-    def _takes(self, head: Head) -> tuple[str, ...]:
-        """The codings that the client accepts; IDENTITY may be among them."""
+    def accepted(self, head: Head) -> tuple[str, ...]:
+        """The codings that the client accepts; IDENTITY, the plain file, may be among them."""
         value = head.fields.get("HTTP_ACCEPT_ENCODING")
-        if value is None:
-            return (IDENTITY,)
-        accepted = self._accepted.get(value) or self._read(value)
-        return sum(accepted.tiers, ())
+        return (IDENTITY,) if value is None else sum(_tiers(value), ())
 
-    def _read(self, value: str) -> Accepted:
-        tiers = accepted_codings(value)
-        accepted = self._known.setdefault(tiers, Accepted(tiers))
-        if len(value) <= _FIELD_LENGTH:
-            if len(self._accepted) >= _FIELDS:
-                self._accepted.clear()
-            self._accepted[value] = accepted
-        return accepted
-
-    def _decide(self, file: File, index: VariantIndex, accepted: Accepted) -> File:
+    def _decide(self, file: File, index: VariantIndex, accepted: Tiers) -> File:
         """Chooses among the available variants, and orders a better one from the coder where it can be made."""
         available: dict[str, Sidecar | VariantState] = {sidecar.coding: sidecar for sidecar in index.sidecars}
         sizes = {sidecar.coding: size for sidecar, size in index.sidecars.items()}
@@ -118,7 +90,7 @@ class Variants:
         makeable = list(index.makeable)
         final = True
         while self._coder is not None:
-            coding = wanted_coding(accepted.tiers, available, makeable)
+            coding = wanted_coding(accepted, available, makeable)
             if coding is None:
                 break
             state = self._coder.variant(self._folder, file, coding)
@@ -129,7 +101,7 @@ class Variants:
                 final = False
                 break
             makeable.remove(coding)  # it would be no smaller, or there is no memory for it now
-        chosen = available.get(choose_coding(accepted.tiers, sizes))
+        chosen = available.get(choose_coding(accepted, sizes))
         if final:
             index.chosen[accepted] = chosen
         if chosen is None:
@@ -148,12 +120,8 @@ class Variants:
                 variant = self._open(file, sidecar)
                 if variant is not None:
                     sidecars[sidecar] = variant.size
-        if sidecars:
-            if len(self._had) >= _HAD:
-                self._had.clear()
-            self._had.add(file.name)
         index = VariantIndex(stamp, makeable, sidecars)
-        if not file.varies and (makeable or file.name in self._had):
+        if not file.varies and (makeable or sidecars):
             # For good, also without variants: caches may have stored one.
             file.varies = True
             file.write_lines()
@@ -188,7 +156,17 @@ class Variants:
             return None
         variant = None
         if may_hold(sidecar.coding, first, last, file.size):
-            variant = sidecar_file(file, sidecar.coding, source)
+            variant = file.altered(
+                name=source.name,
+                real=source.real,
+                signature=source.signature,
+                modified=source.modified,
+                content=source.content,
+                size=source.size,
+                coding=sidecar.coding,
+                validators=source.validators._replace(etag=f'{source.validators.etag[:-1]}-{sidecar.coding}"'),
+                varies=True,
+            )
         elif source.name not in self._refused and len(self._refused) < _REFUSED:
             self._refused.add(source.name)
             _log.warning("%r is not sent: its content is not that of its file in %s", source.name, sidecar.coding)
@@ -204,6 +182,14 @@ class Variants:
             first = stream.read(4)
             stream.seek(max(0, opened.size - 4))
             return first, stream.read(4)
+
+
+_known_tiers = functools.lru_cache(_FIELDS)(accepted_codings)
+
+
+def _tiers(field: str) -> Tiers:
+    """As `accepted_codings`, from the cache unless the field is long."""
+    return _known_tiers(field) if len(field) <= _FIELD_LENGTH else accepted_codings(field)
 
 
 def may_hold(coding: str, first: bytes, last: bytes, size: int) -> bool:
@@ -232,20 +218,3 @@ def has_time_of(plain: Signature, sidecar: Signature) -> bool:
     if sidecar[0] % _SECOND and plain[0] % _SECOND:
         return sidecar[0] == plain[0]
     return sidecar[0] // _SECOND == plain[0] // _SECOND
-
-
-def sidecar_file(plain: File, coding: str, source: File) -> File:
-    """`plain` as a representation in `coding`, whose bytes are those of the coded file `source`."""
-    file = copy.copy(plain)
-    file.name = source.name
-    file.real = source.real
-    file.signature = source.signature
-    file.modified = source.modified
-    file.content = source.content
-    file.size = source.size
-    file.coding = coding
-    file.validators = Validators(f'{source.validators.etag[:-1]}-{coding}"', source.modified // _SECOND)
-    file.varies = True
-    file.variant_index = file.as_sidecar = file.settled = None
-    file.write_lines()
-    return file

@@ -73,8 +73,8 @@ class MessageReader(Generic[MessageType]):
     """
 
     __slots__ = (
-        "_arrives", "_arriving", "_asked", "_blank_seen", "_body", "_buffer", "_content", "_head", "_last_head",
-        "_last_raw", "_limits", "_memory", "_new_content", "_scanned",
+        "_arrives", "_arriving", "_asked", "_blank_seen", "_body", "_content", "_head", "_last_head", "_last_raw",
+        "_limits", "_memory", "_new_content", "_scanned", "pending",
     )  # fmt: skip
 
     def __init__(
@@ -88,7 +88,7 @@ class MessageReader(Generic[MessageType]):
         self._limits = limits
         self._memory = memory
         self._new_content = new_content
-        self._buffer = b""  # what has come and is not read yet
+        self.pending = b""  # what has come and is not read yet
         self._scanned = 0  # bytes of it in which no head ends
         self._blank_seen = False
         self._head: Head | None = None  # set while its body is awaited
@@ -108,12 +108,7 @@ class MessageReader(Generic[MessageType]):
         """What the reader is in the middle of, once it has answered None."""
         if self._head is not None:
             return "body"
-        return "head" if self._buffer else "nothing"
-
-    @property
-    def pending(self) -> bool:
-        """Whether bytes beyond the last message are here already (pipelining)."""
-        return bool(self._buffer)
+        return "head" if self.pending else "nothing"
 
     def read_message(self, data: bytes) -> MessageType | Interim | None:
         """The next complete message, or None. Raises `RequestRefused`; nothing may be read after that.
@@ -123,7 +118,7 @@ class MessageReader(Generic[MessageType]):
         if self._head is not None:
             return self._take_body(data)
         head = None
-        if not self._buffer:
+        if not self.pending:
             head = self._memory.heads.get(data) or (self._last_head if data == self._last_raw else None)
         if head is not None:
             self._blank_seen = False
@@ -143,12 +138,12 @@ class MessageReader(Generic[MessageType]):
             self._content = None
 
     def _take_head(self, data: bytes) -> Head | None:
-        buffer = self._buffer + data
+        buffer = self.pending + data
         if not self._blank_seen and buffer[:2] == CRLF:
             # RFC 9112 section 2.2: an empty line before the request line is ignored; one, not any number.
             buffer = buffer[2:]
             self._blank_seen = True
-        self._buffer = buffer
+        self.pending = buffer
         if buffer in (b"", b"\r"):
             return None
         end = head_end(buffer, self._scanned, self._limits.max_head)
@@ -157,7 +152,7 @@ class MessageReader(Generic[MessageType]):
             return None
         raw = buffer[:end]
         head = parse_head(raw, self._limits, self._memory.lines)
-        self._buffer = buffer[end:]
+        self.pending = buffer[end:]
         self._scanned = 0
         self._blank_seen = False
         if end <= MEMORY_HEAD_LENGTH and not head.has_content:
@@ -183,7 +178,7 @@ class MessageReader(Generic[MessageType]):
     def _take_body(self, data: bytes) -> MessageType | Interim | None:
         head, body, content, arriving = self._head, self._body, self._content, self._arriving
         assert head is not None
-        data, self._buffer = self._buffer + data, b""
+        data, self.pending = self.pending + data, b""
         if arriving is not None:  # its message has what has come of it
             self._arriving = None
             arriving.complete = bool(data) and self.feed_content(data)
@@ -208,7 +203,7 @@ class MessageReader(Generic[MessageType]):
         taken = self._body.feed(data)
         if taken is None:
             return False
-        self._buffer = data[taken:]
+        self.pending = data[taken:]
         if self._content is not None:
             self._content.seek(0)  # may fail, as a write: then it is still ours to close
         self._head = self._body = self._content = None

@@ -40,6 +40,7 @@ class Sites:
         self._coder = coder
         self._rules = FileRules([*config.cache_control, *config.header], config.mime)
         self._folders: dict[str, Folder] = {}
+        self._variants: dict[Folder, Variants | None] = {}
         self._spa = None if config.spa is None else _path("--spa", config.spa)
         self._error_pages = {page.status: page.path for page in config.error_page}
         self._root = None if config.root is None else self._folder(config.root, f"--root {config.root}")
@@ -57,22 +58,22 @@ class Sites:
 
         With virtual hosts, and neither a root nor an application beside them, other hosts get 421.
         """
-        responder = None
-        if application is not None:
-            responder = WSGIResponder(application, server_name, server_port, software=SOFTWARE)
-        default = self._site(self._root, responder)
+
+        def responder(application: Application | None, *, by_host: bool = False) -> WSGIResponder | None:
+            if application is None:
+                return None
+            return WSGIResponder(application, server_name, server_port, software=SOFTWARE, by_host=by_host)
+
+        default = self._site(self._root, responder(application))
         if not self._config.vhost:
-            return default, responder is not None
-        sites = {}
-        for pattern in {**self._host_folders, **self._host_applications}:
-            own = self._host_applications.get(pattern)
-            host_responder = None
-            if own is not None:
-                host_responder = WSGIResponder(own, server_name, server_port, software=SOFTWARE, by_host=True)
-            sites[pattern] = self._site(self._host_folders.get(pattern), host_responder, pattern)
-        wanted = self._root is not None or responder is not None
-        reads = responder is not None or bool(self._host_applications)
-        return VirtualHosts(sites, default if wanted else None), reads
+            return default, application is not None
+        folders, applications = self._host_folders, self._host_applications
+        sites = {
+            pattern: self._site(folders.get(pattern), responder(applications.get(pattern), by_host=True), pattern)
+            for pattern in {**folders, **applications}
+        }
+        wanted = self._root is not None or application is not None
+        return VirtualHosts(sites, default if wanted else None), application is not None or bool(applications)
 
     def _site(self, folder: Folder | None, responder: WSGIResponder | None, host: str = "") -> Site:
         return Site(
@@ -81,6 +82,7 @@ class Sites:
             host=host,
             spa=self._spa,
             error_pages=self._error_pages,
+            variants=None if folder is None else self._variants[folder],
             large_listings=self._large_listings,
         )
 
@@ -111,9 +113,8 @@ class Sites:
                 listing=config.listing,
                 follow_links=config.follow_links,
             )
-            if config.compress != "off":
-                folder.variants = Variants(folder, self._coder)
             self._folders[place] = folder
+            self._variants[folder] = None if config.compress == "off" else Variants(folder, self._coder)
         return self._folders[place]
 
     def _check_pages(self) -> None:

@@ -50,10 +50,7 @@ class FallbackResponder(WSGIResponder):
     response_class = FallbackResponse
 
     def __init__(self, first: WSGIResponder, instead: Callable[[Message, Reply], None]) -> None:
-        self.application = first.application
-        self._memory = first._memory
-        self._base = first._base
-        self._by_host = first._by_host
+        vars(self).update(vars(first))  # its application, with one memory for both
         self._instead = instead
 
     def respond(self, request: Message, reply: Reply) -> None:

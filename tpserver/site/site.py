@@ -2,24 +2,52 @@
 
 from __future__ import annotations
 
+import functools
+import os
 from collections.abc import Mapping
 from typing import Final
+from urllib.parse import quote
 
 from tpserver.errors import RequestRefused
 from tpserver.files.file import File
-from tpserver.files.folder import Folder, Listing, fresh_look
+from tpserver.files.folder import Folder, Listing, Redirect, fresh_look
 from tpserver.files.listing_responder import LargeListings, ListingResponder
 from tpserver.files.named_pages import is_page
-from tpserver.files.responder import ALLOW, FileResponder
+from tpserver.files.responder import FileResponder, send_parts
+from tpserver.files.variants import Variants
 from tpserver.http.head import Head
 from tpserver.http.message import Message
+from tpserver.http.negotiation import accepts_html
+from tpserver.http.pages import VARY
+from tpserver.http.response import own_head
 from tpserver.reply import Reply, Responder
-from tpserver.site.error_pages import ErrorPages
 from tpserver.site.fallback import FallbackResponder
-from tpserver.site.server_responders import NOT_FOUND, NotFoundResponder, OptionsResponder, RedirectResponder
 from tpserver.wsgi.responder import WSGIResponder
 
-_ALLOW_APPLICATION: Final = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
+_ALLOW: Final = (("Allow", "GET, HEAD, OPTIONS"),)
+_ALLOW_APPLICATION: Final = (("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),)
+# RFC 9110 section 9.1 and RFC 5789.
+_REGISTERED: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"})
+# What a query may hold (RFC 3986 section 3.4), the percent sign of what is escaped already, and the brackets, which
+# all clients send and understand unescaped.
+_QUERY: Final = "%/?:@!$&'()*+,;=-._~[]"
+_NOT_FOUND: Final = "There is nothing at this address."
+
+
+class PageResponder:
+    """Answers with a status of the server's own: a redirect, the methods that are allowed, or a refusal."""
+
+    __slots__ = ("_detail", "_fields", "_status")
+    runs_inline = True
+
+    def __init__(self, status: int, detail: str, fields: tuple[tuple[str, str], ...]) -> None:
+        self._status = status
+        self._detail = detail
+        self._fields = fields
+
+    def respond(self, request: Message, reply: Reply) -> None:
+        """As `Responder.respond`. Any thread."""
+        reply.page(self._status, self._detail, self._fields)
 
 
 class Site:
@@ -27,7 +55,7 @@ class Site:
 
     `host` is the pattern of its virtual host, "" for the default. `spa` is the path of the file in `folder` that
     answers for pages which neither the folder nor the application has (single-page application); `error_pages` maps
-    statuses to the paths of their files. `large_listings` as `ListingResponder`.
+    statuses to the paths of their files. `variants` and `large_listings` as `FileResponder` and `ListingResponder`.
     """
 
     def __init__(
@@ -38,17 +66,19 @@ class Site:
         host: str = "",
         spa: str | None = None,
         error_pages: Mapping[int, str] | None = None,
+        variants: Variants | None = None,
         large_listings: LargeListings | None = None,
     ) -> None:
         self.host = host
         self.application = application
         self._folder = folder
+        self._variants = variants
         self._large_listings = large_listings or LargeListings()
-        self._error_pages = None if folder is None or not error_pages else ErrorPages(folder, error_pages)
-        self._options = OptionsResponder(ALLOW if application is None else _ALLOW_APPLICATION)
-        self._otherwise: Responder = NotFoundResponder() if application is None else application
+        self._error_pages = error_pages or {}
+        # RFC 9110 section 9.3.7: for `*`, the methods of the whole server.
+        self._options = PageResponder(204, "", _ALLOW if application is None else _ALLOW_APPLICATION)
         self._spa = spa
-        self._spa_page: tuple[File, File] | None = None  # the file, and the same as it answers for other addresses
+        self._spa_page = functools.lru_cache(1)(_as_spa_page)
         # Asked first, where there is an application.
         self._spa_behind = None if application is None else FallbackResponder(application, self._respond_spa)
 
@@ -58,24 +88,59 @@ class Site:
         A path that ends in `.py` is always the application's, and so is every method but GET and
         HEAD where there is an application. `turn` as `Folder.find`.
         """
-        folder = self._folder
-        if folder is not None and (self.application is None or head.method in ("GET", "HEAD")) and head.path != "*":
+        folder, method, found = self._folder, head.method, None
+        if head.path == "*":
+            return self._options
+        reads = method in ("GET", "HEAD")
+        if folder is not None and (reads or self.application is None):
             found = folder.find(head.path, turn)
-            if isinstance(found, File):
-                return FileResponder(folder, found)
-            if isinstance(found, Listing):
-                return ListingResponder(folder, found, self._large_listings)
-            if found is not None:
-                return RedirectResponder(found)
-            if self._spa is not None and is_page(head):
-                page = self._find_spa(folder, self._spa, turn)
-                if page is not None:
-                    return self._spa_behind or FileResponder(folder, page)
-        return self._options if head.path == "*" else self._otherwise
+            if reads:
+                if isinstance(found, File):
+                    return FileResponder(folder, self._variants, found)
+                if isinstance(found, Listing):
+                    return ListingResponder(folder, found, self._large_listings)
+                if found is not None:
+                    return _redirect(found, head.query)
+                if self._spa is not None and is_page(head):
+                    page = self._find_spa(folder, self._spa, turn)
+                    if page is not None:
+                        return self._spa_behind or FileResponder(folder, self._variants, page)
+        if self.application is not None:
+            return self.application
+        if method not in _REGISTERED:
+            raise RequestRefused(501, "This server does not know that method.")
+        if found is None:
+            raise RequestRefused(404, _NOT_FOUND)
+        if method == "OPTIONS":
+            return self._options
+        raise RequestRefused(405, "A file can be read, not written.", fields=_ALLOW)
 
     def error_page(self, head: Head, reply: Reply, status: int, fields: tuple[tuple[str, str], ...]) -> bool:
-        """Answers with a file of the site's for `status`; False where it has none and the server's own page is sent."""
-        return self._error_pages is not None and self._error_pages.respond(head, reply, status, fields)
+        """Answers with the site's file for `status`. False: it has none, or the client takes no HTML.
+
+        `fields` are those that belong to the status (Allow, Content-Range). The file's validators and Cache-Control
+        are left out: they describe the page, and this response belongs to another address.
+        """
+        path = self._error_pages.get(status)
+        if self._folder is None or path is None or not accepts_html(head.fields.get("HTTP_ACCEPT")):
+            return False
+        descriptor = -1
+        try:
+            file = self._folder.find(path, fresh_look())
+            if not isinstance(file, File):
+                return False
+            if file.content is None:
+                descriptor, file = self._folder.open(file)
+        except (OSError, RequestRefused):  # the short page needs no file
+            return False
+        size = [("Content-Type", file.media_type), ("Content-Length", str(file.size))]
+        if file.coding:
+            size.append(("Content-Encoding", file.coding))
+        about = [VARY, *(field for field in file.fields if field[0].lower() != "cache-control")]
+        lines = own_head(status, [*size, *about, *fields])
+        if not send_parts(head, reply, status, lines, file, descriptor) and descriptor >= 0:
+            os.close(descriptor)
+        return True
 
     def _respond_spa(self, request: Message, reply: Reply) -> None:
         folder, spa = self._folder, self._spa
@@ -83,20 +148,29 @@ class Site:
         assert spa is not None
         page = self._find_spa(folder, spa, fresh_look())  # the application has taken its time
         if page is None:
-            raise RequestRefused(404, NOT_FOUND)
-        FileResponder(folder, page).respond(request, reply)
+            raise RequestRefused(404, _NOT_FOUND)
+        FileResponder(folder, self._variants, page).respond(request, reply)
 
     def _find_spa(self, folder: Folder, spa: str, turn: int) -> File | None:
         """Any thread: what two threads make at once is equal."""
         file = folder.find(spa, turn)
         if not isinstance(file, File):
             return None
-        known = self._spa_page
-        if known is None or known[0] is not file:
-            # A client that does not accept HTML gets another response at this address (RFC 9110 section 12.5.5).
-            self._spa_page = known = file, file.also(("Vary", "Accept"))
-        known[1].turn = file.turn
-        return known[1]
+        page = self._spa_page(file)
+        page.turn = file.turn
+        return page
+
+
+def _as_spa_page(file: File) -> File:
+    """The file as it answers for other addresses: there a client that takes no HTML gets another response."""
+    return file.altered(fields=(*file.fields, VARY))  # RFC 9110 section 12.5.5
+
+
+def _redirect(redirect: Redirect, query: str) -> PageResponder:
+    """To the folder's address with a slash at the end."""
+    # The query may hold characters that no URI has.
+    location = redirect.location + ("?" + quote(query, _QUERY, "latin-1") if query else "")
+    return PageResponder(301, "The folder has its address with a slash at the end.", (("Location", location),))
 
 
 class MisdirectedSite(Site):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Final
 
@@ -23,22 +24,15 @@ class VirtualHosts:
     def __init__(self, sites: Mapping[str, Site], default: Site | None) -> None:
         self.sites = dict(sites)
         self.default = default or MisdirectedSite()
-        self._chosen: dict[str, Site] = {}  # by the Host field
+        self._remembered = functools.lru_cache(_MEMORY)(self._choose)
 
     def choose(self, head: Head) -> Site:
         """The site of the host that a request names."""
         value = head.fields.get("HTTP_HOST", "")
-        site = self._chosen.get(value)
-        if site is None:
-            site = self._choose(host_name(value))
-            if len(self._chosen) >= _MEMORY:
-                self._chosen.clear()
-            if len(value) <= _LONGEST:
-                self._chosen[value] = site
-        return site
+        return self._remembered(value) if len(value) <= _LONGEST else self._choose(value)
 
-    def _choose(self, host: str) -> Site:
-        for pattern in parents(host):
+    def _choose(self, value: str) -> Site:
+        for pattern in parents(host_name(value)):
             site = self.sites.get(pattern)
             if site is not None:
                 return site
