@@ -135,7 +135,7 @@ class Server(engine.Server):
     @property
     def exit_status(self) -> int:
         """That of a process whose server has stopped: 1 where that was not asked for."""
-        return int(self.broken is not None)
+        return int(self.broken)
 
     @property
     def url(self) -> str:
@@ -265,7 +265,7 @@ def _run(config: Config, application: Application | None, log: LogWriter | None)
         _say(stdout, _greeting(server))
         if config.switch_interval:
             sys.setswitchinterval(config.switch_interval)
-            server.switch_interval.seconds = config.switch_interval
+            server.switch_interval = config.switch_interval
         server.refuses_when_draining = True  # clients can go elsewhere at once
         with contextlib.suppress(EngineBroken):  # it has been logged
             server.serve_forever()

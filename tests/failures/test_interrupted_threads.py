@@ -20,7 +20,8 @@ import pytest
 
 from tests.engine.line_server import PATIENCE, LineServer, Serving, serving
 from tpserver import engine
-from tpserver.engine import dispatch, life, watcher
+from tpserver.engine import dispatch, watcher
+from tpserver.engine import server as engine_server
 
 Where = tuple[str, int]
 
@@ -172,7 +173,7 @@ def looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logging.getLogger("tpserver"), "disabled", True)
     monkeypatch.setattr(watcher, "_ROUND", 0.002)
     monkeypatch.setattr(watcher, "_REST", 0.02)
-    monkeypatch.setattr(life, "_RARELY", 0.005)
+    monkeypatch.setattr(engine_server, "_RARELY", 0.005)
     monkeypatch.setattr(dispatch, "_UNCLAIMED", 0.05)
 
 
@@ -208,19 +209,19 @@ def test_a_thread_that_was_to_lead_and_never_came_is_replaced(
 ) -> None:
     """As when it was waiting for work, and what it was given went with it."""
     bench: Any = running.server._bench
-    lead = bench.lead
+    run = bench.run
     lost = threading.Event()
     go_on = threading.Event()
 
-    def lose(term: int) -> None:
+    def lose(lead: Any, term: int) -> None:
         if lost.is_set():
-            lead(term)
+            run(lead, term)
         lost.set()
 
     running.actions[b"hold"] = lambda _: (go_on.wait(PATIENCE), None)[1]
     with running.client() as client, running.client() as other:
         assert client.ask(b"own first") == b"tsrif nwo"
-        monkeypatch.setattr(bench, "lead", lose)
+        monkeypatch.setattr(bench, "run", lose)
         client.send(b"hold\n")
         assert lost.wait(PATIENCE)
         assert other.ask(b"own") == b"nwo"

@@ -1,8 +1,8 @@
 """The engine moves bytes and chooses threads. It knows no HTTP: protocol.py says what it asks of one.
 
 Which thread calls what. *leader*: the thread that leads, also while it runs a request in place. *relieved*: one that
-led, and finishes what it was at. *pool*: a thread of the pool, which runs a request. *watcher*: the watcher; before it
-begins, the caller of `serve_forever` builds and starts everything. (post): other threads have the leader do it.
+led, and finishes what it was at. *pool*: a thread of the pool, which runs a request. *watcher*: the watcher, which
+also builds, starts and stops everything. (post): other threads have the leader do it.
 
     class        methods                                                     leader  relieved  pool  watcher
     -----------  ----------------------------------------------------------  ------  --------  ----  -------
@@ -45,9 +45,8 @@ begins, the caller of `serve_forever` builds and starts everything. (post): othe
     Leadership   take                                                        x
       "          finish                                                      x       x
       "          appoint, relieve, close                                                             x
-    Bench        lead, start, available, is_at_work, close, wait_for, join                           x
-    Pool         run, start_missing                                          x       x               x
-      "          start_all, start_replacements, backlog, shutdown, join                              x
+    Pool         run                                                         x       x               x
+      "          start, start_replacements, available, backlog, shutdown, join                       x
       "          submit: any thread; the engine does not use it
     Watcher      watch, make_round                                                                   x
       "          wake; also signal handlers                                  x       x         x     x

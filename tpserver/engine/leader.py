@@ -7,7 +7,7 @@ it does, the watcher may relieve it: `Leadership` says how. What touches `Connec
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
 
 from tpserver.engine.connection import Connection
 from tpserver.engine.connections import Connections
@@ -18,6 +18,7 @@ from tpserver.engine.polling import NOTHING, READ, WRITE
 from tpserver.engine.protocol import Address, ConnectionProtocol, Request
 from tpserver.engine.states import BODY, LINGERING, READY, RUNNING, SENDING
 from tpserver.engine.task import Task, Tasks
+from tpserver.engine.watcher import Watcher
 from tpserver.logs.log import Log
 from tpserver.system.clock import clock
 from tpserver.system.gil_held_io import RECEIVE, Receive, Send, receive_holding, send_holding
@@ -33,16 +34,6 @@ _BATCH: Final = 32
 INTERNAL_ERROR: Final = "internal error; connection closed"
 
 
-class Watching(Protocol):
-    """The watcher, as far as the leader sees it."""
-
-    sleeps: bool
-
-    def wake(self) -> None:
-        """Any thread, and signal handlers: has the watcher look again."""
-        ...
-
-
 class Leader:
     """What leads one server. `lead` runs in one thread of the bench after another."""
 
@@ -53,7 +44,7 @@ class Leader:
         dispatch: Dispatch,
         tasks: Tasks,
         protocol: ConnectionProtocol,
-        watcher: Watching,
+        watcher: Watcher,
         *,
         process_request: Callable[[Request, Address], bool],
         refused: Counters,
@@ -105,12 +96,16 @@ class Leader:
             self._protocol.begin_turn()
             if connections.mailbox.posts:
                 connections.mailbox.deliver()
-            if connections.ready:
-                events = self._with_ready(events)
+            if connections.ready:  # their next requests are here already: behind the others, and each once
+                ready = {connection.fd: NOTHING for connection in connections.ready}
+                events = [event for event in events if event[0] not in ready] + list(ready.items())
             for fd, _ in events:
                 connection = connections.by_fd.get(fd)
                 if connection is None:
-                    self._attend_other(fd, now)
+                    if fd == connections.mailbox.fd:
+                        connections.mailbox.silence()
+                    elif fd == connections.listener.fd:
+                        connections.accept(now)
                 elif connection.detached:
                     connections.send_on(connection)
                 elif not self._attend(connection, None, now, term):
@@ -129,16 +124,15 @@ class Leader:
         leadership = self._leadership
         leadership.attention_id += 1
         leadership.current = connection
+        owned = True
         try:
             state = connection.state
             if task is not None:
                 self._dispatch.run_queued(task, clock.perf_counter())
-                owned = True
             elif state is SENDING:
                 connection.progress(connection.flush(), now)
-                owned = True
             elif state is LINGERING:
-                owned = self._swallow(connection)
+                self._swallow(connection)
             elif state is READY:
                 self.connections.ready.pop(connection, None)
                 owned = self._proceed(connection, b"")
@@ -176,18 +170,6 @@ class Leader:
                 return False
         return True
 
-    def _with_ready(self, events: list[tuple[int, int]]) -> list[tuple[int, int]]:
-        """The turn's events, and behind them the connections whose next request is here already, each once."""
-        ready = {connection.fd: NOTHING for connection in self.connections.ready}
-        return [event for event in events if event[0] not in ready] + list(ready.items())
-
-    def _attend_other(self, fd: int, now: float) -> None:
-        connections = self.connections
-        if fd == connections.mailbox.fd:
-            connections.mailbox.silence()
-        elif fd == connections.listener.fd:
-            connections.accept(now)
-
     def _send_unsent(self, now: float) -> None:
         """Sends the responses that were held back for each other.
 
@@ -205,28 +187,23 @@ class Leader:
             self.connections.settle(connection, now)
         self._dispatch.took_long = False
 
-    def recover(self, suspect: Connection | None) -> None:
-        """The leader, after one that was interrupted: ends what was lost with it; `suspect` is what that one was at.
+    def recover(self, _: object) -> None:
+        """The leader, after one that was interrupted: ends what was lost with it.
 
         Between two turns each connection is watched, or ready, or belongs to a task, or has been given back.
         """
         connections = self.connections
         owned: set[object] = {task.connection for task in self._tasks.everything()}
         owned |= {post.args[0] for post in connections.mailbox.posts.copy()}
-        if suspect is not None and suspect not in owned:
-            suspect.abort()
         for connection in list(connections.by_fd.values()):
-            if connection.detached:
-                if connection in owned:
-                    continue
-                connection.detached = False
-                connection.abort()
-            elif connection.state is RUNNING or (connection.state is READY and connection not in connections.ready):
-                connection.abort()
-            if connection.broken:
+            if connection.detached and connection in owned:
+                continue
+            state = connection.state
+            lost = connection.detached or state is RUNNING or (state is READY and connection not in connections.ready)
+            if lost or connection.broken:
                 connections.drop(connection)
             else:  # the interrupted leader may not have come to it
-                connections.watch(connection, WRITE if connection.state is SENDING else READ)
+                connections.watch(connection, WRITE if state is SENDING else READ)
 
     # -- one connection
 
@@ -274,15 +251,12 @@ class Leader:
             outcome = connection.receiver.receive(b"")
         return True
 
-    def _swallow(self, connection: Connection) -> bool:
+    def _swallow(self, connection: Connection) -> None:
         """Drops what comes until the client closes."""
         try:
-            for _ in range(_STEPS):
-                if not connection.sock.recv(RECEIVE):
-                    connection.abort()
-                    break
+            if not connection.sock.recv(RECEIVE):
+                connection.abort()
         except BlockingIOError:
             pass
         except OSError:
             connection.abort()
-        return True
