@@ -18,6 +18,7 @@ from tpserver.engine import server as engine
 from tpserver.engine.admission import Admission
 from tpserver.engine.connection import Connection
 from tpserver.engine.costs import Kind
+from tpserver.engine.life import Life
 from tpserver.engine.pace import Timing
 from tpserver.engine.pool import Pool
 from tpserver.system.clock import clock
@@ -129,6 +130,11 @@ def wait_for_end(server: Server, seconds: float) -> None:
     """Until the server has stopped, but not longer than this."""
     if server._stopped.acquire(timeout=seconds):
         server._stopped.release()
+
+
+def has_stopped(server: Server) -> bool:
+    """Whether no thread leads."""
+    return server.life in (Life.NEW, Life.STOPPED)
 
 
 def before_promoting(monkeypatch: pytest.MonkeyPatch, server: Server, first: Callable[[], None]) -> None:

@@ -51,6 +51,5 @@ also builds, starts and stops everything. (post): other threads have the leader 
     Watcher      watch, make_round                                                                   x
       "          wake; also signal handlers                                  x       x         x     x
 
-Each method says more in its docstring. A connection has one owner: of the threads in a row, the one that owns it calls.
-At the end of a server the watcher closes the connections too: nothing leads any more.
+A connection has one owner: of the threads in a row, the one that owns it calls. At the end the watcher closes them too.
 """

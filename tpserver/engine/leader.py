@@ -25,8 +25,6 @@ from tpserver.system.gil_held_io import RECEIVE, Receive, Send, receive_holding,
 
 _log = Log("tpserver")
 
-_LETTING_GO: Final = (None, None)
-_HOLDING: Final = (receive_holding, send_holding)
 # A connection is received from so often in one turn at the most, so that others get theirs.
 _STEPS: Final = 8
 # Responses that are held back for each other, at the most.
@@ -58,18 +56,14 @@ class Leader:
         self._watcher = watcher
         self._process_request = process_request
         self._refused = refused
-        # Answered this turn, not yet sent; survives a change of leader.
-        self._unsent: list[Connection] = []
+        self._unsent: list[Connection] = []  # answered this turn; survives a change of leader
         self._receive_call: Receive | None = None  # None: as usual
         self._send_call: Send | None = None
         self.stopped = False  # set by the watcher: no thread leads any more
         self.turns = 0  # that brought something: the watcher looks whether it grows
 
     def give_back(self, connection: Connection) -> None:
-        """Any thread that has `connection`: offers the client what there is to send; the leader has it again.
-
-        Raises nothing.
-        """
+        """Any thread that has `connection`: offers the client what is to be sent, and gives it back. Never raises."""
         try:
             # Others that run may take the interpreter at a system call that lets it go.
             connection.flush(send_holding if len(self._tasks.running) > 1 else None)
@@ -92,7 +86,7 @@ class Leader:
                     self._watcher.wake()
             now = clock.monotonic()
             # Threads that run may compute, and take the interpreter at each system call that lets it go.
-            self._receive_call, self._send_call = _HOLDING if tasks.running else _LETTING_GO
+            self._receive_call, self._send_call = (receive_holding, send_holding) if tasks.running else (None, None)
             self._protocol.begin_turn()
             if connections.mailbox.posts:
                 connections.mailbox.deliver()

@@ -76,11 +76,6 @@ class LivingServer(ListeningServer):
         self._stop_requests += 1
         self.watcher.wake()
 
-    @property
-    def stopped(self) -> bool:
-        """Whether no thread leads."""
-        return self.life in (Life.NEW, Life.STOPPING, Life.STOPPED)
-
     # -- the caller of `serve_forever`
 
     def _serve(self, enough: Callable[[], bool]) -> None:
@@ -97,8 +92,7 @@ class LivingServer(ListeningServer):
             if begun.acquire(blocking=False):  # it has not begun, and never will
                 self._stopped.release()
                 raise
-            self._raised = error  # Ctrl-C
-            self.begin_shutdown()
+            self._interrupted(error)
         self._wait(ended)
         raised, self._raised = self._raised, None
         if raised is not None:
@@ -107,19 +101,23 @@ class LivingServer(ListeningServer):
     def _wait(self, ended: threading.Lock) -> None:
         """Takes a lock, and does nothing else: signal handlers run in the main thread, and may raise anywhere.
 
-        No code bears that, least of all the standard library's conditions. An `Exception` of a handler is logged; what
-        is none (KeyboardInterrupt, SystemExit) stops the server.
+        No code bears that, least of all the standard library's conditions.
         """
         over = False
         while not over:
             try:
                 while not over:
                     over = ended.acquire(timeout=_LOOK) or self.life is Life.STOPPED
-            except Exception:  # noqa: BLE001 - a fault of a handler does not end the server
-                _log.exception("a signal handler has raised; the server goes on")
-            except BaseException as error:  # noqa: BLE001 - as said
-                self._raised = error
-                self.begin_shutdown()
+            except BaseException as error:  # noqa: BLE001 - of a signal handler
+                self._interrupted(error)
+
+    def _interrupted(self, error: BaseException) -> None:
+        """A signal handler has raised: what is no `Exception` (KeyboardInterrupt, SystemExit) ends the server."""
+        if isinstance(error, Exception):
+            _log.exception("a signal handler has raised; the server goes on")
+        else:
+            self._raised = error
+            self.begin_shutdown()
 
     # -- the watcher
 
@@ -224,7 +222,9 @@ class LivingServer(ListeningServer):
 
     def _relieve(self, attention_id: int) -> bool:
         """The watcher: promotes another leader, in place of one that is still at what `attention_id` stands for."""
-        term = self.leadership.relieve(attention_id, self._dispatch.hand_on) if self._bench.available else None
+        if not self._bench.available:
+            return False
+        term = self.leadership.relieve(attention_id, self._dispatch.hand_on)
         if term is not None:
             self._bench.run(self._lead, term)
         return term is not None

@@ -34,13 +34,12 @@ class Pool(Executor):
     def __init__(self, max_workers: int, thread_name_prefix: str = "tpserver") -> None:
         self._max_workers = max_workers
         self._prefix = thread_name_prefix
-        self._jobs: SimpleQueue[partial[object] | None] = SimpleQueue()  # None: a thread ends
+        self._jobs: SimpleQueue[partial[object] | None] = SimpleQueue()  # None: all threads end
         self._idle: deque[None] = deque()  # one for each thread that has nothing to do; append and pop are atomic
         self._threads: list[threading.Thread] = []
         self._closed = False
         self._short = False  # a thread could not be started, which has been logged
-        # Guards `_threads` and `_closed`.
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # guards `_threads` and `_closed`
 
     def run(self, job: Callable[[T], object], argument: T) -> None:
         """A thread calls `job(argument)`: where none is free and none can be started, the next that is free.
@@ -103,8 +102,7 @@ class Pool(Executor):
                 while isinstance(job := self._jobs.get_nowait(), partial):
                     if isinstance(job.args[0], Future):
                         job.args[0].cancel()
-        for _ in self._threads:
-            self._jobs.put(None)
+        self._jobs.put(None)
         if wait:
             for thread in self._threads:
                 thread.join()
@@ -144,6 +142,7 @@ class Pool(Executor):
                     job()
                     job = None  # it holds a request
                     self._idle.append(None)
+                self._jobs.put(None)  # for the next one
                 return
             except BaseException:  # noqa: BLE001 - came too late for the application; what it had is found by the watcher
                 job = None
