@@ -13,12 +13,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from tests.client import PATIENCE
-from tpserver.engine import admission, bench, connections, costs, dispatch, measuring, polling, states
+from tpserver.engine import admission, connections, costs, dispatch, measuring, polling, states
 from tpserver.engine import server as engine
 from tpserver.engine.admission import Admission
 from tpserver.engine.connection import Connection
 from tpserver.engine.costs import Kind
+from tpserver.engine.life import Life
 from tpserver.engine.pace import Timing
+from tpserver.engine.pool import Pool
 from tpserver.system.clock import clock
 
 if TYPE_CHECKING:
@@ -131,15 +133,20 @@ def wait_for_end(server: Server, seconds: float) -> None:
         server._stopped.release()
 
 
+def has_stopped(server: Server) -> bool:
+    """Whether no thread leads."""
+    return server.life in (Life.NEW, Life.STOPPED)
+
+
 def before_promoting(monkeypatch: pytest.MonkeyPatch, server: Server, first: Callable[[], None]) -> None:
     """`first` is called each time when a thread is about to be told to lead."""
-    lead = bench.Bench.lead
+    run = Pool.run
 
-    def lead_later(own: Any, term: int) -> Any:
+    def run_later(own: Any, job: Any, argument: Any) -> None:
         first()
-        return lead(own, term)
+        run(own, job, argument)
 
-    monkeypatch.setattr(bench.Bench, "lead", lead_later)
+    monkeypatch.setattr(Pool, "run", run_later)
 
 
 # -- slow requests

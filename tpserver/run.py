@@ -216,7 +216,7 @@ def run(config: Config, application: Application | None = None) -> int:
     stuck = stuck or server.log_stuck
     if not stuck:
         _say(stdout, "stopped")
-    status = int(server.broken is not None)
+    status = int(server.broken)
     end_if_log_is_stuck(stuck, status)
     return status
 
@@ -236,7 +236,7 @@ def _run(config: Config, application: Application | None, log: LogWriter | None)
         _say(stdout, _greeting(server))
         if config.switch_interval:
             sys.setswitchinterval(config.switch_interval)
-            server.switch_interval.seconds = config.switch_interval
+            server.switch_interval = config.switch_interval
         server.refuses_when_draining = True  # clients can go elsewhere at once
         with contextlib.suppress(EngineBroken):  # it has been logged
             server.serve_forever()

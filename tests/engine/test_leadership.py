@@ -11,6 +11,7 @@ import pytest
 from tests.engine.line_server import Gate, LineServer, serving
 from tpserver.engine import connections
 from tpserver.engine.leadership import Leadership
+from tpserver.engine.life import Life
 from tpserver.engine.polling import SelectorPoller
 from tpserver.engine.watcher import Watcher
 
@@ -249,7 +250,7 @@ class WatchedWatcher(Watcher):
 
     @property
     def sleeps(self):
-        if not self._server.stopped:
+        if Life.SERVING <= self._server.life <= Life.DRAINING:
             self.looks.append((self._server.connections.poller.fruitful, self._server.leader.turns))
         return self._asleep
 

@@ -1,10 +1,10 @@
-"""The threads of a server: the pool as an executor of the standard library's kind, and the bench of leaders."""
+"""The threads of a server that lead and run requests: an executor of the standard library's kind."""
 
 from __future__ import annotations
 
 import concurrent.futures
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from queue import SimpleQueue
 from typing import Any
 
@@ -12,7 +12,6 @@ import pytest
 
 from tests.client import PATIENCE
 from tests.waiting import eventually
-from tpserver.engine.bench import Bench
 from tpserver.engine.pool import Pool
 
 THREADS = 3
@@ -153,8 +152,27 @@ def test_a_thread_is_started_where_none_is_free(pool: Pool, held: Held) -> None:
     assert pool.submit(threading.current_thread).result(PATIENCE) is not first
 
 
+def test_threads_that_were_started_in_advance_are_taken_first(pool: Pool) -> None:
+    pool.start(2)
+    before = list(pool._threads)
+    assert pool.submit(threading.current_thread).result(PATIENCE) in before
+    assert pool._threads == before
+    pool.start(2 * THREADS)
+    assert len(pool._threads) == THREADS
+
+
+def test_it_is_known_whether_a_thread_is_free_or_may_be_started(held: Held) -> None:
+    with Pool(1) as pool:
+        assert pool.available
+        pool.run(held, None)
+        held.thread()
+        assert not pool.available
+        held.go_on()
+        eventually(lambda: pool.available, "no thread is free")
+
+
 def test_where_no_thread_can_be_started_the_next_free_one_takes_the_job(
-    pool: Pool, held: Held, monkeypatch: pytest.MonkeyPatch
+    pool: Pool, held: Held, monkeypatch: pytest.MonkeyPatch, log: pytest.LogCaptureFixture
 ) -> None:
     pool.run(held, None)
     thread = held.thread()
@@ -163,11 +181,14 @@ def test_where_no_thread_can_be_started_the_next_free_one_takes_the_job(
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(threading.Thread, "start", fail)
-    ran: SimpleQueue[threading.Thread] = SimpleQueue()
     with pytest.raises(RuntimeError):
+        pool.start()
+    ran: SimpleQueue[threading.Thread] = SimpleQueue()
+    for _ in range(2):
         pool.run(lambda _: ran.put(threading.current_thread()), None)
+    assert log.text.count("cannot start a thread (can't start new thread); going on with those that run") == 1
     held.go_on()
-    assert ran.get(timeout=PATIENCE) is thread
+    assert [ran.get(timeout=PATIENCE) for _ in range(2)] == [thread, thread]
 
 
 @pytest.mark.parametrize("error", [TooLate, ValueError, SystemExit])
@@ -203,8 +224,7 @@ def test_a_thread_that_has_died_is_replaced(pool: Pool, monkeypatch: pytest.Monk
     """An exception from outside can hit the few instructions that catch such exceptions."""
     work = pool._work
     monkeypatch.setattr(pool, "_work", lambda: None)
-    for _ in range(THREADS):
-        pool.start_missing()
+    pool.start(THREADS)
     monkeypatch.setattr(pool, "_work", work)
     future = pool.submit(pow, 2, 2)
     eventually(lambda: not any(thread.is_alive() for thread in pool._threads), "a thread is alive")
@@ -223,156 +243,3 @@ def test_a_thread_that_hangs_is_not_waited_for(held: Held) -> None:
     held.go_on()
     pool.join(PATIENCE, ())
     assert not thread.is_alive()
-
-
-# -- the bench
-
-
-class Leading:
-    """What the threads of a bench do: by each term, wait until it is over."""
-
-    def __init__(self, most: int = 2) -> None:
-        self.bench = Bench(most, self._work)
-        self.begun: SimpleQueue[tuple[int, threading.Thread]] = SimpleQueue()
-        self._over: dict[int, threading.Event] = {}
-        self.raises: dict[int, type[BaseException]] = {}
-
-    def _work(self, term: int) -> None:
-        self.begun.put((term, threading.current_thread()))
-        self._over[term].wait(PATIENCE)
-        if term in self.raises:
-            raise self.raises[term]
-
-    def lead(self, term: int) -> threading.Thread:
-        """A thread that leads by this term."""
-        self._over[term] = threading.Event()
-        self.bench.lead(term)
-        begun, thread = self.begun.get(timeout=PATIENCE)
-        assert begun == term
-        return thread
-
-    def end(self, term: int) -> None:
-        self._over[term].set()
-
-    def parked(self, count: int) -> None:
-        eventually(lambda: len(self.bench._parked) == count, "it has not come back")
-
-
-@pytest.fixture
-def leading() -> Iterator[Callable[..., Leading]]:
-    made: list[Leading] = []
-
-    def make(most: int = 2) -> Leading:
-        made.append(Leading(most))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.bench.close()
-        for event in one._over.values():
-            event.set()
-        one.bench.join(PATIENCE, ())
-
-
-def test_a_relieved_leader_comes_back_and_leads_again(leading: Callable[..., Leading]) -> None:
-    one = leading()
-    first = one.lead(1)
-    second = one.lead(2)
-    assert first is not second
-    one.end(1)
-    one.parked(1)
-    assert one.lead(3) is first
-    assert {first.name, second.name} == {"tpserver-leader"}
-    assert first.daemon
-
-
-def test_there_are_no_more_leaders_than_asked_for(leading: Callable[..., Leading]) -> None:
-    one = leading(2)
-    one.lead(1)
-    assert one.bench.available
-    one.lead(2)
-    assert not one.bench.available
-    with pytest.raises(RuntimeError, match="2 threads"):
-        one.bench.lead(3)
-    one.end(1)
-    one.parked(1)
-    assert one.bench.available
-
-
-def test_it_is_known_which_thread_leads_by_which_term(leading: Callable[..., Leading]) -> None:
-    one = leading()
-    thread = one.lead(1).ident or 0
-    assert one.bench.is_at_work(thread, 1)
-    assert not one.bench.is_at_work(thread, 2)
-    assert not one.bench.is_at_work(0, 0)
-    one.end(1)
-    one.parked(1)
-    assert not one.bench.is_at_work(thread, 1)
-
-
-@pytest.mark.parametrize("error", [TooLate, SystemExit, ValueError])
-def test_a_leader_that_was_interrupted_can_lead_again(
-    leading: Callable[..., Leading], error: type[BaseException]
-) -> None:
-    one = leading()
-    one.raises[1] = error
-    thread = one.lead(1)
-    one.end(1)
-    one.parked(1)
-    assert one.lead(2) is thread
-
-
-def test_a_leader_that_has_died_is_not_counted(
-    leading: Callable[..., Leading], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """An exception from outside can hit the few instructions that catch such exceptions."""
-    one = leading(1)
-    with monkeypatch.context() as patched:
-        patched.setattr(one.bench, "_run", lambda term: None)
-        one.bench.lead(1)
-    (thread,) = one.bench._threads
-    thread.join(PATIENCE)
-    assert one.bench.available
-    assert one.lead(2).is_alive()
-
-
-def test_where_no_leader_can_be_started_none_is_counted(
-    leading: Callable[..., Leading], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    one = leading(1)
-
-    def fail(_: threading.Thread) -> None:
-        raise RuntimeError("can't start new thread")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(threading.Thread, "start", fail)
-        with pytest.raises(RuntimeError, match="new thread"):
-            one.bench.lead(1)
-    assert one.bench.available
-    one.lead(2)
-
-
-def test_closing_ends_those_that_wait_and_the_others_when_they_come_back(leading: Callable[..., Leading]) -> None:
-    one = leading()
-    parked, leads = one.lead(1), one.lead(2)
-    one.end(1)
-    one.parked(1)
-    one.bench.close()
-    parked.join(PATIENCE)
-    assert (parked.is_alive(), leads.is_alive()) == (False, True)
-    assert not one.bench.wait_for(leads.ident or 0, 0.0)
-    one.end(2)
-    assert one.bench.wait_for(leads.ident or 0, PATIENCE)
-    # It has come back, and so it is on its way out: it may be alive for another moment, and the bench not know it.
-    one.bench.join(PATIENCE, ())
-    leads.join(PATIENCE)
-    assert not leads.is_alive()
-
-
-def test_a_leader_that_hangs_is_not_waited_for(leading: Callable[..., Leading]) -> None:
-    one = leading()
-    hangs, other = one.lead(1), one.lead(2)
-    one.bench.close()
-    one.end(2)
-    one.bench.join(PATIENCE, {hangs.ident or 0})
-    assert (hangs.is_alive(), other.is_alive()) == (True, False)

@@ -10,6 +10,7 @@ import pytest
 from tests.engine.line_server import PATIENCE, LineServer, serving
 from tpserver.engine import connections
 from tpserver.engine import leader as leader_module
+from tpserver.engine.life import Life
 from tpserver.engine.polling import SelectorPoller, new_poller
 
 CLIENTS = 16
@@ -31,7 +32,8 @@ class GuardedPoller:
 
     def _look(self, what):
         server = self.server
-        if server is not None and not server.stopped and self.terms.term != server.leadership.term:
+        leads = server is not None and Life.SERVING <= server.life <= Life.DRAINING
+        if leads and self.terms.term != server.leadership.term:
             self.intruders.append((what, self.terms.term, server.leadership.term))
 
     def watch(self, fd, before, wanted):

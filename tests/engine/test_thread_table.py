@@ -9,7 +9,6 @@ import pytest
 
 from tpserver import engine
 from tpserver.engine.admission import Admission
-from tpserver.engine.bench import Bench
 from tpserver.engine.connection import Connection
 from tpserver.engine.connections import Connections
 from tpserver.engine.dispatch import Dispatch
@@ -23,8 +22,7 @@ from tpserver.engine.task import Tasks
 from tpserver.engine.watcher import Watcher
 
 CLASSES = (
-    Admission, Bench, Connection, Connections, Dispatch, Leader, Leadership, LostTasks, Mailbox, Outbox, Pool, Tasks,
-    Watcher,
+    Admission, Connection, Connections, Dispatch, Leader, Leadership, LostTasks, Mailbox, Outbox, Pool, Tasks, Watcher,
 )  # fmt: skip
 
 

@@ -208,20 +208,20 @@ def test_a_thread_that_was_to_lead_and_never_came_is_replaced(
     running: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As when it was waiting for work, and what it was given went with it."""
-    bench: Any = running.server._bench
-    lead = bench.lead
     lost = threading.Event()
     go_on = threading.Event()
-
-    def lose(term: int) -> None:
-        if lost.is_set():
-            lead(term)
-        lost.set()
-
     running.actions[b"hold"] = lambda _: (go_on.wait(PATIENCE), None)[1]
     with running.client() as client, running.client() as other:
         assert client.ask(b"own first") == b"tsrif nwo"
-        monkeypatch.setattr(bench, "lead", lose)
+        bench: Any = running.server._bench
+        run = bench.run
+
+        def lose(lead: Any, term: int) -> None:
+            if lost.is_set():
+                run(lead, term)
+            lost.set()
+
+        monkeypatch.setattr(bench, "run", lose)
         client.send(b"hold\n")
         assert lost.wait(PATIENCE)
         assert other.ask(b"own") == b"nwo"

@@ -114,7 +114,7 @@ def test_ctrl_c_ends_a_server_that_has_no_handler_for_it() -> None:
         finally:
             signal.signal(signal.SIGINT, before)
             client.join(PATIENCE)
-        assert server.stopped
+        assert inside.has_stopped(server)
 
 
 def test_ctrl_c_while_the_watcher_is_being_started_ends_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,4 +129,4 @@ def test_ctrl_c_while_the_watcher_is_being_started_ends_the_server(monkeypatch: 
     with make_server("127.0.0.1", 0) as server:
         with pytest.raises(KeyboardInterrupt):
             server.serve_forever()
-        assert server.stopped
+        assert inside.has_stopped(server)

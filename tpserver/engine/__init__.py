@@ -1,12 +1,12 @@
 """The engine moves bytes and chooses threads. It knows no HTTP: protocol.py says what it asks of one.
 
 Which thread calls what. *leader*: the thread that leads, also while it runs a request in place. *relieved*: one that
-led, and finishes what it was at. *pool*: a thread of the pool, which runs a request. *watcher*: the watcher; before it
-begins, the caller of `serve_forever` builds and starts everything. (post): other threads have the leader do it.
+led, and finishes what it was at. *pool*: a thread of the pool, which runs a request. *watcher*: the watcher, which
+also builds, starts and stops everything. (post): other threads have the leader do it.
 
     class        methods                                                     leader  relieved  pool  watcher
     -----------  ----------------------------------------------------------  ------  --------  ----  -------
-    Leader       lead, end_interrupted (post)                                       x
+    Leader       lead                                                        x
       "          give_back                                                   x       x         x     x
     Dispatch     has_for_leader                                              x                       x
       "          next_in_place                                               x
@@ -46,13 +46,11 @@ begins, the caller of `serve_forever` builds and starts everything. (post): othe
     Leadership   take                                                        x
       "          finish                                                      x       x
       "          appoint, relieve, close                                                             x
-    Bench        lead, start, available, is_at_work, close, wait_for, join                           x
-    Pool         run, start_missing                                          x       x               x
-      "          start_all, start_replacements, backlog, shutdown, join                              x
+    Pool         run                                                         x       x               x
+      "          start, start_replacements, available, backlog, shutdown, join                       x
       "          submit: any thread; the engine does not use it
     Watcher      watch, make_round                                                                   x
       "          wake; also signal handlers                                  x       x         x     x
 
-Each method says more in its docstring. A connection has one owner: of the threads in a row, the one that owns it calls.
-At the end of a server the watcher closes the connections too: nothing leads any more.
+A connection has one owner: of the threads in a row, the one that owns it calls. At the end the watcher closes them too.
 """

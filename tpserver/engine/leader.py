@@ -7,7 +7,7 @@ it does, the watcher may relieve it: `Leadership` says how. What touches `Connec
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
 
 from tpserver.engine.connection import BODY, LINGERING, READY, RUNNING, SENDING, Connection
 from tpserver.engine.connections import Connections
@@ -16,29 +16,18 @@ from tpserver.engine.leadership import Leadership
 from tpserver.engine.polling import NOTHING, READ, WRITE
 from tpserver.engine.protocol import Address, ConnectionProtocol, Request
 from tpserver.engine.task import Task, Tasks
+from tpserver.engine.watcher import Watcher
 from tpserver.logs.log import Log
 from tpserver.system.clock import clock
 from tpserver.system.gil_held_io import RECEIVE, Receive, Send, receive_holding, send_holding
 
 _log = Log("tpserver")
 
-_LETTING_GO: Final = (None, None)
-_HOLDING: Final = (receive_holding, send_holding)
 # A connection is received from so often in one turn at the most, so that others get theirs.
 _STEPS: Final = 8
 # Responses that are held back for each other, at the most.
 _BATCH: Final = 32
 INTERNAL_ERROR: Final = "internal error; connection closed"
-
-
-class Watching(Protocol):
-    """The watcher, as far as the leader sees it."""
-
-    sleeps: bool
-
-    def wake(self) -> None:
-        """Any thread, and signal handlers: has the watcher look again."""
-        ...
 
 
 class Leader:
@@ -51,7 +40,7 @@ class Leader:
         dispatch: Dispatch,
         tasks: Tasks,
         protocol: ConnectionProtocol,
-        watcher: Watching,
+        watcher: Watcher,
         *,
         process_request: Callable[[Request, Address], bool],
     ) -> None:
@@ -63,8 +52,7 @@ class Leader:
         self._protocol = protocol
         self._watcher = watcher
         self._process_request = process_request
-        # Answered this turn, not yet sent; survives a change of leader.
-        self._unsent: list[Connection] = []
+        self._unsent: list[Connection] = []  # answered this turn; survives a change of leader
         self._suspects: set[Connection] = set()  # that nothing had at the last sweep
         self._receive_call: Receive | None = None  # None: as usual
         self._send_call: Send | None = None
@@ -72,10 +60,7 @@ class Leader:
         self.turns = 0  # that brought something: the watcher looks whether it grows
 
     def give_back(self, connection: Connection) -> None:
-        """Any thread that has `connection`: offers the client what there is to send; the leader has it again.
-
-        Raises nothing.
-        """
+        """Any thread that has `connection`: offers the client what is to be sent, and gives it back. Never raises."""
         try:
             # Others that run may take the interpreter at a system call that lets it go.
             connection.flush(send_holding if len(self._tasks.running) > 1 else None)
@@ -98,16 +83,20 @@ class Leader:
                     self._watcher.wake()
             now = clock.monotonic()
             # Threads that run may compute, and take the interpreter at each system call that lets it go.
-            self._receive_call, self._send_call = _HOLDING if tasks.running else _LETTING_GO
+            self._receive_call, self._send_call = (receive_holding, send_holding) if tasks.running else (None, None)
             self._protocol.begin_turn()
             if connections.mailbox.posts:
                 connections.mailbox.deliver()
-            if connections.ready:
-                events = self._with_ready(events)
+            if connections.ready:  # their next requests are here already: behind the others, and each once
+                ready = {connection.fd: NOTHING for connection in connections.ready}
+                events = [event for event in events if event[0] not in ready] + list(ready.items())
             for fd, _ in events:
                 connection = connections.by_fd.get(fd)
                 if connection is None:
-                    self._attend_other(fd, now)
+                    if fd == connections.mailbox.fd:
+                        connections.mailbox.silence()
+                    elif fd == connections.listener.fd:
+                        connections.accept(now)
                 elif connection.detached:
                     connections.send_on(connection)
                 elif not self._attend(connection, None, now, term):
@@ -127,16 +116,15 @@ class Leader:
         leadership = self._leadership
         leadership.attention_id += 1
         leadership.current = connection
+        owned = True
         try:
             state = connection.state
             if task is not None:
                 self._dispatch.run_queued(task, clock.perf_counter())
-                owned = True
             elif state is SENDING:
                 connection.progress(connection.flush(), now)
-                owned = True
             elif state is LINGERING:
-                owned = self._swallow(connection)
+                self._swallow(connection)
             elif state is READY:
                 self.connections.ready.pop(connection, None)
                 owned = self._proceed(connection, b"")
@@ -173,18 +161,6 @@ class Leader:
                 return False
         return True
 
-    def _with_ready(self, events: list[tuple[int, int]]) -> list[tuple[int, int]]:
-        """The turn's events, and behind them the connections whose next request is here already, each once."""
-        ready = {connection.fd: NOTHING for connection in self.connections.ready}
-        return [event for event in events if event[0] not in ready] + list(ready.items())
-
-    def _attend_other(self, fd: int, now: float) -> None:
-        connections = self.connections
-        if fd == connections.mailbox.fd:
-            connections.mailbox.silence()
-        elif fd == connections.listener.fd:
-            connections.accept(now)
-
     def _send_unsent(self, now: float) -> None:
         """Sends the responses that were held back for each other.
 
@@ -201,11 +177,6 @@ class Leader:
                 connection.abort()
             self.connections.settle(connection, now)
         self._dispatch.took_long = False
-
-    def end_interrupted(self, connection: Connection) -> None:
-        """The leader, by post: a leader was interrupted at `connection`, and bytes of it may be lost."""
-        if not connection.detached and self.connections.by_fd.get(connection.fd) is connection:
-            self.connections.drop(connection)
 
     def _end_lost(self) -> None:
         """The leader, after a sweep: ends what an interrupted thread had, and has not been seen elsewhere since.
@@ -274,15 +245,12 @@ class Leader:
             outcome = connection.receiver.receive(b"")
         return True
 
-    def _swallow(self, connection: Connection) -> bool:
+    def _swallow(self, connection: Connection) -> None:
         """Drops what comes until the client closes."""
         try:
-            for _ in range(_STEPS):
-                if not connection.sock.recv(RECEIVE):
-                    connection.abort()
-                    break
+            if not connection.sock.recv(RECEIVE):
+                connection.abort()
         except BlockingIOError:
             pass
         except OSError:
             connection.abort()
-        return True
