@@ -14,6 +14,7 @@ if os.environ.get("TPSERVER_TEST_PORTABLE"):
     portable.hide()
 
 import logging
+import signal
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -24,6 +25,10 @@ from tests.client import PATIENCE
 from tests.gates import Gates
 from tests.running import Running, Start
 from tpserver import make_server
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell has started this in its background. What the tests start would ignore Ctrl-C as well.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_xdist_auto_num_workers() -> int:
