@@ -13,15 +13,16 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from tests.client import PATIENCE
-from tpserver.engine import admission, connections, costs, dispatch, measuring, polling, states
+from tpserver.engine import admission, costs, dispatch, measuring
 from tpserver.engine import server as engine
 from tpserver.engine.admission import Admission
-from tpserver.engine.connection import Connection
 from tpserver.engine.costs import Kind
 from tpserver.engine.life import Life
-from tpserver.engine.pace import Timing
 from tpserver.engine.pool import Pool
 from tpserver.system.clock import clock
+from tpserver.transport import connections, polling, states
+from tpserver.transport.connection import Connection
+from tpserver.transport.pace import Timing
 
 if TYPE_CHECKING:
     import pytest

@@ -9,7 +9,6 @@ import functools
 import re
 from typing import BinaryIO, Final
 
-from tpserver.engine.protocol import Address, Outcome, Request
 from tpserver.errors import RequestRefused
 from tpserver.files.responder import FileResponder
 from tpserver.http import pages
@@ -28,6 +27,7 @@ from tpserver.site.site import PageResponder, Site
 from tpserver.site.vhosts import VirtualHosts
 from tpserver.spool import Spool
 from tpserver.system.clock import clock
+from tpserver.transport.protocol import Address, Outcome, Request
 from tpserver.version import SOFTWARE
 
 _log = Log("tpserver")

@@ -1,27 +1,23 @@
 """The protocols between a request and what answers it: `Responder`, the `Reply` it answers through, and the `Wire`.
 
-handler.py implements `Reply`, the engine's connection is the `Wire`, and files/, wsgi/ and site/ hold the responders.
+handler.py implements `Reply`, transport/connection.py the `Wire`; files/, wsgi/ and site/ hold the responders.
 """
 
 from __future__ import annotations
 
 from typing import BinaryIO, Protocol
 
-from tpserver.engine import protocol as engine
-from tpserver.engine.protocol import Address
 from tpserver.http.message import Message
+from tpserver.transport import protocol as transport
+from tpserver.transport.protocol import Address
 
 
-class Wire(engine.Wire, Protocol):
+class Wire(transport.Wire, Protocol):
     """The connection, as far as a responder sees it. Only the thread that runs the request calls."""
 
     @property
     def broken(self) -> bool:
         """Whether the client has gone, or what it got must not pass for complete."""
-
-    @property
-    def unsent(self) -> int:
-        """Bytes in memory that the client has not yet taken."""
 
     @property
     def sending(self) -> bool:
@@ -36,9 +32,6 @@ class Wire(engine.Wire, Protocol):
         sent: the connection is reset when the file turns out to be rewritten or cut meanwhile. With `more`, another
         piece of the same descriptor follows, and that one closes it.
         """
-
-    def flush(self) -> int:
-        """Offers the client what is to be sent; returns how many bytes it took. Never blocks."""
 
     def send(self, data: bytes) -> None:
         """Writes, and sends at once. May block; raises ConnectionAbortedError when the client has gone."""

@@ -16,8 +16,6 @@ from tpserver.application import check_application, check_unpatched, load_applic
 from tpserver.config import OPTIONS, Config
 from tpserver.ending import end_if_log_is_stuck
 from tpserver.engine import server as engine
-from tpserver.engine.errors import EngineBroken
-from tpserver.engine.pace import Timing
 from tpserver.engine.stats import Stats
 from tpserver.errors import StartError, UsageError
 from tpserver.files.background import BackgroundCoder
@@ -35,6 +33,8 @@ from tpserver.site.site import Site
 from tpserver.spool import SPOOL, Spool
 from tpserver.system import process
 from tpserver.system.monkey_patches import patched
+from tpserver.transport.errors import EngineBroken
+from tpserver.transport.pace import Timing
 from tpserver.wsgi.responder import Application
 
 _log = Log("tpserver")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tpserver.engine.costs import Costs, Kind
 from tpserver.engine.measuring import HAND_OVER, Run
-from tpserver.engine.protocol import Request
+from tpserver.transport.protocol import Request
 
 IN_PLACE = (Kind.QUICK, Kind.TRIAL, Kind.LONG_TRIAL)
 PATIENT = 2 * 1e-3  # seconds after which the watcher has relieved a leader

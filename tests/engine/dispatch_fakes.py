@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,11 +17,11 @@ from tpserver.engine.dispatch import Dispatch
 from tpserver.engine.leadership import Leadership
 from tpserver.engine.lost_tasks import LostTasks
 from tpserver.engine.measuring import Run
-from tpserver.engine.protocol import Request
 from tpserver.engine.slow_log import SlowLog
 from tpserver.engine.task import Place, Task, Tasks
 from tpserver.system.clock import clock
 from tpserver.system.thread_usage import ThreadUsage
+from tpserver.transport.protocol import Request
 
 LEADER = 77  # identity of the thread that leads
 # Seconds that a request computes and waits, by its group.
@@ -34,6 +35,9 @@ class FakeConnection:
         self.detached = False
         self.aborted = False
         self.gone = False
+
+    def flush(self, send: object) -> None:
+        pass
 
     def client_gone(self) -> bool:
         return self.gone
@@ -121,6 +125,7 @@ class Desk:
         self.ended: Counter[str] = Counter()
         self.while_answering: Callable[[], object] = lambda: None
         pool: Any = self.pool
+        connections: Any = SimpleNamespace(give_back=self.returned.append, mailbox=SimpleNamespace(wake=self._wake))
         self.dispatch = Dispatch(
             tasks=self.tasks,
             costs=self.costs,
@@ -130,8 +135,7 @@ class Desk:
             slow_log=SlowLog(self.tasks, 0.0),
             answer=self._answer,
             refuse=self._refuse,
-            give_back=self.returned.append,
-            wake_leader=self._wake,
+            connections=connections,
             ended=self.ended,
             queue_timeout=timeout,
         )

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from tpserver.engine import server as engine
-from tpserver.engine.protocol import Request
+from tpserver.transport.protocol import Request
 
 PATIENCE = 20.0
 LONGEST = 100

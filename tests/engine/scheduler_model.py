@@ -17,9 +17,9 @@ from typing import Any
 from tpserver.engine.admission import Admission, Admitted
 from tpserver.engine.costs import Costs, Kind
 from tpserver.engine.measuring import HAND_OVER, Run
-from tpserver.engine.protocol import Request
 from tpserver.engine.task import Place, Task, Tasks
 from tpserver.engine.watcher import TICK
+from tpserver.transport.protocol import Request
 
 # Seconds of the interpreter that a forced switch costs, and a hand-over to the pool.
 SWITCH = 30e-6

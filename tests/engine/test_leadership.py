@@ -9,11 +9,11 @@ from types import SimpleNamespace
 import pytest
 
 from tests.engine.line_server import Gate, LineServer, serving
-from tpserver.engine import connections
 from tpserver.engine.leadership import Leadership
 from tpserver.engine.life import Life
-from tpserver.engine.polling import SelectorPoller
 from tpserver.engine.watcher import Watcher
+from tpserver.transport import connections
+from tpserver.transport.polling import SelectorPoller
 
 THREAD = 77
 

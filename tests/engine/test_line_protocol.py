@@ -7,9 +7,10 @@ import logging
 import pytest
 
 from tests.engine.line_server import LONGEST, Gate, LineServer, serving
-from tpserver.engine import admission, connections
-from tpserver.engine.pace import Timing
-from tpserver.engine.polling import SelectorPoller
+from tpserver.engine import admission
+from tpserver.transport import connections
+from tpserver.transport.pace import Timing
+from tpserver.transport.polling import SelectorPoller
 
 
 @pytest.fixture

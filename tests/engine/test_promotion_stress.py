@@ -8,10 +8,10 @@ from time import monotonic
 import pytest
 
 from tests.engine.line_server import PATIENCE, LineServer, serving
-from tpserver.engine import connections
 from tpserver.engine import leader as leader_module
 from tpserver.engine.life import Life
-from tpserver.engine.polling import SelectorPoller, new_poller
+from tpserver.transport import connections
+from tpserver.transport.polling import SelectorPoller, new_poller
 
 CLIENTS = 16
 REQUESTS = 200

@@ -1,4 +1,4 @@
-"""The table of threads and methods in the engine's docstring has every public method of its classes, once."""
+"""The tables of threads and methods in the docstrings of engine and transport have each public method, once."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import re
 
 import pytest
 
-from tpserver import engine
+from tpserver import engine, transport
 from tpserver.engine.admission import Admission
-from tpserver.engine.connection import Connection
-from tpserver.engine.connections import Connections
 from tpserver.engine.dispatch import Dispatch
 from tpserver.engine.leader import Leader
 from tpserver.engine.leadership import Leadership
 from tpserver.engine.lost_tasks import LostTasks
-from tpserver.engine.mailbox import Mailbox
-from tpserver.engine.outbox import Outbox
 from tpserver.engine.pool import Pool
 from tpserver.engine.task import Tasks
 from tpserver.engine.watcher import Watcher
+from tpserver.transport.connection import Connection
+from tpserver.transport.connections import Connections
+from tpserver.transport.mailbox import Mailbox
+from tpserver.transport.outbox import Outbox
 
 CLASSES = (
     Admission, Connection, Connections, Dispatch, Leader, Leadership, LostTasks, Mailbox, Outbox, Pool, Tasks, Watcher,
@@ -30,8 +30,8 @@ def table() -> dict[str, list[str]]:
     """Class -> the methods that its rows name."""
     rows: dict[str, list[str]] = {}
     name = ""
-    _, _, below = (engine.__doc__ or "").partition("-------\n")
-    for line in below.partition("\n\n")[0].splitlines():
+    tables = [(room.__doc__ or "").partition("-------\n")[2].partition("\n\n")[0] for room in (engine, transport)]
+    for line in [line for table in tables for line in table.splitlines()]:
         cells = re.match(r"\s+(\S+)\s+(.*?)[ x]*$", line)
         assert cells is not None, line
         name = name if cells[1] == '"' else cells[1]

@@ -20,7 +20,8 @@ import pytest
 
 from tests.engine.line_server import PATIENCE, LineServer, Serving, serving
 from tpserver import engine
-from tpserver.engine import connections, lost_tasks, watcher
+from tpserver.engine import lost_tasks, watcher
+from tpserver.transport import connections
 
 Where = tuple[str, int]
 

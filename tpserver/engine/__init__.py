@@ -1,4 +1,4 @@
-"""The engine moves bytes and chooses threads. It knows no HTTP: protocol.py says what it asks of one.
+"""The engine chooses threads: which one leads, where a request runs, and what runs next. It knows no HTTP.
 
 Which thread calls what. *leader*: the thread that leads, also while it runs a request in place. *relieved*: one that
 led, and finishes what it was at. *pool*: a thread of the pool, which runs a request. *watcher*: the watcher, which
@@ -7,7 +7,6 @@ also builds, starts and stops everything. (post): other threads have the leader 
     class        methods                                                     leader  relieved  pool  watcher
     -----------  ----------------------------------------------------------  ------  --------  ----  -------
     Leader       lead                                                        x
-      "          give_back                                                   x       x         x     x
     Dispatch     has_for_leader                                              x                       x
       "          next_in_place                                               x
       "          place, run_queued                                           x       x
@@ -15,6 +14,7 @@ also builds, starts and stops everything. (post): other threads have the leader 
       "          work                                                                          x
       "          start                                                       x       x               x
       "          release                                                             x         x     x
+      "          give_back                                                   x       x         x     x
       "          drop, hand_on, promote_waiting, end_waiting, clear                                  x
     LostTasks    check                                                                               x
     Admission    next_for_leader                                             x
@@ -26,23 +26,6 @@ also builds, starts and stops everything. (post): other threads have the leader 
     Tasks        everything, begun, queued, waiting                          x       x         x     x
       "          remove                                                              x         x     x
       "          add_detour, take_queued                                                             x
-    Connections  poll, accept, settle, watch, send_on, drop,                 x
-      "          sweep                                                       x
-      "          take_back (post), watch_for_room (post),                    x
-      "          begin_drain (post)                                          x
-      "          refuse                                                      x       x
-      "          give_back                                                   x       x         x     x
-      "          drained, close                                                                      x
-    Connection   progress, send_on, has_come, close                          x
-      "          send, receive, write_file, reset                            x       x         x
-      "          write, flush, abort, client_gone, sending, unsent           x       x         x     x
-      "          cut_off                                                                             x
-    Outbox       send_on                                                     x
-      "          append_file, watch                                          x       x         x
-      "          append, send, discard                                       x       x         x     x
-    Mailbox      deliver, silence                                            x
-      "          post, wake; also signal handlers                            x       x         x     x
-      "          close                                                                               x
     Leadership   take                                                        x
       "          finish                                                      x       x
       "          appoint, relieve, close                                                             x
@@ -52,5 +35,5 @@ also builds, starts and stops everything. (post): other threads have the leader 
     Watcher      watch, make_round                                                                   x
       "          wake; also signal handlers                                  x       x         x     x
 
-A connection has one owner: of the threads in a row, the one that owns it calls. At the end the watcher closes them too.
+transport/__init__.py has the same table of what moves the bytes.
 """

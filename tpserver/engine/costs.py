@@ -15,7 +15,7 @@ from enum import Enum
 from typing import Final
 
 from tpserver.engine.measuring import COMPUTING, HAND_OVER, Run
-from tpserver.engine.protocol import Request
+from tpserver.transport.protocol import Request
 
 # A request that takes less is brief. Long ones leave a thread to it. A database query takes less, a report more.
 BRIEF: Final = 25e-3

@@ -9,16 +9,18 @@ from threading import get_ident
 from typing import Final
 
 from tpserver.engine.admission import Admission, Admitted
-from tpserver.engine.connection import Connection
 from tpserver.engine.costs import Cost, Costs, Kind
 from tpserver.engine.leadership import Leadership
 from tpserver.engine.measuring import HAND_OVER, Meter
 from tpserver.engine.pool import Pool
-from tpserver.engine.protocol import Request
 from tpserver.engine.slow_log import SlowLog
 from tpserver.engine.task import Place, Task, Tasks
 from tpserver.logs.log import Log
 from tpserver.system.clock import clock
+from tpserver.system.gil_held_io import send_holding
+from tpserver.transport.connection import Connection
+from tpserver.transport.connections import Connections
+from tpserver.transport.protocol import Request
 
 _log = Log("tpserver")
 
@@ -27,6 +29,7 @@ _SAMPLED: Final = 8
 # Seconds in a queue after which a client that has closed its side is taken to have left. One that only has nothing
 # more to send looks the same, and gets its answer where nothing is amiss.
 LEFT_AFTER: Final = 0.1
+INTERNAL_ERROR: Final = "internal error; connection closed"
 
 
 @dataclass(eq=False, kw_only=True)
@@ -41,9 +44,8 @@ class Dispatch:
     slow_log: SlowLog
     answer: Callable[[Request, Connection], None]  # runs a request in the calling thread, and raises nothing
     refuse: Callable[[Request, Connection, str], None]  # writes 503, for a cause
-    give_back: Callable[[Connection], None]  # to the leader
-    wake_leader: Callable[[], None]
-    ended: Counter[str]
+    connections: Connections
+    ended: Counter[str]  # connections that ended without an answer, by cause
     queue_timeout: float  # seconds that a request may wait; 0: no limit
     pooled: int = 0  # requests that the pool has run; two threads that overlap may lose one
     took_long: bool = False  # the last one in place did: no response waits for the next to be sent with it
@@ -150,6 +152,16 @@ class Dispatch:
 
     # -- any thread that has a task
 
+    def give_back(self, connection: Connection) -> None:
+        """The thread that has `connection`: offers the client what is left, and gives it back. Never raises."""
+        try:
+            # Others that run may take the interpreter at a system call that lets it go.
+            connection.flush(send_holding if len(self.tasks.running) > 1 else None)
+        except BaseException:  # noqa: BLE001 - the connection is given back, whatever happens
+            _log.exception(INTERNAL_ERROR)
+            connection.abort()
+        self.connections.give_back(connection)
+
     def end_relieved(self) -> None:
         """A leader that was relieved and has given its connection back: its task has ended."""
         for task in self.tasks.begun():
@@ -169,7 +181,7 @@ class Dispatch:
         if not self.admission.release(task, now, ran=ran):
             return self.tasks.remove(task)
         if self.tasks.for_leader:
-            self.wake_leader()
+            self.connections.mailbox.wake()
         return True
 
     def drop(self, task: Task) -> None:
@@ -238,7 +250,7 @@ class Dispatch:
             except RuntimeError as error:
                 self._log_shortage(error)
         if self.has_for_leader():
-            self.wake_leader()
+            self.connections.mailbox.wake()
 
     def end_waiting(self) -> None:
         """The watcher: refuses what has waited for too long, and drops what no client waits for any more."""

@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from tpserver.engine.connection import BODY, LINGERING, READY, RUNNING, SENDING, Connection
-from tpserver.engine.connections import Connections
-from tpserver.engine.dispatch import Dispatch
+from tpserver.engine.dispatch import INTERNAL_ERROR, Dispatch
 from tpserver.engine.leadership import Leadership
-from tpserver.engine.polling import NOTHING, READ, WRITE
-from tpserver.engine.protocol import Address, ConnectionProtocol, Request
 from tpserver.engine.task import Task, Tasks
 from tpserver.engine.watcher import Watcher
 from tpserver.logs.log import Log
 from tpserver.system.clock import clock
 from tpserver.system.gil_held_io import RECEIVE, Receive, Send, receive_holding, send_holding
+from tpserver.transport.connection import BODY, LINGERING, READY, RUNNING, SENDING, Connection
+from tpserver.transport.connections import Connections
+from tpserver.transport.polling import NOTHING, READ, WRITE
+from tpserver.transport.protocol import Address, ConnectionProtocol, Request
 
 _log = Log("tpserver")
 
@@ -27,7 +27,6 @@ _log = Log("tpserver")
 _STEPS: Final = 8
 # Responses that are held back for each other, at the most.
 _BATCH: Final = 32
-INTERNAL_ERROR: Final = "internal error; connection closed"
 
 
 class Leader:
@@ -58,16 +57,6 @@ class Leader:
         self._send_call: Send | None = None
         self.stopped = False  # set by the watcher: no thread leads any more
         self.turns = 0  # that brought something: the watcher looks whether it grows
-
-    def give_back(self, connection: Connection) -> None:
-        """Any thread that has `connection`: offers the client what is to be sent, and gives it back. Never raises."""
-        try:
-            # Others that run may take the interpreter at a system call that lets it go.
-            connection.flush(send_holding if len(self._tasks.running) > 1 else None)
-        except BaseException:  # noqa: BLE001 - the connection is given back, whatever happens
-            _log.exception(INTERNAL_ERROR)
-            connection.abort()
-        self.connections.give_back(connection)
 
     # -- the leader's turn
 
@@ -138,7 +127,7 @@ class Leader:
                 connection.abort()
         if leadership.finish(term):
             if owned:
-                self.give_back(connection)
+                self._dispatch.give_back(connection)
             self._dispatch.end_relieved()
             return False
         if owned:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from tpserver.engine.connection import Connection
-from tpserver.engine.protocol import Request
+from tpserver.transport.connection import Connection
+from tpserver.transport.protocol import Request
 
 
 class Leadership:

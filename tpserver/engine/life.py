@@ -9,19 +9,19 @@ from enum import IntEnum
 from typing import Final
 
 from tpserver.engine.admission import Admission
-from tpserver.engine.connections import Connections
 from tpserver.engine.dispatch import Dispatch
-from tpserver.engine.errors import EngineBroken
 from tpserver.engine.leader import Leader
 from tpserver.engine.leadership import Leadership
-from tpserver.engine.listener import ListeningServer, check_listening_socket
-from tpserver.engine.pace import Timing
 from tpserver.engine.pool import Pool
-from tpserver.engine.protocol import ConnectionProtocol
 from tpserver.engine.task import Tasks
 from tpserver.engine.watcher import Watcher
 from tpserver.logs.log import Log
 from tpserver.system.clock import clock
+from tpserver.transport.connections import Connections
+from tpserver.transport.errors import EngineBroken
+from tpserver.transport.listener import ListeningServer, check_listening_socket
+from tpserver.transport.pace import Timing
+from tpserver.transport.protocol import ConnectionProtocol
 
 _log = Log("tpserver")
 

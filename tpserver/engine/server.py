@@ -14,25 +14,25 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from tpserver.engine.admission import Admission
-from tpserver.engine.connection import MAX_OUTBOX, Connection
-from tpserver.engine.connections import Connections
 from tpserver.engine.costs import Costs
-from tpserver.engine.dispatch import Dispatch
-from tpserver.engine.leader import INTERNAL_ERROR, Leader
+from tpserver.engine.dispatch import INTERNAL_ERROR, Dispatch
+from tpserver.engine.leader import Leader
 from tpserver.engine.leadership import Leadership
 from tpserver.engine.life import Life, LivingServer
 from tpserver.engine.lost_tasks import LostTasks
-from tpserver.engine.pace import Timing
 from tpserver.engine.pool import Pool
-from tpserver.engine.protocol import Address, ConnectionProtocol, Request
 from tpserver.engine.slow_log import SlowLog
-from tpserver.engine.states import count
 from tpserver.engine.stats import Stats, collect
 from tpserver.engine.task import Tasks
 from tpserver.engine.watcher import Watcher
 from tpserver.logs.log import Log
 from tpserver.system.clock import clock
 from tpserver.system.interpreter import has_lock
+from tpserver.transport.connection import MAX_OUTBOX, Connection
+from tpserver.transport.connections import Connections
+from tpserver.transport.pace import Timing
+from tpserver.transport.protocol import Address, ConnectionProtocol, Request
+from tpserver.transport.states import count
 
 _log = Log("tpserver")
 
@@ -121,8 +121,7 @@ class Server(socketserver.ThreadingMixIn, LivingServer):
             slow_log=self.slow_log,
             answer=self._answer,
             refuse=self._refuse,
-            give_back=lambda connection: self.leader.give_back(connection),
-            wake_leader=self.connections.mailbox.wake,
+            connections=self.connections,
             ended=self.ended,
             queue_timeout=self._queue_timeout,
         )

@@ -15,9 +15,9 @@ from itertools import dropwhile
 from types import FrameType
 from typing import Final
 
-from tpserver.engine import connection
 from tpserver.engine.task import Task, Tasks
 from tpserver.logs.log import Log
+from tpserver.transport import connection
 
 _log = Log("tpserver")
 

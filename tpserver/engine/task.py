@@ -12,9 +12,9 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from enum import Enum
 
-from tpserver.engine.connection import Connection
 from tpserver.engine.costs import Cost, Kind
-from tpserver.engine.protocol import Request
+from tpserver.transport.connection import Connection
+from tpserver.transport.protocol import Request
 
 
 class Place(Enum):

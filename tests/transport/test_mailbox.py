@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from tpserver.engine.mailbox import Mailbox
+from tpserver.transport.mailbox import Mailbox
 
 
 @pytest.fixture

@@ -29,7 +29,18 @@ from collections.abc import Iterable
 from math import inf
 from typing import Final
 
-from tpserver.engine.connection import BODY, CLOSED, HEAD, IDLE, LINGERING, READY, RUNNING, SENDING, Connection, State
+from tpserver.transport.connection import (
+    BODY,
+    CLOSED,
+    HEAD,
+    IDLE,
+    LINGERING,
+    READY,
+    RUNNING,
+    SENDING,
+    Connection,
+    State,
+)
 
 # Seconds that a closing connection waits for its client to close; what comes is dropped (RFC 9112 section 9.6).
 LINGER: Final = 2.0

@@ -11,10 +11,10 @@ import sys
 from collections.abc import Iterator
 from typing import Final
 
-from tpserver.engine.errors import UnsuitableSocket
-from tpserver.engine.polling import NOTHING, READ, EpollPoller
-from tpserver.engine.protocol import Address
 from tpserver.logs.log import Log
+from tpserver.transport.errors import UnsuitableSocket
+from tpserver.transport.polling import NOTHING, READ, EpollPoller
+from tpserver.transport.protocol import Address
 
 _log = Log("tpserver")
 

@@ -11,9 +11,9 @@ import sys
 import pytest
 
 from tpserver.engine import server as engine
-from tpserver.engine.errors import UnsuitableSocket
-from tpserver.engine.listener import Listener, capacity, check_listening_socket
-from tpserver.engine.polling import NOTHING, READ
+from tpserver.transport.errors import UnsuitableSocket
+from tpserver.transport.listener import Listener, capacity, check_listening_socket
+from tpserver.transport.polling import NOTHING, READ
 
 
 class FakePoller:

@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from tpserver.engine.polling import NOTHING, READ, WRITE, EpollPoller, SelectorPoller, new_poller, wait_for
+from tpserver.transport.polling import NOTHING, READ, WRITE, EpollPoller, SelectorPoller, new_poller, wait_for
 
 
 def of_selector(kind):

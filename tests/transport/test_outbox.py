@@ -7,8 +7,8 @@ import random
 
 import pytest
 
-from tests.engine.outbox_fakes import PlainSocket, VectorSocket, is_open, sendfile_to
-from tpserver.engine.outbox import FILE_STEP, Outbox
+from tests.transport.outbox_fakes import PlainSocket, VectorSocket, is_open, sendfile_to
+from tpserver.transport.outbox import FILE_STEP, Outbox
 
 O_BINARY = getattr(os, "O_BINARY", 0)
 

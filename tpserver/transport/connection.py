@@ -17,13 +17,13 @@ from enum import Enum
 from math import inf
 from typing import Final
 
-from tpserver.engine.outbox import Outbox, Version
-from tpserver.engine.pace import Timing
-from tpserver.engine.polling import NOTHING, READ, WRITE, wait_for
-from tpserver.engine.protocol import Address, Receiver
 from tpserver.logs.log import Log
 from tpserver.system.clock import clock
 from tpserver.system.gil_held_io import RECEIVE, Send
+from tpserver.transport.outbox import Outbox, Version
+from tpserver.transport.pace import Timing
+from tpserver.transport.polling import NOTHING, READ, WRITE, wait_for
+from tpserver.transport.protocol import Address, Receiver
 
 _log = Log("tpserver")
 
@@ -94,12 +94,6 @@ class Connection:
     def sending(self) -> bool:
         """Whether the socket has not yet taken everything. Any thread; a snapshot."""
         return self.unsent_response is not None or bool(self.outbox)
-
-    @property
-    def unsent(self) -> int:
-        """Bytes in memory that the socket has not yet taken. Any thread; a snapshot."""
-        outbox = self.outbox
-        return len(self.unsent_response or b"") + (outbox.size if outbox is not None else 0)
 
     # -- sending
 

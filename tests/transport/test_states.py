@@ -7,9 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from tpserver.engine.connection import BODY, CLOSED, HEAD, IDLE, LINGERING, READY, RUNNING, SENDING, State
-from tpserver.engine.pace import Timing
-from tpserver.engine.states import LINGER, enter, next_state
+from tpserver.transport.connection import BODY, CLOSED, HEAD, IDLE, LINGERING, READY, RUNNING, SENDING, State
+from tpserver.transport.pace import Timing
+from tpserver.transport.states import LINGER, enter, next_state
 
 NOW = 1000.0
 TIMING = Timing(head_timeout=15, idle_timeout=75, min_rate=10, grace=5, send_timeout=30)

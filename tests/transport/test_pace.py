@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tpserver.engine.pace import Timing
+from tpserver.transport.pace import Timing
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ import threading
 import pytest
 
 from tests.engine.line_server import LineReceiver
-from tests.engine.outbox_fakes import VectorSocket, is_open
-from tpserver.engine.connection import CLOSED, MAX_OUTBOX, Connection
-from tpserver.engine.pace import Timing
+from tests.transport.outbox_fakes import VectorSocket, is_open
+from tpserver.transport.connection import CLOSED, MAX_OUTBOX, Connection
+from tpserver.transport.pace import Timing
 
 PATIENCE = 20.0
 TIMING = Timing(min_rate=0, send_timeout=PATIENCE)

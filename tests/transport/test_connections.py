@@ -13,13 +13,13 @@ from collections import Counter
 import pytest
 
 from tests.engine.line_server import PATIENCE, LineProtocol
-from tpserver.engine.connection import CLOSED, HEAD, IDLE, LINGERING, RUNNING, SENDING
-from tpserver.engine.connections import SWEEP, Connections
-from tpserver.engine.errors import EngineBroken
-from tpserver.engine.listener import ListeningServer
-from tpserver.engine.pace import Timing
-from tpserver.engine.polling import NOTHING, READ, WRITE
-from tpserver.engine.states import count
+from tpserver.transport.connection import CLOSED, HEAD, IDLE, LINGERING, RUNNING, SENDING
+from tpserver.transport.connections import SWEEP, Connections
+from tpserver.transport.errors import EngineBroken
+from tpserver.transport.listener import ListeningServer
+from tpserver.transport.pace import Timing
+from tpserver.transport.polling import NOTHING, READ, WRITE
+from tpserver.transport.states import count
 
 NOW = 1000.0
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tpserver.engine.listener import counted_address
+from tpserver.transport.listener import counted_address
 
 
 @pytest.mark.parametrize(

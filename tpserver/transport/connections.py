@@ -12,17 +12,17 @@ from collections import Counter
 from functools import partial
 from typing import Final
 
-from tpserver.engine.connection import CLOSED, HEAD, IDLE, LINGERING, READY, RUNNING, SENDING, Connection
-from tpserver.engine.errors import EngineBroken
-from tpserver.engine.listener import REST, TURN, Listener, ListeningServer, capacity, counted_address
-from tpserver.engine.mailbox import Mailbox
-from tpserver.engine.pace import Timing
-from tpserver.engine.polling import NOTHING, READ, WRITE, new_poller
-from tpserver.engine.protocol import Address, ConnectionProtocol
-from tpserver.engine.states import enter, next_state
 from tpserver.logs.log import Log
 from tpserver.system.clock import clock
 from tpserver.system.descriptors import identity
+from tpserver.transport.connection import CLOSED, HEAD, IDLE, LINGERING, READY, RUNNING, SENDING, Connection
+from tpserver.transport.errors import EngineBroken
+from tpserver.transport.listener import REST, TURN, Listener, ListeningServer, capacity, counted_address
+from tpserver.transport.mailbox import Mailbox
+from tpserver.transport.pace import Timing
+from tpserver.transport.polling import NOTHING, READ, WRITE, new_poller
+from tpserver.transport.protocol import Address, ConnectionProtocol
+from tpserver.transport.states import enter, next_state
 
 _log = Log("tpserver")
 
