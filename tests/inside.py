@@ -114,12 +114,6 @@ def notice_leavers_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dispatch, "LEFT_AFTER", 0.0)
 
 
-def notice_leavers_at_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whether the client of a request that waits has left is asked when it is its turn, however short it has waited."""
-    monkeypatch.setattr(dispatch, "LEFT_AFTER", 0.0)
-    monkeypatch.setattr(dispatch.Dispatch, "end_waiting", lambda _: None)
-
-
 def around_end_of_request(
     monkeypatch: pytest.MonkeyPatch, server: Server, around: Callable[[Callable[[], object]], object]
 ) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 import pytest
@@ -80,13 +79,13 @@ def test_quick_ones_that_wait_are_run_by_the_leader_which_is_woken(desk: Desk) -
     desk.pool.work()
     assert "quick" not in desk.answered
     assert (desk.woken, desk.dispatch.has_for_leader()) == (1, True)
-    task = desk.dispatch.next_in_place(desk.now)
+    task = desk.admission.next_for_leader(desk.now)
     assert task is not None
     assert task.connection is waiting
     desk.leadership.current = waiting
     desk.dispatch.run_queued(task, desk.now)
     assert desk.answered[-1] == "quick"
-    assert desk.dispatch.next_in_place(desk.now) is None
+    assert desk.admission.next_for_leader(desk.now) is None
 
 
 def test_a_trial_runs_in_place_and_takes_a_threads_place_meanwhile(desk: Desk) -> None:
@@ -124,53 +123,35 @@ def test_a_client_that_has_left_is_not_answered(desk: Desk) -> None:
     (task,) = desk.tasks.queued()
     connection.gone = True
     desk.now += module.LEFT_AFTER / 2
-    desk.dispatch.end_waiting()
+    desk.dispatch.end_waiting(desk.now)
     assert desk.returned == []  # it is not asked so soon
     desk.now += module.LEFT_AFTER
-    desk.dispatch.end_waiting()
+    desk.dispatch.end_waiting(desk.now)
     assert (desk.returned, connection.aborted, desk.ended) == ([connection], True, {"client gone": 1})
     assert task.request is not None
     assert task.request.closed  # type: ignore[attr-defined]
     assert desk.admission.waiting == 0
 
 
-def test_a_client_that_has_left_is_noticed_when_its_turn_comes(desk: Desk) -> None:
-    wait_in_queue(desk).gone = True
-    desk.now += 1.0
-    desk.pool.work()
-    assert desk.answered == ["long"]
-    assert desk.dispatch.pooled == 1
-    assert desk.admission.mean == pytest.approx(2.0, abs=0.01)  # what never ran teaches nothing
-    assert desk.ended == {"client gone": 1}
-
-
 def test_what_has_waited_for_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     desk = Desk(monkeypatch, timeout=5.0)
     connection = wait_in_queue(desk)
     desk.now += 4.9
-    desk.dispatch.end_waiting()
+    desk.dispatch.end_waiting(desk.now)
     assert desk.refused == []
     desk.now += 0.2
-    desk.dispatch.end_waiting()
+    desk.dispatch.end_waiting(desk.now)
     assert (desk.refused, desk.returned) == ([("long", "queue timeout")], [connection])
 
 
 def test_what_may_run_although_no_request_has_ended_is_started_by_the_watcher(desk: Desk) -> None:
     desk.come("computing")
     desk.come("computing")
-    desk.dispatch.promote_waiting()
+    desk.dispatch.promote_waiting(desk.now)
     assert len(desk.pool.jobs) == 1
     desk.now += 1.0
-    desk.dispatch.promote_waiting()
+    desk.dispatch.promote_waiting(desk.now)
     assert len(desk.pool.jobs) == 2
-
-
-def test_that_no_thread_can_be_started_is_said_once(desk: Desk, log: pytest.LogCaptureFixture) -> None:
-    desk.pool.error = RuntimeError("can't start new thread")
-    for _ in range(2):
-        desk.come("long")
-    assert [record.levelno for record in log.records] == [logging.ERROR]
-    assert len(desk.pool.jobs) == 2  # the pool has them all the same
 
 
 def test_when_the_server_stops_what_waits_is_dropped(desk: Desk) -> None:

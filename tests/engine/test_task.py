@@ -42,19 +42,6 @@ def test_what_is_removed_is_the_callers_alone() -> None:
     assert tasks.everything() == []
 
 
-def test_the_unwanted_are_taken_out_of_both_queues_and_of_nothing_else() -> None:
-    tasks, every = filled()
-    assert list(tasks.take_queued(lambda one: one is every[3])) == [every[3]]
-    assert list(tasks.take_queued(lambda _: True)) == [every[2]]
-    assert tasks.everything() == every[:2]
-
-
-def test_what_another_thread_has_taken_meanwhile_is_not_taken_twice() -> None:
-    tasks, every = filled()
-    assert list(tasks.take_queued(tasks.remove)) == []
-    assert tasks.everything() == every[:2]
-
-
 def test_of_several_threads_that_remove_a_task_one_does() -> None:
     tasks = Tasks()
     every = [task() for _ in range(500)]

@@ -47,15 +47,16 @@ def test_without_a_limit_they_wait(start, gates):
 
 @pytest.mark.parametrize("leave", [Client.close, Client.reset], ids=["closes", "resets"])
 def test_one_whose_client_has_left_is_never_run(start, gates, leave, monkeypatch):
-    inside.notice_leavers_at_their_turn(monkeypatch)
+    inside.notice_leavers_at_once(monkeypatch)
     running, first = busy(start, gates)
     with first, Client(running) as stays:
         leaves = Client(running)
         leaves.send(request("/left"))
         until_waiting(running, 1)
         leave(leaves)
+        until_waiting(running, 0)
         stays.send(request("/stays"))
-        until_waiting(running, 2)
+        until_waiting(running, 1)
         gates.open("first")
         assert stays.response().status == 200
         assert first.response().status == 200

@@ -8,7 +8,6 @@ also builds, starts and stops everything. (post): other threads have the leader 
     -----------  ----------------------------------------------------------  ------  --------  ----  -------
     Leader       lead                                                        x
     Dispatch     has_for_leader                                              x                       x
-      "          next_in_place                                               x
       "          place, run_queued                                           x       x
       "          end_relieved                                                        x
       "          work                                                                          x
@@ -25,7 +24,7 @@ also builds, starts and stops everything. (post): other threads have the leader 
       "          running, waiting, retry_after                               x       x         x     x
     Tasks        everything, begun, queued, waiting                          x       x         x     x
       "          remove                                                              x         x     x
-      "          add_detour, take_queued                                                             x
+      "          add_detour                                                                          x
     Leadership   take                                                        x
       "          finish                                                      x       x
       "          appoint, relieve, close                                                             x

@@ -50,7 +50,6 @@ class Dispatch:
     pooled: int = 0  # requests that the pool has run; two threads that overlap may lose one
     took_long: bool = False  # the last one in place did: no response waits for the next to be sent with it
     _runs: int = 0  # for `_is_measured`
-    _cannot_start: bool = False  # a thread could not be started, which has been logged
 
     # -- the leader
 
@@ -79,14 +78,6 @@ class Dispatch:
     def has_for_leader(self) -> bool:
         """The leader: whether a quick request waits that it may run."""
         return bool(self.tasks.for_leader) and self.admission.place_for_leader()
-
-    def next_in_place(self, now: float) -> Task | None:
-        """The leader: a quick request that has waited, and is its own now."""
-        while (task := self.admission.next_for_leader(now)) is not None:
-            if self._still_wanted(task, now):
-                return task
-            self.give_back(task.connection)
-        return None
 
     def run_queued(self, task: Task, now: float) -> None:
         """The leader, which attends to the connection of `task`: runs it in place."""
@@ -126,12 +117,10 @@ class Dispatch:
     def _work_on(self, task: Task) -> Task | None:
         try:
             task.thread = get_ident()
-            wanted = self._still_wanted(task, task.begun)
-            if wanted:
-                self._run_in_pool(task)
+            self._run_in_pool(task)
             self.give_back(task.connection)
             now = clock.perf_counter()
-            self.release(task, now, ran=wanted)
+            self.release(task, now)
             return self.admission.next_for_pool(now)
         finally:
             task.over = True  # what is not released by now was lost: an exception came from outside
@@ -191,42 +180,11 @@ class Dispatch:
             task.request.close()
         self.give_back(task.connection)
 
-    def _still_wanted(self, task: Task, now: float) -> bool:
-        """Whether a task that has waited is to run; if not, its answer is dropped or says so. It is the caller's."""
-        request, cause = task.request, self._unwanted(task, now)
-        assert request is not None
-        if not cause:
-            return True
-        if cause == "client gone":
-            self.ended[cause] += 1
-            task.connection.abort()
-            request.close()
-        else:
-            self.refuse(request, task.connection, cause)
-        return False
-
-    def _unwanted(self, task: Task, now: float) -> str:
-        """Why a task that waits is not to run any more; "" if it is."""
-        assert task.request is not None
-        waited = now - task.request.arrived
-        if waited >= LEFT_AFTER and task.connection.client_gone():
-            return "client gone"
-        return "queue timeout" if self.queue_timeout and waited >= self.queue_timeout else ""
-
     # -- the watcher
 
     def start(self, task: Task) -> None:
         """The watcher, and the thread that has admitted it: `task`, which has started, goes to a thread of the pool."""
-        try:
-            self.pool.run(self.work, task)
-            self._cannot_start = False
-        except RuntimeError as error:
-            self._log_shortage(error)
-
-    def _log_shortage(self, error: RuntimeError) -> None:
-        before, self._cannot_start = self._cannot_start, True
-        if not before:
-            _log.error("cannot start a thread (%s); going on with those that run", error)
+        self.pool.run(self.work, task)
 
     def hand_on(self, connection: Connection, request: Request | None, thread: int) -> None:
         """The watcher, under the leadership's lock: the leader is relieved of what it is at, which becomes a task."""
@@ -239,30 +197,33 @@ class Dispatch:
         else:
             self.admission.begin_relieved(task)
 
-    def promote_waiting(self) -> None:
+    def promote_waiting(self, now: float) -> None:
         """The watcher: starts what waits although it may run by now, and threads for what has none."""
-        now = clock.perf_counter()
         while (task := self.admission.next_for_pool(now)) is not None:
             self.start(task)
-        if self.pool.backlog:
-            try:
-                self.pool.start_replacements()
-            except RuntimeError as error:
-                self._log_shortage(error)
+        self.pool.start_replacements()
         if self.has_for_leader():
             self.connections.mailbox.wake()
 
-    def end_waiting(self) -> None:
+    def end_waiting(self, now: float) -> None:
         """The watcher: refuses what has waited for too long, and drops what no client waits for any more."""
-        now = clock.perf_counter()
-        for task in self.tasks.take_queued(lambda task: bool(self._unwanted(task, now))):
-            self._still_wanted(task, now)
-            self.give_back(task.connection)
+        for task in self.tasks.queued():
+            assert task.request is not None
+            waited = now - task.request.arrived
+            left = waited >= LEFT_AFTER and task.connection.client_gone()
+            late = 0 < self.queue_timeout <= waited
+            if left and self.tasks.remove(task):
+                self.ended["client gone"] += 1
+                self.drop(task)
+            elif late and self.tasks.remove(task):
+                self.refuse(task.request, task.connection, "queue timeout")
+                self.give_back(task.connection)
 
     def clear(self) -> None:
         """The watcher, when the server stops: drops what waits, and forgets what still runs: it is left behind."""
-        for task in self.tasks.take_queued(lambda _: True):
-            self.drop(task)
+        for task in self.tasks.queued():
+            if self.tasks.remove(task):
+                self.drop(task)
         for task in self.tasks.begun():
             task.logged = False  # its end is not told: it is not known when that will be
             self.release(task, clock.perf_counter(), ran=False)

@@ -142,7 +142,7 @@ class Leader:
     def _run_queued(self, now: float, term: int) -> bool:
         """Runs quick requests that have waited, in place. False: relieved meanwhile."""
         for _ in range(_BATCH):
-            task = self._dispatch.next_in_place(clock.perf_counter())
+            task = self._dispatch.admission.next_for_leader(clock.perf_counter())
             if task is None:
                 break
             task.connection.detached = False

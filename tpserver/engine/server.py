@@ -137,12 +137,12 @@ class Server(socketserver.ThreadingMixIn, LivingServer):
         self.watcher.busy = lambda: bool(self.tasks.running or self.tasks.waiting)
         lost_tasks = LostTasks(self.tasks, self.leadership, self.pool, dispatch, self._is_at_work)
         self.watcher.checks = [
-            lambda now: dispatch.promote_waiting(),
+            dispatch.promote_waiting,
             self._set_switch_interval,
             lambda now: self.service_actions(),
         ]
         self.watcher.rare_checks = [
-            lambda now: dispatch.end_waiting(),
+            dispatch.end_waiting,
             self.slow_log.check,
             lost_tasks.check,
             lambda now: self._replace_lost_leader(),

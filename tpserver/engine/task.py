@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
 from enum import Enum
 
 from tpserver.engine.costs import Cost, Kind
@@ -97,9 +96,3 @@ class Tasks:
                     queue.remove(task)
                     return True
             return False
-
-    def take_queued(self, unwanted: Callable[[Task], bool]) -> Iterator[Task]:
-        """The watcher: takes those out of the queues that are `unwanted`; each is the caller's then."""
-        for task in self.queued():
-            if unwanted(task) and self.remove(task):
-                yield task
