@@ -166,7 +166,7 @@ class LivingServer(ListeningServer):
 
         def drained() -> bool:
             # A thread gives its connection back first, and its task ends then.
-            return not (self.tasks.running or self.tasks.waiting) and self.connections.drained
+            return not self.tasks.everything() and self.connections.drained
 
         self._enter(Life.DRAINING)
         self.connections.mailbox.post(self.connections.begin_drain, clock.monotonic())
