@@ -21,9 +21,11 @@ from typing import Any
 
 import pytest
 
+from tests import inside
 from tests.client import PATIENCE
 from tests.gates import Gates
 from tests.running import Running, Start
+from tests.waiting import eventually
 from tpserver import make_server
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -46,6 +48,7 @@ def start() -> Iterator[Start]:
         server = make_server("127.0.0.1", 0, app, **options)
         thread = threading.Thread(target=server.serve_forever, name="watcher")
         thread.start()
+        eventually(lambda: inside.has_begun(server) or not thread.is_alive(), "the server does not serve")
         started.append(Running(server, thread))
         return started[-1]
 

@@ -128,6 +128,11 @@ def wait_for_end(server: Server, seconds: float) -> None:
         server._stopped.release()
 
 
+def has_begun(server: engine.Server) -> bool:
+    """Whether it serves, or has served: all that it is made of is there."""
+    return server.life is not Life.NEW
+
+
 def has_stopped(server: Server) -> bool:
     """Whether no thread leads."""
     return server.life in (Life.NEW, Life.STOPPED)

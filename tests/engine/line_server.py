@@ -12,6 +12,8 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from tests import inside
+from tests.waiting import eventually
 from tpserver.engine import server as engine
 from tpserver.transport.protocol import Request
 
@@ -194,6 +196,7 @@ def serving(server: LineServer) -> Iterator[Serving]:
     with server:
         running = Serving(server)
         running.thread.start()
+        eventually(lambda: inside.has_begun(server) or not running.thread.is_alive(), "the server does not serve")
         try:
             yield running
         finally:

@@ -6,6 +6,7 @@ import logging
 
 import pytest
 
+from tests import inside
 from tests.engine.line_server import LONGEST, Gate, LineServer, serving
 from tpserver.engine import admission
 from tpserver.transport import connections
@@ -156,3 +157,23 @@ def test_receivers_are_closed_with_their_connections(running):
         assert not running.server.protocol.receivers[-1].closed
     running.until_left(0)
     assert all(receiver.closed for receiver in running.server.protocol.receivers[:-1])
+
+
+def test_a_relieved_leader_that_is_about_to_come_back_is_not_left_behind(monkeypatch, log):
+    with Gate() as gate, serving(LineServer()) as running:
+        server = running.server
+        running.actions[b"own"] = lambda argument: gate() if argument == b"hold" else None
+        with running.client() as client, running.client() as other:
+            client.send(b"own hold\n")
+            gate.reached()
+            assert other.ask(b"own") == b"nwo"  # by another leader
+            end = server._dispatch.end_relieved
+
+            def late():  # as long as the server takes to stop, where it does not wait for this
+                inside.wait_for_end(server, 0.3)
+                end()
+
+            monkeypatch.setattr(server._dispatch, "end_relieved", late)
+            gate.open()
+            assert client.answer() == b"dloh nwo"
+    assert "left behind" not in log.text

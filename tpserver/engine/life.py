@@ -165,8 +165,8 @@ class LivingServer(ListeningServer):
         deadline = clock.monotonic() + self.timing.drain_timeout
 
         def drained() -> bool:
-            # A thread gives its connection back first, and its task ends then: also that of a relieved leader.
-            return not (self.tasks.begun() or self.tasks.waiting) and self.connections.drained
+            # A thread gives its connection back first, and its task ends then.
+            return not self.tasks.everything() and self.connections.drained
 
         self._enter(Life.DRAINING)
         self.connections.mailbox.post(self.connections.begin_drain, clock.monotonic())
