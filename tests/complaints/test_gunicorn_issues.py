@@ -117,7 +117,7 @@ def test_1976_and_2577_nothing_is_run_for_clients_that_have_left(
         until_waiting(running, 20)
         for client in impatient:
             client.close()
-        turns(running)
+        until_waiting(running, 0)
         gates.open("first")
         assert first.response().status == 200
     until_left(running, 0)
