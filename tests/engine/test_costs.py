@@ -144,7 +144,7 @@ def test_a_trial_that_learns_nothing_ends(learning: Learning) -> None:
     while learning.kind("/page").is_trial:
         learning.costs.learn(Asked("/page"), None, Run(0.004, 0.002, 0.004, at_once=2), learning.now)
         trials += 1
-    assert trials <= module._SPAN
+    assert trials <= module.SPAN
 
 
 def test_what_computes_no_longer_comes_back(learning: Learning) -> None:

@@ -23,7 +23,7 @@ class Mixed:
         path = environ["PATH_INFO"]
         content = environ["wsgi.input"].read()
         if path.startswith("/wait"):
-            self.never.wait(0.003)
+            self.never.wait(0.012)  # longer than two looks of the watcher
         elif path.startswith("/compute"):
             sum(number * number for number in range(20_000))
         start_response("200 OK", [("X-Path", path)])

@@ -23,7 +23,7 @@ BRIEF: Final = 25e-3
 # a run, at the price of a promotion: measured, 300 us, or five hand-overs.
 _MOST_SLOW: Final = 1 / 8
 # Runs that a mean is of; then one run replaces one in so many.
-_SPAN: Final = 64
+SPAN: Final = 64
 # Seconds until a route that left is tried in place again: the first time, doubled up to the longest. A trial fails
 # after two runs that wait, and costs a waiting application less than 1 % at the longest.
 _FIRST_TRIAL: Final = 0.1
@@ -61,22 +61,12 @@ class Cost:
     seen: int = 0  # runs that `elapsed` is of
     relieved: set[Request] = field(default_factory=set)  # which go on in threads that were relieved of leading
     quick: bool = True  # whether its requests belong in place
+    # Seconds that a run may take in place before the watcher relieves the leader: it is known to compute so long. On
+    # trial it may be slowed by runs in the pool that have not ended yet.
+    patience: float = 0.0
     trial_at: float = 0.0  # of perf_counter: when it is tried in place again, after it has left
     _trial_every: float = field(default_factory=lambda: _FIRST_TRIAL)
     _tried: int = 0  # runs on trial
-
-    @property
-    def is_known(self) -> bool:
-        """Whether so many runs have taught it that one more teaches little. On trial it is not."""
-        return self.runs >= _SPAN
-
-    @property
-    def patience(self) -> float:
-        """Seconds that a run may take in place before the watcher relieves the leader: it is known to compute so long.
-
-        On trial it may be slowed by runs in the pool that have not ended yet.
-        """
-        return 2 * min(self.computing if self.quick else self.elapsed, COMPUTING)
 
     def kind(self, now: float, patience: int) -> Kind:
         """What the next request is taken for. `patience`: runs that may wait in place at once before others leave."""
@@ -98,7 +88,7 @@ class Cost:
             self.runs, self.slow = 0, 0.0
         if verdict is not None:
             waited, computed = verdict
-            self.runs = min(self.runs + 1, _SPAN)
+            self.runs = min(self.runs + 1, SPAN)
             self.waiting += (waited - self.waiting) / self.runs
             self.computing += (computed - self.computing) / self.runs
             self.slow += ((not _is_quick(waited, computed)) - self.slow) / self.runs
@@ -108,12 +98,13 @@ class Cost:
             self.quick = self.slow <= _MOST_SLOW
             if was_quick and not self.quick:
                 self.trial_at = now + self._trial_every
+        self.patience = 2 * min(self.computing if self.quick else self.elapsed, COMPUTING)
 
     def _judge(self, now: float) -> None:
         """After each run on trial."""
         self._tried += 1
         # Runs that tell nothing do no harm: then other threads keep the interpreter, here and there.
-        if self.slow <= _MOST_SLOW and self._tried >= _SPAN // 4:
+        if self.slow <= _MOST_SLOW and self._tried >= SPAN // 4:
             self.quick, self._tried, self._trial_every = True, 0, _FIRST_TRIAL
         elif self.slow > _MOST_SLOW and self.runs >= 2:
             self._trial_every = min(2 * self._trial_every, _LONGEST_TRIAL)
@@ -121,7 +112,7 @@ class Cost:
 
     def note_elapsed(self, elapsed: float) -> None:
         """Takes the seconds of one run into that mean."""
-        self.seen = min(self.seen + 1, _SPAN)
+        self.seen = min(self.seen + 1, SPAN)
         self.elapsed += (elapsed - self.elapsed) / self.seen
 
 
@@ -166,7 +157,7 @@ class Costs:
         contradicts = bool(cost.runs) and verdict is not None and _is_quick(*verdict) != cost.quick
         if contradicts and request.route not in self.routes and len(request.route) <= _LIMIT:
             # Two slow runs tell that it is of another kind than a quick group, not one.
-            own = self._add(self.routes, request.route, Cost(runs=_SPAN // 8 if cost.quick else 0))
+            own = self._add(self.routes, request.route, Cost(runs=SPAN // 8 if cost.quick else 0))
             own.learn(run.elapsed, verdict, now)
         cost.learn(run.elapsed, verdict, now)
 
@@ -174,7 +165,7 @@ class Costs:
         """After a run in place whose processor time was not measured, since nothing had taken long so far."""
         cost = cost or self.record(request)
         cost.note_elapsed(elapsed)
-        if cost.quick and cost.elapsed < HAND_OVER and cost.seen >= _SPAN and not cost.relieved:
+        if cost.quick and cost.elapsed < HAND_OVER and cost.seen >= SPAN and not cost.relieved:
             self._forget(request, cost)
 
     def _forget(self, request: Request, cost: Cost) -> None:

@@ -9,7 +9,7 @@ from threading import get_ident
 from typing import Final
 
 from tpserver.engine.admission import Admission, Admitted
-from tpserver.engine.costs import Cost, Costs, Kind
+from tpserver.engine.costs import SPAN, Cost, Costs, Kind
 from tpserver.engine.leadership import Leadership
 from tpserver.engine.measuring import HAND_OVER, Meter
 from tpserver.engine.pool import Pool
@@ -90,7 +90,7 @@ class Dispatch:
         leadership = self.leadership
         meter = None
         if cost is not None:
-            self.admission.on_trial = kind.is_trial
+            self.admission.on_trial = kind is not Kind.QUICK
             leadership.patient_until = now + cost.patience
             if cost.elapsed >= HAND_OVER and self._is_measured(cost):
                 meter = Meter(self.tasks.running)
@@ -137,7 +137,7 @@ class Dispatch:
     def _is_measured(self, cost: Cost) -> bool:
         """Whether the next run is: each, until enough are known. Two threads that overlap may lose one."""
         self._runs += 1
-        return not cost.is_known or self._runs % _SAMPLED == 0
+        return cost.runs < SPAN or self._runs % _SAMPLED == 0  # on trial few are known
 
     # -- any thread that has a task
 

@@ -163,16 +163,14 @@ class Connection:
             raise ConnectionAbortedError("the client has gone")
 
     def _send(self, data: bytes) -> None:
-        outbox = self._outbox()
-        outbox.append(data)
+        self.write(data)
         self.flush()
-        if outbox.size > self.max_outbox:
-            self._wait_for_room(outbox)
-        if outbox.watch():
-            self._tell_leader(self)
-        # What has just been sent may have come back as a reset: then the next piece need not be made.
-        if not self.broken and self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-            self.abort()
+        outbox = self.outbox
+        if outbox is not None:  # the socket has not taken everything, now or before
+            if outbox.size > self.max_outbox:
+                self._wait_for_room(outbox)
+            if outbox.watch():
+                self._tell_leader(self)
 
     def _wait_for_room(self, outbox: Outbox) -> None:
         """Sends until half of `max_outbox` is left over, or the connection is broken."""

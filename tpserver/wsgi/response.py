@@ -90,23 +90,29 @@ class WSGIResponse:
 
     def send_whole(self, data: bytes) -> None:
         """The content in one piece: head and content leave together."""
-        head = self._head
+        lines = self._usual_head(data)
+        if lines is None:
+            self._send_joined(data)
+            return
+        self.ended = True
+        if len(data) <= JOINED:
+            self._reply.wfile.write(lines + data)
+        else:
+            self._reply.wfile.write(lines)
+            self._reply.wfile.write(data)
+
+    def _usual_head(self, data: bytes) -> bytes | None:
+        """The head before `data`, if that is all that Content-Length promises, and nothing else is unusual."""
+        head, request, reply = self._head, self._request, self._reply
         if head is None or self.head_sent or type(data) is not bytes or head.content_length != len(data):
-            self._send_joined(data)
-            return
-        request, reply = self._request, self._reply
+            return None
         if head.bodiless or request.method == "HEAD" or request.protocol != "HTTP/1.1" or not reply.keep_alive:
-            self._send_joined(data)
-            return
-        self.head_sent = self.ended = True
+            return None
+        self.head_sent = True
+        self._remaining = 0
         reply.status = head.status
         reply.length = len(data)
-        lines = head.complete(reply.stamp)
-        if len(data) <= JOINED:
-            reply.wfile.write(lines + data)
-        else:
-            reply.wfile.write(lines)
-            reply.wfile.write(data)
+        return head.complete(reply.stamp)
 
     def send_all(self, result: Iterable[bytes]) -> None:
         """Sends each piece of what the application returned as it comes."""
@@ -121,7 +127,11 @@ class WSGIResponse:
                 piece = _checked(piece)
             if piece:
                 next_look = 0.0  # writing tells, too; and a client that has only closed its side still reads
-                self.write(piece)
+                lines = self._usual_head(piece)
+                if lines is None:
+                    self.write(piece)
+                else:
+                    self._reply.wfile.send(lines + piece)
                 if self._silent:
                     break  # PEP 3333: stop iterating when enough has been sent; it may never end
             elif (now := clock.monotonic()) >= next_look:
