@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 from collections.abc import Callable
@@ -32,6 +33,12 @@ _JOIN_TIMEOUT: Final = 2.0
 # Seconds between two looks of who waits for the server's end: on Windows no wait is interrupted by Ctrl-C, and
 # elsewhere a signal may come to another thread.
 _LOOK: Final = 0.5
+
+
+def _is_of_ending_process(error: BaseException) -> bool:
+    """Whether a thread could not be started since the process ends, which waits for no daemon thread as this one."""
+    ends = threading.current_thread().daemon and not threading.main_thread().is_alive()
+    return ends and isinstance(error, RuntimeError)
 
 
 class Life(IntEnum):
@@ -95,7 +102,7 @@ class LivingServer(ListeningServer):
             self._interrupted(error)
         self._wait(ended)
         raised, self._raised = self._raised, None
-        if raised is not None:
+        if raised is not None and not _is_of_ending_process(raised):
             raise raised
 
     def _wait(self, ended: threading.Lock) -> None:
@@ -150,9 +157,12 @@ class LivingServer(ListeningServer):
         """Starts one thread of each kind at least: perhaps there are no more later. Raises RuntimeError."""
         self.broken = False
         self._enter(Life.SERVING)
-        count = self.admission.threads + 1 if _THREADS_REFUSED_EARLY else 1
-        self.pool.start(count)
-        self._bench.start(count)
+        self.pool.start()
+        self._bench.start()
+        if _THREADS_REFUSED_EARLY:
+            with contextlib.suppress(RuntimeError):
+                self.pool.start(self.admission.threads)
+                self._bench.start(self.admission.threads)
         self._bench.run(self._lead, self.leadership.appoint())
 
     def _watch(self, enough: Callable[[], bool]) -> None:

@@ -32,7 +32,7 @@ _AT_ONCE: Final = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 # A producer that is faster than its client waits beyond this many bytes in memory, unless told otherwise.
 MAX_OUTBOX: Final = 1024 * 1024
 # What poll tells when the client has closed its side, also behind bytes that have not been received (Linux).
-_PEER_CLOSED: Final[int] = getattr(select, "POLLRDHUP", 0)
+_PEER_CLOSED: Final[int] = getattr(select, "POLLRDHUP", 0) if hasattr(select, "poll") else 0
 
 
 class State(Enum):
