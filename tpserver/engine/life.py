@@ -161,8 +161,8 @@ class LivingServer(ListeningServer):
         self._bench.start()
         if _THREADS_REFUSED_EARLY:
             with contextlib.suppress(RuntimeError):
-                self.pool.start(self.admission.threads)
                 self._bench.start(self.admission.threads)
+                self.pool.start(self.admission.threads)
         self._bench.run(self._lead, self.leadership.appoint())
 
     def _watch(self, enough: Callable[[], bool]) -> None:
