@@ -222,11 +222,6 @@ def waits_for_room(server: Server) -> bool:
     return "_wait_for_room" in names
 
 
-def broken(one: Connection) -> bool:
-    """Whether the server knows that this client has gone."""
-    return one.broken
-
-
 def replace_addresses(monkeypatch: pytest.MonkeyPatch, address: Callable[[int], str]) -> None:
     """Clients are counted by an address that is made of their port."""
     monkeypatch.setattr(connections, "counted_address", lambda client_address: address(client_address[1]))

@@ -181,12 +181,10 @@ class ModelServer:
         self.costs = Costs(threads)
         self.admission = admission(self.tasks, self.costs, threads, 1024, in_place=in_place, one_computes=True)
         self.seconds: list[Second] = []
-        self.promotions = 0
         self.waited: dict[str, list[float]] = {}  # seconds from request to answer, by route
         self._inbox: deque[ModelRequest] = deque()
         self._jobs: deque[Task] = deque()
         self._current: tuple[ModelRequest, Thread, float, float] | None = None
-        self._sent: dict[int, float] = {}
         for _ in range(threads):
             self._start(self._pool_thread)
         self._lead()
@@ -311,7 +309,6 @@ class ModelServer:
                 self.admission.begin_relieved(task)
                 thread.relieved = task
                 self._current = None
-                self.promotions += 1
                 self._lead()
         following = self.admission.next_for_pool(now)
         if following is not None:

@@ -18,7 +18,7 @@ from tpserver.engine.task import Place, Task, Tasks
 from tpserver.logs.log import Log
 from tpserver.system.clock import clock
 from tpserver.system.gil_held_io import send_holding
-from tpserver.transport.connection import Connection
+from tpserver.transport.connection import INTERNAL_ERROR, Connection
 from tpserver.transport.connections import Connections
 from tpserver.transport.protocol import Request
 
@@ -29,7 +29,6 @@ _SAMPLED: Final = 8
 # Seconds in a queue after which a client that has closed its side is taken to have left. One that only has nothing
 # more to send looks the same, and gets its answer where nothing is amiss.
 LEFT_AFTER: Final = 0.1
-INTERNAL_ERROR: Final = "internal error; connection closed"
 
 
 @dataclass(eq=False, kw_only=True)

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from tpserver.engine.dispatch import INTERNAL_ERROR, Dispatch
+from tpserver.engine.dispatch import Dispatch
 from tpserver.engine.leadership import Leadership
 from tpserver.engine.task import Task, Tasks
 from tpserver.engine.watcher import Watcher
 from tpserver.logs.log import Log
 from tpserver.system.clock import clock
 from tpserver.system.gil_held_io import RECEIVE, Receive, Send, receive_holding, send_holding
-from tpserver.transport.connection import BODY, LINGERING, READY, RUNNING, SENDING, Connection
+from tpserver.transport.connection import BODY, INTERNAL_ERROR, LINGERING, READY, RUNNING, SENDING, Connection
 from tpserver.transport.connections import Connections
 from tpserver.transport.polling import NOTHING, READ, WRITE
 from tpserver.transport.protocol import Address, ConnectionProtocol, Request

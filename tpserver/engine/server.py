@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from tpserver.engine.admission import Admission
 from tpserver.engine.costs import Costs
-from tpserver.engine.dispatch import INTERNAL_ERROR, Dispatch
+from tpserver.engine.dispatch import Dispatch
 from tpserver.engine.leader import Leader
 from tpserver.engine.leadership import Leadership
 from tpserver.engine.life import Life, LivingServer
@@ -28,7 +28,7 @@ from tpserver.engine.watcher import Watcher
 from tpserver.logs.log import Log
 from tpserver.system.clock import clock
 from tpserver.system.interpreter import has_lock
-from tpserver.transport.connection import MAX_OUTBOX, Connection
+from tpserver.transport.connection import INTERNAL_ERROR, MAX_OUTBOX, Connection
 from tpserver.transport.connections import Connections
 from tpserver.transport.pace import Timing
 from tpserver.transport.protocol import Address, ConnectionProtocol, Request

@@ -31,6 +31,8 @@ _log = Log("tpserver")
 _AT_ONCE: Final = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 # A producer that is faster than its client waits beyond this many bytes in memory, unless told otherwise.
 MAX_OUTBOX: Final = 1024 * 1024
+# What is logged, with its traceback, where a fault of the server's has cost one connection.
+INTERNAL_ERROR: Final = "internal error; connection closed"
 # What poll tells when the client has closed its side, also behind bytes that have not been received (Linux).
 _PEER_CLOSED: Final[int] = getattr(select, "POLLRDHUP", 0) if hasattr(select, "poll") else 0
 
@@ -189,7 +191,7 @@ class Connection:
         except OSError:
             self.abort()
         except BaseException:  # noqa: BLE001 - one connection must not end the others
-            _log.exception("internal error; connection closed")
+            _log.exception(INTERNAL_ERROR)
             self.reset()
         return False
 
