@@ -48,7 +48,7 @@ class HTTPRequestHandler(socketserver.StreamRequestHandler):
             self.rfile = io.BufferedReader(arriving)
             arriving.fetch = self._fetch
             # No byte of it has come: the client waits to be told to continue (RFC 9110 section 10.1.1).
-            self._asks_for_content = request.head.expects_continue and not arriving.started
+            self._asks_for_content = request.head.section.expects_continue and not arriving.started
         self._keep_alive = request.head.keep_alive
 
     def handle(self) -> None:

@@ -14,11 +14,12 @@ from tpserver.files.responder import FileResponder
 from tpserver.http import pages
 from tpserver.http.arriving import ArrivingContent
 from tpserver.http.dates import format_date
-from tpserver.http.head import Head, Limits
+from tpserver.http.head import Head
 from tpserver.http.message import Memory, MessageReader
 from tpserver.http.negotiation import accepts_html
 from tpserver.http.pages import Refusal
 from tpserver.http.response import stamp
+from tpserver.http.section import Limits
 from tpserver.logs.access_log import AccessLog, Record
 from tpserver.logs.log import Log
 from tpserver.reply import Responder, Wire

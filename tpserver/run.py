@@ -21,7 +21,7 @@ from tpserver.errors import StartError, UsageError
 from tpserver.files.background import BackgroundCoder
 from tpserver.files.coders import quick_coders
 from tpserver.handler import HTTPRequestHandler, TimedRequestHandler
-from tpserver.http.head import Limits
+from tpserver.http.section import Limits
 from tpserver.logs.access_log import AccessLog
 from tpserver.logs.log import Log
 from tpserver.logs.server_log import LogWriter, log_to_stderr

@@ -15,6 +15,7 @@ from tpserver.files.file import File
 from tpserver.files.folder import Folder
 from tpserver.files.variants import Variants
 from tpserver.http.head import Head
+from tpserver.http.section import FieldSection
 
 BROWSER = "gzip, deflate, br, zstd"
 
@@ -41,7 +42,7 @@ class Chooser:
         fields = {"HTTP_HOST": "h"}
         if accept_encoding is not None:
             fields["HTTP_ACCEPT_ENCODING"] = accept_encoding
-        return self.variants.choose(self.plain(path), Head("GET", "/", "HTTP/1.1", fields), self.stamp)
+        return self.variants.choose(self.plain(path), Head("GET", "/", FieldSection(fields)), self.stamp)
 
     def coding(self, path: str, accept_encoding: str | None = BROWSER) -> str:
         return self.ask(path, accept_encoding).coding

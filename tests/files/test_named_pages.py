@@ -6,6 +6,7 @@ import pytest
 
 from tpserver.files.named_pages import ErrorPage, is_page, page_path, parse_error_page, parse_index
 from tpserver.http.head import Head
+from tpserver.http.section import FieldSection
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 
@@ -89,4 +90,4 @@ def test_what_is_no_index(text: str) -> None:
 )
 def test_which_requests_ask_for_a_page(method: str, target: str, accept: str | None, expected: bool) -> None:
     fields = {} if accept is None else {"HTTP_ACCEPT": accept}
-    assert is_page(Head(method, target, "HTTP/1.1", fields)) is expected
+    assert is_page(Head(method, target, FieldSection(fields))) is expected

@@ -13,8 +13,9 @@ from itertools import pairwise
 from typing import Any, BinaryIO, NamedTuple
 
 from tpserver.errors import RequestRefused
-from tpserver.http.head import Head, Limits
+from tpserver.http.head import Head
 from tpserver.http.message import CONTINUE, Interim, Memory, MessageReader
+from tpserver.http.section import Limits
 
 Reading = tuple[Any, ...]
 
@@ -71,9 +72,11 @@ def told(message: Parsed) -> Reading:
     content = b"" if message.content is None else message.content.read()
     if message.content is not None:
         message.content.close()
-    assert head.content_length is None or head.content_length == len(content)
-    assert not set("\r\n\0") & set("".join([head.method, head.target, *head.fields, *head.fields.values()]))
-    return (head.method, head.target, head.path, head.query, head.protocol, tuple(sorted(head.fields.items())), content)
+    length = head.section.content_length
+    assert length is None or length == len(content)
+    fields = head.fields if head.cookie is None else {**head.fields, "HTTP_COOKIE": head.cookie}
+    assert not set("\r\n\0") & set("".join([head.method, head.target, *fields, *fields.values()]))
+    return (head.method, head.target, head.path, head.query, head.protocol, tuple(sorted(fields.items())), content)
 
 
 def cuts(data: bytes, seed: int) -> Iterator[list[bytes]]:

@@ -119,7 +119,7 @@ told = st.text(st.sampled_from(string.printable + "\r\n\0\x85\xe9\u0130\ud800"),
 @few
 def test_nothing_that_an_application_says_becomes_another_line(status: str, fields: list[tuple[str, str]]) -> None:
     with contextlib.suppress(ApplicationError):
-        head = response.application_head(status, fields, {})
+        head = response.application_head(status, fields, response.response_memory())
         lines = head.lines.split(b"\r\n")
         assert lines[-1] == b""
         assert len(lines) <= len(fields) + 2

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tpserver.errors import RequestRefused
 from tpserver.http.body import MAX_CHUNK_LINE, ChunkedBody, LengthBody
-from tpserver.http.head import Limits
+from tpserver.http.section import Limits
 
 NEXT = b"GET /next HTTP/1.1\r\n"
 

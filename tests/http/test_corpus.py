@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.http.corpus import KINDS, Case, cases, feedings
-from tpserver.http.head import Limits
+from tpserver.http.section import Limits
 from tpserver.protocol import HTTPProtocol
 from tpserver.site.site import Site
 

@@ -6,12 +6,12 @@ import pytest
 
 from tpserver.errors import RequestRefused
 from tpserver.http import fields
-from tpserver.http.fields import DROPPED, FieldMemory, join, parse_field_line
+from tpserver.http.fields import DROPPED, field_memory, join, parse_field_line
 from tpserver.http.hosts import check_host
 
 
 def parse(line: bytes) -> tuple[str, str]:
-    return parse_field_line(line, {})
+    return parse_field_line(line)
 
 
 @pytest.mark.parametrize(
@@ -72,36 +72,42 @@ def test_a_malformed_line_is_refused_with_a_reason(line: bytes, reason: str) -> 
 
 
 def test_a_line_that_comes_again_is_looked_up() -> None:
-    memory: FieldMemory = {}
+    memory = field_memory()
     line = b"Accept-Language: en-US"
     assert memory.get(line) is None
+    parse_field_line(line, memory)
+    assert memory == {}  # it may never come again
     pair = parse_field_line(line, memory)
     assert memory == {line: pair}
 
 
 @pytest.mark.parametrize("name", [b"Cookie", b"cookie", b"Authorization", b"AUTHORIZATION", b"Proxy-Authorization"])
 def test_a_secret_is_never_remembered(name: bytes) -> None:
-    memory: FieldMemory = {}
-    parse_field_line(name + b": secret", memory)
+    memory = field_memory()
+    for _ in range(3):
+        parse_field_line(name + b": secret", memory)
     assert memory == {}
 
 
 def test_what_was_refused_or_dropped_is_not_remembered() -> None:
-    memory: FieldMemory = {}
-    with pytest.raises(RequestRefused):
-        parse_field_line(b"Host: a/b", memory)
-    parse_field_line(b"X_Y: a", memory)
+    memory = field_memory()
+    for _ in range(3):
+        with pytest.raises(RequestRefused):
+            parse_field_line(b"Host: a/b", memory)
+        parse_field_line(b"X_Y: a", memory)
     assert memory == {}
 
 
 def test_the_memory_of_lines_is_bounded_in_number_and_size() -> None:
-    memory: FieldMemory = {}
+    memory = field_memory()
     for number in range(fields.MEMORY_LINES + 10):
-        parse_field_line(b"X: %d" % number, memory)
+        for _ in range(2):
+            parse_field_line(b"X: %d" % number, memory)
         assert len(memory) <= fields.MEMORY_LINES
     assert memory
     memory.clear()
-    parse_field_line(b"X: " + b"a" * fields.MEMORY_LINE_LENGTH, memory)
+    for _ in range(3):
+        parse_field_line(b"X: " + b"a" * fields.MEMORY_LINE_LENGTH, memory)
     assert memory == {}
 
 

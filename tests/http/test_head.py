@@ -6,14 +6,15 @@ import pytest
 
 from tpserver.errors import RequestRefused
 from tpserver.http import head as head_rules
-from tpserver.http.head import Head, Limits, head_end, parse_head
+from tpserver.http.head import Head, head_end, parse_head
+from tpserver.http.section import Limits, SectionMemory
 
 LIMITS = Limits(max_head=1024, max_fields=5, max_body=100)
 
 
 def parse(*lines: str, method: str = "GET", version: str = "1.1", limits: Limits = LIMITS) -> Head:
     text = "\r\n".join([f"{method} / HTTP/{version}", "Host: h", *lines, "", ""])
-    return parse_head(text.encode("latin-1"), limits, {})
+    return parse_head(text.encode("latin-1"), limits, SectionMemory())
 
 
 def refused(*lines: str, **options: str) -> RequestRefused:
@@ -58,7 +59,7 @@ def test_a_line_that_ends_with_lf_alone_is_refused_before_the_head_is_complete(d
 )
 def test_a_line_that_ends_with_lf_alone_is_refused_in_a_complete_head(data: bytes) -> None:
     with pytest.raises(RequestRefused) as caught:
-        parse_head(data[: head_end(data, 0, 100)], LIMITS, {})
+        parse_head(data[: head_end(data, 0, 100)], LIMITS, SectionMemory())
     assert caught.value.status == 400
 
 
@@ -80,7 +81,7 @@ def test_a_request_line_that_cannot_be_served_is_refused_as_soon_as_it_is_there(
     data = line + b"\r\n" + rest
     if data.endswith(b"\r\n\r\n"):
         with pytest.raises(RequestRefused) as whole:
-            parse_head(data, LIMITS, {})
+            parse_head(data, LIMITS, SectionMemory())
         assert whole.value.status == status
         return
     for scanned in range(len(line) + 2):
@@ -169,7 +170,7 @@ def test_a_later_minor_version_is_answered_as_ours() -> None:
 )
 def test_how_the_content_is_framed(lines: list[str], length: int | None, chunked: bool) -> None:
     head = parse(*lines, method="POST")
-    assert (head.content_length, head.chunked) == (length, chunked)
+    assert (head.section.content_length, head.section.chunked) == (length, chunked)
 
 
 @pytest.mark.parametrize(
@@ -213,7 +214,7 @@ def test_what_cannot_be_framed_or_met_is_refused_and_the_connection_ends(lines: 
     ],
 )
 def test_whether_the_client_waits_for_a_word(lines: list[str], version: str, expected: bool) -> None:
-    assert parse(*lines, method="POST", version=version).expects_continue is expected
+    assert parse(*lines, method="POST", version=version).section.expects_continue is expected
 
 
 @pytest.mark.parametrize(
@@ -237,7 +238,7 @@ def test_a_head_knows_whether_it_has_secrets_and_conditions(line: str, secret: b
 
 
 def test_an_absolute_target_stands_for_the_host_field() -> None:
-    head = parse_head(b"GET http://other:81/a HTTP/1.1\r\nHost: h\r\n\r\n", LIMITS, {})
+    head = parse_head(b"GET http://other:81/a HTTP/1.1\r\nHost: h\r\n\r\n", LIMITS, SectionMemory())
     assert head.fields["HTTP_HOST"] == "other:81"
     assert (head.path, head.target) == ("/a", "http://other:81/a")
 

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from tpserver.errors import RequestRefused
 from tpserver.http import message
-from tpserver.http.head import Head, Limits
+from tpserver.http.head import Head
 from tpserver.http.message import CONTINUE, Interim, Memory, MessageReader
+from tpserver.http.section import Limits
 
 GET = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
 POST = b"POST /b HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n"
@@ -121,16 +122,19 @@ def test_what_a_connection_is_in_the_middle_of() -> None:
 def test_a_head_that_comes_again_is_parsed_once() -> None:
     memory = Memory()
     (first,) = all_of(reader(memory), GET)
-    (again,) = all_of(reader(memory), GET)
-    assert again is not first
-    assert again.head is first.head
+    (second,) = all_of(reader(memory), GET)
+    (third,) = all_of(reader(memory), GET)
+    assert second.head is not first.head  # most heads come once, and cost no place
+    assert third is not second
+    assert third.head is second.head
 
 
 def test_a_head_that_came_in_pieces_is_remembered_as_well() -> None:
     memory = Memory()
-    a_reader = reader(memory)
-    assert a_reader.read_message(GET[:7]) is None
-    (first,) = all_of(a_reader, GET[7:])
+    for _ in range(2):
+        a_reader = reader(memory)
+        assert a_reader.read_message(GET[:7]) is None
+        (first,) = all_of(a_reader, GET[7:])
     (again,) = all_of(reader(memory), GET)
     assert again.head is first.head
 
@@ -139,8 +143,9 @@ def test_a_head_with_a_secret_is_remembered_by_its_own_connection_only() -> None
     memory = Memory()
     one, other = reader(memory), reader(memory)
     (first,) = all_of(one, SECRET)
+    for _ in range(3):
+        all_of(reader(memory), SECRET)
     assert memory.heads == {}
-    assert not [line for line in memory.lines if b"secret" in line]
     (again,) = all_of(one, SECRET)
     assert again.head is first.head
     (elsewhere,) = all_of(other, SECRET)
@@ -150,31 +155,36 @@ def test_a_head_with_a_secret_is_remembered_by_its_own_connection_only() -> None
 @pytest.mark.parametrize("data", [POST + b"hello", CHUNKED + b"0\r\n\r\n", POST.replace(b"5", b"1") + b"a"])
 def test_a_head_that_announces_content_is_not_remembered(data: bytes) -> None:
     memory = Memory()
-    all_of(reader(memory), data)
+    for _ in range(3):
+        all_of(reader(memory), data)
     assert memory.heads == {}
 
 
 def test_a_refused_head_is_not_remembered() -> None:
     memory = Memory()
-    with pytest.raises(RequestRefused):
-        reader(memory).read_message(b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n")
-    assert memory.heads == {}
+    for _ in range(3):
+        with pytest.raises(RequestRefused):
+            reader(memory).read_message(b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n")
+    assert memory.heads == memory.sections.sections == {}
 
 
 def test_the_memory_of_heads_is_bounded_in_number_and_size() -> None:
     memory = Memory()
     for number in range(message.MEMORY_HEADS + 10):
-        all_of(reader(memory), b"GET /%d HTTP/1.1\r\nHost: h\r\n\r\n" % number)
+        for _ in range(2):
+            all_of(reader(memory), b"GET /%d HTTP/1.1\r\nHost: h\r\n\r\n" % number)
         assert len(memory.heads) <= message.MEMORY_HEADS
     assert memory.heads
     memory.heads.clear()
-    all_of(reader(memory), b"GET /%b HTTP/1.1\r\nHost: h\r\n\r\n" % (b"a" * message.MEMORY_HEAD_LENGTH))
+    for _ in range(3):
+        all_of(reader(memory), b"GET /%b HTTP/1.1\r\nHost: h\r\n\r\n" % (b"a" * message.MEMORY_HEAD_LENGTH))
     assert memory.heads == {}
 
 
 def test_a_remembered_head_does_not_cut_a_body_short() -> None:
     memory = Memory()
-    all_of(reader(memory), GET)
+    for _ in range(2):
+        all_of(reader(memory), GET)
     a_reader = reader(memory)
     assert a_reader.read_message(POST.replace(b"5", str(len(GET)).encode())) is None
     assert content(a_reader.read_message(GET)) == GET

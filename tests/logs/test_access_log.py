@@ -15,6 +15,7 @@ import pytest
 from tests.client import exchange, request
 from tests.running import Running, Start
 from tpserver.http.head import Head
+from tpserver.http.section import FieldSection
 from tpserver.logs.access_log import AccessLog, Record, combined
 
 _QUOTED = r'"((?:[^"\\]|\\.)*)"'
@@ -33,7 +34,8 @@ def read(line: str) -> dict[str, str]:
 
 
 def head(target: str = "/a", method: str = "GET", protocol: str = "HTTP/1.1", **fields: str) -> Head:
-    return Head(method, target, protocol, {f"HTTP_{name}": value for name, value in fields.items()})
+    section = FieldSection({f"HTTP_{name}": value for name, value in fields.items()}, protocol)
+    return Head(method, target, section)
 
 
 def record(

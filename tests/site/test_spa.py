@@ -12,6 +12,8 @@ import pytest
 from tests.client import Client, ask, request
 from tests.running import Start
 from tpserver.http.head import Head
+from tpserver.http.response import response_memory
+from tpserver.http.section import FieldSection
 from tpserver.site.fallback import FallbackResponse
 
 PAGE = b"<div id=app></div>"
@@ -306,7 +308,7 @@ class Reply:
 @pytest.mark.parametrize("unknown", WAYS)
 def test_nothing_of_the_404_is_written_not_even_nothing(unknown: Callable[..., Any]) -> None:
     reply: Any = Reply()
-    response = FallbackResponse(Head("GET", "/x", "HTTP/1.1", {}), reply, {})
+    response = FallbackResponse(Head("GET", "/x", FieldSection({})), reply, response_memory())
     result = unknown(response.start_response)
     if isinstance(result, list) and len(result) == 1:
         response.send_whole(result[0])

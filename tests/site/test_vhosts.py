@@ -16,6 +16,7 @@ from tests.running import Start
 from tpserver.errors import StartError, UsageError
 from tpserver.files import listing_responder as listing
 from tpserver.http.head import Head
+from tpserver.http.section import FieldSection
 from tpserver.protocol import HTTPRequest
 
 APPLICATION = """
@@ -151,7 +152,7 @@ def test_what_is_remembered_of_one_host_is_not_told_another(place: Path, start: 
 
 def test_what_an_address_costs_on_one_host_is_not_counted_for_another(place: Path, start: Start) -> None:
     protocol = start(vhost=["*.a.example=vhost_one:app", "b.example=vhost_two:app"]).server.protocol
-    heads = [Head("GET", "/x/y/z?q", "HTTP/1.1", {"HTTP_HOST": f"{host}.example"}) for host in ("1.a", "2.a", "b")]
+    heads = [Head("GET", "/x/y/z?q", FieldSection({"HTTP_HOST": f"{host}.example"})) for host in ("1.a", "2.a", "b")]
     requests = [HTTPRequest(protocol, ("", ""), head, None) for head in heads]
     assert not any(request.answer_at_once() or request.runs_inline for request in requests)
     one, two, other = [(request.route, request.route_group) for request in requests]

@@ -14,6 +14,7 @@ from tpserver.errors import RequestRefused
 from tpserver.files.folder import Folder
 from tpserver.files.responder import FileResponder
 from tpserver.http.head import Head
+from tpserver.http.section import FieldSection
 from tpserver.reply import Responder
 from tpserver.site.site import PageResponder, Site
 from tpserver.wsgi.responder import WSGIResponder
@@ -29,7 +30,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def head(method: str, target: str) -> Head:
-    return Head(method, target, "HTTP/1.1", {})
+    return Head(method, target, FieldSection({}))
 
 
 FILE, APPLICATION = FileResponder, WSGIResponder

@@ -11,7 +11,7 @@ from typing import Final, Protocol
 from tpserver.errors import RequestRefused
 from tpserver.http.fields import BARE_LF_DETAIL, parse_field_line
 from tpserver.http.grammar import CHUNK_LINE, CRLF
-from tpserver.http.head import Limits
+from tpserver.http.section import Limits
 
 MAX_CHUNK_LINE: Final = 4096
 
@@ -131,7 +131,7 @@ class ChunkedBody:
         if self._trailer_count > self._limits.max_fields:
             raise RequestRefused(431, f"There are more than {self._limits.max_fields} trailers.", close=True)
         self._room -= end - at
-        if parse_field_line(data[at:end], {})[0] in _FORBIDDEN_TRAILERS:
+        if parse_field_line(data[at:end])[0] in _FORBIDDEN_TRAILERS:
             raise RequestRefused(400, "A trailer must not change the framing or routing of the message.", close=True)
         return end + len(CRLF)
 

@@ -6,11 +6,12 @@ A field has the name of its CGI meta-variable (RFC 3875 section 4.1.18), which a
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, TypeAlias
 
 from tpserver.errors import RequestRefused
 from tpserver.http.grammar import CONTENT_LENGTH, FIELD_LINE, OWS
 from tpserver.http.hosts import check_host
+from tpserver.http.repeated import Repeated
 
 # Lines with secrets are never cached.
 SECRET_NAMES: Final = frozenset({"HTTP_COOKIE", "HTTP_AUTHORIZATION", "HTTP_PROXY_AUTHORIZATION"})
@@ -37,12 +38,17 @@ _COMMON_NAMES: Final = {b"Cookie": "HTTP_COOKIE", b"Referer": "HTTP_REFERER", b"
 MEMORY_LINES: Final = 1024
 MEMORY_LINE_LENGTH: Final = 512
 
-FieldMemory = dict[bytes, tuple[str, str]]
+FieldMemory: TypeAlias = Repeated[bytes, tuple[str, str]]
 
 BARE_LF_DETAIL: Final = "A line ends with LF alone."
 
 
-def parse_field_line(line: bytes, memory: FieldMemory) -> tuple[str, str]:
+def field_memory() -> FieldMemory:
+    """A new, empty cache of field lines."""
+    return Repeated(MEMORY_LINES)
+
+
+def parse_field_line(line: bytes, memory: FieldMemory | None = None) -> tuple[str, str]:
     """One field line without its CRLF -> (CGI name, value); `DROPPED` for one that is not passed on.
 
     A valid line without secrets is added to the cache `memory`, in which the caller looks first. Raises
@@ -60,10 +66,8 @@ def parse_field_line(line: bytes, memory: FieldMemory) -> tuple[str, str]:
         check_host(value)
     elif key == "CONTENT_LENGTH" and CONTENT_LENGTH.fullmatch(value) is None:
         raise RequestRefused(400, "Content-Length must be one number.", close=True)
-    if key not in SECRET_NAMES and len(line) <= MEMORY_LINE_LENGTH:
-        if len(memory) >= MEMORY_LINES:
-            memory.clear()
-        memory[line] = (key, value)
+    if memory is not None and key not in SECRET_NAMES and len(line) <= MEMORY_LINE_LENGTH:
+        memory.add(line, (key, value))
     return key, value
 
 

@@ -29,7 +29,9 @@ REQUEST_LINE_BEGIN: Final = re.compile(_TOKEN)
 # RFC 9112 5       field-line = field-name ":" OWS field-value OWS
 # RFC 9110 5.5     field-value = *field-content, of VCHAR, obs-text (%x80-FF), SP and HTAB
 # The white space around the value is removed afterwards, so that matching takes linear time.
-FIELD_LINE: Final = re.compile(rb"(" + _TOKEN + rb"):([\t\x20-\x7e\x80-\xff]*)")
+_FIELD_VALUE: Final = rb"[\t\x20-\x7e\x80-\xff]*"
+FIELD_VALUE: Final = re.compile(_FIELD_VALUE)
+FIELD_LINE: Final = re.compile(rb"(" + _TOKEN + rb"):(" + _FIELD_VALUE + rb")")
 OWS: Final = b" \t"
 OWS_TEXT: Final = " \t"
 

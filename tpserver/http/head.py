@@ -3,113 +3,52 @@
 from __future__ import annotations
 
 import re
-from typing import Final, NamedTuple
+from typing import Final
 
 from tpserver.errors import RequestRefused
-from tpserver.http.fields import BARE_LF_DETAIL, SECRET_NAMES, FieldMemory, join, parse_field_line
-from tpserver.http.grammar import (
-    BARE_LF,
-    CRLF,
-    HEAD_END,
-    OTHER_CODINGS,
-    OWS_TEXT,
-    REQUEST_LINE,
-    REQUEST_LINE_BEGIN,
-    number,
-)
+from tpserver.http.fields import BARE_LF_DETAIL, parse_field_line
+from tpserver.http.grammar import BARE_LF, CRLF, FIELD_VALUE, HEAD_END, OWS, REQUEST_LINE, REQUEST_LINE_BEGIN
+from tpserver.http.section import FieldSection, Limits, SectionMemory, parse_section, too_many_fields
 from tpserver.http.target import parse_target
 
-# Fields that make more of a GET than "send me that" (RFC 9110 sections 13.1 and 14.2).
-_CONDITIONAL_NAMES: Final = frozenset({
-    "HTTP_IF_MATCH", "HTTP_IF_NONE_MATCH", "HTTP_IF_MODIFIED_SINCE", "HTTP_IF_UNMODIFIED_SINCE", "HTTP_IF_RANGE",
-    "HTTP_RANGE",
-})  # fmt: skip
-# Fields that say something of the content.
-_CONTENT_NAMES: Final = frozenset({"HTTP_TRANSFER_ENCODING", "CONTENT_LENGTH", "HTTP_EXPECT"})
-
-
-class Limits(NamedTuple):
-    """What a message may take: `max_head` and `max_body` in bytes, `max_fields` in field lines."""
-
-    max_head: int = 64 * 1024
-    max_fields: int = 100
-    max_body: int = 256 * 1024 * 1024
+_COOKIE: Final = b"\r\nCookie: "
 
 
 class Head:
     """One request head. Shared between requests that repeat it, so it does not change once it is made.
 
-    `fields` maps CGI names to values; `target` is as it came; `content_length` is None where no such field came;
-    `route` is method and target; `secret`: it carries cookies or credentials; `conditional`: it has preconditions, or
-    asks for ranges; `simple`: a GET of HTTP/1.1 for all of something, without content, that keeps the connection.
-
-    `prepared` is the one field that others set: the responder that has answered this head last, and what it has
-    prepared for the next request that repeats it. None: nothing yet.
+    `target` is as it came; `route` is method and target; `fields` is that of `section`, and what follows it there as
+    well; `cookie` is the value of a Cookie line that is not in `section`; `secret`: it carries cookies or credentials;
+    `simple`: a GET of HTTP/1.1 for all of something, without content, that keeps the connection.
     """
 
     __slots__ = (
-        "chunked", "conditional", "content_length", "expects_continue", "fields", "has_content", "keep_alive", "method",
-        "path", "prepared", "protocol", "query", "route", "secret", "simple", "target",
+        "conditional", "cookie", "fields", "has_content", "keep_alive", "method", "path", "protocol", "query", "route",
+        "secret", "section", "simple", "target",
     )  # fmt: skip
 
-    def __init__(
-        self, method: str, target: str, protocol: str, fields: dict[str, str], max_body: int = Limits().max_body
-    ) -> None:
-        """`protocol` is "HTTP/1.1" or "HTTP/1.0", `max_body` is in bytes. Raises `RequestRefused`."""
+    def __init__(self, method: str, target: str, section: FieldSection, cookie: str | None = None) -> None:
+        """Raises `RequestRefused`."""
         self.method = method
         self.target = target
-        self.protocol = protocol
-        self.fields = fields
         self.route = method + " " + target
         self.path, self.query, authority = parse_target(method, target)
         if authority is not None:
-            fields["HTTP_HOST"] = authority
-        self.prepared: tuple[object, dict[str, object] | None] = (None, None)
-        self.content_length: int | None = None
-        self.chunked = self.has_content = self.expects_continue = False
-        names = fields.keys()
-        if not names.isdisjoint(_CONTENT_NAMES):
-            self._read_content(max_body)
-        connection = fields.get("HTTP_CONNECTION")
-        if connection is None or connection == "keep-alive":  # RFC 9112 section 9.3
-            self.keep_alive = protocol == "HTTP/1.1" or connection is not None
-        else:
-            options = [option.strip(OWS_TEXT) for option in connection.lower().split(",")]
-            self.keep_alive = "close" not in options and (protocol == "HTTP/1.1" or "keep-alive" in options)
-        self.secret = not names.isdisjoint(SECRET_NAMES)
-        self.conditional = not names.isdisjoint(_CONDITIONAL_NAMES)
+            section = section.of_host(authority)
+        self.section = section
+        self.cookie = cookie
+        self.fields = section.fields
+        self.protocol = section.protocol
+        self.has_content = section.has_content
+        self.keep_alive = section.keep_alive
+        self.conditional = section.conditional
+        self.secret = section.secret or cookie is not None
         self.simple = (
             method == "GET"
-            and protocol == "HTTP/1.1"
-            and self.keep_alive
-            and not (self.conditional or self.has_content)
+            and section.keep_alive
+            and not (section.conditional or section.has_content)
+            and section.protocol == "HTTP/1.1"
         )
-
-    def _read_content(self, max_body: int) -> None:
-        """Framing (RFC 9112 section 6.3), without leniency where requests can be smuggled, and Expect."""
-        coding = self.fields.get("HTTP_TRANSFER_ENCODING")
-        length = self.fields.get("CONTENT_LENGTH")
-        if coding is not None:
-            if length is not None:
-                raise RequestRefused(400, "Content-Length and Transfer-Encoding came together.", close=True)
-            if self.protocol == "HTTP/1.0":
-                raise RequestRefused(400, "HTTP/1.0 knows no Transfer-Encoding.", close=True)
-            if OTHER_CODINGS.fullmatch(coding):
-                raise RequestRefused(501, "The only transfer coding that this server knows is chunked.", close=True)
-            if coding.lower() != "chunked":  # the end of the message is unknown
-                raise RequestRefused(400, "The Transfer-Encoding field cannot be relied upon.", close=True)
-            self.chunked = True
-        elif length is not None:
-            self.content_length = number(length)
-            if self.content_length > max_body:
-                raise RequestRefused(413, f"The content is larger than {max_body} bytes.", close=True)
-        self.has_content = self.chunked or bool(self.content_length)
-        expectation = self.fields.get("HTTP_EXPECT")
-        # RFC 9110 section 10.1.1; an HTTP/1.0 client cannot have meant it.
-        if expectation is not None and self.protocol != "HTTP/1.0":
-            if expectation.lower() != "100-continue":
-                raise RequestRefused(417, "The only expectation that this server can meet is 100-continue.", close=True)
-            self.expects_continue = self.has_content
 
 
 def head_end(buffer: bytes, scanned: int, max_head: int) -> int:
@@ -147,26 +86,41 @@ def parse_request_line(line: bytes) -> re.Match[bytes]:
     return match
 
 
-def parse_head(raw: bytes, limits: Limits, memory: FieldMemory) -> Head:
-    """A whole head, its empty line included -> `Head`. Raises `RequestRefused`.
+def parse_head(raw: bytes, limits: Limits, memory: SectionMemory) -> Head:
+    """A whole head, its empty line included -> `Head`. Raises `RequestRefused`. Any thread may call."""
+    start = raw.find(CRLF)
+    match = parse_request_line(raw[:start])
+    if match[4] == b"0":
+        return _make_head(match, parse_section(raw[start:-4], "HTTP/1.0", limits, memory.lines), None, limits)
+    block, cookie = _without_cookie(raw, start)
+    section = memory.sections.get(block)
+    if section is None:
+        section = parse_section(block, "HTTP/1.1", limits, memory.lines)
+        if cookie is not None and "HTTP_COOKIE" in section.fields:  # of several lines one value is made
+            section, cookie = parse_section(raw[start:-4], "HTTP/1.1", limits, memory.lines), None
+        memory.add(block, section)
+    return _make_head(match, section, cookie, limits)
 
-    `memory` maps field lines that were checked before to what they say. Any thread may call.
-    """
-    lines = raw[:-4].split(CRLF)
-    match = parse_request_line(lines[0])
-    fields: dict[str, str] = {}
+
+def _without_cookie(raw: bytes, start: int) -> tuple[bytes, bytes | None]:
+    """The field lines of a head but for the first that begins with `Cookie: `, and what follows that there."""
+    at = raw.find(_COOKIE, start)
+    if at < 0:
+        return raw[start:-4], None
+    end = raw.find(CRLF, at + len(CRLF))
+    return raw[start:at] + raw[end:-4], raw[at + len(_COOKIE) : end]
+
+
+def _make_head(match: re.Match[bytes], section: FieldSection, cookie: bytes | None, limits: Limits) -> Head:
     try:
-        if len(lines) > limits.max_fields + 1:
-            raise RequestRefused(431, f"The head has more than {limits.max_fields} fields.", close=True)
-        del lines[0]
-        for line in lines:
-            key, value = memory.get(line) or parse_field_line(line, memory)
-            fields[key] = join(key, fields[key], value) if key in fields else value
-        fields.pop("", None)  # those that are dropped
-        protocol = "HTTP/1.0" if match[4] == b"0" else "HTTP/1.1"
-        if protocol == "HTTP/1.1" and "HTTP_HOST" not in fields:
-            raise RequestRefused(400, "An HTTP/1.1 request needs a Host field.", close=True)
-        return Head(match[1].decode("ascii"), match[2].decode("ascii"), protocol, fields, limits.max_body)
+        value = None
+        if cookie is not None:
+            if section.count >= limits.max_fields:
+                raise too_many_fields(limits)
+            if FIELD_VALUE.fullmatch(cookie) is None:
+                parse_field_line(b"Cookie:" + cookie)  # which says what is wrong
+            value = cookie.strip(OWS).decode("latin-1")
+        return Head(match[1].decode("ascii"), match[2].decode("ascii"), section, value)
     except RequestRefused as refusal:
-        refusal.accept = fields.get("HTTP_ACCEPT")
+        refusal.accept = section.fields.get("HTTP_ACCEPT")
         raise

@@ -13,9 +13,10 @@ from typing import BinaryIO, Final, Generic, Literal, Protocol, TypeVar
 
 from tpserver.http.arriving import ArrivingContent
 from tpserver.http.body import ChunkedBody, LengthBody
-from tpserver.http.fields import FieldMemory
 from tpserver.http.grammar import CRLF
-from tpserver.http.head import Head, Limits, head_end, parse_head
+from tpserver.http.head import Head, head_end, parse_head
+from tpserver.http.repeated import Repeated
+from tpserver.http.section import Limits, SectionMemory
 
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -50,17 +51,16 @@ MessageType = TypeVar("MessageType", bound=Message)
 
 
 class Memory:
-    """The heads and field lines that one server has parsed, by their bytes. They stay until there are too many.
+    """The heads that one server has parsed, by their bytes, and what it remembers of their lines.
 
-    Bounded in number and size; nothing that carries a cookie or credentials is in it. Threads may
-    share it without a lock: each write is one dictionary operation, and what two write is equal.
+    As for `SectionMemory`: bounded, without secrets, and shared by threads without a lock.
     """
 
-    __slots__ = ("heads", "lines")
+    __slots__ = ("heads", "sections")
 
     def __init__(self) -> None:
-        self.heads: dict[bytes, Head] = {}
-        self.lines: FieldMemory = {}
+        self.heads: Repeated[bytes, Head] = Repeated(MEMORY_HEADS)
+        self.sections = SectionMemory()
 
 
 class MessageReader(Generic[MessageType]):
@@ -151,7 +151,7 @@ class MessageReader(Generic[MessageType]):
             self._scanned = len(buffer)
             return None
         raw = buffer[:end]
-        head = parse_head(raw, self._limits, self._memory.lines)
+        head = parse_head(raw, self._limits, self._memory.sections)
         self.pending = buffer[end:]
         self._scanned = 0
         self._blank_seen = False
@@ -159,20 +159,18 @@ class MessageReader(Generic[MessageType]):
             if head.secret:
                 self._last_raw, self._last_head = raw, head
             else:
-                if len(self._memory.heads) >= MEMORY_HEADS:
-                    self._memory.heads.clear()
-                self._memory.heads[raw] = head
+                self._memory.heads.add(raw, head)
         return head
 
     def _begin_body(self, head: Head) -> None:
         self._head = head
-        self._asked = head.expects_continue
+        self._asked = head.section.expects_continue
         content: BinaryIO | ArrivingContent
         if self._arrives is not None and self._arrives(head):
             content = self._arriving = ArrivingContent(self.feed_content)
         else:
-            content = self._content = self._new_content(head.content_length)
-        length = head.content_length
+            content = self._content = self._new_content(head.section.content_length)
+        length = head.section.content_length
         self._body = ChunkedBody(content, self._limits) if length is None else LengthBody(content, length)
 
     def _take_body(self, data: bytes) -> MessageType | Interim | None:
@@ -192,9 +190,9 @@ class MessageReader(Generic[MessageType]):
         if not self.feed_content(data):
             return None
         if isinstance(body, ChunkedBody):
-            # The application gets the content, so it is told the content's length (RFC 9112 section 7.1.3).
-            del head.fields["HTTP_TRANSFER_ENCODING"]
-            head.fields["CONTENT_LENGTH"] = str(body.length)
+            # The application gets the content, so it is told the content's length.
+            head.section = head.section.of_length(body.length)
+            head.fields = head.section.fields
         return self.new_message(head, content)
 
     def feed_content(self, data: bytes) -> bool:

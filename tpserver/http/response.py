@@ -11,6 +11,7 @@ from typing import Final, TypeAlias
 
 from tpserver.errors import ApplicationError
 from tpserver.http.grammar import CONTENT_LENGTH, FIELD_VALUE_TEXT, STATUS_TEXT, TOKEN_TEXT
+from tpserver.http.repeated import Repeated
 
 _RENAMED: Final = {
     413: "Content Too Large",
@@ -72,7 +73,12 @@ class ResponseHead:
 
 
 # Checked heads by (status, *fields).
-ResponseMemory: TypeAlias = dict[tuple[object, ...], ResponseHead]
+ResponseMemory: TypeAlias = Repeated[tuple[object, ...], ResponseHead]
+
+
+def response_memory() -> ResponseMemory:
+    """A new, empty cache of heads."""
+    return Repeated(MEMORY_HEADS)
 
 
 def application_head(status: str, fields: list[tuple[str, str]], memory: ResponseMemory) -> ResponseHead:
@@ -90,9 +96,7 @@ def application_head(status: str, fields: list[tuple[str, str]], memory: Respons
         return known
     head = _check_head(status, fields)
     if len(head.lines) <= MEMORY_HEAD_LENGTH and b"\r\nset-cookie:" not in head.lines.lower():
-        if len(memory) >= MEMORY_HEADS:
-            memory.clear()
-        memory[key] = head
+        memory.add(key, head)
     return head
 
 

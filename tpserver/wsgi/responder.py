@@ -12,7 +12,8 @@ from tpserver.errors import ApplicationError, RequestRefused
 from tpserver.http.head import Head
 from tpserver.http.hosts import host_name
 from tpserver.http.message import Message
-from tpserver.http.response import ResponseMemory
+from tpserver.http.response import response_memory
+from tpserver.http.section import FieldSection
 from tpserver.logs.log import Log
 from tpserver.reply import Reply
 from tpserver.wsgi.file_wrapper import FileWrapper
@@ -55,7 +56,7 @@ class WSGIResponder:
     ) -> None:
         self.application = application
         self._by_host = by_host
-        self._memory: ResponseMemory = {}
+        self._memory = response_memory()
         self._base: Environ = {
             "GATEWAY_INTERFACE": "CGI/1.1",
             "SCRIPT_NAME": "",
@@ -75,8 +76,14 @@ class WSGIResponder:
     def respond(self, request: Message, reply: Reply) -> None:
         """Never raises: what the application raises becomes a 500, or the end of the connection."""
         head = request.head
-        owner, prepared = head.prepared
-        environ: Environ = prepared.copy() if prepared is not None and owner is self else self._environ(head)
+        owner, prepared = head.section.prepared
+        environ: Environ = prepared.copy() if prepared is not None and owner is self else self._prepare(head.section)
+        environ["REQUEST_METHOD"] = head.method
+        environ["REQUEST_URI"] = head.target
+        environ["PATH_INFO"] = head.path
+        environ["QUERY_STRING"] = head.query
+        if head.cookie is not None:
+            environ["HTTP_COOKIE"] = head.cookie
         environ["REMOTE_ADDR"], environ["REMOTE_PORT"] = reply.remote
         environ["wsgi.input"] = reply.rfile
         environ["tpserver.client_gone"] = reply.wfile.client_gone
@@ -101,20 +108,12 @@ class WSGIResponder:
         if _fork_generation != generation:  # also one forked while the iterable made pieces or was closed
             _end_child(None)
 
-    def _environ(self, head: Head) -> Environ:
-        """The part of the environ that depends on the head. Kept with a head that comes a second time."""
-        environ: Environ = {
-            **self._base,
-            **head.fields,
-            "PATH_INFO": head.path,
-            "QUERY_STRING": head.query,
-            "REQUEST_METHOD": head.method,
-            "REQUEST_URI": head.target,
-            "SERVER_PROTOCOL": head.protocol,
-        }
+    def _prepare(self, section: FieldSection) -> Environ:
+        """The part of the environ that depends on the field section. Kept with one that comes a second time."""
+        environ: Environ = {**self._base, **section.fields, "SERVER_PROTOCOL": section.protocol}
         if self._by_host:
-            environ["SERVER_NAME"] = host_name(head.fields["HTTP_HOST"])
-        head.prepared = self, (environ.copy() if head.prepared[0] is self else None)
+            environ["SERVER_NAME"] = host_name(section.fields["HTTP_HOST"])
+        section.prepared = self, (environ.copy() if section.prepared[0] is self else None)
         return environ
 
     def _failed(self, head: Head, reply: Reply, response: WSGIResponse, error: BaseException) -> None:

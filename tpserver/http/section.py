@@ -1,0 +1,154 @@
+"""The field section of a request, but for its cookies: what its lines say together (RFC 9112 sections 5, 6 and 9.3).
+
+Clients send the same section with one request after another; only the request line and the cookies differ.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from tpserver.errors import RequestRefused
+from tpserver.http.fields import SECRET_NAMES, FieldMemory, field_memory, join, parse_field_line
+from tpserver.http.grammar import CRLF, OTHER_CODINGS, OWS_TEXT, number
+from tpserver.http.repeated import Repeated
+
+# Fields that make more of a GET than "send me that" (RFC 9110 sections 13.1 and 14.2).
+_CONDITIONAL_NAMES: Final = frozenset({
+    "HTTP_IF_MATCH", "HTTP_IF_NONE_MATCH", "HTTP_IF_MODIFIED_SINCE", "HTTP_IF_UNMODIFIED_SINCE", "HTTP_IF_RANGE",
+    "HTTP_RANGE",
+})  # fmt: skip
+# Fields that say something of the content.
+_CONTENT_NAMES: Final = frozenset({"HTTP_TRANSFER_ENCODING", "CONTENT_LENGTH", "HTTP_EXPECT"})
+
+
+# Most field sections in the memory, and the longest one, in bytes.
+MEMORY_SECTIONS: Final = 128
+MEMORY_SECTION_LENGTH: Final = 2048
+
+
+class Limits(NamedTuple):
+    """What a message may take: `max_head` and `max_body` in bytes, `max_fields` in field lines."""
+
+    max_head: int = 64 * 1024
+    max_fields: int = 100
+    max_body: int = 256 * 1024 * 1024
+
+
+class FieldSection:
+    """What field lines say. Shared between heads that repeat it, so it does not change once it is made.
+
+    `fields` maps CGI names to values; `count` is the number of lines; `content_length` is None where no such field
+    came; `secret`: it carries cookies or credentials; `conditional`: it has preconditions, or asks for ranges.
+
+    `prepared` is the one field that others set: the responder that has answered this section last, and what it has
+    prepared for the next request that repeats it. None: nothing yet.
+    """
+
+    __slots__ = (
+        "chunked", "conditional", "content_length", "count", "expects_continue", "fields", "has_content", "keep_alive",
+        "prepared", "protocol", "secret",
+    )  # fmt: skip
+
+    def __init__(
+        self, fields: dict[str, str], protocol: str = "HTTP/1.1", max_body: int = Limits().max_body, count: int = 0
+    ) -> None:
+        """`protocol` is "HTTP/1.1" or "HTTP/1.0", `max_body` is in bytes. Raises `RequestRefused`."""
+        self.fields = fields
+        self.protocol = protocol
+        self.count = count
+        self.prepared: tuple[object, dict[str, object] | None] = (None, None)
+        self.content_length: int | None = None
+        self.chunked = self.has_content = self.expects_continue = False
+        names = fields.keys()
+        if not names.isdisjoint(_CONTENT_NAMES):
+            self._read_content(max_body)
+        connection = fields.get("HTTP_CONNECTION")
+        if connection is None or connection == "keep-alive":  # RFC 9112 section 9.3
+            self.keep_alive = protocol == "HTTP/1.1" or connection is not None
+        else:
+            options = [option.strip(OWS_TEXT) for option in connection.lower().split(",")]
+            self.keep_alive = "close" not in options and (protocol == "HTTP/1.1" or "keep-alive" in options)
+        self.secret = not names.isdisjoint(SECRET_NAMES)
+        self.conditional = not names.isdisjoint(_CONDITIONAL_NAMES)
+
+    def _read_content(self, max_body: int) -> None:
+        """Framing (RFC 9112 section 6.3), without leniency where requests can be smuggled, and Expect."""
+        coding = self.fields.get("HTTP_TRANSFER_ENCODING")
+        length = self.fields.get("CONTENT_LENGTH")
+        if coding is not None:
+            if length is not None:
+                raise RequestRefused(400, "Content-Length and Transfer-Encoding came together.", close=True)
+            if self.protocol == "HTTP/1.0":
+                raise RequestRefused(400, "HTTP/1.0 knows no Transfer-Encoding.", close=True)
+            if OTHER_CODINGS.fullmatch(coding):
+                raise RequestRefused(501, "The only transfer coding that this server knows is chunked.", close=True)
+            if coding.lower() != "chunked":  # the end of the message is unknown
+                raise RequestRefused(400, "The Transfer-Encoding field cannot be relied upon.", close=True)
+            self.chunked = True
+        elif length is not None:
+            self.content_length = number(length)
+            if self.content_length > max_body:
+                raise RequestRefused(413, f"The content is larger than {max_body} bytes.", close=True)
+        self.has_content = self.chunked or bool(self.content_length)
+        expectation = self.fields.get("HTTP_EXPECT")
+        # RFC 9110 section 10.1.1; an HTTP/1.0 client cannot have meant it.
+        if expectation is not None and self.protocol != "HTTP/1.0":
+            if expectation.lower() != "100-continue":
+                raise RequestRefused(417, "The only expectation that this server can meet is 100-continue.", close=True)
+            self.expects_continue = self.has_content
+
+    def of_host(self, host: str) -> FieldSection:
+        """As this one, with another Host: that of a target in absolute-form (RFC 9112 section 3.2.2)."""
+        return FieldSection(self.fields | {"HTTP_HOST": host}, self.protocol)
+
+    def of_length(self, length: int) -> FieldSection:
+        """As this one, of a message whose chunks have all come: `length` bytes of content (RFC 9112 section 7.1.3)."""
+        fields = self.fields | {"CONTENT_LENGTH": str(length)}
+        del fields["HTTP_TRANSFER_ENCODING"]
+        return FieldSection(fields, self.protocol)
+
+
+class SectionMemory:
+    """The field sections and lines that one server has parsed, by their bytes.
+
+    Bounded in number and size; nothing that carries a cookie or credentials is in it.
+    """
+
+    __slots__ = ("lines", "sections")
+
+    def __init__(self) -> None:
+        self.lines = field_memory()
+        self.sections: Repeated[bytes, FieldSection] = Repeated(MEMORY_SECTIONS)
+
+    def add(self, block: bytes, section: FieldSection) -> None:
+        """Remembers `section` of HTTP/1.1, if it may be."""
+        if not section.secret and len(block) <= MEMORY_SECTION_LENGTH:
+            self.sections.add(block, section)
+
+
+def parse_section(block: bytes, protocol: str, limits: Limits, memory: FieldMemory) -> FieldSection:
+    """Field lines, each behind its CRLF -> `FieldSection`. Raises `RequestRefused`.
+
+    `memory` maps field lines that were checked before to what they say. Any thread may call.
+    """
+    lines = block.split(CRLF)
+    del lines[0]  # what is before the first CRLF
+    fields: dict[str, str] = {}
+    try:
+        if len(lines) > limits.max_fields:
+            raise too_many_fields(limits)
+        for line in lines:
+            key, value = memory.get(line) or parse_field_line(line, memory)
+            fields[key] = join(key, fields[key], value) if key in fields else value
+        fields.pop("", None)  # those that are dropped
+        if protocol == "HTTP/1.1" and "HTTP_HOST" not in fields:
+            raise RequestRefused(400, "An HTTP/1.1 request needs a Host field.", close=True)
+        return FieldSection(fields, protocol, limits.max_body, len(lines))
+    except RequestRefused as refusal:
+        refusal.accept = fields.get("HTTP_ACCEPT")
+        raise
+
+
+def too_many_fields(limits: Limits) -> RequestRefused:
+    """431 (RFC 6585 section 5)."""
+    return RequestRefused(431, f"The head has more than {limits.max_fields} fields.", close=True)
