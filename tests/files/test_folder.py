@@ -15,7 +15,7 @@ from tpserver.files.file import File
 from tpserver.files.folder import Folder, Redirect
 from tpserver.files.responder import FileResponder
 from tpserver.http.dates import parse_date
-from tpserver.http.head import parse_head
+from tpserver.http.head import take_head
 from tpserver.http.section import Limits, SectionMemory
 from tpserver.system.clock import clock
 
@@ -160,7 +160,9 @@ def test_head_and_content_are_joined_once_for_each_stamp(turns: Turns, tmp_path:
     (tmp_path / "a").write_bytes(b"text")
     file = turns.file("/a")
     one, other = b"Date: 1\r\n", b"Date: 2\r\n"
-    head = parse_head(b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n", Limits(), SectionMemory())
+    found = take_head(b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n", 0, Limits(), SectionMemory())
+    assert found is not None
+    head, _ = found
 
     def response(stamp: bytes) -> bytes | None:
         return FileResponder(turns.folder, None, file).ready_response(head, stamp)

@@ -6,15 +6,21 @@ import pytest
 
 from tpserver.errors import RequestRefused
 from tpserver.http import head as head_rules
-from tpserver.http.head import Head, head_end, parse_head
+from tpserver.http.head import Head, head_end, take_head
 from tpserver.http.section import Limits, SectionMemory
 
-LIMITS = Limits(max_head=1024, max_fields=5, max_body=100)
+LIMITS = Limits(max_head=200_000, max_fields=5, max_body=100)
+
+
+def head_of(data: bytes, limits: Limits = LIMITS) -> Head:
+    found = take_head(data, 0, limits, SectionMemory())
+    assert found is not None
+    return found[0]
 
 
 def parse(*lines: str, method: str = "GET", version: str = "1.1", limits: Limits = LIMITS) -> Head:
     text = "\r\n".join([f"{method} / HTTP/{version}", "Host: h", *lines, "", ""])
-    return parse_head(text.encode("latin-1"), limits, SectionMemory())
+    return head_of(text.encode("latin-1"), limits)
 
 
 def refused(*lines: str, **options: str) -> RequestRefused:
@@ -59,7 +65,7 @@ def test_a_line_that_ends_with_lf_alone_is_refused_before_the_head_is_complete(d
 )
 def test_a_line_that_ends_with_lf_alone_is_refused_in_a_complete_head(data: bytes) -> None:
     with pytest.raises(RequestRefused) as caught:
-        parse_head(data[: head_end(data, 0, 100)], LIMITS, SectionMemory())
+        head_of(data[: head_end(data, 0, 100)])
     assert caught.value.status == 400
 
 
@@ -81,7 +87,7 @@ def test_a_request_line_that_cannot_be_served_is_refused_as_soon_as_it_is_there(
     data = line + b"\r\n" + rest
     if data.endswith(b"\r\n\r\n"):
         with pytest.raises(RequestRefused) as whole:
-            parse_head(data, LIMITS, SectionMemory())
+            head_of(data)
         assert whole.value.status == status
         return
     for scanned in range(len(line) + 2):
@@ -92,8 +98,8 @@ def test_a_request_line_that_cannot_be_served_is_refused_as_soon_as_it_is_there(
 
 
 def test_the_request_line_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    looked_at = []
-    monkeypatch.setattr(head_rules, "parse_request_line", looked_at.append)
+    looked_at: list[bytes] = []
+    monkeypatch.setattr(head_rules, "parse_request_line", lambda data, end: looked_at.append(data[:end]))
     data = b"GET / HTTP/1.1\r\nHost: h\r\nX: a\r\n"
     for cut in range(len(data)):
         assert head_end(data[: cut + 1], cut, 100) == -1
@@ -238,7 +244,7 @@ def test_a_head_knows_whether_it_has_secrets_and_conditions(line: str, secret: b
 
 
 def test_an_absolute_target_stands_for_the_host_field() -> None:
-    head = parse_head(b"GET http://other:81/a HTTP/1.1\r\nHost: h\r\n\r\n", LIMITS, SectionMemory())
+    head = head_of(b"GET http://other:81/a HTTP/1.1\r\nHost: h\r\n\r\n")
     assert head.fields["HTTP_HOST"] == "other:81"
     assert (head.path, head.target) == ("/a", "http://other:81/a")
 

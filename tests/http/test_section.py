@@ -8,14 +8,16 @@ import pytest
 
 from tpserver.errors import RequestRefused
 from tpserver.http import section as section_rules
-from tpserver.http.head import Head, parse_head
+from tpserver.http.head import Head, take_head
 from tpserver.http.section import Limits, SectionMemory
 
 LIMITS = Limits(max_fields=4)
 
 
 def parse(memory: SectionMemory, *lines: str, line: str = "GET / HTTP/1.1") -> Head:
-    return parse_head("\r\n".join([line, *lines, "", ""]).encode("latin-1"), LIMITS, memory)
+    found = take_head("\r\n".join([line, *lines, "", ""]).encode("latin-1"), 0, LIMITS, memory)
+    assert found is not None
+    return found[0]
 
 
 def filled(*lines: str) -> SectionMemory:
@@ -114,7 +116,7 @@ def test_a_million_heads_that_all_differ_do_not_fill_the_memory() -> None:
     memory = SectionMemory()
     before = sys.getsizeof(memory.lines) + sys.getsizeof(memory.sections)
     for number in range(1_000_000):
-        parse_head(b"GET /%d HTTP/1.1\r\nHost: h\r\nX: %d\r\n\r\n" % (number, number), LIMITS, memory)
+        take_head(b"GET /%d HTTP/1.1\r\nHost: h\r\nX: %d\r\n\r\n" % (number, number), 0, LIMITS, memory)
     # A few are taken for one that has come before, since as many hashes are known as one in some billions is equal.
     assert len(memory.sections) <= 3
     assert len(memory.lines) <= 3  # the line with the host is one

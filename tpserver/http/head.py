@@ -62,7 +62,7 @@ def head_end(buffer: bytes, scanned: int, max_head: int) -> int:
         return end + 4
     line_end = buffer.find(CRLF, max(0, scanned - 1), max_head)
     if line_end >= 0 and buffer.find(b"\n", 0, line_end) < 0:  # that of the first line, and it has just come
-        parse_request_line(buffer[:line_end])
+        parse_request_line(buffer, line_end)
     if BARE_LF.search(buffer, scanned, max_head):
         raise RequestRefused(400, BARE_LF_DETAIL, close=True)
     if end < 0 and len(buffer) <= max_head:
@@ -75,52 +75,67 @@ def head_end(buffer: bytes, scanned: int, max_head: int) -> int:
     raise RequestRefused(431, f"The head is larger than {max_head} bytes.", close=True)
 
 
-def parse_request_line(line: bytes) -> re.Match[bytes]:
-    """The match of `REQUEST_LINE`. Raises `RequestRefused`: 400, or 505 for another major version."""
-    match = REQUEST_LINE.fullmatch(line)
+def parse_request_line(data: bytes, end: int) -> re.Match[bytes]:
+    """The match of `REQUEST_LINE` from 0 to `end`. Raises `RequestRefused`: 400, or 505 for another major version."""
+    match = REQUEST_LINE.fullmatch(data, 0, end)
     if match is None:
-        detail = BARE_LF_DETAIL if b"\n" in line else "The request line is malformed."
+        detail = BARE_LF_DETAIL if b"\n" in data[:end] else "The request line is malformed."
         raise RequestRefused(400, detail, close=True)
     if match[3] != b"1":
         raise RequestRefused(505, "This server speaks HTTP/1.1.", close=True)
     return match
 
 
-def parse_head(raw: bytes, limits: Limits, memory: SectionMemory) -> Head:
-    """A whole head, its empty line included -> `Head`. Raises `RequestRefused`. Any thread may call."""
-    start = raw.find(CRLF)
-    match = parse_request_line(raw[:start])
-    if match[4] == b"0":
-        return _make_head(match, parse_section(raw[start:-4], "HTTP/1.0", limits, memory.lines), None, limits)
-    block, cookie = _without_cookie(raw, start)
-    section = memory.sections.get(block)
+def take_head(buffer: bytes, scanned: int, limits: Limits, memory: SectionMemory) -> tuple[Head, int] | None:
+    """The head at the start of `buffer`, and the index after its empty line. None: more is needed.
+
+    `scanned` as `head_end`. Raises `RequestRefused`. Any thread may call.
+    """
+    parts, end = None, len(buffer)
+    if end <= limits.max_head and buffer.endswith(HEAD_END):
+        # If a section is remembered, all of this is one head: there is no empty line in its parts. So the usual head
+        # is not searched for its end, which takes as long as a third of the rest.
+        parts = _divide(buffer, memory)
+    if parts is None or parts[3] is None:
+        end = head_end(buffer, scanned, limits.max_head)
+        if end < 0:
+            return None
+        if parts is None or end < len(buffer):
+            parts = _divide(buffer[:end], memory)
+    line, block, cookie, section = parts
     if section is None:
-        section = parse_section(block, "HTTP/1.1", limits, memory.lines)
+        protocol = "HTTP/1.0" if line[4] == b"0" else "HTTP/1.1"
+        section = parse_section(block, protocol, limits, memory)
         if cookie is not None and "HTTP_COOKIE" in section.fields:  # of several lines one value is made
-            section, cookie = parse_section(raw[start:-4], "HTTP/1.1", limits, memory.lines), None
-        memory.add(block, section)
-    return _make_head(match, section, cookie, limits)
-
-
-def _without_cookie(raw: bytes, start: int) -> tuple[bytes, bytes | None]:
-    """The field lines of a head but for the first that begins with `Cookie: `, and what follows that there."""
-    at = raw.find(_COOKIE, start)
-    if at < 0:
-        return raw[start:-4], None
-    end = raw.find(CRLF, at + len(CRLF))
-    return raw[start:at] + raw[end:-4], raw[at + len(_COOKIE) : end]
-
-
-def _make_head(match: re.Match[bytes], section: FieldSection, cookie: bytes | None, limits: Limits) -> Head:
+            section, cookie = parse_section(buffer[line.end() : end - 4], protocol, limits, memory), None
     try:
-        value = None
-        if cookie is not None:
-            if section.count >= limits.max_fields:
-                raise too_many_fields(limits)
-            if FIELD_VALUE.fullmatch(cookie) is None:
-                parse_field_line(b"Cookie:" + cookie)  # which says what is wrong
-            value = cookie.strip(OWS).decode("latin-1")
-        return Head(match[1].decode("ascii"), match[2].decode("ascii"), section, value)
+        value = None if cookie is None else _cookie_value(cookie, section, limits)
+        return Head(line[1].decode("ascii"), line[2].decode("ascii"), section, value), end
     except RequestRefused as refusal:
         refusal.accept = section.fields.get("HTTP_ACCEPT")
         raise
+
+
+def _divide(raw: bytes, memory: SectionMemory) -> tuple[re.Match[bytes], bytes, bytes | None, FieldSection | None]:
+    """A head -> its request line, its field lines but for the cookie, what follows `Cookie: `, what is remembered.
+
+    Raises `RequestRefused`.
+    """
+    start = raw.find(CRLF)
+    line = parse_request_line(raw, start)
+    at = raw.find(_COOKIE, start)
+    if at < 0:
+        block, cookie = raw[start:-4], None
+    else:
+        end = raw.find(CRLF, at + len(CRLF))
+        block, cookie = raw[start:at] + raw[end:-4], raw[at + len(_COOKIE) : end]
+    return line, block, cookie, None if line[4] == b"0" else memory.sections.get(block)
+
+
+def _cookie_value(text: bytes, section: FieldSection, limits: Limits) -> str:
+    """What follows `Cookie: ` in a line beside `section` -> the field's value. Raises `RequestRefused`."""
+    if section.count >= limits.max_fields:
+        raise too_many_fields(limits)
+    if FIELD_VALUE.fullmatch(text) is None:
+        parse_field_line(b"Cookie:" + text)  # which says what is wrong
+    return text.strip(OWS).decode("latin-1")

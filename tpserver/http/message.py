@@ -14,7 +14,7 @@ from typing import BinaryIO, Final, Generic, Literal, Protocol, TypeVar
 from tpserver.http.arriving import ArrivingContent
 from tpserver.http.body import ChunkedBody, LengthBody
 from tpserver.http.grammar import CRLF
-from tpserver.http.head import Head, head_end, parse_head
+from tpserver.http.head import Head, take_head
 from tpserver.http.repeated import Repeated
 from tpserver.http.section import Limits, SectionMemory
 
@@ -146,20 +146,19 @@ class MessageReader(Generic[MessageType]):
         self.pending = buffer
         if buffer in (b"", b"\r"):
             return None
-        end = head_end(buffer, self._scanned, self._limits.max_head)
-        if end < 0:
+        found = take_head(buffer, self._scanned, self._limits, self._memory.sections)
+        if found is None:
             self._scanned = len(buffer)
             return None
-        raw = buffer[:end]
-        head = parse_head(raw, self._limits, self._memory.sections)
+        head, end = found
         self.pending = buffer[end:]
         self._scanned = 0
         self._blank_seen = False
         if end <= MEMORY_HEAD_LENGTH and not head.has_content:
             if head.secret:
-                self._last_raw, self._last_head = raw, head
+                self._last_raw, self._last_head = buffer[:end], head
             else:
-                self._memory.heads.add(raw, head)
+                self._memory.heads.add(buffer[:end], head)
         return head
 
     def _begin_body(self, head: Head) -> None:

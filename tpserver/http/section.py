@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from tpserver.errors import RequestRefused
-from tpserver.http.fields import SECRET_NAMES, FieldMemory, field_memory, join, parse_field_line
+from tpserver.http.fields import SECRET_NAMES, field_memory, join, parse_field_line
 from tpserver.http.grammar import CRLF, OTHER_CODINGS, OWS_TEXT, number
 from tpserver.http.repeated import Repeated
 
@@ -109,7 +109,7 @@ class FieldSection:
 
 
 class SectionMemory:
-    """The field sections and lines that one server has parsed, by their bytes.
+    """The field sections of HTTP/1.1 and the field lines that one server has parsed, by their bytes.
 
     Bounded in number and size; nothing that carries a cookie or credentials is in it.
     """
@@ -120,17 +120,10 @@ class SectionMemory:
         self.lines = field_memory()
         self.sections: Repeated[bytes, FieldSection] = Repeated(MEMORY_SECTIONS)
 
-    def add(self, block: bytes, section: FieldSection) -> None:
-        """Remembers `section` of HTTP/1.1, if it may be."""
-        if not section.secret and len(block) <= MEMORY_SECTION_LENGTH:
-            self.sections.add(block, section)
 
-
-def parse_section(block: bytes, protocol: str, limits: Limits, memory: FieldMemory) -> FieldSection:
-    """Field lines, each behind its CRLF -> `FieldSection`. Raises `RequestRefused`.
-
-    `memory` maps field lines that were checked before to what they say. Any thread may call.
-    """
+def parse_section(block: bytes, protocol: str, limits: Limits, memory: SectionMemory) -> FieldSection:
+    """Field lines, each behind its CRLF -> `FieldSection`, which `memory` gets. Raises `RequestRefused`. Any thread."""
+    known = memory.lines
     lines = block.split(CRLF)
     del lines[0]  # what is before the first CRLF
     fields: dict[str, str] = {}
@@ -138,15 +131,18 @@ def parse_section(block: bytes, protocol: str, limits: Limits, memory: FieldMemo
         if len(lines) > limits.max_fields:
             raise too_many_fields(limits)
         for line in lines:
-            key, value = memory.get(line) or parse_field_line(line, memory)
+            key, value = known.get(line) or parse_field_line(line, known)
             fields[key] = join(key, fields[key], value) if key in fields else value
         fields.pop("", None)  # those that are dropped
         if protocol == "HTTP/1.1" and "HTTP_HOST" not in fields:
             raise RequestRefused(400, "An HTTP/1.1 request needs a Host field.", close=True)
-        return FieldSection(fields, protocol, limits.max_body, len(lines))
+        section = FieldSection(fields, protocol, limits.max_body, len(lines))
     except RequestRefused as refusal:
         refusal.accept = fields.get("HTTP_ACCEPT")
         raise
+    if not section.secret and protocol == "HTTP/1.1" and len(block) <= MEMORY_SECTION_LENGTH:
+        memory.sections.add(block, section)
+    return section
 
 
 def too_many_fields(limits: Limits) -> RequestRefused:
