@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.fuzz.__main__ import fuzz_rules
 from tests.fuzz.mutation import FOUND, PIECES, mutate, seeds
-from tests.fuzz.readings import check, read
+from tests.fuzz.readings import check, read, same
 from tpserver.http.message import Memory, MessageReader
 
 # The same examples each time, and as many as a few seconds allow.
@@ -53,6 +53,24 @@ def test_known_requests_spoilt_one_after_another_with_one_memory() -> None:
     memory = Memory()
     for number in range(1500):
         check(mutate(chance, chance.choice(seeds()), seeds()), number, memory)
+
+
+_BROWSER = (
+    b"GET /a?b HTTP/1.1\r\nHost: h\r\nAccept: text/html\r\nCookie: a=1; b=2\r\nAccept-Language: en\r\n\r\n"
+    b"GET /a?b HTTP/1.1\r\nHost: h\r\nAccept: text/html\r\nCookie: c\r\nAccept-Language: en\r\n\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    "first", [_BROWSER, _BROWSER.replace(b"Cookie", b"Accept"), _BROWSER.replace(b"Accept-Language: en\r\n", b"")]
+)
+def test_a_request_reads_the_same_behind_one_that_it_resembles(first: bytes) -> None:
+    chance = random.Random(2)
+    before = read([first])
+    assert before[-1] == ("waits", "nothing")
+    for _ in range(2000):
+        second = mutate(chance, first, seeds())
+        assert same(read([first, second]), before[:-1] + read([second])), second
 
 
 @pytest.mark.parametrize("path", sorted(FOUND.glob("*.bin")), ids=lambda path: path.stem)

@@ -42,6 +42,42 @@ def test_heads_that_differ_in_path_and_cookie_share_their_section() -> None:
     assert heads[0].fields == {"HTTP_HOST": "h", "HTTP_ACCEPT": "x"}
 
 
+def test_heads_of_one_connection_share_credentials_and_no_other_sees_them() -> None:
+    memory = SectionMemory()
+    data = b"GET /%d HTTP/1.1\r\nHost: h\r\nAuthorization: secret\r\nCookie: %d\r\nAccept: x\r\n\r\n"
+    first = take_head(data % (1, 1), 0, LIMITS, memory)
+    assert first is not None
+    second = take_head(data % (2, 2), 0, LIMITS, memory, first[0].section)
+    assert second is not None
+    assert second[0].section is first[0].section
+    assert (second[0].path, second[0].cookie, second[1]) == ("/2", "2", len(data % (2, 2)))
+    assert memory.sections == {}
+
+
+@pytest.mark.parametrize(
+    ("cookie", "count"),
+    [
+        (b"a", 1),
+        (b"", 1),
+        (b"a\r\nAccept: x\r\n\r\nGET /2 HTTP/1.1\r\nHost: h\r\nCookie: b", 2),
+        (b"a\r\nAccept: x\r\n\r\nG /2 HTTP/1.1\r\nHost: h\r\n\r\nG /3 HTTP/1.1\r\nHost: h\r\nCookie: c", 3),
+    ],
+)
+def test_what_looks_like_the_head_before_may_be_more_than_one(cookie: bytes, count: int) -> None:
+    memory = SectionMemory()
+    before, after = b"GET / HTTP/1.1\r\nHost: h\r\nCookie: ", b"\r\nAccept: x\r\n\r\n"
+    found = take_head(before + after, 0, LIMITS, memory)
+    data = before + cookie + after
+    seen = 0
+    while data:
+        assert found is not None
+        found = take_head(data, 0, LIMITS, memory, found[0].section)
+        assert found is not None
+        data = data[found[1] :]
+        seen += 1
+    assert seen == count
+
+
 @pytest.mark.parametrize(
     "lines",
     [

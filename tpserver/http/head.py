@@ -6,9 +6,9 @@ import re
 from typing import Final
 
 from tpserver.errors import RequestRefused
-from tpserver.http.fields import BARE_LF_DETAIL, parse_field_line
+from tpserver.http.fields import BARE_LF_DETAIL
 from tpserver.http.grammar import BARE_LF, CRLF, FIELD_VALUE, HEAD_END, OWS, REQUEST_LINE, REQUEST_LINE_BEGIN
-from tpserver.http.section import FieldSection, Limits, SectionMemory, parse_section, too_many_fields
+from tpserver.http.section import FieldSection, Limits, SectionMemory, parse_section
 from tpserver.http.target import parse_target
 
 _COOKIE: Final = b"\r\nCookie: "
@@ -86,56 +86,56 @@ def parse_request_line(data: bytes, end: int) -> re.Match[bytes]:
     return match
 
 
-def take_head(buffer: bytes, scanned: int, limits: Limits, memory: SectionMemory) -> tuple[Head, int] | None:
+def take_head(
+    buffer: bytes, scanned: int, limits: Limits, memory: SectionMemory, last: FieldSection | None = None
+) -> tuple[Head, int] | None:
     """The head at the start of `buffer`, and the index after its empty line. None: more is needed.
 
-    `scanned` as `head_end`. Raises `RequestRefused`. Any thread may call.
+    `scanned` as `head_end`; `last` is the section of the head before on this connection. Raises `RequestRefused`. Any
+    thread may call.
     """
-    parts, end = None, len(buffer)
-    if end <= limits.max_head and buffer.endswith(HEAD_END):
-        # If a section is remembered, all of this is one head: there is no empty line in its parts. So the usual head
-        # is not searched for its end, which takes as long as a third of the rest.
-        parts = _divide(buffer, memory)
-    if parts is None or parts[3] is None:
-        end = head_end(buffer, scanned, limits.max_head)
-        if end < 0:
-            return None
-        if parts is None or end < len(buffer):
-            parts = _divide(buffer[:end], memory)
-    line, block, cookie, section = parts
-    if section is None:
-        protocol = "HTTP/1.0" if line[4] == b"0" else "HTTP/1.1"
-        section = parse_section(block, protocol, limits, memory)
-        if cookie is not None and "HTTP_COOKIE" in section.fields:  # of several lines one value is made
-            section, cookie = parse_section(buffer[line.end() : end - 4], protocol, limits, memory), None
+    if last is not None and len(buffer) <= limits.max_head:
+        # Most heads are the one before but for the request line and the cookie. Then there is no need to search for
+        # the end of the head, for its cookie, or for its section: each takes as long as all that is done here.
+        before, after = last.around
+        start = buffer.find(CRLF)
+        at, end = start + len(before), len(buffer) - len(after)
+        if at <= end and buffer.startswith(before, start) and buffer.endswith(after):
+            line = parse_request_line(buffer, start)
+            if FIELD_VALUE.fullmatch(buffer, at, end) and (after or at == end) and line[4] != b"0":
+                return _make_head(line, last, buffer[at:end] if after else None), len(buffer)
+    end = head_end(buffer, scanned, limits.max_head)
+    return None if end < 0 else (_parse_head(buffer[:end], limits, memory), end)
+
+
+def _parse_head(raw: bytes, limits: Limits, memory: SectionMemory) -> Head:
+    start = raw.find(CRLF)
+    line = parse_request_line(raw, start)
+    if line[4] == b"0":
+        return _make_head(line, parse_section(raw[start:-4], "HTTP/1.0", limits, memory), None)
+    at = raw.find(_COOKIE, start)
+    if at < 0:
+        section = _find_section(raw[start:-4], limits, memory)
+        section.around = raw[start:], b""
+        return _make_head(line, section, None)
+    end = raw.find(CRLF, at + len(CRLF))
+    section = _find_section(raw[start:at] + raw[end:-4], limits, memory)
+    if "HTTP_COOKIE" in section.fields:  # of several lines one value is made
+        return _make_head(line, parse_section(raw[start:-4], "HTTP/1.1", limits, memory), None)
+    section.check_cookie(raw[at + len(CRLF) : end], limits)
+    at += len(_COOKIE)
+    section.around = raw[start:at], raw[end:]
+    return _make_head(line, section, raw[at:end])
+
+
+def _find_section(block: bytes, limits: Limits, memory: SectionMemory) -> FieldSection:
+    return memory.sections.get(block) or parse_section(block, "HTTP/1.1", limits, memory)
+
+
+def _make_head(line: re.Match[bytes], section: FieldSection, cookie: bytes | None) -> Head:
+    value = None if cookie is None else cookie.strip(OWS).decode("latin-1")
     try:
-        value = None if cookie is None else _cookie_value(cookie, section, limits)
-        return Head(line[1].decode("ascii"), line[2].decode("ascii"), section, value), end
+        return Head(line[1].decode("ascii"), line[2].decode("ascii"), section, value)
     except RequestRefused as refusal:
         refusal.accept = section.fields.get("HTTP_ACCEPT")
         raise
-
-
-def _divide(raw: bytes, memory: SectionMemory) -> tuple[re.Match[bytes], bytes, bytes | None, FieldSection | None]:
-    """A head -> its request line, its field lines but for the cookie, what follows `Cookie: `, what is remembered.
-
-    Raises `RequestRefused`.
-    """
-    start = raw.find(CRLF)
-    line = parse_request_line(raw, start)
-    at = raw.find(_COOKIE, start)
-    if at < 0:
-        block, cookie = raw[start:-4], None
-    else:
-        end = raw.find(CRLF, at + len(CRLF))
-        block, cookie = raw[start:at] + raw[end:-4], raw[at + len(_COOKIE) : end]
-    return line, block, cookie, None if line[4] == b"0" else memory.sections.get(block)
-
-
-def _cookie_value(text: bytes, section: FieldSection, limits: Limits) -> str:
-    """What follows `Cookie: ` in a line beside `section` -> the field's value. Raises `RequestRefused`."""
-    if section.count >= limits.max_fields:
-        raise too_many_fields(limits)
-    if FIELD_VALUE.fullmatch(text) is None:
-        parse_field_line(b"Cookie:" + text)  # which says what is wrong
-    return text.strip(OWS).decode("latin-1")

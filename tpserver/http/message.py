@@ -16,7 +16,7 @@ from tpserver.http.body import ChunkedBody, LengthBody
 from tpserver.http.grammar import CRLF
 from tpserver.http.head import Head, take_head
 from tpserver.http.repeated import Repeated
-from tpserver.http.section import Limits, SectionMemory
+from tpserver.http.section import FieldSection, Limits, SectionMemory
 
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -74,7 +74,7 @@ class MessageReader(Generic[MessageType]):
 
     __slots__ = (
         "_arrives", "_arriving", "_asked", "_blank_seen", "_body", "_content", "_head", "_last_head", "_last_raw",
-        "_limits", "_memory", "_new_content", "_scanned", "pending",
+        "_last_section", "_limits", "_memory", "_new_content", "_scanned", "pending",
     )  # fmt: skip
 
     def __init__(
@@ -98,6 +98,7 @@ class MessageReader(Generic[MessageType]):
         self._asked = False  # whether 100 Continue may still be sent
         self._last_raw = b""  # a head with secrets is remembered by its own connection only
         self._last_head: Head | None = None
+        self._last_section: FieldSection | None = None
 
     def new_message(self, head: Head, content: BinaryIO | None) -> MessageType:
         """Makes the message. A class of its own says of which kind."""
@@ -146,11 +147,12 @@ class MessageReader(Generic[MessageType]):
         self.pending = buffer
         if buffer in (b"", b"\r"):
             return None
-        found = take_head(buffer, self._scanned, self._limits, self._memory.sections)
+        found = take_head(buffer, self._scanned, self._limits, self._memory.sections, self._last_section)
         if found is None:
             self._scanned = len(buffer)
             return None
         head, end = found
+        self._last_section = head.section
         self.pending = buffer[end:]
         self._scanned = 0
         self._blank_seen = False

@@ -40,13 +40,14 @@ class FieldSection:
     `fields` maps CGI names to values; `count` is the number of lines; `content_length` is None where no such field
     came; `secret`: it carries cookies or credentials; `conditional`: it has preconditions, or asks for ranges.
 
-    `prepared` is the one field that others set: the responder that has answered this section last, and what it has
-    prepared for the next request that repeats it. None: nothing yet.
+    Two fields are set by others. `around` is what came before and after the value of the cookie, in the last head with
+    this section. `prepared` is the responder that has answered this section last, and what it has prepared for the next
+    request that repeats it; None: nothing yet.
     """
 
     __slots__ = (
-        "chunked", "conditional", "content_length", "count", "expects_continue", "fields", "has_content", "keep_alive",
-        "prepared", "protocol", "secret",
+        "around", "chunked", "conditional", "content_length", "count", "expects_continue", "fields", "has_content",
+        "keep_alive", "prepared", "protocol", "secret",
     )  # fmt: skip
 
     def __init__(
@@ -56,6 +57,7 @@ class FieldSection:
         self.fields = fields
         self.protocol = protocol
         self.count = count
+        self.around = b"\0\0", b""  # which is in no head
         self.prepared: tuple[object, dict[str, object] | None] = (None, None)
         self.content_length: int | None = None
         self.chunked = self.has_content = self.expects_continue = False
@@ -97,6 +99,16 @@ class FieldSection:
                 raise RequestRefused(417, "The only expectation that this server can meet is 100-continue.", close=True)
             self.expects_continue = self.has_content
 
+    def check_cookie(self, line: bytes, limits: Limits) -> None:
+        """Raises `RequestRefused` where a Cookie line may not stand beside these lines."""
+        try:
+            if self.count >= limits.max_fields:
+                raise _too_many_fields(limits)
+            parse_field_line(line)
+        except RequestRefused as refusal:
+            refusal.accept = self.fields.get("HTTP_ACCEPT")
+            raise
+
     def of_host(self, host: str) -> FieldSection:
         """As this one, with another Host: that of a target in absolute-form (RFC 9112 section 3.2.2)."""
         return FieldSection(self.fields | {"HTTP_HOST": host}, self.protocol)
@@ -129,7 +141,7 @@ def parse_section(block: bytes, protocol: str, limits: Limits, memory: SectionMe
     fields: dict[str, str] = {}
     try:
         if len(lines) > limits.max_fields:
-            raise too_many_fields(limits)
+            raise _too_many_fields(limits)
         for line in lines:
             key, value = known.get(line) or parse_field_line(line, known)
             fields[key] = join(key, fields[key], value) if key in fields else value
@@ -145,6 +157,6 @@ def parse_section(block: bytes, protocol: str, limits: Limits, memory: SectionMe
     return section
 
 
-def too_many_fields(limits: Limits) -> RequestRefused:
+def _too_many_fields(limits: Limits) -> RequestRefused:
     """431 (RFC 6585 section 5)."""
     return RequestRefused(431, f"The head has more than {limits.max_fields} fields.", close=True)
