@@ -16,8 +16,8 @@ _log = Log("tpserver")
 
 # Lines kept while the log cannot be written; beyond this the oldest are dropped.
 _BACKLOG: Final = 100_000
-# Lines written in one go.
-_BATCH: Final = 1000
+# Lines written in one go: 128 KiB and more would be memory that the system maps anew for each write.
+_BATCH: Final = 500
 # Seconds between two writes: each takes the interpreter from the requests.
 _PAUSE: Final = 0.05
 # Control characters, which could end a line or move a terminal's cursor, and bytes of an unknown coding are escaped.
