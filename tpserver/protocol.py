@@ -20,7 +20,7 @@ from tpserver.http.negotiation import accepts_html
 from tpserver.http.pages import Refusal
 from tpserver.http.response import stamp
 from tpserver.http.section import Limits
-from tpserver.logs.access_log import AccessLog, Record
+from tpserver.logs.access_log import AccessLog
 from tpserver.logs.log import Log
 from tpserver.reply import Responder, Wire
 from tpserver.response_counts import ResponseCounts
@@ -176,7 +176,7 @@ class HTTPProtocol:
         statuses[status] += 1
         lengths[status] += length
         if self.access_log is not None:
-            self.access_log.append(Record(clock.time(), client_address, head, status, length))
+            self.access_log.add(clock.time(), client_address, head, status, length)
 
 
 class Receiver(MessageReader[HTTPRequest]):

@@ -16,7 +16,7 @@ from tests.client import exchange, request
 from tests.running import Running, Start
 from tpserver.http.head import Head
 from tpserver.http.section import FieldSection
-from tpserver.logs.access_log import AccessLog, Record, combined
+from tpserver.logs.access_log import AccessLog, combined
 
 _QUOTED = r'"((?:[^"\\]|\\.)*)"'
 LINE = re.compile(
@@ -38,41 +38,45 @@ def head(target: str = "/a", method: str = "GET", protocol: str = "HTTP/1.1", **
     return Head(method, target, section)
 
 
-def record(
+Answered = tuple[float, Any, "Head | None", int, int]
+
+
+def answered(
     a_head: Head | None = None, status: int = 200, length: int = 5, address: Any = ("192.0.2.1", 50000)
-) -> Record:
-    return Record(784111777.9, address, a_head, status, length)
+) -> Answered:
+    """The arguments of `combined`."""
+    return 784111777.9, address, a_head, status, length
 
 
 def test_a_line_in_the_combined_format() -> None:
     a_head = head("/a?b=c", REFERER="http://h/", USER_AGENT="Mozilla/5.0 (X11)")
-    assert combined(record(a_head)) == (
+    assert combined(*answered(a_head)) == (
         '192.0.2.1 - - [06/Nov/1994:08:49:37 +0000] "GET /a?b=c HTTP/1.1" 200 5 "http://h/" "Mozilla/5.0 (X11)"\n'
     )
 
 
 @pytest.mark.parametrize(
-    ("a_record", "expected"),
+    ("an_answer", "expected"),
     [
-        (record(head()), {"request": "GET /a HTTP/1.1", "length": "5", "referer": "-", "agent": "-"}),
-        (record(head(), length=0), {"length": "-"}),
-        (record(None, 400, 0), {"request": "-", "status": "400", "referer": "-", "agent": "-"}),
-        (record(head(method="POST", protocol="HTTP/1.0"), 503), {"request": "POST /a HTTP/1.0", "status": "503"}),
-        (record(head("*", "OPTIONS"), 204, 0), {"request": "OPTIONS * HTTP/1.1"}),
-        (record(head(), address=("2001:db8::1", 50000, 0, 0)), {"host": "2001:db8::1"}),
-        (record(head(), address=""), {"host": "-"}),  # a unix socket has no address
-        (record(head(), address=b"\0abstract"), {"host": "-"}),
+        (answered(head()), {"request": "GET /a HTTP/1.1", "length": "5", "referer": "-", "agent": "-"}),
+        (answered(head(), length=0), {"length": "-"}),
+        (answered(None, 400, 0), {"request": "-", "status": "400", "referer": "-", "agent": "-"}),
+        (answered(head(method="POST", protocol="HTTP/1.0"), 503), {"request": "POST /a HTTP/1.0", "status": "503"}),
+        (answered(head("*", "OPTIONS"), 204, 0), {"request": "OPTIONS * HTTP/1.1"}),
+        (answered(head(), address=("2001:db8::1", 50000, 0, 0)), {"host": "2001:db8::1"}),
+        (answered(head(), address=""), {"host": "-"}),  # a unix socket has no address
+        (answered(head(), address=b"\0abstract"), {"host": "-"}),
     ],
 )
-def test_what_is_not_there_is_a_hyphen(a_record: Record, expected: dict[str, str]) -> None:
-    line = read(combined(a_record).removesuffix("\n"))
+def test_what_is_not_there_is_a_hyphen(an_answer: Answered, expected: dict[str, str]) -> None:
+    line = read(combined(*an_answer).removesuffix("\n"))
     assert {name: line[name] for name in expected} == expected
 
 
 @pytest.mark.parametrize("month", range(12))
 def test_every_month_has_its_english_name(month: int) -> None:
     names = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
-    line = combined(Record(15 * 86400 + month * 30.5 * 86400, ("h", 1), None, 200, 0))
+    line = combined(15 * 86400 + month * 30.5 * 86400, ("h", 1), None, 200, 0)
     assert f"/{names[month]}/1970:" in line
 
 
@@ -92,7 +96,7 @@ def test_every_month_has_its_english_name(month: int) -> None:
 )
 def test_nothing_that_a_client_writes_ends_a_line_or_moves_a_terminal(agent: str, written: str) -> None:
     for name in ("USER_AGENT", "REFERER"):
-        line = combined(record(head(**{name: agent})))
+        line = combined(*answered(head(**{name: agent})))
         assert line.count("\n") == 1
         assert line.isascii()
         fields = read(line.removesuffix("\n"))
@@ -100,7 +104,7 @@ def test_nothing_that_a_client_writes_ends_a_line_or_moves_a_terminal(agent: str
 
 
 def test_a_quote_in_a_target_does_not_end_it() -> None:
-    line = combined(record(head('/"%20200%200%20"\\')))
+    line = combined(*answered(head('/"%20200%200%20"\\')))
     assert read(line.removesuffix("\n"))["request"] == r"GET /\"%20200%200%20\"\\ HTTP/1.1"
 
 
@@ -284,7 +288,7 @@ def test_a_stream_that_stands_still_to_the_end_is_left_behind() -> None:
     stream = Stream()
     log = AccessLog(stream.write)
     stream.open.clear()
-    log.append(record(head()))
+    log.add(*answered(head()))
     log.ring()
     log.close(timeout=0.01)
     stream.open.set()  # and its thread ends by itself: see conftest.no_thread_is_left
@@ -293,12 +297,12 @@ def test_a_stream_that_stands_still_to_the_end_is_left_behind() -> None:
 def test_what_was_logged_last_is_written_when_it_closes() -> None:
     stream = io.StringIO()
     log = AccessLog(stream.write)
-    log.append(record(head("/1")))
+    log.add(*answered(head("/1")))
     log.close()
     assert read(stream.getvalue().removesuffix("\n"))["request"] == "GET /1 HTTP/1.1"
-    log.append(record(head("/2")))
+    log.add(*answered(head("/2")))
     log.ring()
-    log.append(record(head("/3")))
+    log.add(*answered(head("/3")))
     log.close()
     assert [read(line)["request"].split()[1] for line in stream.getvalue().splitlines()] == ["/1", "/2", "/3"]
     assert not stream.closed

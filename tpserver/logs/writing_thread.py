@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import threading
 from collections.abc import Callable
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 
 
 class WritingThread:
-    """Calls `write`, which writes all that there is, when it is woken. Any thread, and a signal handler, may call."""
+    """Calls `write`, which writes all that there is, when it is woken; after each call it rests for `pause` seconds.
 
-    def __init__(self, name: str, write: Callable[[], None]) -> None:
+    Any thread, and a signal handler, may call.
+    """
+
+    def __init__(self, name: str, write: Callable[[], None], pause: float = 0.0) -> None:
         self._name = name
         self._write = write
+        self._pause = pause
         self._calls: SimpleQueue[bool] = SimpleQueue()  # to write; False is the last. Safe in signal handlers
+        self._rest_ends: SimpleQueue[None] = SimpleQueue()  # what comes in it cuts a pause short
         self._thread: threading.Thread | None = None
         self._exiting = False  # the interpreter is: no thread may begin to write any more
         # A daemon thread that is in a write when the interpreter ends keeps the lock of the stream for ever.
@@ -46,6 +52,7 @@ class WritingThread:
             self._write()
             return True
         self._calls.put(False)
+        self._rest_ends.put(None)
         thread.join(timeout)
         return not thread.is_alive()
 
@@ -54,7 +61,10 @@ class WritingThread:
         self.finish(2.0)
 
     def _run(self) -> None:
-        goes_on = True
-        while goes_on:
-            goes_on = self._calls.get()
+        pause = self._pause
+        while self._calls.get():
             self._write()
+            with contextlib.suppress(Empty):
+                self._rest_ends.get(timeout=pause)
+                pause = 0.0
+        self._write()
