@@ -7,6 +7,7 @@ entity tag are its own.
 from __future__ import annotations
 
 import copy
+import hashlib
 import os
 from collections.abc import Iterable
 from typing import Final, NamedTuple
@@ -72,7 +73,7 @@ class File:
         # Of a coded file beside a plain one: the `lines` of that one, and the variant, or None where it is not usable.
         self.as_sidecar: tuple[bytes, File | None] | None = None
         self.settled: bytes | None = None  # the stamp of the second for which it is known to have no variants
-        tag = f'"{self.modified:x}-{status.st_size:x}{"-" + coding if coding else ""}"'
+        tag = entity_tag(status, content, coding)
         date = self.modified // _SECOND
         # RFC 9110 section 8.8.2.1: no later than the message itself. Else the tag alone has to do.
         self.validators = Validators(tag, date if date <= clock.time() else None)
@@ -150,6 +151,18 @@ class VariantIndex:
         self.makeable = makeable  # codings that the server can compress the file to
         self.sidecars = sidecars  # and their sizes in bytes
         self.chosen: dict[Tiers, Sidecar | VariantState | None] = {}  # None: the plain file
+
+
+def entity_tag(status: os.stat_result, content: bytes | None, coding: str) -> str:
+    """A strong entity tag (RFC 9110 section 8.8.3): of the content where that is known, else of what `status` tells.
+
+    Two versions may have one size and one modification time: reproducible builds set it, and releases are switched. So
+    the change time and the inode count as well; as a digest, since an inode's number is the system's business.
+    """
+    if content is None:
+        content = f"{status.st_mtime_ns} {status.st_size} {status.st_ctime_ns} {status.st_ino}".encode("ascii")
+    digest = hashlib.blake2b(content, digest_size=12).hexdigest()
+    return f'"{digest}-{coding}"' if coding else f'"{digest}"'
 
 
 def signature(status: os.stat_result) -> Signature:
