@@ -84,6 +84,12 @@ class Config:
         parse=parse_mime,
         parsed_type=MediaRule,
     )
+    charset: str = option(
+        "auto",
+        "NAME",
+        "Charset of text files to which --mime gives none. auto: utf-8 where the file is valid UTF-8, else the file"
+        " decides, by <meta> for example. none: no charset.",
+    )
     follow_links: bool = flag(
         "Follow symbolic links out of the root. Every user who can make a link there can then publish any file."
     )

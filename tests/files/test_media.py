@@ -7,7 +7,12 @@ import mimetypes
 import pytest
 
 from tpserver.files import media
-from tpserver.files.media import media_type
+from tpserver.files.rules import FileRules
+
+
+def content_type(name: str) -> str:
+    """Of an empty file of that name."""
+    return FileRules().content_type(name)
 
 
 @pytest.mark.parametrize(
@@ -43,7 +48,7 @@ from tpserver.files.media import media_type
     ],
 )
 def test_what_a_browser_needs_to_be_told(name: str, expected: str) -> None:
-    assert media_type(name) == expected
+    assert content_type(name) == expected
 
 
 @pytest.mark.parametrize(
@@ -130,12 +135,12 @@ def test_no_version_of_python_decides_what_is_served_every_day(
     monkeypatch: pytest.MonkeyPatch, name: str, expected: str
 ) -> None:
     monkeypatch.setattr(media, "_TABLE", media._OURS)
-    assert media_type(name) == expected
+    assert content_type(name) == expected
 
 
 @pytest.mark.parametrize("name", ["", "a", "a.", ".html", "README", "a.nosuchextension", "a.html.nosuch"])
 def test_an_unknown_name_is_just_bytes(name: str) -> None:
-    assert media_type(name) == ("text/html; charset=utf-8" if name == ".html" else "application/octet-stream")
+    assert content_type(name) == ("text/html; charset=utf-8" if name == ".html" else "application/octet-stream")
 
 
 @pytest.mark.parametrize(
@@ -149,7 +154,7 @@ def test_an_unknown_name_is_just_bytes(name: str) -> None:
     ],
 )
 def test_a_compressed_file_is_served_as_what_it_is(name: str, expected: str) -> None:
-    assert media_type(name) == expected
+    assert content_type(name) == expected
 
 
 @pytest.mark.parametrize(
@@ -166,7 +171,7 @@ def test_a_compressed_file_is_served_as_what_it_is(name: str, expected: str) -> 
     ],
 )
 def test_a_name_is_a_name_and_no_url(name: str) -> None:
-    assert media_type(name) == "text/html; charset=utf-8"
+    assert content_type(name) == "text/html; charset=utf-8"
 
 
 def test_what_the_machine_thinks_of_an_extension_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,4 +179,4 @@ def test_what_the_machine_thinks_of_an_extension_changes_nothing(monkeypatch: py
     monkeypatch.setattr(mimetypes, "_db", mimetypes.MimeTypes())
     mimetypes.add_type("text/plain", ".js")
     assert mimetypes.guess_type("a.js")[0] == "text/plain"
-    assert media_type("a.js") == "text/javascript; charset=utf-8"
+    assert content_type("a.js") == "text/javascript; charset=utf-8"

@@ -62,7 +62,7 @@ class File:
         self.modified = status.st_mtime_ns
         self.size = status.st_size if content is None else len(content)
         self.content = content
-        self.media_type = media or media_type(os.path.basename(name))
+        self.media_type = media or media_type(os.path.basename(name))  # the value of Content-Type
         # Its content coding (RFC 9110 section 8.4), where it has one.
         self.coding = coding or ("gzip" if self.media_type == _SVG and name.lower().endswith(CODED_SVG) else "")
         self.earlier = earlier  # the names of files that would have been found before it

@@ -31,6 +31,8 @@ INDEX: Final = "index.html"
 # Bytes of the largest file whose content is cached, and of all cached contents. Their heads are cached in addition.
 SMALL: Final = 128 * 1024
 MEMORY: Final = 32 * 1024 * 1024
+# Bytes of a larger file that tell its charset.
+SAMPLE: Final = 16 * 1024
 # Files cached, with or without content; and the longest path that is cached, in bytes.
 ENTRIES: Final = 4096
 LONGEST: Final = 1024
@@ -272,11 +274,11 @@ class Folder:
         """Raises OSError and `RequestRefused` (503)."""
         descriptor, status = self._open_real(real)
         with open(descriptor, "rb") as stream:
-            content = stream.read(SMALL + 1) if status.st_size <= SMALL else None
-        if content is not None and len(content) != status.st_size:
-            content = None  # it is being written: it is read from the disk when it is sent
+            sample = stream.read(SMALL + 1 if status.st_size <= SMALL else SAMPLE)
+        # Of another size, it is being written: it is read from the disk when it is sent.
+        content = sample if len(sample) == status.st_size else None
         place = name[len(self.root) :].replace(os.sep, "/").lstrip("/")
-        fields, media = self._rules.fields(place), self._rules.media_type(place)
+        fields, media = self._rules.fields(place), self._rules.content_type(place, sample)
         file = File(name, real, status, content, media=media, fields=fields, earlier=earlier)
         file.turn = turn
         file.verified_at = clock.monotonic()

@@ -6,7 +6,9 @@ machines. This module uses only the table built into `mimetypes`, and adds the t
 
 from __future__ import annotations
 
+import codecs
 import mimetypes
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
@@ -93,12 +95,16 @@ _OURS: Final = {
     ".zst": "application/zstd",
 }
 
+# What a text in ISO-2022-JP or -KR begins other characters with, in bytes that are all ASCII (RFC 1468, RFC 1557).
+_ISO_2022: Final = re.compile(rb"\x1b\$[@AB)(]")
+_new_decoder: Final = codecs.getincrementaldecoder("utf-8")
+
 _TABLE: Final = mimetypes.MimeTypes(filenames=()).types_map[True] | _OURS
 _NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 def media_type(name: str, ours: Mapping[str, str] = _NONE) -> str:
-    """A file's name -> the value of its Content-Type field. Text without a charset gets charset=utf-8.
+    """A file's name -> its media type.
 
     `ours` maps extensions (lower case, without the dot) to types that override the table.
     """
@@ -106,7 +112,19 @@ def media_type(name: str, ours: Mapping[str, str] = _NONE) -> str:
     _, dot, extension = name.rpartition(".")
     extension = extension.lower()
     guessed = (ours.get(extension) or _TABLE.get("." + extension)) if dot else None
-    if guessed is None:
-        return DEFAULT_TYPE
-    is_text = guessed.lower().startswith("text/") and "charset=" not in guessed.lower()
-    return f"{guessed}; charset=utf-8" if is_text else guessed
+    return DEFAULT_TYPE if guessed is None else guessed
+
+
+def takes_charset(media: str) -> bool:
+    """Whether a charset can be added to a media type: it is text, and has none."""
+    media = media.lower()
+    return media.startswith("text/") and "charset=" not in media
+
+
+def is_utf8(sample: bytes) -> bool:
+    """Whether this beginning of a file can be that of a text in UTF-8; its last character may be cut."""
+    try:
+        _new_decoder().decode(sample)
+    except UnicodeDecodeError:
+        return False
+    return _ISO_2022.search(sample) is None

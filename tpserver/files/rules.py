@@ -10,8 +10,9 @@ import re
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
+from tpserver.errors import UsageError
 from tpserver.files.hashed_names import IMMUTABLE, is_hashed
-from tpserver.files.media import media_type
+from tpserver.files.media import is_utf8, media_type, takes_charset
 from tpserver.http.grammar import OWS_TEXT, TOKEN_TEXT
 from tpserver.http.response import HOP_BY_HOP
 
@@ -155,9 +156,15 @@ def _value(text: str) -> str:
 class FileRules:
     """The rules of one server. Immutable; any thread may call."""
 
-    def __init__(self, fields: Iterable[FieldRule] = (), media: Iterable[MediaRule] = ()) -> None:
+    def __init__(
+        self, fields: Iterable[FieldRule] = (), media: Iterable[MediaRule] = (), charset: str = "auto"
+    ) -> None:
+        """`charset` as `--charset`. Raises `UsageError` where it is no name."""
+        if TOKEN_TEXT.fullmatch(charset) is None:
+            raise UsageError(f"--charset {charset}: it takes the name of a charset, such as utf-8, or auto, or none")
         self._fields = tuple(fields)
         self._media = dict(media)
+        self._charset = charset
 
     def fields(self, path: str) -> Fields:
         """The fields of the file at `path` ("assets/app.js", relative to the root).
@@ -173,6 +180,17 @@ class FileRules:
                 found[name.lower()] = (name, value)
         return [field for field in found.values() if field[1]]
 
-    def media_type(self, path: str) -> str:
-        """The value of the Content-Type field of the file at `path`."""
-        return media_type(path.rpartition("/")[2], self._media)
+    def content_type(self, path: str, sample: bytes = b"") -> str:
+        """The value of the Content-Type field of the file at `path`, which begins with `sample`.
+
+        A browser believes a charset that is sent, and not what a page says of itself. So it is sent where it is true.
+        """
+        media = media_type(path.rpartition("/")[2], self._media)
+        charset = self._charset
+        if charset == "none" or not takes_charset(media):
+            return media
+        if charset == "auto":
+            if not is_utf8(sample):
+                return media
+            charset = "utf-8"
+        return f"{media}; charset={charset}"
