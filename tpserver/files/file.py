@@ -7,7 +7,6 @@ entity tag are its own.
 from __future__ import annotations
 
 import copy
-import hashlib
 import os
 from collections.abc import Iterable
 from typing import Final, NamedTuple
@@ -159,6 +158,8 @@ def entity_tag(status: os.stat_result, content: bytes | None, coding: str) -> st
     Two versions may have one size and one modification time: reproducible builds set it, and releases are switched. So
     the change time and the inode count as well; as a digest, since an inode's number is the system's business.
     """
+    import hashlib  # with the first file: it takes 4 ms
+
     if content is None:
         content = f"{status.st_mtime_ns} {status.st_size} {status.st_ctime_ns} {status.st_ino}".encode("ascii")
     digest = hashlib.blake2b(content, digest_size=12).hexdigest()
