@@ -80,7 +80,8 @@ class Config:
     mime: tuple[MediaRule, ...] = option(
         (),
         "EXT=TYPE",
-        "Media type of files with this extension. May be repeated.",
+        "Media type of files with this extension, or with this whole name, or that match a glob (*.tar.gz, docs/**)."
+        " May be repeated: the last match decides.",
         parse=parse_mime,
         parsed_type=MediaRule,
     )

@@ -134,11 +134,13 @@ def test_what_a_browser_needs_to_be_told(name: str, expected: str) -> None:
 def test_no_version_of_python_decides_what_is_served_every_day(
     monkeypatch: pytest.MonkeyPatch, name: str, expected: str
 ) -> None:
-    monkeypatch.setattr(media, "_TABLE", media._OURS)
+    monkeypatch.setattr(media, "_TABLE", media._read(media._OURS))
     assert content_type(name) == expected
 
 
-@pytest.mark.parametrize("name", ["", "a", "a.", ".html", "README", "a.nosuchextension", "a.html.nosuch"])
+@pytest.mark.parametrize(
+    "name", ["", "a", "a.", ".html", "READMETOO", "a.nosuchextension", "client", "other/client", "a.html.nosuch"]
+)
 def test_an_unknown_name_is_just_bytes(name: str) -> None:
     assert content_type(name) == ("text/html; charset=utf-8" if name == ".html" else "application/octet-stream")
 
@@ -180,3 +182,43 @@ def test_what_the_machine_thinks_of_an_extension_changes_nothing(monkeypatch: py
     mimetypes.add_type("text/plain", ".js")
     assert mimetypes.guess_type("a.js")[0] == "text/plain"
     assert content_type("a.js") == "text/javascript; charset=utf-8"
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("a.jsonld", "application/ld+json"),
+        ("a.usdz", "model/vnd.usdz+zip"),
+        ("a.apk", "application/vnd.android.package-archive"),
+        ("a.mobileconfig", "application/x-apple-aspen-config"),
+        ("a.pkpass", "application/vnd.apple.pkpass"),
+        ("a.xpi", "application/x-xpinstall"),
+        ("a.torrent", "application/x-bittorrent"),
+        ("a.gpx", "application/gpx+xml"),
+        ("a.ttl", "text/turtle; charset=utf-8"),
+        ("a.m4s", "video/iso.segment"),
+        ("a.apng", "image/apng"),
+        ("a.ass", "text/x-ssa; charset=utf-8"),
+        ("a.3gp", "video/3gpp"),
+        ("a.3g2", "video/3gpp2"),
+        ("a.webmanifest", "application/manifest+json"),
+        ("a.woff", "font/woff"),
+        ("a.deb", "application/vnd.debian.binary-package"),
+        ("a.MOV", "video/quicktime"),
+        ("apple-app-site-association", "application/json"),
+        (".well-known/apple-app-site-association", "application/json"),
+        (".well-known/matrix/client", "application/json"),
+        (".well-known/matrix/server", "application/json"),
+        (".well-known/openid-configuration", "application/json"),
+        (".well-known/webfinger", "application/jrd+json"),
+        (".well-known/host-meta", "application/xrd+xml"),
+        (".well-known/assetlinks.json", "application/json"),
+        (".well-known/security.txt", "text/plain; charset=utf-8"),
+        ("LICENSE", "text/plain; charset=utf-8"),
+        ("docs/README", "text/plain; charset=utf-8"),
+        ("debian/Release", "text/plain; charset=utf-8"),
+        ("Makefile", "text/plain; charset=utf-8"),
+    ],
+)
+def test_what_programs_expect_of_a_name(name: str, expected: str) -> None:
+    assert content_type(name) == expected

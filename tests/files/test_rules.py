@@ -119,8 +119,19 @@ def types(*texts: str) -> FileRules:
         ("html= text/html ", "a.html", "text/html; charset=utf-8"),
         ("gz=application/x-gzip", "a.tar.gz", "application/x-gzip"),
         ("wat=text/wat", "a.css", "text/css; charset=utf-8"),
-        ("wat=text/wat", "wat", "application/octet-stream"),
-        ("wat=text/wat", "a.wat/readme", "application/octet-stream"),
+        ("wat=text/wat", "wat", "text/wat; charset=utf-8"),
+        (".wat=text/wat", "wat", "application/octet-stream"),
+        ("wat=text/wat", "a.wat/data", "application/octet-stream"),
+        ("wat=text/wat", "awat", "application/octet-stream"),
+        ("LICENSE=text/html", "docs/LICENSE", "text/html; charset=utf-8"),
+        ("LICENSE=text/html", "docs/LICENSES", "application/octet-stream"),
+        ("tar.gz=application/x-tgz", "a.tar.gz", "application/x-tgz"),
+        ("tar.gz=application/x-tgz", "a.gz", "application/gzip"),
+        ("*.tar.gz=application/x-tgz", "x/a.tar.gz", "application/x-tgz"),
+        ("docs/*=text/html", "docs/a", "text/html; charset=utf-8"),
+        ("docs/*=text/html", "docs/a/b", "application/octet-stream"),
+        ("/data/**=text/html", "data/a/b", "text/html; charset=utf-8"),
+        (".well-known/x=application/json", ".well-known/x", "application/json"),
     ],
 )
 def test_a_media_type_of_ones_own(text: str, path: str, expected: str) -> None:
@@ -185,10 +196,8 @@ def test_what_is_no_name_of_a_charset_is_refused(charset: str) -> None:
         "wat=text/pl ain",
         "wat=text/plain; charset",
         "wat=te\u00dft/plain",
-        "a.b=x/y",
-        "a/b=x/y",
     ],
 )
 def test_what_mime_does_not_take(text: str) -> None:
-    with pytest.raises(ValueError, match=r"media type|EXT=TYPE"):
+    with pytest.raises(ValueError, match=r"media type|EXT=TYPE|no extension|glob"):
         parse_mime(text)
