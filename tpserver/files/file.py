@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from tpserver.files.codings import CODED_SVG, is_coded, packed
+from tpserver.files.codings import is_coded, packed
 from tpserver.files.media import media_type
 from tpserver.http.conditional import Validators
 from tpserver.http.dates import format_date
@@ -22,7 +22,6 @@ from tpserver.system.clock import clock
 Signature = tuple[int, int, int, int, int]
 
 _SECOND: Final = 1_000_000_000
-_SVG: Final = "image/svg+xml"
 
 
 class File:
@@ -63,10 +62,11 @@ class File:
         self.content = content
         self.media_type = media or media_type(os.path.basename(name))  # the value of Content-Type
         # Its content coding (RFC 9110 section 8.4), where it has one.
-        self.coding = coding or ("gzip" if self.media_type == _SVG and name.lower().endswith(CODED_SVG) else "")
+        self.coding = coding
         self.earlier = earlier  # the names of files that would have been found before it
         self.fields = tuple(fields)  # what goes with every response about it besides
-        self.negotiable = not packed(self.media_type) and not is_coded(name)  # whether there may be variants of it
+        # Whether there may be variants of it.
+        self.negotiable = not coding and not packed(self.media_type) and not is_coded(name)
         self.varies = varies  # whether another Accept-Encoding field may get another variant
         self.variant_index: VariantIndex | None = None  # of a plain file: the variants that `Variants` has found
         # Of a coded file beside a plain one: the `lines` of that one, and the variant, or None where it is not usable.

@@ -278,8 +278,12 @@ class Folder:
         # Of another size, it is being written: it is read from the disk when it is sent.
         content = sample if len(sample) == status.st_size else None
         place = name[len(self.root) :].replace(os.sep, "/").lstrip("/")
-        fields, media = self._rules.fields(place), self._rules.content_type(place, sample)
-        file = File(name, real, status, content, media=media, fields=fields, earlier=earlier)
+        rules = self._rules
+        coding = rules.coding(place, sample)
+        media = rules.content_type(place, sample, coding)
+        file = File(
+            name, real, status, content, coding=coding, media=media, fields=rules.fields(place), earlier=earlier
+        )
         file.turn = turn
         file.verified_at = clock.monotonic()
         file.mtime_ambiguous = clock.time() * 1e9 - file.modified < _MTIME_STEP_NS

@@ -1,7 +1,7 @@
-"""The rules of `--cache-control`, `--header` and `--mime`: response fields and media types by glob.
+"""The rules of `--cache-control`, `--header`, `--mime` and `--encoded`: response fields and media types by glob.
 
-They are parsed from the texts `GLOB=VALUE`, `GLOB=NAME:VALUE` and `EXT=TYPE` or `GLOB=TYPE`, and applied once for each
-file loaded.
+They are parsed from texts such as `GLOB=VALUE`, `GLOB=NAME:VALUE` and `EXT=TYPE`, and applied once for each file that
+is loaded.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from tpserver.errors import UsageError
+from tpserver.files.codings import EXTENSIONS, own_coding, without_extension
 from tpserver.files.hashed_names import IMMUTABLE, is_hashed
 from tpserver.files.media import is_utf8, media_type, takes_charset
 from tpserver.http.grammar import OWS_TEXT, TOKEN_TEXT
@@ -122,6 +123,13 @@ class MediaRule(NamedTuple):
         return name == self.name or name.endswith(self.ending)
 
 
+class CodingRule(NamedTuple):
+    """The content coding that the files are in that match `glob`; "" for none."""
+
+    glob: Glob
+    coding: str
+
+
 def parse_cache_control(text: str) -> FieldRule:
     """A text such as "assets/**=max-age=60" -> a rule. Raises ValueError."""
     glob, equals, value = text.partition("=")
@@ -167,6 +175,17 @@ def parse_mime(text: str) -> MediaRule:
     return MediaRule(value, ending=name if name.startswith(".") else "." + name, name=name)
 
 
+def parse_encoded(text: str) -> CodingRule:
+    """A text such as "tiles/**=gzip" -> a rule. Raises ValueError."""
+    glob, equals, coding = text.partition("=")
+    coding = coding.strip(OWS_TEXT).lower()
+    if not equals or coding not in (*EXTENSIONS, "none"):
+        raise ValueError(
+            f"{text!r} is not GLOB=CODING, such as tiles/**=gzip; codings are {', '.join(EXTENSIONS)}, none"
+        )
+    return CodingRule(Glob(glob), "" if coding == "none" else coding)
+
+
 def _value(text: str) -> str:
     value = text.strip(OWS_TEXT)
     if _VALUE.fullmatch(value) is None:
@@ -178,7 +197,11 @@ class FileRules:
     """The rules of one server. Immutable; any thread may call."""
 
     def __init__(
-        self, fields: Iterable[FieldRule] = (), media: Iterable[MediaRule] = (), charset: str = "auto"
+        self,
+        fields: Iterable[FieldRule] = (),
+        media: Iterable[MediaRule] = (),
+        charset: str = "auto",
+        encoded: Iterable[CodingRule] = (),
     ) -> None:
         """`charset` as `--charset`. Raises `UsageError` where it is no name."""
         if TOKEN_TEXT.fullmatch(charset) is None:
@@ -186,6 +209,7 @@ class FileRules:
         self._fields = tuple(fields)
         self._media = tuple(media)
         self._charset = charset
+        self._encoded = tuple(encoded)
 
     def fields(self, path: str) -> Fields:
         """The fields of the file at `path` ("assets/app.js", relative to the root).
@@ -201,11 +225,20 @@ class FileRules:
                 found[name.lower()] = (name, value)
         return [field for field in found.values() if field[1]]
 
-    def content_type(self, path: str, sample: bytes = b"") -> str:
-        """The value of the Content-Type field of the file at `path`, which begins with `sample`.
+    def coding(self, path: str, sample: bytes) -> str:
+        """The value of the Content-Encoding field of the file at `path`, which begins with `sample`; "" for none."""
+        for glob, coding in reversed(self._encoded):
+            if glob.matches(path):
+                return coding
+        return own_coding(path.rpartition("/")[2], sample)
+
+    def content_type(self, path: str, sample: bytes = b"", coding: str = "") -> str:
+        """The value of the Content-Type field of the file at `path`, which begins with `sample` and is in `coding`.
 
         A browser believes a charset that is sent, and not what a page says of itself. So it is sent where it is true.
         """
+        if coding:
+            path = without_extension(path)
         folder, _, name = path.rpartition("/")
         ours = [rule.media_type for rule in self._media if rule.matches(path)]
         media = ours[-1] if ours else media_type(name, folder.rpartition("/")[2])
@@ -213,7 +246,7 @@ class FileRules:
         if charset == "none" or not takes_charset(media):
             return media
         if charset == "auto":
-            if not is_utf8(sample):
+            if coding or not is_utf8(sample):
                 return media
             charset = "utf-8"
         return f"{media}; charset={charset}"
