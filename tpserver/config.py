@@ -10,7 +10,15 @@ from dataclasses import dataclass, fields
 from typing import Final
 
 from tpserver.files.named_pages import ErrorPage, parse_error_page, parse_index
-from tpserver.files.rules import FieldRule, MediaRule, parse_cache_control, parse_header, parse_mime
+from tpserver.files.rules import (
+    CodingRule,
+    FieldRule,
+    MediaRule,
+    parse_cache_control,
+    parse_encoded,
+    parse_header,
+    parse_mime,
+)
 from tpserver.http.hosts import VirtualHost, parse_virtual_host
 from tpserver.option import Option, check, flag, option, option_name, parse_prefix, parse_several, shown_default
 
@@ -80,9 +88,25 @@ class Config:
     mime: tuple[MediaRule, ...] = option(
         (),
         "EXT=TYPE",
-        "Media type of files with this extension. May be repeated.",
+        "Media type of files with this extension, or with this whole name, or that match a glob (*.tar.gz, docs/**)."
+        " May be repeated: the last match decides.",
         parse=parse_mime,
         parsed_type=MediaRule,
+    )
+    charset: str = option(
+        "auto",
+        "NAME",
+        "Charset of text files to which --mime gives none. auto: utf-8 where the file is valid UTF-8, else the file"
+        " decides, by <meta> for example. none: no charset.",
+    )
+    encoded: tuple[CodingRule, ...] = option(
+        (),
+        "GLOB=CODING",
+        "Content coding that the files are in that match the glob: br, zstd, gzip, or none. May be repeated: the last"
+        " match decides.",
+        parse=parse_encoded,
+        parsed_type=CodingRule,
+        shown="by name: br, zstd or gzip for app.js.br, app.wasm.gz and the like, gzip for tiles and .svgz that are",
     )
     follow_links: bool = flag(
         "Follow symbolic links out of the root. Every user who can make a link there can then publish any file."

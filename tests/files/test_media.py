@@ -7,7 +7,12 @@ import mimetypes
 import pytest
 
 from tpserver.files import media
-from tpserver.files.media import media_type
+from tpserver.files.rules import FileRules
+
+
+def content_type(name: str) -> str:
+    """Of an empty file of that name."""
+    return FileRules().content_type(name)
 
 
 @pytest.mark.parametrize(
@@ -43,7 +48,7 @@ from tpserver.files.media import media_type
     ],
 )
 def test_what_a_browser_needs_to_be_told(name: str, expected: str) -> None:
-    assert media_type(name) == expected
+    assert content_type(name) == expected
 
 
 @pytest.mark.parametrize(
@@ -129,13 +134,15 @@ def test_what_a_browser_needs_to_be_told(name: str, expected: str) -> None:
 def test_no_version_of_python_decides_what_is_served_every_day(
     monkeypatch: pytest.MonkeyPatch, name: str, expected: str
 ) -> None:
-    monkeypatch.setattr(media, "_TABLE", media._OURS)
-    assert media_type(name) == expected
+    monkeypatch.setattr(media, "_TABLE", media._read(media._OURS))
+    assert content_type(name) == expected
 
 
-@pytest.mark.parametrize("name", ["", "a", "a.", ".html", "README", "a.nosuchextension", "a.html.nosuch"])
+@pytest.mark.parametrize(
+    "name", ["", "a", "a.", ".html", "READMETOO", "a.nosuchextension", "client", "other/client", "a.html.nosuch"]
+)
 def test_an_unknown_name_is_just_bytes(name: str) -> None:
-    assert media_type(name) == ("text/html; charset=utf-8" if name == ".html" else "application/octet-stream")
+    assert content_type(name) == ("text/html; charset=utf-8" if name == ".html" else "application/octet-stream")
 
 
 @pytest.mark.parametrize(
@@ -149,7 +156,7 @@ def test_an_unknown_name_is_just_bytes(name: str) -> None:
     ],
 )
 def test_a_compressed_file_is_served_as_what_it_is(name: str, expected: str) -> None:
-    assert media_type(name) == expected
+    assert content_type(name) == expected
 
 
 @pytest.mark.parametrize(
@@ -166,7 +173,7 @@ def test_a_compressed_file_is_served_as_what_it_is(name: str, expected: str) -> 
     ],
 )
 def test_a_name_is_a_name_and_no_url(name: str) -> None:
-    assert media_type(name) == "text/html; charset=utf-8"
+    assert content_type(name) == "text/html; charset=utf-8"
 
 
 def test_what_the_machine_thinks_of_an_extension_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,4 +181,44 @@ def test_what_the_machine_thinks_of_an_extension_changes_nothing(monkeypatch: py
     monkeypatch.setattr(mimetypes, "_db", mimetypes.MimeTypes())
     mimetypes.add_type("text/plain", ".js")
     assert mimetypes.guess_type("a.js")[0] == "text/plain"
-    assert media_type("a.js") == "text/javascript; charset=utf-8"
+    assert content_type("a.js") == "text/javascript; charset=utf-8"
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("a.jsonld", "application/ld+json"),
+        ("a.usdz", "model/vnd.usdz+zip"),
+        ("a.apk", "application/vnd.android.package-archive"),
+        ("a.mobileconfig", "application/x-apple-aspen-config"),
+        ("a.pkpass", "application/vnd.apple.pkpass"),
+        ("a.xpi", "application/x-xpinstall"),
+        ("a.torrent", "application/x-bittorrent"),
+        ("a.gpx", "application/gpx+xml"),
+        ("a.ttl", "text/turtle; charset=utf-8"),
+        ("a.m4s", "video/iso.segment"),
+        ("a.apng", "image/apng"),
+        ("a.ass", "text/x-ssa; charset=utf-8"),
+        ("a.3gp", "video/3gpp"),
+        ("a.3g2", "video/3gpp2"),
+        ("a.webmanifest", "application/manifest+json"),
+        ("a.woff", "font/woff"),
+        ("a.deb", "application/vnd.debian.binary-package"),
+        ("a.MOV", "video/quicktime"),
+        ("apple-app-site-association", "application/json"),
+        (".well-known/apple-app-site-association", "application/json"),
+        (".well-known/matrix/client", "application/json"),
+        (".well-known/matrix/server", "application/json"),
+        (".well-known/openid-configuration", "application/json"),
+        (".well-known/webfinger", "application/jrd+json"),
+        (".well-known/host-meta", "application/xrd+xml"),
+        (".well-known/assetlinks.json", "application/json"),
+        (".well-known/security.txt", "text/plain; charset=utf-8"),
+        ("LICENSE", "text/plain; charset=utf-8"),
+        ("docs/README", "text/plain; charset=utf-8"),
+        ("debian/Release", "text/plain; charset=utf-8"),
+        ("Makefile", "text/plain; charset=utf-8"),
+    ],
+)
+def test_what_programs_expect_of_a_name(name: str, expected: str) -> None:
+    assert content_type(name) == expected

@@ -29,6 +29,15 @@ pytestmark = pytest.mark.usefixtures("settled")
         ("zstd", b"\x28\xb5\x2f", b"????", 5, False),
         ("zstd", b"\x1f\x8b\x08\x00", b"????", 5, False),
         ("br", b"????", b"????", 5, True),
+        ("zstd", b"\x28\xb5\x2f\xfd\x20\x05", b"????", 5, True),  # the head of a frame tells the size
+        ("zstd", b"\x28\xb5\x2f\xfd\x20\x05", b"????", 6, False),
+        ("zstd", b"\x28\xb5\x2f\xfd\x60\x00\x01", b"????", 512, True),
+        ("zstd", b"\x28\xb5\x2f\xfd\x60\x00\x01", b"????", 256, False),
+        ("zstd", b"\x28\xb5\x2f\xfd\xa4\x10\x27\0\0", b"????", 10_000, True),
+        ("zstd", b"\x28\xb5\x2f\xfd\xa4\x10\x27\0\0", b"????", 9_999, False),
+        ("zstd", b"\x28\xb5\x2f\xfd\xc1\x58\x99\5\0\0\0\0\0\0\0", b"????", 5, True),
+        ("zstd", b"\x28\xb5\x2f\xfd\x04\x58", b"????", 5, True),  # it may not
+        ("zstd", b"\x28\xb5\x2f\xfd\xa4\x10", b"????", 5, True),
     ],
 )
 def test_what_a_sidecar_begins_and_ends_with(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tpserver.files.paths import allowed, allowed_on_windows, is_program, os_text, segments, url_name
+from tpserver.files.paths import allowed, allowed_on_windows, is_program, os_text, segments, url_name, without_dots
 
 
 def latin(text: str) -> str:
@@ -211,3 +211,23 @@ def test_a_name_written_into_a_url_leads_back_to_it(data: bytes) -> None:
     came = unquote_to_bytes(written).decode("latin-1")
     visible = "\0" not in name and allowed(name, windows=False)
     assert segments("/" + came, windows=False) == ((name,) if visible else None)
+
+
+@pytest.mark.parametrize(
+    ("path", "clean"),
+    [
+        ("/./a", "/a"),
+        ("/a/./b", "/a/b"),
+        ("/././a/././b", "/a/b"),
+        ("/.", "/"),
+        ("/./", "/"),
+        ("/a/.", "/a/"),
+        ("/a/./", "/a/"),
+        ("/a/.//b", "/a//b"),
+        ("/a/..", "/a/.."),
+        ("/.a/b.", "/.a/b."),
+        ("/. /a", "/. /a"),
+    ],
+)
+def test_a_segment_that_is_one_dot_is_dropped(path: str, clean: str) -> None:
+    assert without_dots(path) == clean

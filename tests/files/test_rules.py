@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tpserver.errors import UsageError
 from tpserver.files.rules import FileRules, parse_cache_control, parse_header, parse_mime
 
 IMMUTABLE = ("Cache-Control", "public, max-age=31536000, immutable")
@@ -118,16 +119,65 @@ def types(*texts: str) -> FileRules:
         ("html= text/html ", "a.html", "text/html; charset=utf-8"),
         ("gz=application/x-gzip", "a.tar.gz", "application/x-gzip"),
         ("wat=text/wat", "a.css", "text/css; charset=utf-8"),
-        ("wat=text/wat", "wat", "application/octet-stream"),
-        ("wat=text/wat", "a.wat/readme", "application/octet-stream"),
+        ("wat=text/wat", "wat", "text/wat; charset=utf-8"),
+        (".wat=text/wat", "wat", "application/octet-stream"),
+        ("wat=text/wat", "a.wat/data", "application/octet-stream"),
+        ("wat=text/wat", "awat", "application/octet-stream"),
+        ("LICENSE=text/html", "docs/LICENSE", "text/html; charset=utf-8"),
+        ("LICENSE=text/html", "docs/LICENSES", "application/octet-stream"),
+        ("tar.gz=application/x-tgz", "a.tar.gz", "application/x-tgz"),
+        ("tar.gz=application/x-tgz", "a.gz", "application/gzip"),
+        ("*.tar.gz=application/x-tgz", "x/a.tar.gz", "application/x-tgz"),
+        ("docs/*=text/html", "docs/a", "text/html; charset=utf-8"),
+        ("docs/*=text/html", "docs/a/b", "application/octet-stream"),
+        ("/data/**=text/html", "data/a/b", "text/html; charset=utf-8"),
+        (".well-known/x=application/json", ".well-known/x", "application/json"),
     ],
 )
 def test_a_media_type_of_ones_own(text: str, path: str, expected: str) -> None:
-    assert types(text).media_type(path) == expected
+    assert types(text).content_type(path) == expected
 
 
 def test_the_last_media_type_of_an_extension_decides() -> None:
-    assert types("a=text/one", "a=text/two").media_type("x.a") == "text/two; charset=utf-8"
+    assert types("a=text/one", "a=text/two").content_type("x.a") == "text/two; charset=utf-8"
+
+
+_GBK = "<meta charset='gbk'><title>\u4e2d\u6587".encode("gbk")
+_SHIFT_JIS = "\u65e5\u672c\u8a9e".encode("shift_jis")
+_UTF_8 = "\u65e5\u672c\u8a9e \u00e4 \U0001f600".encode()
+
+
+@pytest.mark.parametrize(
+    ("sample", "charset"),
+    [
+        (b"", "utf-8"),
+        (b"plain", "utf-8"),
+        (_UTF_8, "utf-8"),
+        (_UTF_8[:-1], "utf-8"),  # the sample ends in the middle of a character
+        (_UTF_8[:-3], "utf-8"),
+        (b"\x1b[31mred\x1b(B\x1b[m", "utf-8"),  # colours of a terminal
+        (_GBK, None),
+        (_SHIFT_JIS, None),
+        ("\u00e4 ".encode("latin-1"), None),
+        (b"\xff\xfeh\0i\0", None),  # UTF-16
+        ("\u65e5\u672c".encode("iso2022_jp"), None),
+        ("\ud55c\uae00".encode("iso2022_kr"), None),
+        (b"\xed\xa0\x80", None),  # a surrogate
+        (b"\xc0\xaf ", None),
+    ],
+)
+def test_utf_8_is_claimed_where_it_is_true(sample: bytes, charset: str | None) -> None:
+    expected = "text/html" if charset is None else f"text/html; charset={charset}"
+    assert FileRules().content_type("a.html", sample) == expected
+    assert FileRules(charset="none").content_type("a.html", sample) == "text/html"
+    assert FileRules(charset="gbk").content_type("a.html", sample) == "text/html; charset=gbk"
+    assert FileRules(charset="gbk").content_type("a.png", sample) == "image/png"
+
+
+@pytest.mark.parametrize("charset", ["", "utf 8", "a\r\nb", "utf-8; x", "\u00e4"])
+def test_what_is_no_name_of_a_charset_is_refused(charset: str) -> None:
+    with pytest.raises(UsageError, match="--charset"):
+        FileRules(charset=charset)
 
 
 @pytest.mark.parametrize(
@@ -146,10 +196,8 @@ def test_the_last_media_type_of_an_extension_decides() -> None:
         "wat=text/pl ain",
         "wat=text/plain; charset",
         "wat=te\u00dft/plain",
-        "a.b=x/y",
-        "a/b=x/y",
     ],
 )
 def test_what_mime_does_not_take(text: str) -> None:
-    with pytest.raises(ValueError, match=r"media type|EXT=TYPE"):
+    with pytest.raises(ValueError, match=r"media type|EXT=TYPE|no extension|glob"):
         parse_mime(text)

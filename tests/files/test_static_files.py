@@ -85,7 +85,7 @@ def test_what_is_not_there_is_404(start: Start, root: Path, target: str) -> None
         ("picture.svg", "image/svg+xml"),
         ("picture.png", "image/png"),
         ("archive.tar.gz", "application/gzip"),
-        ("README", "application/octet-stream"),
+        ("README", "text/plain; charset=utf-8"),
     ],
 )
 def test_a_browser_is_told_the_type_and_of_text_the_character_set(

@@ -27,7 +27,7 @@ def test_of_several_index_names_the_first_that_is_there_answers(tmp_path: Path, 
     running = start(root=tmp_path, index=["index.html", "index.htm", "default.html"])
     assert ask(running, "/").content == b"htm"
     assert ask(running, "/sub/").content == b"sub default"
-    assert ask(running, "/sub").fields["location"] == "/sub/"
+    assert ask(running, "/sub").fields["location"] == "sub/"
 
 
 def test_an_index_that_comes_before_is_seen_at_once_when_it_is_written(tmp_path: Path, start: Start) -> None:
@@ -71,7 +71,7 @@ def test_no_other_path_becomes_a_page(root: Path, start: Start, target: str) -> 
 
 def test_a_folder_without_a_page_beside_it_redirects_as_ever(root: Path, start: Start) -> None:
     answer = ask(start(root=root, try_html=True), "/only")
-    assert (answer.status, answer.fields["location"]) == (301, "/only/")
+    assert (answer.status, answer.fields["location"]) == (301, "only/")
 
 
 def test_a_page_has_the_media_type_of_its_file(root: Path, start: Start) -> None:

@@ -26,22 +26,23 @@ def root(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("target", "location"),
     [
-        ("/sub", "/sub/"),
-        ("/sub/deep", "/sub/deep/"),
-        ("/sub?a=b&c", "/sub/?a=b&c"),
-        ("/sub?//evil.example/", "/sub/?//evil.example/"),
-        ("/sub?", "/sub/"),
-        ("/sub?x=<y>", "/sub/?x=%3Cy%3E"),
-        ('/sub?a="{b}|c^d`e\\f', "/sub/?a=%22%7Bb%7D%7Cc%5Ed%60e%5Cf"),
-        ("/sub?x=%3Cy%3e&z=100%&%zz", "/sub/?x=%3Cy%3e&z=100%&%zz"),
-        ("/sub?a[0]=1&b=!$'()*+,;:@/?-._~", "/sub/?a[0]=1&b=!$'()*+,;:@/?-._~"),
-        ("/s%75b", "/sub/"),
+        ("/sub", "sub/"),
+        ("/sub/deep", "deep/"),
+        ("/sub?a=b&c", "sub/?a=b&c"),
+        ("/sub?//evil.example/", "sub/?//evil.example/"),
+        ("/sub?", "sub/"),
+        ("/sub?x=<y>", "sub/?x=%3Cy%3E"),
+        ('/sub?a="{b}|c^d`e\\f', "sub/?a=%22%7Bb%7D%7Cc%5Ed%60e%5Cf"),
+        ("/sub?x=%3Cy%3e&z=100%&%zz", "sub/?x=%3Cy%3e&z=100%&%zz"),
+        ("/sub?a[0]=1&b=!$'()*+,;:@/?-._~", "sub/?a[0]=1&b=!$'()*+,;:@/?-._~"),
+        ("/s%75b", "sub/"),
         ("/sub%2fdeep", "/sub/deep/"),
-        ("/with%20space", "/with%20space/"),
-        ("/%C3%A4", "/%C3%A4/"),
-        ("/%c3%a4?%c3%a4", "/%C3%A4/?%c3%a4"),
-        ("/a%23b", "/a%23b/"),
-        ("/100%25", "/100%25/"),
+        ("/with%20space", "with%20space/"),
+        ("/%C3%A4", "%C3%A4/"),
+        ("/%c3%a4?%c3%a4", "%C3%A4/?%c3%a4"),
+        ("/a%23b", "a%23b/"),
+        ("/100%25", "100%25/"),
+        ("/./sub", "/sub/"),
         ("//sub", "/sub/"),
         ("///sub///deep", "/sub/deep/"),
         ("//evil.example", "/evil.example/"),
@@ -69,7 +70,6 @@ def test_a_folder_has_its_address_with_a_slash(
         "/%5c%5cevil.example",
         "/%5c/evil.example",
         "//\\evil.example",
-        "/.//evil.example",
         "/sub/..//evil.example/..",
         "/%09/evil.example",
         "/%0d%0aLocation:%20http://evil.example",
@@ -82,7 +82,18 @@ def test_no_target_leads_to_another_server(start: Start, root: Path, target: str
     assert "location" not in answer.fields
 
 
-@pytest.mark.parametrize("target", ["//sub", "//evil.example", "///evil.example/", "/evil.example", "//evil.example//"])
+@pytest.mark.parametrize(
+    "target",
+    [
+        "//sub",
+        "//evil.example",
+        "///evil.example/",
+        "/evil.example",
+        "//evil.example//",
+        "/.//evil.example",
+        "//./evil.example",
+    ],
+)
 def test_wherever_a_folder_redirects_to_is_here(start: Start, root: Path, target: str) -> None:
     fields = ask(start(root=str(root)), target).fields
     here = "http://server.example/"
@@ -96,7 +107,7 @@ def test_a_folder_whose_name_is_two_lines_is_one_field(start: Start, tmp_path: P
     (folder / "index.html").touch()
     answer = ask(start(root=str(tmp_path)), "/a%0d%0aX-Evil:%201")
     assert answer.status == 301
-    assert answer.fields["location"] == "/a%0D%0AX-Evil%3A%201/"
+    assert answer.fields["location"] == "a%0D%0AX-Evil%3A%201/"
     assert "x-evil" not in answer.fields
 
 
@@ -106,7 +117,7 @@ def test_following_it_leads_to_the_page(start: Start, root: Path) -> None:
         client.send(request("/with%20space"))
         redirect = client.head()
         client.stream.read(int(redirect.fields["content-length"]))
-        assert client.ask(redirect.fields["location"]).content == b"with space"
+        assert client.ask(urljoin("/with%20space", redirect.fields["location"])).content == b"with space"
 
 
 @pytest.mark.parametrize("target", ["/bare", "/bare/"])

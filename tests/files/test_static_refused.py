@@ -176,8 +176,8 @@ def test_an_absolute_path_is_a_path_below_the_folder(start: Start, root: Path) -
     check_refused(start, root, f"file:///{outside}", 400)
 
 
-@pytest.mark.parametrize("target", ["/sub/../index.html", "/./index.html", "/sub/%2e/a.txt", "/sub/%2e%2e/index.html"])
-def test_dots_are_not_resolved_even_where_they_stay_inside(start: Start, root: Path, target: str) -> None:
+@pytest.mark.parametrize("target", ["/sub/../index.html", "/sub/%2e%2e/index.html", "/./../index.html"])
+def test_two_dots_are_not_resolved_even_where_they_stay_inside(start: Start, root: Path, target: str) -> None:
     check_refused(start, root, target)
 
 
@@ -188,3 +188,31 @@ def test_what_exists_outside_cannot_be_told_from_what_does_not(start: Start, roo
     answers = [ask(running, target) for target in ("/there.txt", "/not-there.txt", "/../secret.txt", "/../nothing.txt")]
     assert {answer.status for answer in answers} == {404}
     assert len({answer.content for answer in answers}) == 1
+
+
+@pytest.mark.parametrize(
+    "target", ["/./index.html", "/././index.html", "/sub/./../index.html", "/sub/%2e/a.txt", "/sub/."]
+)
+def test_a_path_with_a_single_dot_is_the_path_without_it(start: Start, root: Path, target: str) -> None:
+    """As browsers, apt and rclone see it (RFC 3986 section 5.2.4)."""
+    (root / "sub" / "index.html").write_bytes(b"index of sub")
+    running = start(root=str(root))
+    plain = target.replace("%2e", ".").replace("/./", "/").replace("/./", "/")
+    plain = plain[:-1] if plain.endswith("/.") else plain
+    assert ask(running, target).status == ask(running, plain).status
+    assert ask(running, target).content == ask(running, plain).content
+
+
+@pytest.mark.parametrize("target", ["/sub/a.txt/.", "/sub/a.txt/./", "/index.html/%2e"])
+def test_a_dot_behind_a_file_does_not_name_the_file(start: Start, root: Path, target: str) -> None:
+    check_refused(start, root, target)
+
+
+@pytest.mark.parametrize("target", ["/./prog.py", "/prog.py/.", "/./.env", "/sub/./.env"])
+def test_a_dot_in_front_reveals_no_hidden_file(start: Start, root: Path, target: str) -> None:
+    (root / "prog.py").write_bytes(b"secret")
+    (root / ".env").write_bytes(b"secret")
+    (root / "sub" / ".env").write_bytes(b"secret")
+    answer = ask(start(root=str(root)), target)
+    assert answer.status == 404
+    assert b"secret" not in answer.content

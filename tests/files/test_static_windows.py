@@ -77,7 +77,7 @@ def test_a_file_is_found_in_any_case(root: Path, path: str) -> None:
 def test_a_folder_is_found_in_any_case(root: Path) -> None:
     assert find(root, "/sub/INDEX.HTML").content == b"Sub/index.html"
     assert find(root, "/SUB/").content == b"Sub/index.html"
-    assert find(root, "/SUB") == Redirect("/SUB/")
+    assert find(root, "/SUB") == Redirect(("SUB",))
 
 
 def test_a_root_is_found_in_any_case(root: Path) -> None:

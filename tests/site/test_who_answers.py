@@ -115,7 +115,7 @@ def test_what_may_be_no_file_is_the_applications_as_it_came(start: Start, root: 
 
 def test_a_folders_missing_slash_is_added_before_the_application_is_asked(start: Start, root: Path) -> None:
     running = start(plain_app, root=str(root))
-    assert ask(running, "/sub?a=b").fields["location"] == "/sub/?a=b"
+    assert ask(running, "/sub?a=b").fields["location"] == "sub/?a=b"
     assert by_application(running, "/sub", method="POST")
 
 

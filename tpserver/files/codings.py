@@ -12,6 +12,12 @@ EXTENSIONS: Final = {"br": ".br", "zstd": ".zst", "gzip": ".gz"}
 ZSTD: Final = b"\x28\xb5\x2f\xfd"
 # An SVG picture in gzip, which has no plain file beside it.
 CODED_SVG: Final = ".svgz"
+# Files that web pages ask for by the name of the coded file, such as `app.wasm.br` of a Unity build: the extensions
+# before that of the coding. Not among them is what people download to keep it as it is, such as `data.csv.gz`.
+_WEB: Final = frozenset({"css", "data", "js", "mem", "mjs", "symbols.json", "wasm"})
+# Vector tiles and SVG pictures, which are in gzip where they begin as gzip does.
+_OFTEN_GZIP: Final = (".mvt", ".pbf", CODED_SVG)
+_GZIP: Final = b"\x1f\x8b"
 
 _TEXT_APPLICATIONS: Final = frozenset({
     "ecmascript", "graphql", "javascript", "json", "jsonl", "n-quads", "n-triples", "postscript", "rtf", "sql",
@@ -59,6 +65,32 @@ def packed(media_type: str) -> bool:
 def _name(media_type: str) -> str:
     """The type without parameters: "Text/Plain;charset=UTF-8" -> "text/plain" (RFC 9110 section 8.3.1)."""
     return media_type.partition(";")[0].rstrip(OWS_TEXT).lower()
+
+
+def own_coding(name: str, sample: bytes) -> str:
+    """The coding that a file itself is in, by its name and beginning; "" where it is to be sent as it is."""
+    name = name.lower()
+    if name.endswith(_OFTEN_GZIP):
+        return "gzip" if begins_as("gzip", sample) else ""
+    for coding, extension in EXTENSIONS.items():
+        inner = name.removesuffix(extension)
+        if inner != name:
+            known = any(inner.endswith("." + one) for one in _WEB)
+            return coding if known and begins_as(coding, sample) else ""
+    return ""
+
+
+def begins_as(coding: str, sample: bytes) -> bool:
+    """Whether content in this coding may begin with `sample`. Brotli has no mark."""
+    return bool(sample) and sample.startswith({"gzip": _GZIP, "zstd": ZSTD}.get(coding, b""))
+
+
+def without_extension(name: str) -> str:
+    """The name of a coded file without the extension of its coding."""
+    for extension in EXTENSIONS.values():
+        if name.lower().endswith(extension):
+            return name[: -len(extension)]
+    return name
 
 
 def is_coded(name: str) -> bool:

@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from tpserver.files.codings import CODED_SVG, is_coded, packed
+from tpserver.files.codings import is_coded, packed
 from tpserver.files.media import media_type
 from tpserver.http.conditional import Validators
 from tpserver.http.dates import format_date
@@ -22,7 +22,6 @@ from tpserver.system.clock import clock
 Signature = tuple[int, int, int, int, int]
 
 _SECOND: Final = 1_000_000_000
-_SVG: Final = "image/svg+xml"
 
 
 class File:
@@ -61,18 +60,19 @@ class File:
         self.modified = status.st_mtime_ns
         self.size = status.st_size if content is None else len(content)
         self.content = content
-        self.media_type = media or media_type(os.path.basename(name))
+        self.media_type = media or media_type(os.path.basename(name))  # the value of Content-Type
         # Its content coding (RFC 9110 section 8.4), where it has one.
-        self.coding = coding or ("gzip" if self.media_type == _SVG and name.lower().endswith(CODED_SVG) else "")
+        self.coding = coding
         self.earlier = earlier  # the names of files that would have been found before it
         self.fields = tuple(fields)  # what goes with every response about it besides
-        self.negotiable = not packed(self.media_type) and not is_coded(name)  # whether there may be variants of it
+        # Whether there may be variants of it.
+        self.negotiable = not coding and not packed(self.media_type) and not is_coded(name)
         self.varies = varies  # whether another Accept-Encoding field may get another variant
         self.variant_index: VariantIndex | None = None  # of a plain file: the variants that `Variants` has found
         # Of a coded file beside a plain one: the `lines` of that one, and the variant, or None where it is not usable.
         self.as_sidecar: tuple[bytes, File | None] | None = None
         self.settled: bytes | None = None  # the stamp of the second for which it is known to have no variants
-        tag = f'"{self.modified:x}-{status.st_size:x}{"-" + coding if coding else ""}"'
+        tag = entity_tag(status, content, coding)
         date = self.modified // _SECOND
         # RFC 9110 section 8.8.2.1: no later than the message itself. Else the tag alone has to do.
         self.validators = Validators(tag, date if date <= clock.time() else None)
@@ -150,6 +150,20 @@ class VariantIndex:
         self.makeable = makeable  # codings that the server can compress the file to
         self.sidecars = sidecars  # and their sizes in bytes
         self.chosen: dict[Tiers, Sidecar | VariantState | None] = {}  # None: the plain file
+
+
+def entity_tag(status: os.stat_result, content: bytes | None, coding: str) -> str:
+    """A strong entity tag (RFC 9110 section 8.8.3): of the content where that is known, else of what `status` tells.
+
+    Two versions may have one size and one modification time: reproducible builds set it, and releases are switched. So
+    the change time and the inode count as well; as a digest, since an inode's number is the system's business.
+    """
+    import hashlib  # with the first file: it takes 4 ms
+
+    if content is None:
+        content = f"{status.st_mtime_ns} {status.st_size} {status.st_ctime_ns} {status.st_ino}".encode("ascii")
+    digest = hashlib.blake2b(content, digest_size=12).hexdigest()
+    return f'"{digest}-{coding}"' if coding else f'"{digest}"'
 
 
 def signature(status: os.stat_result) -> Signature:

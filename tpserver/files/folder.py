@@ -19,8 +19,9 @@ from typing import Final, NamedTuple
 from tpserver.errors import RequestRefused
 from tpserver.files.file import File, signature
 from tpserver.files.opening import CAREFUL, FOLDER, open_below, open_file
-from tpserver.files.paths import allowed, is_code, is_program, os_text, segments, url_name
+from tpserver.files.paths import allowed, is_code, is_program, os_text, segments, url_name, without_dots
 from tpserver.files.rules import FileRules
+from tpserver.http.head import Head
 from tpserver.logs.log import Log
 from tpserver.system.clock import clock
 
@@ -30,6 +31,8 @@ INDEX: Final = "index.html"
 # Bytes of the largest file whose content is cached, and of all cached contents. Their heads are cached in addition.
 SMALL: Final = 128 * 1024
 MEMORY: Final = 32 * 1024 * 1024
+# Bytes of a larger file that tell its charset.
+SAMPLE: Final = 16 * 1024
 # Files cached, with or without content; and the longest path that is cached, in bytes.
 ENTRIES: Final = 4096
 LONGEST: Final = 1024
@@ -55,14 +58,20 @@ def fresh_look() -> int:
 
 
 class Redirect(NamedTuple):
-    """The path is not the folder's own, which ends in a slash. `location` is that one, percent-encoded."""
+    """The path is not the folder's own, which ends in a slash. `names` lead to the folder from the root."""
 
-    location: str
+    names: tuple[str, ...]
 
-    @classmethod
-    def to(cls, names: Sequence[str]) -> Redirect:
-        """Made of names, not of the request: it can only be a path of this server."""
-        return cls("/" + "".join(url_name(name) + "/" for name in names))
+    def location(self, head: Head) -> str:
+        """The folder's own path, as a reference that is relative to the target of `head` (RFC 3986 section 4.2).
+
+        A relative reference survives a proxy that strips a prefix. It is made of names, not of the request, so it can
+        only be a path of this server. A target that spells the path in another way gets the whole path.
+        """
+        written = head.target.partition("?")[0].split("/")
+        if os_text(head.path) == "/".join(["", *self.names]) and len(written) == len(self.names) + 1:
+            return url_name(self.names[-1]) + "/"
+        return "/" + "".join(url_name(name) + "/" for name in self.names)
 
 
 class Listing(NamedTuple):
@@ -182,6 +191,8 @@ class Folder:
             os.close(descriptor)
 
     def _look_up(self, path: str, turn: int) -> File | Listing | Redirect | None:
+        if "/." in path:
+            path = without_dots(path)
         names = segments(path, windows=self.windows)
         if names is None or is_program(path):
             return None
@@ -223,7 +234,7 @@ class Folder:
             real, mode = self._resolve(index)
             if stat.S_ISREG(mode) and not is_code(real):
                 if not path.endswith("/"):
-                    return Redirect.to(names)
+                    return Redirect(names)
                 return self._load(path, index, real, turn, earlier=tuple(earlier))
             earlier.append(index)
         return None
@@ -234,7 +245,7 @@ class Folder:
         if not os.access(real, os.R_OK | os.X_OK):
             return None
         if os_text(path) != "/".join(["", *names, ""]):  # the page's links are relative
-            return Redirect.to(names)
+            return Redirect(names)
         return Listing(names, real)
 
     def has_index(self, real: str) -> bool:
@@ -263,12 +274,16 @@ class Folder:
         """Raises OSError and `RequestRefused` (503)."""
         descriptor, status = self._open_real(real)
         with open(descriptor, "rb") as stream:
-            content = stream.read(SMALL + 1) if status.st_size <= SMALL else None
-        if content is not None and len(content) != status.st_size:
-            content = None  # it is being written: it is read from the disk when it is sent
+            sample = stream.read(SMALL + 1 if status.st_size <= SMALL else SAMPLE)
+        # Of another size, it is being written: it is read from the disk when it is sent.
+        content = sample if len(sample) == status.st_size else None
         place = name[len(self.root) :].replace(os.sep, "/").lstrip("/")
-        fields, media = self._rules.fields(place), self._rules.media_type(place)
-        file = File(name, real, status, content, media=media, fields=fields, earlier=earlier)
+        rules = self._rules
+        coding = rules.coding(place, sample)
+        media = rules.content_type(place, sample, coding)
+        file = File(
+            name, real, status, content, coding=coding, media=media, fields=rules.fields(place), earlier=earlier
+        )
         file.turn = turn
         file.verified_at = clock.monotonic()
         file.mtime_ambiguous = clock.time() * 1e9 - file.modified < _MTIME_STEP_NS

@@ -21,6 +21,14 @@ _WINDOWS_SPECIAL: Final = re.compile(r'[\x00-\x1f:*?"<>|]')
 WELL_KNOWN: Final = ".well-known"
 
 
+def without_dots(path: str) -> str:
+    """A decoded path without its segments `.`, as every browser asks for it (RFC 3986 section 5.2.4)."""
+    parts = path.split("/")
+    if parts[-1] == ".":
+        parts.append("")  # "/a/." is "/a/", a folder
+    return "/".join(part for part in parts if part != ".")
+
+
 def segments(path: str, *, windows: bool) -> tuple[str, ...] | None:
     """A decoded path ("/a/b.html", its bytes as latin-1) -> its names ("a", "b.html"); None where one is not allowed.
 

@@ -1,6 +1,7 @@
-"""The rules of `--cache-control`, `--header` and `--mime`: response fields by glob, and media types by extension.
+"""The rules of `--cache-control`, `--header`, `--mime` and `--encoded`: response fields and media types by glob.
 
-They are parsed from the texts `GLOB=VALUE`, `GLOB=NAME:VALUE` and `EXT=TYPE`, and applied once for each file loaded.
+They are parsed from texts such as `GLOB=VALUE`, `GLOB=NAME:VALUE` and `EXT=TYPE`, and applied once for each file that
+is loaded.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ import re
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
+from tpserver.errors import UsageError
+from tpserver.files.codings import EXTENSIONS, own_coding, without_extension
 from tpserver.files.hashed_names import IMMUTABLE, is_hashed
-from tpserver.files.media import media_type
+from tpserver.files.media import is_utf8, media_type, takes_charset
 from tpserver.http.grammar import OWS_TEXT, TOKEN_TEXT
 from tpserver.http.response import HOP_BY_HOP
 
@@ -23,7 +26,8 @@ _TOKEN: Final = TOKEN_TEXT.pattern
 _MEDIA_TYPE: Final = re.compile(
     rf'{_TOKEN}/{_TOKEN}(?:[ \t]*;[ \t]*{_TOKEN}=(?:{_TOKEN}|"(?:[\t \x21\x23-\x5b\x5d-\x7e]|\\[\t\x20-\x7e])*"))*'
 )
-_EXTENSION: Final = re.compile(r"\.?([^./\\\x00-\x1f\x7f ]{1,32})")
+_IN_GLOBS: Final = re.compile(r"[*?/]")
+_ENDING: Final = re.compile(r"\.?[^./\\\x00-\x1f\x7f ]+(?:\.[^./\\\x00-\x1f\x7f ]+)*")
 
 # glob    = ["/"] segment *( "/" segment )
 # segment = "**" / 1*( "*" / "?" / any other character but "/", which stands for itself )
@@ -101,10 +105,29 @@ class FieldRule(NamedTuple):
 
 
 class MediaRule(NamedTuple):
-    """The media type of an extension (lower case, without the dot)."""
+    """The media type of the files that match `glob`, or that end in `ending` (lower case), or whose name is `name`.
 
-    extension: str
+    `name` is in lower case, too. What does not count is None or "".
+    """
+
     media_type: str
+    glob: Glob | None = None
+    ending: str = ""
+    name: str = ""
+
+    def matches(self, path: str) -> bool:
+        """Whether the rule is for the file at `path`, which is relative to the root."""
+        if self.glob is not None:
+            return self.glob.matches(path)
+        name = path.rpartition("/")[2].lower()
+        return name == self.name or name.endswith(self.ending)
+
+
+class CodingRule(NamedTuple):
+    """The content coding that the files are in that match `glob`; "" for none."""
+
+    glob: Glob
+    coding: str
 
 
 def parse_cache_control(text: str) -> FieldRule:
@@ -134,15 +157,33 @@ def parse_header(text: str) -> FieldRule:
 
 
 def parse_mime(text: str) -> MediaRule:
-    """A text such as "wat=text/plain" or ".wat=text/plain" -> a rule. Raises ValueError."""
-    extension, equals, value = text.partition("=")
-    match = _EXTENSION.fullmatch(extension)
-    if not equals or match is None:
-        raise ValueError(f"{text!r} is not EXT=TYPE, such as glb=model/gltf-binary")
+    """A text such as "wat=text/plain", ".wat=text/plain", "LICENSE=text/plain" or "docs/*=text/plain" -> a rule.
+
+    What is no glob is an extension, and a whole name. Raises ValueError.
+    """
+    what, equals, value = text.partition("=")
+    if not equals or not what:
+        raise ValueError(f"{text!r} is not EXT=TYPE or GLOB=TYPE, such as glb=model/gltf-binary")
     value = value.strip(OWS_TEXT)
     if _MEDIA_TYPE.fullmatch(value) is None:
         raise ValueError(f"{value!r} is no media type, such as text/plain or model/gltf-binary")
-    return MediaRule(match[1].lower(), value)
+    if _IN_GLOBS.search(what):
+        return MediaRule(value, Glob(what))
+    if _ENDING.fullmatch(what) is None:
+        raise ValueError(f"{what!r} is no extension, no name and no glob")
+    name = what.lower()
+    return MediaRule(value, ending=name if name.startswith(".") else "." + name, name=name)
+
+
+def parse_encoded(text: str) -> CodingRule:
+    """A text such as "tiles/**=gzip" -> a rule. Raises ValueError."""
+    glob, equals, coding = text.partition("=")
+    coding = coding.strip(OWS_TEXT).lower()
+    if not equals or coding not in (*EXTENSIONS, "none"):
+        raise ValueError(
+            f"{text!r} is not GLOB=CODING, such as tiles/**=gzip; codings are {', '.join(EXTENSIONS)}, none"
+        )
+    return CodingRule(Glob(glob), "" if coding == "none" else coding)
 
 
 def _value(text: str) -> str:
@@ -155,9 +196,20 @@ def _value(text: str) -> str:
 class FileRules:
     """The rules of one server. Immutable; any thread may call."""
 
-    def __init__(self, fields: Iterable[FieldRule] = (), media: Iterable[MediaRule] = ()) -> None:
+    def __init__(
+        self,
+        fields: Iterable[FieldRule] = (),
+        media: Iterable[MediaRule] = (),
+        charset: str = "auto",
+        encoded: Iterable[CodingRule] = (),
+    ) -> None:
+        """`charset` as `--charset`. Raises `UsageError` where it is no name."""
+        if TOKEN_TEXT.fullmatch(charset) is None:
+            raise UsageError(f"--charset {charset}: it takes the name of a charset, such as utf-8, or auto, or none")
         self._fields = tuple(fields)
-        self._media = dict(media)
+        self._media = tuple(media)
+        self._charset = charset
+        self._encoded = tuple(encoded)
 
     def fields(self, path: str) -> Fields:
         """The fields of the file at `path` ("assets/app.js", relative to the root).
@@ -173,6 +225,28 @@ class FileRules:
                 found[name.lower()] = (name, value)
         return [field for field in found.values() if field[1]]
 
-    def media_type(self, path: str) -> str:
-        """The value of the Content-Type field of the file at `path`."""
-        return media_type(path.rpartition("/")[2], self._media)
+    def coding(self, path: str, sample: bytes) -> str:
+        """The value of the Content-Encoding field of the file at `path`, which begins with `sample`; "" for none."""
+        for glob, coding in reversed(self._encoded):
+            if glob.matches(path):
+                return coding
+        return own_coding(path.rpartition("/")[2], sample)
+
+    def content_type(self, path: str, sample: bytes = b"", coding: str = "") -> str:
+        """The value of the Content-Type field of the file at `path`, which begins with `sample` and is in `coding`.
+
+        A browser believes a charset that is sent, and not what a page says of itself. So it is sent where it is true.
+        """
+        if coding:
+            path = without_extension(path)
+        folder, _, name = path.rpartition("/")
+        ours = [rule.media_type for rule in self._media if rule.matches(path)]
+        media = ours[-1] if ours else media_type(name, folder.rpartition("/")[2])
+        charset = self._charset
+        if charset == "none" or not takes_charset(media):
+            return media
+        if charset == "auto":
+            if coding or not is_utf8(sample):
+                return media
+            charset = "utf-8"
+        return f"{media}; charset={charset}"

@@ -13,7 +13,7 @@ from typing import Final
 
 from tpserver.errors import RequestRefused
 from tpserver.files.background import BackgroundCoder
-from tpserver.files.codings import EXTENSIONS, ZSTD, compressible
+from tpserver.files.codings import EXTENSIONS, begins_as, compressible
 from tpserver.files.file import File, Sidecar, Signature, VariantIndex, VariantState
 from tpserver.files.folder import Folder
 from tpserver.http.head import Head
@@ -28,6 +28,8 @@ LARGEST: Final = 8 * 1024 * 1024
 # Parsed Accept-Encoding fields that are cached, and the longest one, in characters.
 _FIELDS: Final = 256
 _FIELD_LENGTH: Final = 256
+# Bytes of a sidecar that hold the longest head of a zstd frame.
+_FIRST: Final = 18
 # Unusable sidecars that are logged, each once.
 _REFUSED: Final = 100
 
@@ -164,7 +166,9 @@ class Variants:
                 content=source.content,
                 size=source.size,
                 coding=sidecar.coding,
-                validators=source.validators._replace(etag=f'{source.validators.etag[:-1]}-{sidecar.coding}"'),
+                validators=source.validators
+                if source.coding
+                else source.validators._replace(etag=f'{source.validators.etag[:-1]}-{sidecar.coding}"'),
                 varies=True,
             )
         elif source.name not in self._refused and len(self._refused) < _REFUSED:
@@ -174,12 +178,12 @@ class Variants:
         return variant
 
     def _ends(self, source: File) -> tuple[bytes, bytes]:
-        """The first and the last four bytes of a file. Raises OSError and `RequestRefused`."""
+        """The first 18 and the last four bytes of a file. Raises OSError and `RequestRefused`."""
         if source.content is not None:
-            return source.content[:4], source.content[-4:]
+            return source.content[:_FIRST], source.content[-4:]
         descriptor, opened = self._folder.open(source)
         with open(descriptor, "rb", buffering=0) as stream:
-            first = stream.read(4)
+            first = stream.read(_FIRST)
             stream.seek(max(0, opened.size - 4))
             return first, stream.read(4)
 
@@ -193,14 +197,28 @@ def _tiers(field: str) -> Tiers:
 
 
 def may_hold(coding: str, first: bytes, last: bytes, size: int) -> bool:
-    """Whether a file with these first and last four bytes can hold `size` bytes of content in `coding`.
+    """Whether a file with these first 18 and last four bytes can hold `size` bytes of content in `coding`.
 
-    gzip ends with the size, modulo 2**32 (RFC 1952 section 2.3.1). zstd begins with a magic number (RFC 8878 section
-    3.1.1); its size field is optional (section 3.1.1.1.4) and not checked. Brotli has no mark: always True.
+    gzip ends with the size, modulo 2**32 (RFC 1952 section 2.3.1). zstd begins with a magic number and may tell the
+    size (RFC 8878 section 3.1.1). Brotli has no mark: always True.
     """
+    if not begins_as(coding, first):
+        return False
     if coding == "gzip":
-        return first[:2] == b"\x1f\x8b" and int.from_bytes(last, "little") == size % 2**32
-    return coding != "zstd" or first == ZSTD
+        return int.from_bytes(last, "little") == size % 2**32
+    return coding != "zstd" or zstd_size(first) in (None, size)
+
+
+def zstd_size(first: bytes) -> int | None:
+    """The size of the content that the head of a zstd frame tells, if it does (RFC 8878 section 3.1.1.1)."""
+    descriptor = first[4] if len(first) > 4 else 0
+    single_segment = descriptor >> 5 & 1
+    length = (single_segment, 2, 4, 8)[descriptor >> 6]  # of the field Frame_Content_Size, in bytes
+    at = 5 + (not single_segment) + (0, 1, 2, 4)[descriptor & 3]  # behind Window_Descriptor and Dictionary_ID
+    field = first[at : at + length]
+    if not length or len(field) < length:
+        return None
+    return int.from_bytes(field, "little") + (256 if length == 2 else 0)
 
 
 def is_current(plain: Signature, sidecar: Signature) -> bool:

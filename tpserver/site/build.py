@@ -38,7 +38,7 @@ class Sites:
     def __init__(self, config: Config, coder: BackgroundCoder | None, load: Load) -> None:
         self._config = config
         self._coder = coder
-        self._rules = FileRules([*config.cache_control, *config.header], config.mime)
+        self._rules = FileRules([*config.cache_control, *config.header], config.mime, config.charset, config.encoded)
         self._folders: dict[str, Folder] = {}
         self._variants: dict[Folder, Variants | None] = {}
         self._spa = None if config.spa is None else _path("--spa", config.spa)

@@ -100,7 +100,7 @@ class Site:
                 if isinstance(found, Listing):
                     return ListingResponder(folder, found, self._large_listings)
                 if found is not None:
-                    return _redirect(found, head.query)
+                    return _redirect(found, head)
                 if self._spa is not None and is_page(head):
                     page = self._find_spa(folder, self._spa, turn)
                     if page is not None:
@@ -166,10 +166,10 @@ def _as_spa_page(file: File) -> File:
     return file.altered(fields=(*file.fields, VARY))  # RFC 9110 section 12.5.5
 
 
-def _redirect(redirect: Redirect, query: str) -> PageResponder:
+def _redirect(redirect: Redirect, head: Head) -> PageResponder:
     """To the folder's address with a slash at the end."""
     # The query may hold characters that no URI has.
-    location = redirect.location + ("?" + quote(query, _QUERY, "latin-1") if query else "")
+    location = redirect.location(head) + ("?" + quote(head.query, _QUERY, "latin-1") if head.query else "")
     return PageResponder(301, "The folder has its address with a slash at the end.", (("Location", location),))
 
 
