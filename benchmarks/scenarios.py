@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from . import limits, loads
+from . import costs, limits, loads
 from .apps.plain import Trap
 from .bench import FILES, TEXT
-from .model import BEFORE, Job, Metric, Scenario, Target
+from .model import BARE, BEFORE, Job, Metric, Scenario, Target
 from .wrk import Load
 
 THREADED_PEERS = ("waitress", "cheroot", "gunicorn")
@@ -188,7 +188,7 @@ _application(
     _PLAIN,
     (*_at_least(8.0, "waitress"), *_at_least(12.0, "gunicorn"), *_at_least(0.8, "granian")),
     quick=True,
-    peers=(*APPLICATION_PEERS, "bjoern"),
+    peers=(*APPLICATION_PEERS, "bjoern", BARE),
 )
 _application(
     "browser",
@@ -196,9 +196,9 @@ _application(
     "64 keep-alive connections, ten fields, path and cookie differ from request to request; threads as above",
     "apps.plain:hello",
     _BROWSER,
-    (*_at_least(6.0, "waitress"), *_at_least(0.8, "granian")),
+    (*_at_least(6.0, "waitress"), *_at_least(0.8, "granian"), *_at_least(0.75, BARE)),
     quick=True,
-    peers=(*APPLICATION_PEERS, "bjoern"),
+    peers=(*APPLICATION_PEERS, "bjoern", BARE),
 )
 for _name, _title, _setup, _load, _targets in (
     (
@@ -285,6 +285,8 @@ _add(
         _at_least(3.0, "nginx"),
     )
 )
+for _scenario in costs.COSTS:
+    _add(_scenario)
 _add(
     Scenario(
         "overload",
@@ -303,12 +305,12 @@ for _scenario in limits.ALONE:
 README_ROWS = (
     "django-page",
     "flask-hello",
-    "page-3",
     "compute-wait",
-    "sleep",
     "mixed",
     "compute",
-    "hello",
     "browser",
-    "static-1k",
+    "post-1m",
+    "response-64k",
+    "close",
+    "static-1k-browser",
 )
