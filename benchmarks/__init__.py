@@ -3,6 +3,7 @@
     __main__.py        the command line
     scenarios.py       what is measured, against whom, and what is aimed at
     loads.py           measurements with wrk: requests a second and latencies, peers included
+    costs.py           logs, starts, memory, pipelines, one client: each held against something beside it
     limits.py          measurements without wrk, of tpserver alone: hung threads, slow clients, memory, idleness
     apps/              the WSGI applications that every server serves alike
     servers.py         how each server is started, and which ones are installed
@@ -12,6 +13,7 @@
     client.py          a raw HTTP client, just enough to measure with
     probe.py           a process that asks one request after another and times each
     slow_clients.py    a process that is thousands of bad clients
+    bare_loop.py       tpserver's parser in a loop without an engine
     launch.py          starts the peers that have no command line of their own
     model.py           the words: metric, target, scenario, outcome
     report.py          outcomes as text, Markdown and JSON

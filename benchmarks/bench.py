@@ -118,7 +118,14 @@ class Bench:
             server.command(job, Place(port, self.files, scratch)),
             port=port,
             folder=server.folder,
-            environment={**os.environ, "PYTHONPATH": str(server.folder), work.VARIABLE: str(self.loops)},
+            environment={
+                **os.environ,
+                "PYTHONPATH": str(server.folder),
+                # As installed packages have it, or a start would mostly measure the compiler.
+                "PYTHONDONTWRITEBYTECODE": "",
+                "PYTHONPYCACHEPREFIX": str(self.folder / "bytecode"),
+                work.VARIABLE: str(self.loops),
+            },
             log=scratch / "output.txt",
         )
         with process:

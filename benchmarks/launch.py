@@ -1,6 +1,6 @@
 """Starts the peers that have no command line of their own, or none that says enough.
 
-`python -m benchmarks.launch cheroot|bjoern APP PORT THREADS`
+`python -m benchmarks.launch cheroot|bjoern|bare-loop APP PORT THREADS`
 """
 
 from __future__ import annotations
@@ -25,11 +25,16 @@ def bjoern(app: Any, port: int, threads: int) -> None:
     importlib.import_module("bjoern").run(app, HOST, port)
 
 
+def bare_loop(app: Any, port: int, threads: int) -> None:
+    """Nor has this one."""
+    importlib.import_module("benchmarks.bare_loop").run(app, port)
+
+
 def main() -> None:
     _, server, app, port, threads = sys.argv
     module, _, name = app.partition(":")
     application = getattr(importlib.import_module(module), name)
-    {"cheroot": cheroot, "bjoern": bjoern}[server](application, int(port), int(threads))
+    {"cheroot": cheroot, "bjoern": bjoern, "bare-loop": bare_loop}[server](application, int(port), int(threads))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 Figures = dict[str, float]  # metric -> value: what one run of one server gave
 
 SUBJECT = "tpserver"
+BARE = "bare-loop"  # no server, but a loop that shows what an engine costs
 BEFORE = "before"  # tpserver of another checkout: a peer of every scenario, where --against names one
 
 

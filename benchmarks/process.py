@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 READY_SECONDS = 20.0
 END_SECONDS = 3.0
-_TICK = 0.01
+_TICK = 0.002
 
 
 class ServerFailed(Exception):
@@ -126,6 +126,13 @@ class ServerProcess:
             if line.startswith("VmRSS:"):
                 return int(line.split()[1]) * 1024
         raise ServerFailed("its resident size cannot be read")
+
+    def proportional_memory(self) -> int:
+        """Bytes; of a page that several processes have, each has a part."""
+        for line in Path(f"/proc/{self.pid}/smaps_rollup").read_text("ascii").splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024
+        raise ServerFailed("its memory cannot be read")
 
     def processor_seconds(self) -> float:
         """Processor time since its start, user and system."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import chart
-from .model import BEFORE, SUBJECT, Metric, Outcome, Target
+from .model import BARE, BEFORE, SUBJECT, Metric, Outcome, Target
 from .scenarios import README_ROWS, SCENARIOS
 from .servers import ROOT, TITLES
 from .wrk import find_program
@@ -201,7 +201,7 @@ def _shown(outcomes: Iterable[Outcome]) -> tuple[list[Outcome], list[str]]:
     named = {outcome.scenario.name: outcome for outcome in outcomes}
     chosen = [named[name] for name in README_ROWS if name in named and SUBJECT in named[name].servers()]
     taking_part = {name for outcome in chosen for name in outcome.servers()}
-    return chosen, [name for name in TITLES if name in taking_part and name not in (SUBJECT, BEFORE)]
+    return chosen, [name for name in TITLES if name in taking_part and name not in (SUBJECT, BEFORE, BARE)]
 
 
 def _ratio(outcome: Outcome, peer: str) -> float | None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from . import limits, loads
+from . import costs, limits, loads
 from .apps.plain import Trap
 from .bench import FILES, TEXT
-from .model import BEFORE, Job, Metric, Scenario, Target
+from .model import BARE, BEFORE, Job, Metric, Scenario, Target
 from .wrk import Load
 
 THREADED_PEERS = ("waitress", "cheroot", "gunicorn")
@@ -188,7 +188,7 @@ _application(
     _PLAIN,
     (*_at_least(8.0, "waitress"), *_at_least(12.0, "gunicorn"), *_at_least(0.8, "granian")),
     quick=True,
-    peers=(*APPLICATION_PEERS, "bjoern"),
+    peers=(*APPLICATION_PEERS, "bjoern", BARE),
 )
 _application(
     "browser",
@@ -196,10 +196,48 @@ _application(
     "64 keep-alive connections, ten fields, path and cookie differ from request to request; threads as above",
     "apps.plain:hello",
     _BROWSER,
-    _at_least(5.0, "waitress"),
+    (*_at_least(6.0, "waitress"), *_at_least(0.8, "granian"), *_at_least(0.75, BARE)),
     quick=True,
-    peers=(*APPLICATION_PEERS, "bjoern"),
+    peers=(*APPLICATION_PEERS, "bjoern", BARE),
 )
+for _name, _title, _setup, _load, _targets in (
+    (
+        "post-1k",
+        "A form of 1 KiB is posted",
+        "64 keep-alive connections; the application reads all of it and answers its length; granian one thread",
+        Load("/upload/1024", script="post"),
+        (*_at_least(8.0, "waitress"), *_at_least(0.7, "granian")),
+    ),
+    (
+        "post-1m",
+        "A file of 1 MiB is posted",
+        "the same with 16 connections",
+        Load("/upload/1048576", script="post", connections=16),
+        (*_at_least(4.0, "waitress"), *_at_least(1.5, "gunicorn"), *_at_least(0.6, "granian")),
+    ),
+    (
+        "response-64k",
+        "A response of 64 KiB",
+        "64 keep-alive connections; the application returns one piece and its length; granian one thread",
+        Load("/64k"),
+        (*_at_least(4.0, "waitress"), *_at_least(0.8, "granian")),
+    ),
+    (
+        "generator",
+        "A response of 1000 pieces of 1 KiB",
+        "64 keep-alive connections; an iterable without a Content-Length; granian one thread",
+        Load("/pieces"),
+        (*_at_least(2.0, "waitress"), *_at_least(1.1, "gunicorn")),
+    ),
+    (
+        "close",
+        "A connection for each request",
+        "64 clients that send Connection: close; 13 bytes; granian one thread",
+        Load(script="close"),
+        (*_at_least(3.5, "waitress"), *_at_least(0.8, "granian")),
+    ),
+):
+    _application(_name, _title, _setup, "apps.plain:contents", _load, _targets, quick=True)
 _FILES = Job(files=True, ready=("/1k.bin", FILES["1k.bin"]))
 for _file, _size, _unit in (
     ("1k", "1 KiB", RATE),
@@ -219,6 +257,22 @@ for _file, _size, _unit in (
             _at_least(1.0, "nginx") if _file == "1k" else (),
         )
     )
+for _file, _size, _targets in (
+    ("1k", "1 KiB", (*_at_least(1.1, "nginx"), *_at_least(0.8, "nginx-cache"))),
+    ("10k", "10 KiB", (*_at_least(1.0, "nginx"), *_at_least(0.7, "nginx-cache"))),
+):
+    _add(
+        Scenario(
+            f"static-{_file}-browser",
+            f"A file of {_size} asked for by browsers",
+            "64 keep-alive connections, ten fields, query and cookie new each time; nginx as above",
+            _FILES,
+            loads.throughput(Load(f"/{_file}.bin", script="browser")),
+            (RATE, P99, ERRORS),
+            STATIC_PEERS,
+            _targets,
+        )
+    )
 _add(
     Scenario(
         "static-gzip",
@@ -231,6 +285,8 @@ _add(
         _at_least(3.0, "nginx"),
     )
 )
+for _scenario in costs.COSTS:
+    _add(_scenario)
 _add(
     Scenario(
         "overload",
@@ -249,12 +305,12 @@ for _scenario in limits.ALONE:
 README_ROWS = (
     "django-page",
     "flask-hello",
-    "page-3",
     "compute-wait",
-    "sleep",
     "mixed",
     "compute",
-    "hello",
     "browser",
-    "static-1k",
+    "post-1m",
+    "response-64k",
+    "close",
+    "static-1k-browser",
 )

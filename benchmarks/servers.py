@@ -9,7 +9,9 @@ from __future__ import annotations
 import argparse
 import importlib.metadata
 import os
+import platform
 import re
+import select
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -17,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .client import HOST
-from .model import BEFORE, SUBJECT, Job
+from .model import BARE, BEFORE, SUBJECT, Job
 from .wrk import find_program
 
 if TYPE_CHECKING:
@@ -35,6 +37,8 @@ TITLES = {
     "gunicorn": "gunicorn gthread",
     "granian": "granian",
     "bjoern": "bjoern",
+    BARE: "a bare loop",
+    "http.server": "http.server",
     "nginx": "nginx",
     "nginx-cache": "nginx with open_file_cache",
 }
@@ -156,6 +160,34 @@ class Bjoern(Server):
         return "pip install bjoern, which needs a compiler and libev's headers"
 
 
+class BareLoop(Server):
+    """tpserver's parser without its engine (bare_loop.py)."""
+
+    name = BARE
+
+    def version(self) -> str | None:
+        return "of this checkout" if hasattr(select, "epoll") else None
+
+    def command(self, job: Job, place: Place) -> Sequence[str]:
+        return [sys.executable, "-m", "benchmarks.launch", BARE, f"benchmarks.{job.app}", str(place.port), "1"]
+
+    def advice(self) -> str:
+        return "it needs Linux"
+
+
+class HTTPServer(Server):
+    """The standard library's, for files."""
+
+    name = "http.server"
+
+    def version(self) -> str | None:
+        return platform.python_version()
+
+    def command(self, job: Job, place: Place) -> Sequence[str]:
+        where = ["--bind", HOST, "--directory", str(place.files)]
+        return [sys.executable, "-m", "http.server", *where, str(place.port)]
+
+
 class Nginx(Server):
     """One worker, so that it too has one core; in a folder of its own, as the user who runs it."""
 
@@ -223,6 +255,17 @@ class NginxCached(Nginx):
 
 TPSERVER = TPServer()
 PEERS: dict[str, Server] = {
-    peer.name: peer for peer in (Waitress(), Cheroot(), Gunicorn(), Granian(), Bjoern(), Nginx(), NginxCached())
+    peer.name: peer
+    for peer in (
+        Waitress(),
+        Cheroot(),
+        Gunicorn(),
+        Granian(),
+        Bjoern(),
+        BareLoop(),
+        HTTPServer(),
+        Nginx(),
+        NginxCached(),
+    )
 }
 SERVERS: dict[str, Server] = {SUBJECT: TPSERVER, **PEERS}

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 GREETING = b"Hello, world!"
 BIG = bytes(512 * 1024)
+PIECE = bytes(64 * 1024)
+KIB = bytes(1024)
 
 SLOW_SECONDS = 0.050
 SLOW_EVERY = 50
@@ -79,6 +81,27 @@ def big(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[byt
     if environ["PATH_INFO"] == "/big":
         start_response("200 OK", [("Content-Type", "application/octet-stream"), ("Content-Length", str(len(BIG)))])
         return [BIG]
+    return hello(environ, start_response)
+
+
+def contents(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """/upload/N reads a body and fails unless it has N bytes, /64k is one piece, /pieces is a thousand without length.
+
+    Anything else is quick.
+    """
+    path = environ["PATH_INFO"]
+    fields = [("Content-Type", "application/octet-stream")]
+    if path.startswith("/upload/"):
+        told = str(len(environ["wsgi.input"].read()))
+        status = "200 OK" if path.endswith(f"/{told}") else "400 Bad Request"
+        start_response(status, [("Content-Type", "text/plain"), ("Content-Length", str(len(told)))])
+        return [told.encode("ascii")]
+    if path == "/64k":
+        start_response("200 OK", [*fields, ("Content-Length", str(len(PIECE)))])
+        return [PIECE]
+    if path == "/pieces":
+        start_response("200 OK", fields)
+        return itertools.repeat(KIB, 1000)
     return hello(environ, start_response)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import json
 import subprocess
 import sys
@@ -20,9 +21,9 @@ from benchmarks.scenarios import SCENARIOS
 from benchmarks.servers import ROOT
 
 
-def ask(application: Any, path: str) -> tuple[str, bytes]:
+def ask(application: Any, path: str, posted: bytes = b"") -> tuple[str, bytes]:
     """Status and content."""
-    environ = {"PATH_INFO": path}
+    environ: dict[str, Any] = {"PATH_INFO": path, "wsgi.input": io.BytesIO(posted)}
     setup_testing_defaults(environ)
     told: list[str] = []
     answer = application(environ, lambda status, fields: told.append(status))
@@ -64,6 +65,19 @@ def test_a_django_page_depends_on_path_query_and_cookie() -> None:
     assert ready == "200 OK\nHello, world!\n"
     for words in ("Comments On Article 10007", 'class="dark"', "3 comments, page 3"):
         assert words in page
+
+
+@pytest.mark.parametrize(
+    ("path", "posted", "expected"),
+    [
+        ("/upload/3", b"abc", ("200 OK", b"3")),
+        ("/upload/3", b"ab", ("400 Bad Request", b"2")),
+        ("/64k", b"", ("200 OK", bytes(64 << 10))),
+        ("/pieces", b"", ("200 OK", bytes(1000 << 10))),
+    ],
+)
+def test_contents_have_their_length(path: str, posted: bytes, expected: tuple[str, bytes]) -> None:
+    assert ask(plain.contents, path, posted) == expected
 
 
 def test_the_same_work_is_the_same_number_of_steps(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,7 +53,7 @@ def test_readme_has_one_table_of_ten_rows() -> None:
     assert lines[0] == "| scenario | requests/s | waitress | granian | nginx |"
     assert len(lines) == 2 + 10
     assert lines[2] == "| A Django page with a template (`django-page`) | 1,200 | 12 | ∞ |  |"
-    assert lines[-1] == "| A file of 1 KiB (`static-1k`) | 1,200 |  |  | 2.00 |"
+    assert lines[-1] == "| A file of 1 KiB asked for by browsers (`static-1k-browser`) | 1,200 |  |  | 2.00 |"
     assert "![Requests a second: tpserver/peer](docs/speed.svg)" in text
 
 
