@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-from tpserver.compress.command import compress
 from tpserver.config import OPTIONS, Config
 from tpserver.ending import limit_wait_for_threads
 from tpserver.errors import StartError, TpserverError, UsageError
@@ -84,6 +83,8 @@ def _compress(arguments: Sequence[str]) -> int:
         "--jobs", metavar="N", type=_typed(parse_count), help="files compressed at once (default: one per processor)"
     )
     given = parser.parse_args(arguments)
+    from tpserver.compress.command import compress  # not for the server
+
     return compress(given.folder, jobs=given.jobs)
 
 

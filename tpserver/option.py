@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from tpserver.errors import UsageError
 
@@ -43,8 +42,7 @@ def parse_prefix(text: str) -> str:
     return text
 
 
-@dataclass(frozen=True)
-class Option:
+class Option(NamedTuple):
     """How one field of `Config` is written and checked.
 
     A field whose default is False is a flag and takes no value. One whose default is () may be repeated, and each
@@ -63,14 +61,14 @@ class Option:
 
 
 def option(default: object, metavar: str, meaning: str, **more: Any) -> Any:
-    """A dataclass field that carries an `Option`, with `more` of its fields.
+    """The value of a field of `Config`: an `Option`, with `more` of its fields.
 
     A number is parsed as its default and its metavar say, and is 0 or more where `least` does not say otherwise.
     """
     if type(default) in (int, float):
         number = parse_count if type(default) is int else parse_number
         more = {"parse": parse_size if metavar == "SIZE" else number, "least": 0, **more}
-    return field(default=default, metadata={"option": Option(default, metavar, meaning, **more)})
+    return Option(default, metavar, meaning, **more)
 
 
 def flag(meaning: str) -> Any:

@@ -93,7 +93,10 @@ _OURS: Final = {
     ".zst": "application/zstd",
 }
 
-_TABLE: Final = mimetypes.MimeTypes(filenames=()).types_map[True] | _OURS
+# Until something has had `mimetypes` read the system's files, its own table is in `types_map`; a `MimeTypes` reads
+# them first.
+_BUILT_IN: Final = mimetypes.MimeTypes(filenames=()).types_map[True] if mimetypes.inited else mimetypes.types_map
+_TABLE: Final = _BUILT_IN | _OURS
 _NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
 
