@@ -17,8 +17,8 @@ else:
 class Record:
     """Sets the annotated names of its class from keyword arguments, or else from the values they have in the class.
 
-    `frozen`: they do not change later. It is like a dataclass, but `dataclasses` imports `inspect` and compiles code for
-    each class, which is a tenth of the server's start.
+    `frozen`: they do not change later. It is like a dataclass, but `dataclasses` imports `inspect` and compiles code
+    for each class, which is a tenth of the server's start.
     """
 
     def __init_subclass__(cls, *, frozen: bool = False) -> None:

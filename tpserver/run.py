@@ -119,6 +119,8 @@ class Server(engine.Server):
         self.protocol.site, reads_contents = self._sites.build(application, self.server_name, self.server_port)
         self._application = application
         # Where no application reads a content, none is stored on disk.
+        if reads_contents:
+            self.protocol.spool.prepare()
         max_body = self.config.max_body if reads_contents else min(self.config.max_body, SPOOL)
         self.protocol.limits = self.protocol.limits._replace(max_body=max_body)
 
