@@ -8,14 +8,12 @@ from typing import Any, Final, NamedTuple
 
 from tpserver.errors import UsageError
 
-_SIZE: Final = re.compile(r"([0-9]{1,15})([KMG]?)")
 _UNITS: Final = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
-_NUMBER: Final = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?")
 
 
 def parse_size(text: str) -> int:
     """A text such as "65536", "64K", "256M" or "1G" -> bytes. Raises ValueError."""
-    match = _SIZE.fullmatch(text)
+    match = re.fullmatch(r"([0-9]{1,15})([KMG]?)", text)
     if match is None:
         raise ValueError(f"{text!r} is not a size such as 65536, 64K or 256M")
     return int(match[1]) * _UNITS[match[2]]
@@ -30,7 +28,7 @@ def parse_count(text: str) -> int:
 
 def parse_number(text: str) -> float:
     """A number, 0 or above. Raises ValueError."""
-    if _NUMBER.fullmatch(text) is None:
+    if re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,12})?", text) is None:
         raise ValueError(f"{text!r} is not a number")
     return float(text)
 

@@ -16,14 +16,14 @@ from tpserver.http.grammar import OWS_TEXT, TOKEN_TEXT
 from tpserver.http.response import HOP_BY_HOP
 
 # RFC 9110 5.5     field-value, of visible ASCII, SP and HTAB: other bytes are read differently by clients
-_VALUE: Final = re.compile(r"[\t\x20-\x7e]*")
+_VALUE: Final = r"[\t\x20-\x7e]*"
 # RFC 9110 8.3.1   media-type = type "/" subtype parameters
 #                  parameters = *( OWS ";" OWS parameter-name "=" parameter-value )
 _TOKEN: Final = TOKEN_TEXT.pattern
-_MEDIA_TYPE: Final = re.compile(
+_MEDIA_TYPE: Final = (
     rf'{_TOKEN}/{_TOKEN}(?:[ \t]*;[ \t]*{_TOKEN}=(?:{_TOKEN}|"(?:[\t \x21\x23-\x5b\x5d-\x7e]|\\[\t\x20-\x7e])*"))*'
 )
-_EXTENSION: Final = re.compile(r"\.?([^./\\\x00-\x1f\x7f ]{1,32})")
+_EXTENSION: Final = r"\.?([^./\\\x00-\x1f\x7f ]{1,32})"
 
 # glob    = ["/"] segment *( "/" segment )
 # segment = "**" / 1*( "*" / "?" / any other character but "/", which stands for itself )
@@ -136,18 +136,18 @@ def parse_header(text: str) -> FieldRule:
 def parse_mime(text: str) -> MediaRule:
     """A text such as "wat=text/plain" or ".wat=text/plain" -> a rule. Raises ValueError."""
     extension, equals, value = text.partition("=")
-    match = _EXTENSION.fullmatch(extension)
+    match = re.fullmatch(_EXTENSION, extension)
     if not equals or match is None:
         raise ValueError(f"{text!r} is not EXT=TYPE, such as glb=model/gltf-binary")
     value = value.strip(OWS_TEXT)
-    if _MEDIA_TYPE.fullmatch(value) is None:
+    if re.fullmatch(_MEDIA_TYPE, value) is None:
         raise ValueError(f"{value!r} is no media type, such as text/plain or model/gltf-binary")
     return MediaRule(match[1].lower(), value)
 
 
 def _value(text: str) -> str:
     value = text.strip(OWS_TEXT)
-    if _VALUE.fullmatch(value) is None:
+    if re.fullmatch(_VALUE, value) is None:
         raise ValueError(f"the value {value!r} has a character that is not visible ASCII")
     return value
 

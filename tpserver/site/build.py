@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from collections.abc import Callable
@@ -23,7 +24,7 @@ from tpserver.version import SOFTWARE
 from tpserver.wsgi.responder import Application, WSGIResponder
 
 # MODULE:CALLABLE, names of Python. On Windows a folder may look like it, so an existing folder comes first.
-_APPLICATION: Final = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*:[^\W\d]\w*(?:\.[^\W\d]\w*)*")
+_APPLICATION: Final = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*:[^\W\d]\w*(?:\.[^\W\d]\w*)*"
 
 Load = Callable[[str, str], Application]
 
@@ -88,7 +89,7 @@ class Sites:
 
     def _add_host(self, pattern: str, what: str, load: Load) -> None:
         name = f"--vhost {pattern}={what}"
-        if os.path.isdir(what) or _APPLICATION.fullmatch(what) is None:
+        if os.path.isdir(what) or re.fullmatch(_APPLICATION, what) is None:
             folder = self._folder(what, name)
             if pattern in self._host_folders:
                 raise UsageError(f"{name}: the host has a folder already")
@@ -134,8 +135,7 @@ class Sites:
 def _listings() -> Callable[[Folder, Listing], Responder]:
     from tpserver.files.listing_responder import LargeListings, ListingResponder  # few servers have listings
 
-    large = LargeListings()
-    return lambda folder, listing: ListingResponder(folder, listing, large)
+    return functools.partial(ListingResponder, large=LargeListings())
 
 
 def _path(name: str, text: str) -> str:

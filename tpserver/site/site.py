@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 from collections.abc import Callable, Mapping
 from typing import Final
-from urllib.parse import quote
 
 from tpserver.errors import RequestRefused
 from tpserver.files.file import File
@@ -19,6 +19,7 @@ from tpserver.http.message import Message
 from tpserver.http.negotiation import accepts_html
 from tpserver.http.pages import VARY
 from tpserver.http.response import own_head
+from tpserver.http.target import percent_encoded
 from tpserver.reply import Reply, Responder
 from tpserver.site.fallback import FallbackResponder
 from tpserver.wsgi.responder import WSGIResponder
@@ -27,9 +28,9 @@ _ALLOW: Final = (("Allow", "GET, HEAD, OPTIONS"),)
 _ALLOW_APPLICATION: Final = (("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),)
 # RFC 9110 section 9.1 and RFC 5789.
 _REGISTERED: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"})
-# What a query may hold (RFC 3986 section 3.4), the percent sign of what is escaped already, and the brackets, which
-# all clients send and understand unescaped.
-_QUERY: Final = "%/?:@!$&'()*+,;=-._~[]"
+# All but what a query may hold (RFC 3986 section 3.4), the percent sign of what is escaped already, and the brackets,
+# which all clients send and understand unescaped.
+_NOT_IN_QUERY: Final = re.compile(r"[^A-Za-z0-9%/?:@!$&'()*+,;=\-._~\[\]]")
 _NOT_FOUND: Final = "There is nothing at this address."
 
 
@@ -170,7 +171,7 @@ def _as_spa_page(file: File) -> File:
 def _redirect(redirect: Redirect, query: str) -> PageResponder:
     """To the folder's address with a slash at the end."""
     # The query may hold characters that no URI has.
-    location = redirect.location + ("?" + quote(query, _QUERY, "latin-1") if query else "")
+    location = redirect.location + ("?" + _NOT_IN_QUERY.sub(percent_encoded, query) if query else "")
     return PageResponder(301, "The folder has its address with a slash at the end.", (("Location", location),))
 
 
