@@ -1,12 +1,13 @@
 """The media type of a file by its name, the same on every machine.
 
 `mimetypes` by default reads the Windows registry and /etc/mime.types, which make `.js` files text/plain on some
-machines. This module uses only the table built into `mimetypes`, and adds the types that it lacks in some version.
+machines. This module uses only the table built into `mimetypes`, behind one of its own: with the types that it lacks in
+some version, and those of most sites, which thus do without the module.
 """
 
 from __future__ import annotations
 
-import mimetypes
+import functools
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
@@ -20,22 +21,28 @@ _OURS: Final = {
     ".bz2": "application/x-bzip2",
     ".cjs": "text/javascript",
     ".conf": "text/plain",
+    ".css": "text/css",
     ".csv": "text/csv",
     ".docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
     ".eot": "application/vnd.ms-fontobject",
     ".epub": "application/epub+zip",
     ".flac": "audio/flac",
     ".geojson": "application/geo+json",
+    ".gif": "image/gif",
     ".glb": "model/gltf-binary",
     ".gltf": "model/gltf+json",
     ".gz": "application/gzip",
     ".heic": "image/heic",
     ".heif": "image/heif",
+    ".htm": "text/html",
+    ".html": "text/html",
     ".ico": "image/vnd.microsoft.icon",
     ".ics": "text/calendar",
     ".ini": "text/plain",
     ".jar": "application/java-archive",
     ".jfif": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".jpg": "image/jpeg",
     ".js": "text/javascript",
     ".json": "application/json",
     ".jsonl": "application/jsonl",
@@ -61,6 +68,8 @@ _OURS: Final = {
     ".ogv": "video/ogg",
     ".opus": "audio/opus",
     ".otf": "font/otf",
+    ".pdf": "application/pdf",
+    ".png": "image/png",
     ".pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
     ".rar": "application/vnd.rar",
     ".rss": "application/rss+xml",
@@ -93,11 +102,15 @@ _OURS: Final = {
     ".zst": "application/zstd",
 }
 
-# Until something has had `mimetypes` read the system's files, its own table is in `types_map`; a `MimeTypes` reads
-# them first.
-_BUILT_IN: Final = mimetypes.MimeTypes(filenames=()).types_map[True] if mimetypes.inited else mimetypes.types_map
-_TABLE: Final = _BUILT_IN | _OURS
 _NONE: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+@functools.cache
+def _built_in() -> Mapping[str, str]:
+    import mimetypes  # for extensions that are not in our table
+
+    # The first `MimeTypes` has the module read the system's files. Until then its own table is in `types_map`.
+    return mimetypes.MimeTypes(filenames=()).types_map[True] if mimetypes.inited else mimetypes.types_map
 
 
 def media_type(name: str, ours: Mapping[str, str] = _NONE) -> str:
@@ -107,8 +120,8 @@ def media_type(name: str, ours: Mapping[str, str] = _NONE) -> str:
     """
     # Not guess_type(): it takes the name for a URL.
     _, dot, extension = name.rpartition(".")
-    extension = extension.lower()
-    guessed = (ours.get(extension) or _TABLE.get("." + extension)) if dot else None
+    extension = "." + extension.lower()
+    guessed = (ours.get(extension[1:]) or _OURS.get(extension) or _built_in().get(extension)) if dot else None
     if guessed is None:
         return DEFAULT_TYPE
     is_text = guessed.lower().startswith("text/") and "charset=" not in guessed.lower()
