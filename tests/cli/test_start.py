@@ -15,7 +15,10 @@ HEAVY = {
 }  # fmt: skip
 
 # The parts of the library that the server cannot do without; some import one of HEAVY, in some version of Python.
-NEEDED = "import argparse, concurrent.futures._base, http, logging, runpy, socketserver, zlib; argparse.ArgumentParser(add_help=False)"
+NEEDED = (
+    "import argparse, concurrent.futures._base, http, logging, runpy, socketserver, zlib\n"
+    "argparse.ArgumentParser(add_help=False)"
+)
 
 
 def heavy(stderr: str) -> set[str]:
