@@ -1,13 +1,12 @@
 """Every option, declared once: the keyword arguments of `serve` and `make_server`, the command line and the docs.
 
-An option is a field of `Config`; `option.py` says what its metadata hold.
+An option is a field of `Config`; `option.py` says what an `Option` holds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
-from typing import Final
+from typing import Any, Final
 
 from tpserver.files.named_pages import ErrorPage, parse_error_page, parse_index
 from tpserver.files.rules import (
@@ -21,10 +20,10 @@ from tpserver.files.rules import (
 )
 from tpserver.http.hosts import VirtualHost, parse_virtual_host
 from tpserver.option import Option, check, flag, option, option_name, parse_prefix, parse_several, shown_default
+from tpserver.record import Record
 
 
-@dataclass(frozen=True)
-class Config:
+class Config(Record, frozen=True):
     """The options of a server. Sizes are bytes, times seconds. Raises `UsageError` for an invalid value."""
 
     root: str | None = option(
@@ -219,9 +218,24 @@ class Config:
                 object.__setattr__(self, name, value)
             check(value, name, declared)
 
+    def __eq__(self, other: object) -> bool:
+        return vars(self) == vars(other) if isinstance(other, Config) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(tuple(vars(self).values()))
+
+    def __repr__(self) -> str:
+        return f"Config({', '.join(f'{name}={value!r}' for name, value in vars(self).items())})"
+
+    def __replace__(self, **changes: Any) -> Config:
+        """A copy with other values; what `copy.replace` calls (Python 3.13)."""
+        return Config(**{**vars(self), **changes})
+
 
 # By the names of the fields, in the order in which help and docs show them.
-OPTIONS: Final[dict[str, Option]] = {field.name: field.metadata["option"] for field in fields(Config)}
+OPTIONS: Final[dict[str, Option]] = {name: getattr(Config, name) for name in Config.__annotations__}
+for _name, _option in OPTIONS.items():
+    setattr(Config, _name, _option.default)
 
 
 def options_table(names: Iterable[str] = OPTIONS) -> str:

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from tpserver.errors import UsageError
 
-_SIZE: Final = re.compile(r"([0-9]{1,15})([KMG]?)")
 _UNITS: Final = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
-_NUMBER: Final = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?")
 
 
 def parse_size(text: str) -> int:
     """A text such as "65536", "64K", "256M" or "1G" -> bytes. Raises ValueError."""
-    match = _SIZE.fullmatch(text)
+    match = re.fullmatch(r"([0-9]{1,15})([KMG]?)", text)
     if match is None:
         raise ValueError(f"{text!r} is not a size such as 65536, 64K or 256M")
     return int(match[1]) * _UNITS[match[2]]
@@ -31,7 +28,7 @@ def parse_count(text: str) -> int:
 
 def parse_number(text: str) -> float:
     """A number, 0 or above. Raises ValueError."""
-    if _NUMBER.fullmatch(text) is None:
+    if re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,12})?", text) is None:
         raise ValueError(f"{text!r} is not a number")
     return float(text)
 
@@ -43,8 +40,7 @@ def parse_prefix(text: str) -> str:
     return text
 
 
-@dataclass(frozen=True)
-class Option:
+class Option(NamedTuple):
     """How one field of `Config` is written and checked.
 
     A field whose default is False is a flag and takes no value. One whose default is () may be repeated, and each
@@ -63,14 +59,14 @@ class Option:
 
 
 def option(default: object, metavar: str, meaning: str, **more: Any) -> Any:
-    """A dataclass field that carries an `Option`, with `more` of its fields.
+    """The value of a field of `Config`: an `Option`, with `more` of its fields.
 
     A number is parsed as its default and its metavar say, and is 0 or more where `least` does not say otherwise.
     """
     if type(default) in (int, float):
         number = parse_count if type(default) is int else parse_number
         more = {"parse": parse_size if metavar == "SIZE" else number, "least": 0, **more}
-    return field(default=default, metadata={"option": Option(default, metavar, meaning, **more)})
+    return Option(default, metavar, meaning, **more)
 
 
 def flag(meaning: str) -> Any:

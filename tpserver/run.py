@@ -9,7 +9,6 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any, Final, TypedDict
 
 from tpserver.application import check_application, check_unpatched, load_application
@@ -120,6 +119,8 @@ class Server(engine.Server):
         self.protocol.site, reads_contents = self._sites.build(application, self.server_name, self.server_port)
         self._application = application
         # Where no application reads a content, none is stored on disk.
+        if reads_contents:
+            self.protocol.spool.prepare()
         max_body = self.config.max_body if reads_contents else min(self.config.max_body, SPOOL)
         self.protocol.limits = self.protocol.limits._replace(max_body=max_body)
 
@@ -228,7 +229,7 @@ def _run(config: Config, application: Application | None, log: LogWriter | None)
     process.raise_file_limit()
     process.share_heaps()
     if config.root is None and config.app is None and application is None and not config.vhost:
-        config = replace(config, root=".")
+        config = config.__replace__(root=".")
     with Server(config, application) as server, _stopped_by_signals(server):
         if log is not None:
             log.start()  # now: perhaps no thread can be started when there is something to say

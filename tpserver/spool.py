@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import tempfile
 import threading
 from typing import Any, BinaryIO, Final, NoReturn, cast
 
@@ -25,12 +24,17 @@ class Spool:
 
     def __init__(self, limit: int = 1024**3) -> None:
         self.limit = limit
-        with contextlib.suppress(OSError):
-            tempfile.gettempdir()  # finds the folder now: later no descriptor may be left to find it
         self.taken = 0
         self._logged = False  # that the space is used up; once until there is space again
         # Guards `taken` and `_logged`.
         self._lock = threading.Lock()
+
+    def prepare(self) -> None:
+        """Before contents are stored: imports `tempfile`, and finds its folder. Later no descriptor may be left."""
+        import tempfile  # not without an application
+
+        with contextlib.suppress(OSError):
+            tempfile.gettempdir()
 
     def new_content(self, length: int | None) -> BinaryIO:
         """Returns a file for a content of `length` bytes (None: unknown). Raises `RequestRefused` (413, 503)."""
@@ -96,6 +100,8 @@ class SpooledContent(io.BufferedIOBase):
             self._spool.take(self._written - self._reserved)
             self._reserved = self._written
             if isinstance(self._file, io.BytesIO):
+                import tempfile  # not without an application
+
                 file: Any = tempfile.TemporaryFile(prefix="tpserver-")  # noqa: SIM115 - `close` does; a wrapper on Windows
                 file.write(self._file.getvalue())
                 self._file = file

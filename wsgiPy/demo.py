@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import time
-from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import parse_qsl
 
 from wsgiPy import clock, multipart
@@ -54,14 +53,13 @@ class Refused(Exception):
         self.fields = fields
 
 
-@dataclass
-class Response:
+class Response(NamedTuple):
     """The response of a view. A list of blocks is sent with its length, any other iterable is streamed."""
 
     body: Iterable[bytes]
     content_type: str = "text/html; charset=utf-8"
     status: HTTPStatus = HTTPStatus.OK
-    fields: Iterable[tuple[str, str]] = field(default_factory=tuple)
+    fields: Iterable[tuple[str, str]] = ()
 
 
 class Request:

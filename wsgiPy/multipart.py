@@ -8,8 +8,7 @@ Malformed input raises ``MultipartError``, whose text can be shown to the user.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
 if TYPE_CHECKING:
@@ -29,8 +28,7 @@ class MultipartError(ValueError):
     """The body is not well-formed multipart/form-data."""
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(NamedTuple):
     """The head of one part; ``filename`` is None for an ordinary field of the form."""
 
     name: str

@@ -12,7 +12,7 @@ from tests.running import Start
 from tpserver.files.rules import parse_encoded
 
 CONTENT = b"content " * 100
-GZIP = gzip.compress(CONTENT)
+GZIP = gzip.compress(CONTENT, mtime=0)
 ZSTD = b"\x28\xb5\x2f\xfd rest of a frame"
 BROTLI = b"\x1b\x0f any bytes"
 

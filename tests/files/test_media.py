@@ -134,7 +134,7 @@ def test_what_a_browser_needs_to_be_told(name: str, expected: str) -> None:
 def test_no_version_of_python_decides_what_is_served_every_day(
     monkeypatch: pytest.MonkeyPatch, name: str, expected: str
 ) -> None:
-    monkeypatch.setattr(media, "_TABLE", media._read(media._OURS))
+    monkeypatch.setattr(media, "_built_in", dict)
     assert content_type(name) == expected
 
 

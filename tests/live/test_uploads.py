@@ -6,14 +6,12 @@ import errno
 import hashlib
 import io
 import tempfile
-from types import SimpleNamespace
 
 import pytest
 
 from tests.client import Client, chunked, request, several
 from tests.gates import Gates
 from tests.waiting import turns, until, until_left, until_waiting
-from tpserver import spool
 from tpserver.spool import SPOOL
 
 
@@ -104,11 +102,7 @@ def files(monkeypatch):
 
         return make_one
 
-    monkeypatch.setattr(
-        spool,
-        "tempfile",
-        SimpleNamespace(TemporaryFile=recorded(tempfile.TemporaryFile), gettempdir=tempfile.gettempdir),
-    )
+    monkeypatch.setattr(tempfile, "TemporaryFile", recorded(tempfile.TemporaryFile))
     return made
 
 
@@ -183,7 +177,7 @@ class FullDisk(io.BytesIO):
 
 def test_a_full_disk_is_a_503_and_the_server_goes_on(start, monkeypatch, log):
     running = start(Gates())
-    monkeypatch.setattr(spool, "tempfile", SimpleNamespace(TemporaryFile=lambda **_: FullDisk()))
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: FullDisk())
     with Client(running) as client, Client(running) as other:
         assert client.ask("/", method="POST", content=b"x" * 100_000).status == 503
         assert client.ended()

@@ -10,7 +10,6 @@ each other.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from math import ceil
 from typing import Final
@@ -34,19 +33,21 @@ class Admitted(Enum):
     REFUSED = "refused"
 
 
-@dataclass(eq=False)
 class Admission:
     """The rules on one server's registry. Any thread may call. Times are of perf_counter, in seconds."""
 
-    tasks: Tasks
-    costs: Costs
-    threads: int
-    queue: int
-    in_place: bool  # whether the leader runs quick requests
-    one_computes: bool  # threads share one interpreter lock
-    on_trial: bool = False  # the leader runs a trial, which takes a thread's place; set by it, and by the watcher
-    mean: float = 0.0  # seconds that a request occupies a thread; a running mean
-    _brief_at: float = -_KEPT_FOR  # when the last brief request came
+    def __init__(
+        self, tasks: Tasks, costs: Costs, threads: int, queue: int, *, in_place: bool, one_computes: bool
+    ) -> None:
+        self.tasks = tasks
+        self.costs = costs
+        self.threads = threads
+        self.queue = queue
+        self.in_place = in_place  # whether the leader runs quick requests
+        self.one_computes = one_computes  # threads share one interpreter lock
+        self.on_trial = False  # the leader runs a trial, which takes a thread's place; set by it, and by the watcher
+        self.mean = 0.0  # seconds that a request occupies a thread; a running mean
+        self._brief_at = -_KEPT_FOR  # when the last brief request came
 
     @property
     def running(self) -> int:

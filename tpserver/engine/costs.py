@@ -10,7 +10,6 @@ read. Leaders and pool threads call; two that overlap only blur a mean.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
@@ -49,24 +48,29 @@ class Kind(Enum):
         return self is Kind.TRIAL or self is Kind.LONG_TRIAL
 
 
-@dataclass(slots=True, eq=False)
 class Cost:
     """The record of one route, or of a group of routes. Means, in seconds."""
 
-    runs: int = 0  # that told something, of which the means are
-    waiting: float = 0.0
-    computing: float = 0.0
-    slow: float = 0.0  # the share of these runs that held up others, or would have
-    elapsed: float = 0.0  # from beginning to end, of all runs
-    seen: int = 0  # runs that `elapsed` is of
-    relieved: set[Request] = field(default_factory=set)  # which go on in threads that were relieved of leading
-    quick: bool = True  # whether its requests belong in place
-    # Seconds that a run may take in place before the watcher relieves the leader: it is known to compute so long. On
-    # trial it may be slowed by runs in the pool that have not ended yet.
-    patience: float = 0.0
-    trial_at: float = 0.0  # of perf_counter: when it is tried in place again, after it has left
-    _trial_every: float = field(default_factory=lambda: _FIRST_TRIAL)
-    _tried: int = 0  # runs on trial
+    __slots__ = (
+        "_trial_every", "_tried", "computing", "elapsed", "patience", "quick", "relieved", "runs", "seen", "slow",
+        "trial_at", "waiting",
+    )  # fmt: skip
+
+    def __init__(self, runs: int = 0) -> None:
+        self.runs = runs  # that told something, of which the means are
+        self.waiting = 0.0
+        self.computing = 0.0
+        self.slow = 0.0  # the share of these runs that held up others, or would have
+        self.elapsed = 0.0  # from beginning to end, of all runs
+        self.seen = 0  # runs that `elapsed` is of
+        self.relieved: set[Request] = set()  # which go on in threads that were relieved of leading
+        self.quick = True  # whether its requests belong in place
+        # Seconds that a run may take in place before the watcher relieves the leader: it is known to compute so long.
+        # On trial it may be slowed by runs in the pool that have not ended yet.
+        self.patience = 0.0
+        self.trial_at = 0.0  # of perf_counter: when it is tried in place again, after it has left
+        self._trial_every = _FIRST_TRIAL
+        self._tried = 0  # runs on trial
 
     def kind(self, now: float, patience: int) -> Kind:
         """What the next request is taken for. `patience`: runs that may wait in place at once before others leave."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from threading import get_ident
 from typing import Final
 
@@ -16,6 +15,7 @@ from tpserver.engine.pool import Pool
 from tpserver.engine.slow_log import SlowLog
 from tpserver.engine.task import Place, Task, Tasks
 from tpserver.logs.log import Log
+from tpserver.record import Record
 from tpserver.system.clock import clock
 from tpserver.system.gil_held_io import send_holding
 from tpserver.transport.connection import INTERNAL_ERROR, Connection
@@ -31,8 +31,7 @@ _SAMPLED: Final = 8
 LEFT_AFTER: Final = 0.1
 
 
-@dataclass(eq=False, kw_only=True)
-class Dispatch:
+class Dispatch(Record):
     """One server's, for as long as it serves. Each method says which thread calls it."""
 
     tasks: Tasks

@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from html import escape
 from itertools import islice
 from typing import Final
 
@@ -15,6 +14,7 @@ from tpserver.files.listing_style import SPRITE, STYLE
 from tpserver.files.media import media_type
 from tpserver.files.paths import url_name
 from tpserver.http.dates import format_timestamp
+from tpserver.http.pages import escape
 
 # Entries in a piece: some ten kilobytes, and less than a millisecond of work.
 PIECE: Final = 128

@@ -1,14 +1,16 @@
 """The media type of a file by its name, the same on every machine.
 
 `mimetypes` by default reads the Windows registry and /etc/mime.types, which make `.js` files text/plain on some
-machines. This module uses only the table built into `mimetypes`, and adds the types that it lacks in some version.
+machines. This module uses only the table built into `mimetypes`, behind one of its own: with the types that it lacks in
+some version, and those of most sites, which thus do without the module.
 """
 
 from __future__ import annotations
 
 import codecs
-import mimetypes
+import functools
 import re
+from collections.abc import Mapping
 from typing import Final
 
 DEFAULT_TYPE: Final = "application/octet-stream"
@@ -43,6 +45,7 @@ application/n-triples nt
 application/netcdf nc
 application/oebps-package+xml opf
 application/opensearchdescription+xml osdx
+application/pdf pdf
 application/pgp-signature sig
 application/pkcs12 p12 pfx
 application/pkix-cert cer
@@ -158,10 +161,12 @@ image/heic heic
 image/heic-sequence heics
 image/heif heif
 image/jp2 jp2
-image/jpeg jfif
+image/gif gif
+image/jpeg jfif jpeg jpg
 image/jxl jxl
 image/ktx ktx
 image/ktx2 ktx2
+image/png png
 image/svg+xml svg svgz
 image/tiff tif tiff
 image/vnd.adobe.photoshop psd
@@ -184,7 +189,8 @@ text/asciidoc adoc asciidoc
 text/cache-manifest appcache
 text/calendar ics ifb
 text/csv csv
-text/html htm shtml
+text/css css
+text/html htm html shtml
 text/javascript cjs js mjs
 text/jsx jsx
 text/markdown md
@@ -247,9 +253,16 @@ def _read(table: str) -> dict[str, str]:
 _ISO_2022: Final = re.compile(rb"\x1b\$[@AB)(]")
 _new_decoder: Final = codecs.getincrementaldecoder("utf-8")
 
-_BUILT_IN: Final = {name[1:]: media for name, media in mimetypes.MimeTypes(filenames=()).types_map[True].items()}
-_TABLE: Final = _BUILT_IN | _read(_OURS)
+_TABLE: Final = _read(_OURS)
 _BY_NAME: Final = _read(_NAMES)
+
+
+@functools.cache
+def _built_in() -> Mapping[str, str]:
+    import mimetypes  # for extensions that are not in our table
+
+    # The first `MimeTypes` has the module read the system's files. Until then its own table is in `types_map`.
+    return mimetypes.MimeTypes(filenames=()).types_map[True] if mimetypes.inited else mimetypes.types_map
 
 
 def media_type(name: str, folder: str = "") -> str:
@@ -257,7 +270,8 @@ def media_type(name: str, folder: str = "") -> str:
     # Not guess_type(): it takes the name for a URL.
     _, dot, extension = name.rpartition(".")
     if dot:
-        return _TABLE.get(extension.lower(), DEFAULT_TYPE)
+        extension = extension.lower()
+        return _TABLE.get(extension) or _built_in().get("." + extension, DEFAULT_TYPE)
     name = name.lower()
     return _BY_NAME.get(name) or _BY_NAME.get(f"{folder.lower()}/{name}", DEFAULT_TYPE)
 

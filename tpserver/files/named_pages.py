@@ -9,7 +9,6 @@ from tpserver.files.paths import is_code, segments
 from tpserver.http.head import Head
 from tpserver.http.negotiation import accepts_html
 
-_STATUS: Final = re.compile(r"[0-9]{3}", re.ASCII)
 # Statuses of the server's own responses to complete requests, where it can send a file.
 ERROR_STATUSES: Final = (404, 405, 406, 412, 416, 500, 501)
 
@@ -24,7 +23,7 @@ class ErrorPage(NamedTuple):
 def parse_error_page(text: str) -> ErrorPage:
     """A text such as "404=404.html" -> an error page. Raises ValueError."""
     status, equals, file = text.partition("=")
-    if not equals or _STATUS.fullmatch(status) is None:
+    if not equals or re.fullmatch(r"[0-9]{3}", status) is None:
         raise ValueError(f"{text!r} is not STATUS=FILE, such as 404=404.html")
     if int(status) not in ERROR_STATUSES:
         known = ", ".join(map(str, ERROR_STATUSES))

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from typing import Final
-from urllib.parse import quote
+
+from tpserver.http.target import percent_encoded
 
 # Device names that Windows opens in every folder, with any extension ("Naming Files", Win32 documentation).
 _DEVICES: Final = frozenset(
@@ -16,6 +17,8 @@ _DEVICES: Final = frozenset(
 )
 # Characters with a special meaning on Windows: streams and drives, wildcards, quotes, redirection, pipes.
 _WINDOWS_SPECIAL: Final = re.compile(r'[\x00-\x1f:*?"<>|]')
+# All but the unreserved characters of RFC 3986, section 2.3.
+_RESERVED: Final = re.compile(r"[^A-Za-z0-9\-._~]")
 
 # The one name with a leading dot that is served (RFC 8615).
 WELL_KNOWN: Final = ".well-known"
@@ -55,7 +58,7 @@ def os_text(path: str) -> str:
 
 def url_name(name: str) -> str:
     """A name in the form of `segments` -> its percent-encoded form; slash, colon and quotes are encoded too."""
-    return quote(name.encode("utf-8", "surrogateescape"), safe="")
+    return _RESERVED.sub(percent_encoded, name.encode("utf-8", "surrogateescape").decode("latin-1"))
 
 
 def allowed_on_windows(name: str) -> bool:

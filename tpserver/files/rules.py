@@ -19,15 +19,15 @@ from tpserver.http.grammar import OWS_TEXT, TOKEN_TEXT
 from tpserver.http.response import HOP_BY_HOP
 
 # RFC 9110 5.5     field-value, of visible ASCII, SP and HTAB: other bytes are read differently by clients
-_VALUE: Final = re.compile(r"[\t\x20-\x7e]*")
+_VALUE: Final = r"[\t\x20-\x7e]*"
 # RFC 9110 8.3.1   media-type = type "/" subtype parameters
 #                  parameters = *( OWS ";" OWS parameter-name "=" parameter-value )
 _TOKEN: Final = TOKEN_TEXT.pattern
-_MEDIA_TYPE: Final = re.compile(
+_MEDIA_TYPE: Final = (
     rf'{_TOKEN}/{_TOKEN}(?:[ \t]*;[ \t]*{_TOKEN}=(?:{_TOKEN}|"(?:[\t \x21\x23-\x5b\x5d-\x7e]|\\[\t\x20-\x7e])*"))*'
 )
-_IN_GLOBS: Final = re.compile(r"[*?/]")
-_ENDING: Final = re.compile(r"\.?[^./\\\x00-\x1f\x7f ]+(?:\.[^./\\\x00-\x1f\x7f ]+)*")
+_IN_GLOBS: Final = r"[*?/]"
+_ENDING: Final = r"\.?[^./\\\x00-\x1f\x7f ]+(?:\.[^./\\\x00-\x1f\x7f ]+)*"
 
 # glob    = ["/"] segment *( "/" segment )
 # segment = "**" / 1*( "*" / "?" / any other character but "/", which stands for itself )
@@ -165,11 +165,11 @@ def parse_mime(text: str) -> MediaRule:
     if not equals or not what:
         raise ValueError(f"{text!r} is not EXT=TYPE or GLOB=TYPE, such as glb=model/gltf-binary")
     value = value.strip(OWS_TEXT)
-    if _MEDIA_TYPE.fullmatch(value) is None:
+    if re.fullmatch(_MEDIA_TYPE, value) is None:
         raise ValueError(f"{value!r} is no media type, such as text/plain or model/gltf-binary")
-    if _IN_GLOBS.search(what):
+    if re.search(_IN_GLOBS, what):
         return MediaRule(value, Glob(what))
-    if _ENDING.fullmatch(what) is None:
+    if re.fullmatch(_ENDING, what) is None:
         raise ValueError(f"{what!r} is no extension, no name and no glob")
     name = what.lower()
     return MediaRule(value, ending=name if name.startswith(".") else "." + name, name=name)
@@ -188,7 +188,7 @@ def parse_encoded(text: str) -> CodingRule:
 
 def _value(text: str) -> str:
     value = text.strip(OWS_TEXT)
-    if _VALUE.fullmatch(value) is None:
+    if re.fullmatch(_VALUE, value) is None:
         raise ValueError(f"the value {value!r} has a character that is not visible ASCII")
     return value
 

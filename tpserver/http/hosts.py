@@ -5,7 +5,6 @@ A host is normalized: lower case, without port and final dot, an IPv6 address as
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from typing import Final, NamedTuple
 
@@ -14,7 +13,7 @@ from tpserver.http.grammar import HOST, number
 
 # RFC 1123 2.1     label = let-dig [ *( let-dig / "-" ) let-dig ] ; "_" too, as it is in use
 _LABEL: Final = r"[a-z0-9_](?:[a-z0-9_\-]{0,61}[a-z0-9_])?"
-_NAME: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})*", re.ASCII)
+_NAME: Final = rf"{_LABEL}(?:\.{_LABEL})*"
 
 
 class VirtualHost(NamedTuple):
@@ -31,6 +30,8 @@ def _parse_host(value: str) -> tuple[str, str | None] | None:
         return None
     host, address, port = match.groups()
     if address is not None:
+        import ipaddress  # few servers are asked by address of IPv6
+
         try:
             host = f"[{ipaddress.IPv6Address(address).compressed}]"
         except ValueError:
@@ -86,6 +87,6 @@ def parse_pattern(pattern: str) -> str:
         if not host or host.startswith("[v"):
             raise ValueError(f"{pattern!r} is not an IPv6 address")
         return host
-    if _NAME.fullmatch(host) is None or len(host) > 253:
+    if re.fullmatch(_NAME, host, re.ASCII) is None or len(host) > 253:
         raise ValueError(f"{pattern!r} is not a host, such as www.example.com, *.example.com or [::1]")
     return "*." + host if pattern.startswith("*.") else host

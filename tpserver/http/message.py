@@ -8,7 +8,6 @@ complete message (pipelining) stays here until the next call.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import BinaryIO, Final, Generic, Literal, Protocol, TypeVar
 
 from tpserver.http.arriving import ArrivingContent
@@ -29,12 +28,14 @@ MEMORY_HEAD_LENGTH: Final = 2048
 Part = Literal["nothing", "head", "body"]
 
 
-@dataclass
 class Interim:
     """Bytes to send at once (RFC 9110 section 15.2); the reader is then called again."""
 
-    data: bytes
+    __slots__ = ("data",)
     kind: Literal["interim"] = "interim"
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
 
 
 class Message(Protocol):

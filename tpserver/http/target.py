@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from urllib.parse import unquote_to_bytes
+import re
+from typing import Final
 
 from tpserver.errors import RequestRefused
 from tpserver.http.grammar import ABSOLUTE_FORM, BAD_PERCENT, HOST
@@ -12,6 +13,13 @@ from tpserver.http.hosts import check_host
 # asterisk-form. The query is raw, without "?". The authority is that of an absolute-form, which replaces the Host field
 # (RFC 9112 section 3.2.2), else None. A plain tuple, because one is made for every request.
 Target = tuple[str, str, str | None]
+
+_ENCODED: Final = re.compile(r"%(..)")
+
+
+def percent_encoded(character: re.Match[str]) -> str:
+    """For `sub`: one character of latin-1 -> its percent-encoded form."""
+    return f"%{ord(character[0]):02X}"
 
 
 def parse_target(method: str, target: str) -> Target:
@@ -42,7 +50,7 @@ def parse_target(method: str, target: str) -> Target:
             raise RequestRefused(
                 400, "A percent sign in the request target is not followed by two hex digits.", close=True
             )
-        path = unquote_to_bytes(path).decode("latin-1")
+        path = _ENCODED.sub(lambda match: chr(int(match[1], 16)), path)
         if "\0" in path:
             raise RequestRefused(400, "The path contains a NUL.", close=True)
     return path or "/", query, authority

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from collections.abc import Callable
@@ -11,19 +12,19 @@ from tpserver.config import Config
 from tpserver.errors import UsageError
 from tpserver.files.background import BackgroundCoder
 from tpserver.files.file import File
-from tpserver.files.folder import INDEX, Folder, fresh_look
-from tpserver.files.listing_responder import LargeListings
+from tpserver.files.folder import INDEX, Folder, Listing, fresh_look
 from tpserver.files.named_pages import page_path
 from tpserver.files.paths import os_text
 from tpserver.files.rules import FileRules
 from tpserver.files.variants import Variants
+from tpserver.reply import Responder
 from tpserver.site.site import Site
 from tpserver.site.vhosts import VirtualHosts
 from tpserver.version import SOFTWARE
 from tpserver.wsgi.responder import Application, WSGIResponder
 
 # MODULE:CALLABLE, names of Python. On Windows a folder may look like it, so an existing folder comes first.
-_APPLICATION: Final = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*:[^\W\d]\w*(?:\.[^\W\d]\w*)*")
+_APPLICATION: Final = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*:[^\W\d]\w*(?:\.[^\W\d]\w*)*"
 
 Load = Callable[[str, str], Application]
 
@@ -48,7 +49,7 @@ class Sites:
         self._host_applications: dict[str, Application] = {}
         for pattern, what in config.vhost:
             self._add_host(pattern, what, load)
-        self._large_listings = LargeListings()
+        self._listing = _listings() if config.listing else None
         self._check_pages()
 
     def build(
@@ -83,12 +84,12 @@ class Sites:
             spa=self._spa,
             error_pages=self._error_pages,
             variants=None if folder is None else self._variants[folder],
-            large_listings=self._large_listings,
+            listing=self._listing,
         )
 
     def _add_host(self, pattern: str, what: str, load: Load) -> None:
         name = f"--vhost {pattern}={what}"
-        if os.path.isdir(what) or _APPLICATION.fullmatch(what) is None:
+        if os.path.isdir(what) or re.fullmatch(_APPLICATION, what) is None:
             folder = self._folder(what, name)
             if pattern in self._host_folders:
                 raise UsageError(f"{name}: the host has a folder already")
@@ -129,6 +130,12 @@ class Sites:
             if not any(isinstance(one, File) for one in found):
                 places = " or ".join(folder.root for folder in self._folders.values())
                 raise UsageError(f"{option}: there is no such file below {places}")
+
+
+def _listings() -> Callable[[Folder, Listing], Responder]:
+    from tpserver.files.listing_responder import LargeListings, ListingResponder  # few servers have listings
+
+    return functools.partial(ListingResponder, large=LargeListings())
 
 
 def _path(name: str, text: str) -> str:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from typing import Final
-from urllib.parse import quote
 
 from tpserver.errors import RequestRefused
 from tpserver.files.file import File
 from tpserver.files.folder import Folder, Listing, Redirect, fresh_look
-from tpserver.files.listing_responder import LargeListings, ListingResponder
 from tpserver.files.named_pages import is_page
 from tpserver.files.responder import FileResponder, send_parts
 from tpserver.files.variants import Variants
@@ -20,6 +19,7 @@ from tpserver.http.message import Message
 from tpserver.http.negotiation import accepts_html
 from tpserver.http.pages import VARY
 from tpserver.http.response import own_head
+from tpserver.http.target import percent_encoded
 from tpserver.reply import Reply, Responder
 from tpserver.site.fallback import FallbackResponder
 from tpserver.wsgi.responder import WSGIResponder
@@ -28,9 +28,9 @@ _ALLOW: Final = (("Allow", "GET, HEAD, OPTIONS"),)
 _ALLOW_APPLICATION: Final = (("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),)
 # RFC 9110 section 9.1 and RFC 5789.
 _REGISTERED: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"})
-# What a query may hold (RFC 3986 section 3.4), the percent sign of what is escaped already, and the brackets, which
-# all clients send and understand unescaped.
-_QUERY: Final = "%/?:@!$&'()*+,;=-._~[]"
+# All but what a query may hold (RFC 3986 section 3.4), the percent sign of what is escaped already, and the brackets,
+# which all clients send and understand unescaped.
+_NOT_IN_QUERY: Final = re.compile(r"[^A-Za-z0-9%/?:@!$&'()*+,;=\-._~\[\]]")
 _NOT_FOUND: Final = "There is nothing at this address."
 
 
@@ -55,7 +55,8 @@ class Site:
 
     `host` is the pattern of its virtual host, "" for the default. `spa` is the path of the file in `folder` that
     answers for pages which neither the folder nor the application has (single-page application); `error_pages` maps
-    statuses to the paths of their files. `variants` and `large_listings` as `FileResponder` and `ListingResponder`.
+    statuses to the paths of their files. `variants` as `FileResponder`. `listing` makes the
+    responder of a listing; there is one where `folder` finds any.
     """
 
     def __init__(
@@ -67,13 +68,13 @@ class Site:
         spa: str | None = None,
         error_pages: Mapping[int, str] | None = None,
         variants: Variants | None = None,
-        large_listings: LargeListings | None = None,
+        listing: Callable[[Folder, Listing], Responder] | None = None,
     ) -> None:
         self.host = host
         self.application = application
         self._folder = folder
         self._variants = variants
-        self._large_listings = large_listings or LargeListings()
+        self._listing = listing
         self._error_pages = error_pages or {}
         # RFC 9110 section 9.3.7: for `*`, the methods of the whole server.
         self._options = PageResponder(204, "", _ALLOW if application is None else _ALLOW_APPLICATION)
@@ -98,7 +99,8 @@ class Site:
                 if isinstance(found, File):
                     return FileResponder(folder, self._variants, found)
                 if isinstance(found, Listing):
-                    return ListingResponder(folder, found, self._large_listings)
+                    assert self._listing is not None
+                    return self._listing(folder, found)
                 if found is not None:
                     return _redirect(found, head)
                 if self._spa is not None and is_page(head):
@@ -169,7 +171,7 @@ def _as_spa_page(file: File) -> File:
 def _redirect(redirect: Redirect, head: Head) -> PageResponder:
     """To the folder's address with a slash at the end."""
     # The query may hold characters that no URI has.
-    location = redirect.location(head) + ("?" + quote(head.query, _QUERY, "latin-1") if head.query else "")
+    location = redirect.location(head) + ("?" + _NOT_IN_QUERY.sub(percent_encoded, head.query) if head.query else "")
     return PageResponder(301, "The folder has its address with a slash at the end.", (("Location", location),))
 
 

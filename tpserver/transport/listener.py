@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import ipaddress
 import socket
 import socketserver
 import sys
@@ -140,13 +139,21 @@ class Listener:
                 self._poller.watch(self.fd, READ, NOTHING)
 
 
+# How an IPv4 address begins that is seen through IPv6 (RFC 4291 section 2.5.5.2).
+_MAPPED: Final = bytes(10) + b"\xff\xff"
+
+
 def counted_address(client_address: Address) -> str:
     """Any thread: the IP address, or the IPv6 network of /64. "": it is not counted (a unix socket has none)."""
     if not isinstance(client_address, tuple):
         return ""
-    address = ipaddress.ip_address(client_address[0].partition("%")[0])
-    mapped = getattr(address, "ipv4_mapped", None)  # IPv4 as seen through IPv6
-    return str(mapped or address.exploded[:19])  # four groups of four digits; an IPv4 address is shorter
+    host = client_address[0].partition("%")[0]
+    if ":" not in host:
+        return host
+    address = socket.inet_pton(socket.AF_INET6, host)
+    if address.startswith(_MAPPED):
+        return socket.inet_ntoa(address[len(_MAPPED) :])
+    return address[:8].hex(":", 2)
 
 
 def capacity(wanted: int, poller_capacity: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import stat
-import tempfile
+import sys
 from typing import IO, Final
 
 # The largest memory page of the supported systems, in bytes.
@@ -42,7 +42,8 @@ class FileWrapper:
         one in /sys a page. So an empty file is read, and so is a small one without blocks.
         """
         file: object = self.filelike
-        if isinstance(file, tempfile._TemporaryFileWrapper):
+        tempfile = sys.modules.get("tempfile")  # else the file is none of its
+        if tempfile is not None and isinstance(file, tempfile._TemporaryFileWrapper):
             file = file.file
         raw = file.raw if isinstance(file, (io.BufferedReader, io.BufferedRandom)) else file
         if type(file) not in _OPENED or type(raw) is not io.FileIO:
