@@ -393,8 +393,7 @@ def test_ranges_are_for_reading(served: Served) -> None:
 def test_the_access_log_counts_the_bytes_of_a_part(start: Start, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(b"0123456789")
     running = start(root=str(tmp_path), access_log=str(tmp_path / "log"))
-    ask(running, "/a.txt", "Range: bytes=2-4")
-    length = len(ask(running, "/a.txt", "Range: bytes=2-4,6-6").content)
+    length = len([ask(running, "/a.txt", f"Range: bytes={asked}") for asked in ("2-4", "2-4,6-6")][1].content)
     running.stop()
     first, second = (tmp_path / "log").read_text("utf-8").splitlines()
     assert '" 206 3 ' in first
