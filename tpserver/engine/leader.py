@@ -88,6 +88,10 @@ class Leader:
                         connections.mailbox.silence()
                     elif fd == connections.listener.fd:
                         connections.accept(now)
+                        # Their requests may be here already: one that is answered and closed is never watched.
+                        events += [
+                            (connection.fd, NOTHING) for connection in connections.ready if not connection.polled
+                        ]
                 elif connection.detached:
                     connections.send_on(connection)
                 elif not self._attend(connection, None, now, term):
@@ -99,15 +103,15 @@ class Leader:
                 connections.sweep(now)
                 self._end_lost()
 
-    def _attend(
-        self, connection: Connection, task: Task | None, now: float, term: int, left: int = _PIPELINED
-    ) -> bool:
+    def _attend(self, connection: Connection, task: Task | None, now: float, term: int, left: int = _PIPELINED) -> bool:
         """Moves one connection on, or runs `task` of it. False: relieved meanwhile, and leads no more.
 
         In the middle leadership may be lost: nothing that is called there touches the poller or the registry.
         """
         leadership = self._leadership
         leadership.attention_id += 1
+        if self.connections.ready:
+            self.connections.ready.pop(connection, None)
         leadership.current = connection
         owned = True
         try:
@@ -119,7 +123,6 @@ class Leader:
             elif state is LINGERING:
                 self._swallow(connection)
             elif state is READY:
-                self.connections.ready.pop(connection, None)
                 owned = self._proceed(connection, b"")
             else:
                 owned = self._receive(connection, now)
