@@ -64,6 +64,8 @@ class HTTPRequestHandler(socketserver.StreamRequestHandler):
         request = self.request
         if not self._keep_alive:
             self.wfile.keep_alive = False
+            # RFC 9112 section 9.6: it sends no more requests. (Behind a content some clients send a blank line.)
+            self.wfile.client_ends = not request.head.keep_alive and request.content is None
         self.rfile.close()
         self._protocol.record(self.client_address, request.head, self.status, self.length)
 

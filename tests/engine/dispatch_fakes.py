@@ -31,6 +31,9 @@ GROUPS = {"quick": (1e-4, 0.0), "brief": (1e-4, 5e-3), "long": (1e-4, 1.0), "com
 class FakeConnection:
     """As much of a connection as dispatch looks at."""
 
+    outbox = None
+    held = False
+
     def __init__(self) -> None:
         self.detached = False
         self.aborted = False

@@ -78,6 +78,10 @@ def led():
 
 def test_a_new_connection_waits_for_its_first_head_and_is_ended_when_none_comes(led):
     client, connection = led.admit()
+    assert (connection.state, connection.polled) == (HEAD, NOTHING)
+    assert list(led.connections.ready) == [connection]  # its request may be here already
+    led.connections.ready.clear()
+    led.connections.settle(connection, NOW)
     assert (connection.state, connection.polled) == (HEAD, READ)
     assert count(led.connections.by_fd.values())["head"] == 1
     led.connections.sweep(NOW + Timing().head_timeout - 1)

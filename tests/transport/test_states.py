@@ -17,12 +17,12 @@ TIMING = Timing(head_timeout=15, idle_timeout=75, min_rate=10, grace=5, send_tim
 
 def connection(state, *, part="nothing", pending=False, come=False, **facts):
     """A connection in that state, between two requests but for what is said of it."""
-    usual = {"broken": False, "outbox": None, "keep_alive": True, "deadline": 5.0, "moved": 20}
+    usual = {"broken": False, "outbox": None, "keep_alive": True, "client_ends": False, "deadline": 5.0, "moved": 20}
     return SimpleNamespace(
         state=state,
         timing=TIMING,
         receiver=SimpleNamespace(part=part, pending=pending),
-        sock=SimpleNamespace(shutdown=lambda _: None),
+        end_sending=lambda: True,
         has_come=lambda: come,
         **{**usual, **facts},
     )
@@ -62,6 +62,9 @@ def test_where_more_is_needed_what_has_begun_decides(state, part, then, draining
     [
         ({}, False, IDLE),
         ({"keep_alive": False, "pending": True, "part": "head"}, False, LINGERING),
+        ({"keep_alive": False, "client_ends": True, "pending": True, "part": "head"}, False, LINGERING),
+        ({"keep_alive": False, "client_ends": True}, False, CLOSED),
+        ({"keep_alive": False, "client_ends": True}, True, CLOSED),
         ({"pending": True, "part": "head"}, False, READY),
         ({"pending": True, "part": "head"}, True, READY),
         ({"part": "body"}, False, BODY),

@@ -63,6 +63,8 @@ class Dispatch(Record):
         if self.admission.place_for_leader(kind, now) and leadership.current is connection:
             self._run_in_place(request, connection, cost, kind, now)
             return True
+        if connection.outbox is not None:
+            connection.flush()  # responses that were held back, see `Connection.hold`
         task = Task(request, connection, kind, Place.QUEUED, cost)
         connection.detached = True  # before it is in the registry: what is there is not the leader's
         admitted = self.admission.admit(task, now)
@@ -194,6 +196,8 @@ class Dispatch(Record):
             self.tasks.add_detour(task)
         else:
             self.admission.begin_relieved(task)
+        if connection.held:  # by this one's earlier responses, which the next leader sends
+            self.connections.mailbox.post(self.connections.watch_for_room, connection)
 
     def promote_waiting(self, now: float) -> None:
         """The watcher: starts what waits although it may run by now, and threads for what has none."""

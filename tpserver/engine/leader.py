@@ -27,6 +27,8 @@ _log = Log("tpserver")
 _STEPS: Final = 8
 # Responses that are held back for each other, at the most.
 _BATCH: Final = 32
+# Requests of one client that are answered in one turn, if they are here already, and their responses sent together.
+_PIPELINED: Final = 16
 
 
 class Leader:
@@ -86,6 +88,10 @@ class Leader:
                         connections.mailbox.silence()
                     elif fd == connections.listener.fd:
                         connections.accept(now)
+                        # Their requests may be here already: one that is answered and closed is never watched.
+                        events += [
+                            (connection.fd, NOTHING) for connection in connections.ready if not connection.polled
+                        ]
                 elif connection.detached:
                     connections.send_on(connection)
                 elif not self._attend(connection, None, now, term):
@@ -97,13 +103,15 @@ class Leader:
                 connections.sweep(now)
                 self._end_lost()
 
-    def _attend(self, connection: Connection, task: Task | None, now: float, term: int) -> bool:
+    def _attend(self, connection: Connection, task: Task | None, now: float, term: int, left: int = _PIPELINED) -> bool:
         """Moves one connection on, or runs `task` of it. False: relieved meanwhile, and leads no more.
 
         In the middle leadership may be lost: nothing that is called there touches the poller or the registry.
         """
         leadership = self._leadership
         leadership.attention_id += 1
+        if self.connections.ready:
+            self.connections.ready.pop(connection, None)
         leadership.current = connection
         owned = True
         try:
@@ -115,7 +123,6 @@ class Leader:
             elif state is LINGERING:
                 self._swallow(connection)
             elif state is READY:
-                self.connections.ready.pop(connection, None)
                 owned = self._proceed(connection, b"")
             else:
                 owned = self._receive(connection, now)
@@ -131,12 +138,25 @@ class Leader:
             self._dispatch.end_relieved()
             return False
         if owned:
+            if connection.receiver.pending and left > 1 and self._goes_on(connection):
+                return self._attend(connection, None, now, term, left - 1)
             if connection.unsent_response is None:
+                if connection.held:
+                    connection.flush()
                 self.connections.settle(connection, now)
             else:
                 self._unsent.append(connection)
                 if len(self._unsent) >= _BATCH or self._dispatch.took_long:
                     self._send_unsent(now)
+        return True
+
+    def _goes_on(self, connection: Connection) -> bool:
+        """Whether the next request of a client that pipelines is answered in the same turn, and sent with this one."""
+        if connection.state is not RUNNING or not connection.keep_alive or self._dispatch.took_long:
+            return False
+        if not connection.hold():
+            return False
+        connection.state = READY
         return True
 
     def _run_queued(self, now: float, term: int) -> bool:
@@ -223,9 +243,9 @@ class Leader:
                 outcome.connection = connection
                 if not self._process_request(outcome, connection.client_address):
                     return False
-                if connection.unsent_response is None:
+                if connection.unsent_response is None and not connection.held:
                     connection.flush()
-                return True  # a response in one piece is sent with others, see `_send_unsent`
+                return True  # a response in one piece is sent with others, see `_send_unsent` and `_goes_on`
             if outcome.kind == "refusal":
                 self.connections.refuse(connection, outcome.cause, outcome.data)
                 return True

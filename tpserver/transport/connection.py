@@ -7,6 +7,7 @@ Nothing about it is locked but its outbox.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import select
 import socket
@@ -58,9 +59,9 @@ class Connection:
     """One accepted, non-blocking socket, of which there may be thousands."""
 
     __slots__ = (
-        "_tell_leader", "body_time_left", "broken", "client_address", "counted_address", "deadline", "detached", "fd",
-        "keep_alive", "max_outbox", "moved", "outbox", "polled", "receiver", "sock", "state", "timing",
-        "unsent_response",
+        "_tell_leader", "body_time_left", "broken", "client_address", "client_ends", "counted_address",
+        "deadline", "detached", "fd", "keep_alive", "max_outbox", "moved", "outbox", "polled", "receiver", "sock",
+        "state", "timing", "unsent_response",
     )  # fmt: skip
 
     def __init__(
@@ -89,6 +90,7 @@ class Connection:
         self.moved = 0  # bytes that the last flush has sent
         self.detached = False  # owned by the thread of its request, which is not the leader
         self.keep_alive = True  # False: the connection closes behind what is still to be sent
+        self.client_ends = False  # it has said that it sends nothing more: it is not waited for its end
         self.broken = False  # the client is gone, or what it got must not pass for complete: just close
         self._tell_leader = tell_leader
 
@@ -96,6 +98,11 @@ class Connection:
     def sending(self) -> bool:
         """Whether the socket has not yet taken everything. Any thread; a snapshot."""
         return self.unsent_response is not None or bool(self.outbox)
+
+    @property
+    def held(self) -> bool:
+        """Whether `hold` keeps responses that are still to be offered to the socket. Any thread; a snapshot."""
+        return self.outbox is not None and self.outbox.held
 
     # -- sending
 
@@ -142,6 +149,18 @@ class Connection:
         except OSError:
             self.abort()
             return 0
+
+    def hold(self) -> bool:
+        """The leader: keeps a response in one piece for the next one of a client that pipelines; whether that pays.
+
+        They leave in one send. Where the next request is slow, it is sent before that: by `Dispatch.place`, or by the
+        leader that comes after this one.
+        """
+        if self.unsent_response is None and not self.held:
+            return False
+        outbox = self._outbox()
+        outbox.held = True
+        return outbox.size <= RECEIVE
 
     def progress(self, moved: int, now: float) -> None:
         """The leader: `moved` more bytes of a body or of a response extend the deadline."""
@@ -259,6 +278,20 @@ class Connection:
             return True
 
     # -- the end
+
+    def end_sending(self) -> bool:
+        """The leader: the client sees the end of what it is sent, also where a child process still holds the socket.
+
+        Not if it is broken: that must not pass for an end. False: the socket was closed by other code.
+        """
+        try:
+            if self.broken:
+                self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_TYPE)
+            else:
+                self.sock.shutdown(socket.SHUT_WR)
+        except OSError as error:  # else the client has gone, as the poller will tell
+            return error.errno not in {errno.EBADF, errno.ENOTSOCK}
+        return True
 
     def abort(self) -> None:
         """The owner, or the leader that sends on: nothing more is sent, and the leader will close the connection."""

@@ -58,8 +58,9 @@ class Connections:
         self._per_address: Counter[str] = Counter()
         self.poller = new_poller()
         self.by_fd: dict[int, Connection] = {}
-        # Bytes of their next request are here already. In order; taken out when attended to, not before: a
-        # leader that is relieved drops what it has not begun, and no poll brings these again.
+        # Bytes of their next request are here already, or they are new, and it may be: a new one is watched after the
+        # first attempt to receive. In order; taken out when attended to, not before: a leader that is relieved drops
+        # what it has not begun, and no poll brings these again.
         self.ready: dict[Connection, None] = {}
         self.mailbox = Mailbox()
         self.poller.watch(self.mailbox.fd, NOTHING, READ)
@@ -121,6 +122,8 @@ class Connections:
         if not connection.outbox:
             connection.outbox = None
         if state is CLOSED:
+            if connection.polled:  # else `drop` does so
+                connection.end_sending()
             self.drop(connection)
             return
         enter(connection, state, now)
@@ -193,7 +196,7 @@ class Connections:
         else:
             self._per_address[address] += 1
             connection.counted_address = address
-            self.watch(connection, READ)
+            self.ready[connection] = None
 
     def _turn_away(self, connection: Connection, now: float, cause: str) -> None:
         """One connection too many: told so. A few of them may linger, uncounted: only a few, for descriptors."""
@@ -221,7 +224,10 @@ class Connections:
             self._per_address[address] -= 1
             if not self._per_address[address]:
                 del self._per_address[address]
-        self.watch(connection, NOTHING)
+        if connection.polled or connection.detached:
+            self.watch(connection, NOTHING)
+        elif connection.sock.fileno() >= 0 and not connection.end_sending():  # no poller tells that it is not its own
+            self._disown(connection)
         if connection.detached:
             connection.abort()  # its thread finds out, and `take_back` closes it
         else:

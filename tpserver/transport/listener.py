@@ -34,6 +34,7 @@ class ListeningServer(socketserver.TCPServer):
     allow_reuse_address = sys.platform != "win32"  # there it would share the port with a stranger
     request_queue_size = 4096  # the system takes as many of them as it allows
     closed = False  # by `server_close` or `stop_listening`
+    _inherits_nodelay: bool | None = None  # accepted sockets have TCP_NODELAY by the listening one; None: not known yet
     refuses_when_draining = False  # the socket is closed when the drain begins: for a program that serves once
 
     def server_bind(self) -> None:
@@ -47,6 +48,8 @@ class ListeningServer(socketserver.TCPServer):
         """Listens. Raises OSError."""
         super().server_activate()
         self.socket.setblocking(False)
+        if self.socket.family != getattr(socket, "AF_UNIX", None):
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted sockets inherit it (Linux)
         if hasattr(socket, "TCP_NOTSENT_LOWAT"):
             # Accepted sockets inherit it. Else 4000 whose clients do not read take all memory of the system's TCP.
             with contextlib.suppress(OSError):
@@ -69,7 +72,9 @@ class ListeningServer(socketserver.TCPServer):
         sock, client_address = self.socket.accept()
         try:
             sock.setblocking(False)
-            if sock.family != getattr(socket, "AF_UNIX", None):
+            if not self._inherits_nodelay and sock.family != getattr(socket, "AF_UNIX", None):
+                if self._inherits_nodelay is None:
+                    self._inherits_nodelay = bool(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except OSError:  # the client has gone already
             sock.close()

@@ -92,7 +92,7 @@ class Outbox:
     once is never in here. An exception may come from outside at any line: only a `with` takes the lock.
     """
 
-    __slots__ = ("_discarded", "_lock", "_parts", "size", "watched")
+    __slots__ = ("_discarded", "_lock", "_parts", "held", "size", "watched")
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -100,6 +100,7 @@ class Outbox:
         self._discarded = False  # nothing is sent any more: what has been dropped would be missing before it
         self.size = 0  # bytes held in memory
         self.watched = False  # the leader has been told to send on, and does so until all is sent
+        self.held = False  # complete responses in memory, which the leader keeps for the next: see `Connection.hold`
 
     def __bool__(self) -> bool:
         """Whether something is left. Any thread; the answer is a moment's."""
@@ -115,6 +116,7 @@ class Outbox:
     def append_file(self, file: int, offset: int, length: int, version: Version | None, more: bool) -> None:
         """The owner: the same with a `FilePiece`. `more` promises that a piece without it comes next of that file."""
         with self._lock:
+            self.held = False  # from here on the disk decides how long the lock is held
             self._parts.append(FilePiece(file, offset, length, version, more))
 
     def send(self, sock: socket.socket) -> int:
@@ -123,6 +125,7 @@ class Outbox:
         Raises OSError when the client is gone, EOFError as `FilePiece.send`.
         """
         with self._lock:
+            self.held = False
             return self._send(sock)
 
     def discard(self) -> None:
@@ -134,7 +137,7 @@ class Outbox:
                 if isinstance(part, FilePiece):
                     part.close()
             self.size = 0
-            self.watched = False
+            self.watched = self.held = False
 
     # -- a stream: one thread produces it, and the leader sends what is left over meanwhile
 
@@ -146,7 +149,7 @@ class Outbox:
 
     def send_on(self, sock: socket.socket) -> bool:
         """The leader, if it has been told to: offers the socket what is left; whether to go on. Raises OSError."""
-        if not self.watched:  # not a stream: its owner may hold the lock for as long as a disk takes
+        if not (self.watched or self.held):  # its owner may hold the lock for as long as a disk takes
             return False
         with self._lock:
             self._send(sock)

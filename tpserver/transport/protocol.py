@@ -19,6 +19,7 @@ class Wire(Protocol):
 
     client_address: Address
     keep_alive: bool  # False: the connection closes behind what is still to be sent
+    client_ends: bool  # set to True: the client has said that it sends nothing more, so there is no need to linger
 
     def write(self, data: bytes) -> None:
         """Puts `data` behind what is still to be sent. Never blocks."""

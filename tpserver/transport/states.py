@@ -9,7 +9,8 @@
     READY            a body has begun                           BODY        the pace of a transfer
       "              a request is complete, or refused          RUNNING     - (set by the leader that received it)
     READY            neither (blank lines)                      IDLE        idle_timeout
-    RUNNING SENDING  it ends with this response                 LINGERING   LINGER
+    RUNNING SENDING  the client ends with this request          CLOSED      -
+      "              it ends with this response                 LINGERING   LINGER
       "              bytes of the next request have come        READY       none: the leader attends to it in this turn
       "              the server drains, nothing has come        LINGERING   LINGER
       "              a body has begun ("100 Continue" is sent)  BODY        the pace of a transfer
@@ -23,8 +24,6 @@ A state that stays as it is keeps its deadline; the leader moves that of BODY an
 
 from __future__ import annotations
 
-import contextlib
-import socket
 from collections.abc import Iterable
 from math import inf
 from typing import Final
@@ -58,7 +57,7 @@ def next_state(connection: Connection, draining: bool) -> State:
     part = connection.receiver.part
     if state is RUNNING or state is SENDING:
         if not connection.keep_alive:
-            return LINGERING
+            return CLOSED if connection.client_ends and not connection.receiver.pending else LINGERING
         if connection.receiver.pending:
             return READY
         if part == "nothing":
@@ -85,8 +84,7 @@ def enter(connection: Connection, state: State, now: float) -> None:
     elif state is LINGERING:
         # Half-closed, read to the end, closed: else the client's kernel may drop what it has not yet read.
         connection.deadline = now + LINGER
-        with contextlib.suppress(OSError):  # the client has gone, as the poller will tell
-            connection.sock.shutdown(socket.SHUT_WR)
+        connection.end_sending()
     else:
         connection.deadline = inf
 

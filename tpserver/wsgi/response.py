@@ -170,6 +170,8 @@ class WSGIResponse:
         else:
             head = self._begin(len(data))
             framed = self._frame(data)
+            if len(framed) <= JOINED:
+                head, framed = head + framed, b""
             self._reply.wfile.write(head)
             self.head_sent = True
             if framed:
