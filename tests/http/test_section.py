@@ -54,6 +54,30 @@ def test_heads_of_one_connection_share_credentials_and_no_other_sees_them() -> N
     assert memory.sections == {}
 
 
+@pytest.mark.parametrize("lines", ["", "Cookie: a\r\n"])
+def test_what_follows_a_head_that_is_as_the_one_before_is_left_over(lines: str) -> None:
+    """A content in the same packet, or the next request."""
+    memory = SectionMemory()
+    head = f"POST / HTTP/1.1\r\nHost: h\r\n{lines}Content-Length: 5\r\n\r\n".encode()
+    first = take_head(head + b"hello", 0, LIMITS, memory)
+    assert first is not None
+    second = take_head(head + b"hello", 0, LIMITS, memory, first[0].section)
+    assert second is not None
+    assert second[0].section is first[0].section
+    assert first[1] == second[1] == len(head)
+
+
+def test_a_head_that_is_as_the_one_before_may_be_too_large_all_the_same() -> None:
+    memory = SectionMemory()
+    lines = b"Host: h\r\nCookie: %b\r\nAccept: x\r\n\r\n"
+    limits = LIMITS._replace(max_head=100)
+    found = take_head(b"GET / HTTP/1.1\r\n" + lines % b"a", 0, limits, memory)
+    assert found is not None
+    with pytest.raises(RequestRefused) as caught:
+        take_head(b"GET / HTTP/1.1\r\n" + lines % (b"a" * 100), 0, limits, memory, found[0].section)
+    assert caught.value.status == 431
+
+
 @pytest.mark.parametrize(
     ("cookie", "count"),
     [

@@ -94,16 +94,18 @@ def take_head(
     `scanned` as `head_end`; `last` is the section of the head before on this connection. Raises `RequestRefused`. Any
     thread may call.
     """
-    if last is not None and len(buffer) <= limits.max_head:
+    if last is not None:
         # Most heads are the one before but for the request line and the cookie. Then there is no need to search for
         # the end of the head, for its cookie, or for its section: each takes as long as all that is done here.
         before, after = last.around
         start = buffer.find(CRLF)
-        at, end = start + len(before), len(buffer) - len(after)
-        if at <= end and buffer.startswith(before, start) and buffer.endswith(after):
-            line = parse_request_line(buffer, start)
-            if FIELD_VALUE.fullmatch(buffer, at, end) and (after or at == end) and line[4] != b"0":
-                return _make_head(line, last, buffer[at:end] if after else None), len(buffer)
+        if buffer.startswith(before, start):
+            at = start + len(before)
+            end = buffer.find(after, at)
+            if 0 <= end <= limits.max_head - len(after) and FIELD_VALUE.fullmatch(buffer, at, end):
+                line = parse_request_line(buffer, start)
+                if line[4] != b"0":
+                    return _make_head(line, last, buffer[at:end] if after else None), end + len(after)
     end = head_end(buffer, scanned, limits.max_head)
     return None if end < 0 else (_parse_head(buffer[:end], limits, memory), end)
 
