@@ -43,12 +43,12 @@ NEW_CONNECTION = (connections, "Connection")
 
 def running(server: Server) -> int:
     """How many requests of the application run."""
-    return server.admission.running
+    return len(server.tasks.running)
 
 
 def waiting(server: Server) -> int:
     """How many wait for a thread."""
-    return server.admission.waiting
+    return server.tasks.waiting
 
 
 def busy(server: Server) -> int:

@@ -154,9 +154,9 @@ class HTTPProtocol:
         keep_alive = head.keep_alive and not request.content_arriving and not self.draining
         if not keep_alive:
             request.connection.keep_alive = False
-        detail, fields = "The server is busy. Try again in a moment.", (("Retry-After", str(retry_after)),)
-        data = own_response(head, 503, detail, self.stamp, keep_alive, fields)
-        self.record(request.connection.client_address, head, 503, pages.content_length(data))
+        html = accepts_html(head.fields.get("HTTP_ACCEPT"))
+        data, length = _busy(self.stamp, retry_after, html, head.method == "HEAD", head.protocol, keep_alive)
+        self.record(request.connection.client_address, head, 503, length)
         return data
 
     def too_many_connections(self, client_address: Address) -> bytes:
@@ -235,6 +235,24 @@ class Receiver(MessageReader[HTTPRequest]):
         )
         self._protocol.record(self._client_address, None, refusal.status, pages.content_length(response))
         return Refusal(refusal.status, response)
+
+
+@functools.lru_cache(maxsize=8)
+def _busy(
+    stamp: bytes, retry_after: int, html: bool | None, head_only: bool, protocol: str, keep_alive: bool
+) -> tuple[bytes, int]:
+    """The response to a request that finds the queue full, and the length of its content: most are refused alike."""
+    data = pages.response(
+        503,
+        "The server is busy. Try again in a moment.",
+        stamp=stamp,
+        html=html,
+        head_only=head_only,
+        protocol=protocol,
+        keep_alive=keep_alive,
+        fields=(("Retry-After", str(retry_after)),),
+    )
+    return data, pages.content_length(data)
 
 
 def own_response(

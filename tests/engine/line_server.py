@@ -182,10 +182,10 @@ class Serving:
 
     def until_left(self, connections: int) -> None:
         """Waits until the server has so many connections, and no request that runs or waits."""
-        server, admission = self.server, self.server.admission
+        server, tasks = self.server, self.server.tasks
 
         def left() -> bool:
-            return len(server.connections.by_fd) == connections + 1 and admission.running == admission.waiting == 0
+            return len(server.connections.by_fd) == connections + 1 and not tasks.everything()
 
         self.until(left)
 

@@ -12,6 +12,7 @@ import itertools
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 from tpserver.engine.admission import Admission, Admitted
@@ -246,7 +247,8 @@ class ModelServer:
                 kind = self.costs.kind(request, self.costs.find(request), now)
                 if not self.admission.place_for_leader(kind, now):
                     yield "compute", HANDING_OVER / 2
-                    task = Task(request, None, kind, Place.QUEUED)  # type: ignore[arg-type]
+                    connection: Any = SimpleNamespace()
+                    task = Task(request, connection, kind, Place.QUEUED)
                     if self.admission.admit(task, now) is Admitted.STARTED:
                         self._jobs.append(task)
                     continue

@@ -28,7 +28,7 @@ QUICK, TRIAL, LONG_TRIAL, BRIEF, LONG, COMPUTING = (
 def test_threads_first_then_the_queue_then_none(in_place: bool) -> None:
     office = Office(threads=2, queue=3, in_place=in_place)
     assert [office.come() for _ in range(7)] == [STARTED, STARTED, QUEUED, QUEUED, QUEUED, REFUSED, REFUSED]
-    assert (office.admission.running, office.admission.waiting) == (2, 3)
+    assert (len(office.tasks.running), office.tasks.waiting) == (2, 3)
 
 
 def test_both_queues_together_are_bounded() -> None:
@@ -98,7 +98,7 @@ def test_a_trial_that_was_relieved_has_one_place_not_two() -> None:
     office = Office(threads=2)
     office.admission.on_trial = True
     office.relieve()
-    assert (office.admission.running, office.admission.on_trial) == (1, False)
+    assert (len(office.tasks.running), office.admission.on_trial) == (1, False)
     assert office.come() is STARTED
 
 
@@ -120,7 +120,7 @@ def test_those_that_wait_for_the_pool_come_in_order(kind: Kind) -> None:
     office.end(running)
     assert office.next() == "a"
     assert office.next() is None
-    assert (office.admission.running, office.admission.waiting) == (1, 2)
+    assert (len(office.tasks.running), office.tasks.waiting) == (1, 2)
 
 
 def test_quick_ones_that_wait_are_the_leaders_and_no_threads() -> None:
@@ -133,7 +133,7 @@ def test_quick_ones_that_wait_are_the_leaders_and_no_threads() -> None:
     office.end(running)
     assert [office.next(), office.next_in_place(), office.next_in_place()] == [None, "a", "b"]
     office.end(relieved)
-    assert (office.admission.running, office.admission.waiting) == (0, 0)
+    assert (len(office.tasks.running), office.tasks.waiting) == (0, 0)
 
 
 def test_quick_ones_are_the_pools_where_the_leader_runs_none() -> None:
@@ -181,7 +181,7 @@ def test_one_on_trial_goes_to_the_leader_when_there_is_a_place_and_the_others_wa
     office.end(running)
     assert office.next() is None
     assert office.next_in_place() == "a"
-    assert office.admission.waiting == 1
+    assert office.tasks.waiting == 1
 
 
 # -- what is released
@@ -191,7 +191,7 @@ def test_what_is_released_twice_is_counted_once() -> None:
     office = Office()
     task = office.run()
     assert [office.admission.release(task, NOW) for _ in range(2)] == [True, False]
-    assert office.admission.running == 0
+    assert len(office.tasks.running) == 0
 
 
 # -- many threads
@@ -233,9 +233,9 @@ def test_counts_are_right_when_many_threads_come_and_go() -> None:
     for thread in threads:
         thread.join(PATIENCE)
     work(office.admission.next_for_pool(NOW))  # as the watcher: a long one may wait while a thread is kept
-    while office.admission.waiting:
+    while office.tasks.waiting:
         work(office.admission.next_for_pool(NOW + module._KEPT_FOR))
-    assert (office.admission.running, office.admission.waiting) == (0, 0)
+    assert (len(office.tasks.running), office.tasks.waiting) == (0, 0)
     assert 1 <= most <= 4
     assert len(ran) == len(set(ran)) == outcomes[STARTED] + outcomes[QUEUED]
     assert sum(outcomes.values()) == 16 * 300

@@ -55,7 +55,7 @@ def test_a_brief_one_passes_long_ones_that_leave_it_a_thread() -> None:
     office.run(LONG)
     for kind, each in ((LONG, "a"), (LONG, "b"), (BRIEF, "brief")):
         office.come(kind, each)
-    assert office.admission.waiting == 2  # the brief one runs
+    assert office.tasks.waiting == 2  # the brief one runs
     task = next(one for one in office.tasks.running if name(one) == "brief")
     office.come(BRIEF, "brief too")
     office.end(task)

@@ -30,10 +30,10 @@ def test_a_quick_request_runs_in_place(desk: Desk, group: str) -> None:
 @pytest.mark.parametrize("group", ["brief", "long", "computing"])
 def test_a_slow_request_runs_in_the_pool(desk: Desk, group: str) -> None:
     connection = desk.come(group)
-    assert (desk.answered, connection.detached, desk.admission.running) == ([], True, 1)
+    assert (desk.answered, connection.detached, len(desk.tasks.running)) == ([], True, 1)
     desk.pool.work()
     assert (desk.answered, desk.returned) == ([group], [connection])
-    assert (desk.admission.running, desk.dispatch.pooled) == (0, 1)
+    assert (len(desk.tasks.running), desk.dispatch.pooled) == (0, 1)
     assert desk.tasks.everything() == []
 
 
@@ -53,18 +53,19 @@ def test_a_leader_that_was_relieved_while_it_received_a_request_does_not_run_it(
     assert [task.request for task in desk.tasks.queued()] == [request]
 
 
-def test_one_too_many_is_refused_and_its_connection_given_back(desk: Desk) -> None:
+def test_one_too_many_is_refused_and_its_connection_stays_the_leaders(desk: Desk) -> None:
     connections = [desk.come("long") for _ in range(5)]
     assert desk.refused == [("long", "queue full")]
-    assert desk.returned == [connections[4]]
-    assert (desk.admission.running, desk.admission.waiting) == (2, 2)
+    assert desk.returned == []
+    assert [connection.detached for connection in connections] == [True] * 4 + [False]
+    assert (len(desk.tasks.running), desk.tasks.waiting) == (2, 2)
 
 
 def test_a_thread_of_the_pool_goes_on_with_what_waits(desk: Desk) -> None:
     for _ in range(4):
         desk.come("long")
     desk.pool.work()
-    assert (desk.answered, desk.admission.running, desk.admission.waiting) == (["long"] * 3, 1, 0)
+    assert (desk.answered, len(desk.tasks.running), desk.tasks.waiting) == (["long"] * 3, 1, 0)
 
 
 def test_quick_ones_that_wait_are_run_by_the_leader_which_is_woken(desk: Desk) -> None:
@@ -75,7 +76,7 @@ def test_quick_ones_that_wait_are_run_by_the_leader_which_is_woken(desk: Desk) -
     desk.come("unknown")
     desk.while_answering = lambda: None
     waiting: Any = desk.come("quick")
-    assert (desk.admission.running, desk.admission.waiting, desk.dispatch.has_for_leader()) == (3, 1, False)
+    assert (len(desk.tasks.running), desk.tasks.waiting, desk.dispatch.has_for_leader()) == (3, 1, False)
     desk.pool.work()
     assert "quick" not in desk.answered
     assert (desk.woken, desk.dispatch.has_for_leader()) == (1, True)
@@ -130,7 +131,7 @@ def test_a_client_that_has_left_is_not_answered(desk: Desk) -> None:
     assert (desk.returned, connection.aborted, desk.ended) == ([connection], True, {"client gone": 1})
     assert task.request is not None
     assert task.request.closed  # type: ignore[attr-defined]
-    assert desk.admission.waiting == 0
+    assert desk.tasks.waiting == 0
 
 
 def test_what_has_waited_for_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,7 +158,7 @@ def test_what_may_run_although_no_request_has_ended_is_started_by_the_watcher(de
 def test_when_the_server_stops_what_waits_is_dropped(desk: Desk) -> None:
     connection = wait_in_queue(desk)
     desk.dispatch.clear()
-    assert (desk.admission.waiting, connection.aborted, desk.returned) == (0, True, [connection])
+    assert (desk.tasks.waiting, connection.aborted, desk.returned) == (0, True, [connection])
 
 
 # -- relieved leaders
@@ -168,7 +169,7 @@ def test_a_relieved_request_takes_a_place_until_it_ends(desk: Desk) -> None:
 
     def relieved() -> None:
         desk.relieve()
-        seen.append(desk.admission.running)
+        seen.append(len(desk.tasks.running))
 
     desk.while_answering = relieved
     connection = desk.come("unknown")
@@ -184,7 +185,7 @@ def test_a_relieved_leader_ends_its_own_task_and_starts_what_waits(desk: Desk, m
     desk.come("unknown")
     desk.while_answering = lambda: None
     desk.come("long")
-    assert (desk.admission.running, desk.admission.waiting, len(desk.pool.jobs)) == (2, 1, 1)
+    assert (len(desk.tasks.running), desk.tasks.waiting, len(desk.pool.jobs)) == (2, 1, 1)
     monkeypatch.setattr(module, "get_ident", lambda: LEADER)
     desk.dispatch.end_relieved()
     assert (desk.begun(Place.RELIEVED), len(desk.pool.jobs)) == ([], 2)
@@ -196,7 +197,7 @@ def test_a_leader_that_is_relieved_of_a_file_takes_no_place(desk: Desk, monkeypa
     desk.leadership.attention_id += 1
     desk.leadership.current = connection
     desk.relieve()
-    assert (desk.admission.running, len(desk.tasks.detours)) == (0, 1)
+    assert (len(desk.tasks.running), len(desk.tasks.detours)) == (0, 1)
     monkeypatch.setattr(module, "get_ident", lambda: LEADER)
     desk.dispatch.end_relieved()
     assert desk.tasks.everything() == []

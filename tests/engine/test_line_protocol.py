@@ -66,7 +66,7 @@ def test_slow_lines_do_not_hold_up_quick_ones_and_too_many_are_told(running, mon
             b.send(b"hold b\n")
             gate.reached()
             c.send(b"hold c\n")
-            running.until(lambda: running.server.admission.waiting == 1)
+            running.until(lambda: running.server.tasks.waiting == 1)
             assert d.ask(b"hold d") == b"busy"
             assert d.ask(b"own") == b"nwo"
             gate.open()

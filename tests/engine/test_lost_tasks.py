@@ -38,9 +38,9 @@ def test_a_task_that_is_over_and_not_released_is_given_up(
 ) -> None:
     connection = desk.come("long")
     interrupt(desk, what, monkeypatch)
-    assert desk.admission.running == 1
+    assert len(desk.tasks.running) == 1
     desk.lost_tasks.check(desk.now)
-    assert (desk.admission.running, connection.aborted) == (0, True)
+    assert (len(desk.tasks.running), connection.aborted) == (0, True)
     assert desk.returned[-1] is connection
     assert desk.admission.mean == 0.0  # it teaches nothing
 
@@ -51,7 +51,7 @@ def test_a_task_that_runs_is_not_given_up(desk: Desk) -> None:
     task.thread = 5
     desk.now += 1e6
     desk.lost_tasks.check(desk.now)
-    assert desk.admission.running == 1
+    assert len(desk.tasks.running) == 1
 
 
 def test_a_task_that_ends_while_it_is_looked_at_is_not_given_up(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,7 +72,7 @@ def test_a_task_on_its_way_to_a_thread_is_not_given_up(desk: Desk) -> None:
     desk.pool.backlog = 1
     desk.now += 1e6
     desk.lost_tasks.check(desk.now)
-    assert desk.admission.running == 1
+    assert len(desk.tasks.running) == 1
 
 
 def test_a_task_that_no_thread_has_come_for_is_given_up(desk: Desk) -> None:
@@ -80,7 +80,7 @@ def test_a_task_that_no_thread_has_come_for_is_given_up(desk: Desk) -> None:
     connection = desk.come("long")
     desk.now += module._UNCLAIMED
     desk.lost_tasks.check(desk.now)
-    assert (desk.admission.running, connection.aborted) == (0, True)
+    assert (len(desk.tasks.running), connection.aborted) == (0, True)
 
 
 @pytest.mark.parametrize("file", [True, False])

@@ -94,7 +94,7 @@ def test_answers_are_not_held_back_by_a_line_that_waits_or_is_refused():
             gate.reached()
             waits.send(packet([*lines(3), b"line"]))
             assert answers(waits, lines(3))
-            running.until(lambda: running.server.admission.waiting == 1)
+            running.until(lambda: running.server.tasks.waiting == 1)
             refused.send(packet([*lines(3), b"line"]))
             assert answers(refused, lines(3))
             assert refused.answer() == b"busy"

@@ -57,7 +57,7 @@ def test_retry_after_counts_how_many_run_at_once() -> None:
         now += 0.4
         office.end(running, now)
         office.next(now)
-    assert office.admission.waiting == 19
+    assert office.tasks.waiting == 19
     assert office.admission.retry_after == pytest.approx(0.4 * 19, abs=1)
 
 

@@ -12,7 +12,7 @@ from tpserver.engine import admission
 
 def until(running: Serving, threads: int, waiting: int) -> None:
     server = running.server
-    running.until(lambda: (len(server.tasks.running), server.admission.waiting) == (threads, waiting))
+    running.until(lambda: (len(server.tasks.running), server.tasks.waiting) == (threads, waiting))
 
 
 def test_it_tells_what_runs_and_what_waits(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -250,7 +250,7 @@ def test_one_when_the_thread_gives_its_place_back_does_not_take_the_place(
     monkeypatch.setattr(admission, "release", interrupted)
     admission.in_place = in_place
     asking = Asking(running, b"hold")
-    running.until(lambda: admission.running == 1)
+    running.until(lambda: len(admission.tasks.running) == 1)
     go_on.set()
     asking.ended()
     assert raised.wait(PATIENCE)

@@ -21,7 +21,7 @@ also builds, starts and stops everything. (post): other threads have the leader 
       "          admit                                                       x       x
       "          release, next_for_pool                                              x         x     x
       "          begin_relieved                                                                      x
-      "          running, waiting, retry_after                               x       x         x     x
+      "          retry_after                                                 x       x         x     x
     Tasks        everything, begun, queued, waiting                          x       x         x     x
       "          remove                                                              x         x     x
       "          add_detour                                                                          x

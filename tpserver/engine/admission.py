@@ -50,19 +50,9 @@ class Admission:
         self._brief_at = -_KEPT_FOR  # when the last brief request came
 
     @property
-    def running(self) -> int:
-        """How many occupy a thread. A moment's answer."""
-        return len(self.tasks.running)
-
-    @property
-    def waiting(self) -> int:
-        """How many wait. A moment's answer."""
-        return self.tasks.waiting
-
-    @property
     def retry_after(self) -> int:
         """Seconds, up to a minute, until there should be room: what the queue takes if as many run at once as now."""
-        return min(max(ceil(self.waiting * self.mean / max(self.running, 1)), 1), 60)
+        return min(max(ceil(self.tasks.waiting * self.mean / max(len(self.tasks.running), 1)), 1), 60)
 
     def place_for_leader(self, kind: Kind = Kind.QUICK, now: float = 0.0) -> bool:
         """The leader: whether it may run one of `kind` in place. Only it adds to what runs so, so it needs no lock.
@@ -74,16 +64,18 @@ class Admission:
         return self.in_place and kind.is_trial and self._has_room(kind, now)
 
     def admit(self, task: Task, now: float) -> Admitted:
-        """The leader: a new task. Unless it is refused it is not the caller's any more."""
+        """The leader: a new task. Unless it is refused its connection is detached: it is not the caller's any more."""
         tasks = self.tasks
         with tasks.lock:
             if task.kind is Kind.BRIEF or (task.kind is Kind.QUICK and not self.in_place):
                 self._brief_at = now
-            if self._may_start(task.kind, now):
+            starts = self._may_start(task.kind, now)
+            if not starts and tasks.waiting + len(tasks.running) >= self.queue + self.threads:
+                return Admitted.REFUSED
+            task.connection.detached = True  # before it is in the registry: what is there is not the leader's
+            if starts:
                 self._start(task, now)
                 return Admitted.STARTED
-            if tasks.waiting + len(tasks.running) >= self.queue + self.threads:
-                return Admitted.REFUSED
             task.place = Place.QUEUED
             (tasks.for_leader if self._is_for_leader(task.kind) else tasks.for_pool).append(task)
             return Admitted.QUEUED

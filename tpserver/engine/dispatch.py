@@ -66,13 +66,12 @@ class Dispatch(Record):
         if connection.outbox is not None:
             connection.flush()  # responses that were held back, see `Connection.hold`
         task = Task(request, connection, kind, Place.QUEUED, cost)
-        connection.detached = True  # before it is in the registry: what is there is not the leader's
         admitted = self.admission.admit(task, now)
+        if admitted is Admitted.REFUSED:
+            self.refuse(request, connection, "queue full")
+            return True
         if admitted is Admitted.STARTED:
             self.start(task)
-        elif admitted is Admitted.REFUSED:
-            self.refuse(request, connection, "queue full")
-            self.give_back(connection)
         return False
 
     def has_for_leader(self) -> bool:

@@ -93,7 +93,7 @@ def collect(
     return Stats(
         threads=ThreadStats(
             limit=admission.threads,
-            busy=admission.running,
+            busy=len(tasks.running),
             in_place=int(leading is not None and not leading.runs_inline),
         ),
         queue=QueueStats(
