@@ -174,7 +174,13 @@ class Connection:
         """
         try:
             if not self.broken:
-                self._send(data)
+                outbox = self.outbox
+                if outbox is None or not outbox.leave(data):
+                    self.write(data)
+                    self.flush()
+                    outbox = self.outbox
+                if outbox is not None:  # the socket has not taken everything, now or before
+                    self._leave_over(outbox)
         except BaseException:  # the client reads too slowly, or there is no memory or stack
             if not self.broken:
                 self.broken, self.keep_alive = True, False  # first, for calls may fail now
@@ -183,15 +189,11 @@ class Connection:
         if self.broken:
             raise ConnectionAbortedError("the client has gone")
 
-    def _send(self, data: bytes) -> None:
-        self.write(data)
-        self.flush()
-        outbox = self.outbox
-        if outbox is not None:  # the socket has not taken everything, now or before
-            if outbox.size > self.max_outbox:
-                self._wait_for_room(outbox)
-            if outbox.watch():
-                self._tell_leader(self)
+    def _leave_over(self, outbox: Outbox) -> None:
+        if outbox.size > self.max_outbox:
+            self._wait_for_room(outbox)
+        if outbox.watch():
+            self._tell_leader(self)
 
     def _wait_for_room(self, outbox: Outbox) -> None:
         """Sends until half of `max_outbox` is left over, or the connection is broken."""

@@ -141,6 +141,19 @@ class Outbox:
 
     # -- a stream: one thread produces it, and the leader sends what is left over meanwhile
 
+    def leave(self, data: bytes) -> bool:
+        """The producer: puts `data` there for the leader; False where that does not send on what is left just now.
+
+        The socket is full as long as the leader waits for it. To ask it with each piece costs more than the piece.
+        """
+        if not self.watched:
+            return False
+        with self._lock:
+            if self.watched:
+                self._parts.append(data)
+                self.size += len(data)
+            return self.watched
+
     def watch(self) -> bool:
         """The producer: whether the leader has to be told that something is left. Only once, until all is sent."""
         with self._lock:

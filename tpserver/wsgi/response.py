@@ -121,17 +121,21 @@ class WSGIResponse:
         if isinstance(result, (list, tuple)):
             self._send_joined(b"".join(_checked(piece) for piece in result))
             return
+        reply, send = self._reply, self._reply.wfile.send
         next_look = 0.0
         for piece in _iterate(result):
             if type(piece) is not bytes:
                 piece = _checked(piece)
             if piece:
                 next_look = 0.0  # writing tells, too; and a client that has only closed its side still reads
-                lines = self._usual_head(piece)
-                if lines is None:
-                    self.write(piece)
+                if self._chunked and self.head_sent:  # as `write`, in fewer steps
+                    framed = chunk(piece)
+                    reply.length += len(piece)
+                    send(framed)
+                elif (lines := self._usual_head(piece)) is not None:
+                    send(lines + piece)
                 else:
-                    self._reply.wfile.send(lines + piece)
+                    self.write(piece)
                 if self._silent:
                     break  # PEP 3333: stop iterating when enough has been sent; it may never end
             elif (now := clock.monotonic()) >= next_look:
