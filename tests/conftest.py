@@ -26,11 +26,17 @@ from tests.client import PATIENCE
 from tests.gates import Gates
 from tests.running import Running, Start
 from tests.waiting import eventually
-from tpserver import make_server
+from tpserver import make_server, spool
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell has started this in its background. What the tests start would ignore Ctrl-C as well.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture
+def contents_on_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No memory is left for contents that are larger than SPOOL."""
+    monkeypatch.setattr(spool, "MEMORY", 0)
 
 
 def pytest_xdist_auto_num_workers() -> int:

@@ -15,7 +15,7 @@ from tpserver.http import pages
 from tpserver.http.arriving import ArrivingContent
 from tpserver.http.dates import format_date
 from tpserver.http.head import Head
-from tpserver.http.message import Memory, MessageReader
+from tpserver.http.message import MEMORY_HEAD_LENGTH, Memory, MessageReader
 from tpserver.http.negotiation import accepts_html
 from tpserver.http.pages import Refusal
 from tpserver.http.response import stamp
@@ -197,7 +197,7 @@ class Receiver(MessageReader[HTTPRequest]):
 
     def receive(self, data: bytes) -> Outcome:
         """Bytes in; a request, an interim response, a refusal, or None. Never raises `RequestRefused`."""
-        if self._head is None and not self.pending:
+        if self._head is None and not self.pending and len(data) <= MEMORY_HEAD_LENGTH:
             # `read_message` does the same; here it saves a call for the heads that come again and again.
             head = self._memory.heads.get(data)
             if head is not None:

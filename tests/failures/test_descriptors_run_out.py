@@ -69,7 +69,7 @@ def starved(tmp_path: Path) -> Iterator[Starved]:
         assert keeper.ask("/give").status == 200
         assert salvage(console, get("/again")).endswith(b"/again 0")
         assert salvage(console, get("/large.bin")).endswith(b"f" * 1_000_000)
-        assert salvage(console, post("/again", 100_000)).endswith(b"/again 100000")
+        assert salvage(console, post("/again", 5_000_000)).endswith(b"/again 5000000")
 
 
 def test_a_connection_that_is_open_is_served(starved: Starved) -> None:
@@ -93,7 +93,7 @@ def test_a_file_that_cannot_be_opened_is_a_503(starved: Starved) -> None:
 
 
 def test_a_large_content_that_cannot_be_stored_is_a_503(starved: Starved) -> None:
-    assert starved.ask("/store", method="POST", content=b"x" * 100_000).status == 503
+    assert starved.ask("/store", method="POST", content=b"x" * 5_000_000).status == 503
     assert said(starved.console, "cannot store the content")
 
 

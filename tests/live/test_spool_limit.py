@@ -11,6 +11,8 @@ from tpserver.spool import SPOOL
 
 LIMIT = 100_000
 
+pytestmark = pytest.mark.usefixtures("contents_on_disk")
+
 
 def length_of(environ, start_response):
     start_response("200 OK", [])

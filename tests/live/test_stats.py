@@ -148,9 +148,9 @@ def test_contents_on_disk(start):
     with Gates() as gates:
         running = start(gates)
         with Client(running) as client:
-            client.send(request("/hold/it", method="POST", content=b"x" * 3_000_000))
+            client.send(request("/hold/it", method="POST", content=b"x" * 5_000_000))
             gates.arrived()
-            assert running.server.stats()["spool"]["bytes"] >= 3_000_000
+            assert running.server.stats()["spool"]["bytes"] >= 5_000_000
             gates.open("it")
             assert client.response().status == 200
             until_left(running, 1)

@@ -11,8 +11,9 @@ import pytest
 
 from tests.client import Client, chunked, request, several
 from tests.gates import Gates
-from tests.waiting import turns, until, until_left, until_waiting
-from tpserver.spool import SPOOL
+from tests.waiting import eventually, turns, until, until_left, until_waiting
+from tpserver import spool
+from tpserver.spool import LARGE, SPOOL
 
 
 def describing(environ, start_response):
@@ -34,7 +35,15 @@ def sample(length):
 
 @pytest.mark.parametrize(
     ("length", "kept"),
-    [(1, "memory"), (SPOOL - 1, "memory"), (SPOOL, "memory"), (SPOOL + 1, "disk"), (20_000_000, "disk")],
+    [
+        (1, "memory"),
+        (SPOOL - 1, "memory"),
+        (SPOOL, "memory"),
+        (SPOOL + 1, "memory"),
+        (LARGE, "memory"),
+        (LARGE + 1, "disk"),
+        (20_000_000, "disk"),
+    ],
 )
 def test_small_content_is_kept_in_memory_and_large_content_on_disk(start, length, kept):
     data = sample(length)
@@ -49,10 +58,12 @@ def test_a_hundred_thousand_chunks_of_one_byte(start):
     data = sample(100_000)
     with Client(start(describing)) as client:
         client.send(chunked("/", *(data[at : at + 1] for at in range(len(data)))))
-        assert client.response().content == described("disk", data)
+        assert client.response().content == described("memory", data)
 
 
-def test_uploads_by_many_clients_at_once(start):
+@pytest.mark.parametrize(("memory", "kept"), [(0, "disk"), (64 * 1024**2, "memory")])
+def test_uploads_by_many_clients_at_once(start, monkeypatch, memory, kept):
+    monkeypatch.setattr(spool, "MEMORY", memory)
     running = start(describing)
     samples = [sample(200_000 + number) for number in range(16)]
     with several(running, len(samples)) as clients:
@@ -62,7 +73,25 @@ def test_uploads_by_many_clients_at_once(start):
             for client, data in zip(clients, samples, strict=True):
                 client.send(data[at : at + 50_000])
         for client, data in zip(clients, samples, strict=True):
-            assert client.response().content == described("disk", data)
+            assert client.response().content == described(kept, data)
+        assert running.server.stats()["spool"]["bytes"] == 0
+
+
+def test_contents_that_never_become_complete_take_no_more_memory_than_all_may(start, monkeypatch):
+    monkeypatch.setattr(spool, "MEMORY", 3_000_000)
+    running = start(describing)
+    data = sample(1_000_000)
+    with several(running, 8) as clients:
+        for client in clients:
+            client.send(request("/", f"Content-Length: {len(data)}", method="POST") + data[:-1])
+            turns(running)
+        server_spool = running.server.protocol.spool
+        eventually(lambda: server_spool.taken >= 5 * 999_999, "those that find no memory left are not on disk")
+        assert server_spool.in_memory <= 3_000_000
+        for client in clients:
+            client.send(data[-1:])
+            assert client.response().status == 200
+    eventually(lambda: server_spool.in_memory == server_spool.taken == 0, "what they took is not released")
 
 
 def test_no_thread_is_taken_before_the_content_is_complete(start):
@@ -112,6 +141,7 @@ REST = {BY_LENGTH: b"x" * 10_000, IN_CHUNKS: b"x" * 10_000 + b"\r\n0\r\n\r\n"}
 either_way = pytest.mark.parametrize("begun", [BY_LENGTH, IN_CHUNKS], ids=["by length", "in chunks"])
 
 
+@pytest.mark.usefixtures("contents_on_disk")
 @either_way
 def test_files_are_gone_when_the_request_is_answered(start, files, begun):
     with Gates() as gates:
@@ -127,6 +157,7 @@ def test_files_are_gone_when_the_request_is_answered(start, files, begun):
             assert [file.closed for file in files] == [True]
 
 
+@pytest.mark.usefixtures("contents_on_disk")
 @either_way
 def test_files_are_gone_when_the_client_leaves_before_the_end(start, files, begun):
     running = start(Gates())
@@ -138,6 +169,7 @@ def test_files_are_gone_when_the_client_leaves_before_the_end(start, files, begu
     assert [file.closed for file in files] == [True]
 
 
+@pytest.mark.usefixtures("contents_on_disk")
 def test_files_are_gone_when_the_content_turns_out_to_be_too_large(start, files):
     running = start(Gates(), max_body=100_000)
     with Client(running) as client:
@@ -148,6 +180,7 @@ def test_files_are_gone_when_the_content_turns_out_to_be_too_large(start, files)
     assert [file.closed for file in files] == [True]
 
 
+@pytest.mark.usefixtures("contents_on_disk")
 @either_way
 def test_files_are_gone_when_the_server_stops_in_the_middle(start, files, begun):
     running = start(Gates(), drain_timeout=0)
@@ -158,6 +191,7 @@ def test_files_are_gone_when_the_server_stops_in_the_middle(start, files, begun)
     assert [file.closed for file in files] == [True]
 
 
+@pytest.mark.usefixtures("contents_on_disk")
 def test_files_are_gone_when_the_server_stops_before_the_request_has_run(start, files, log):
     with Gates() as gates:
         running = start(gates, threads=1, drain_timeout=0)
@@ -175,6 +209,7 @@ class FullDisk(io.BytesIO):
         raise OSError(errno.ENOSPC, "No space left on device")
 
 
+@pytest.mark.usefixtures("contents_on_disk")
 def test_a_full_disk_is_a_503_and_the_server_goes_on(start, monkeypatch, log):
     running = start(Gates())
     monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: FullDisk())

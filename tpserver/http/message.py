@@ -120,7 +120,7 @@ class MessageReader(Generic[MessageType]):
         if self._head is not None:
             return self._take_body(data)
         head = None
-        if not self.pending:
+        if not self.pending and len(data) <= MEMORY_HEAD_LENGTH:
             head = self._memory.heads.get(data) or (self._last_head if data == self._last_raw else None)
         if head is not None:
             self._blank_seen = False
