@@ -13,6 +13,7 @@ from tpserver.files.variants import Variants
 from tpserver.http.conditional import Validators, evaluate, matches, range_holds
 from tpserver.http.grammar import CRLF, OWS_TEXT
 from tpserver.http.head import Head
+from tpserver.http.lists import bounded
 from tpserver.http.message import Message
 from tpserver.http.negotiation import IDENTITY
 from tpserver.http.ranges import Range, content_range, multipart, select, unsatisfied_range
@@ -221,7 +222,7 @@ def _names(head: Head, file: File) -> bool:
     if head.method == "GET" and head.fields.get("HTTP_IF_RANGE") == etag:
         return True
     for name, weak in (("HTTP_IF_NONE_MATCH", True), ("HTTP_IF_MATCH", False)):
-        tags = head.fields.get(name)
+        tags = bounded(head.fields.get(name))
         if tags is not None and tags.strip(OWS_TEXT) != "*" and matches(tags, etag, weak=weak):
             return True
     return False

@@ -37,8 +37,6 @@ OWS_TEXT: Final = " \t"
 
 # RFC 9110 8.6     Content-Length = 1*DIGIT
 CONTENT_LENGTH: Final = re.compile(r"[0-9]+")
-# RFC 9112 6.1     Transfer-Encoding = #transfer-coding ; these are known, but not implemented
-OTHER_CODINGS: Final = re.compile(r"(?:(?:(?:x-)?(?:gzip|compress)|deflate)[ \t]*,[ \t]*)+chunked", re.IGNORECASE)
 
 # RFC 9112 7.1     chunk = chunk-size [ chunk-ext ] CRLF chunk-data CRLF ; chunk-size = 1*HEXDIG
 # RFC 9112 7.1.1   chunk-ext = *( BWS ";" BWS chunk-ext-name [ BWS "=" BWS chunk-ext-val ] )
@@ -49,6 +47,15 @@ CHUNK_LINE: Final = re.compile(
     rb"0*([0-9A-Fa-f]{1,16})"
     rb"(?:[ \t]*;[ \t]*" + _TOKEN + rb"(?:[ \t]*=[ \t]*(?:" + _TOKEN + rb"|" + _QUOTED_STRING + rb"))?)*"
 )
+
+# RFC 9112 6.1     Transfer-Encoding = #transfer-coding
+# RFC 9112 7       transfer-coding = token *( OWS ";" OWS token BWS "=" BWS ( token / quoted-string ) )
+# Those before the last one may be any but chunked, which is not applied twice (RFC 9112 6.1). None of them is known.
+_CODING: Final = (
+    rf"(?!chunked[ \t;,]){TOKEN_TEXT.pattern}(?:[ \t]*;[ \t]*{TOKEN_TEXT.pattern}[ \t]*=[ \t]*"
+    rf"(?:{TOKEN_TEXT.pattern}|{_QUOTED_STRING.decode('ascii')}))*"
+)
+OTHER_CODINGS: Final = re.compile(rf"(?:{_CODING}[ \t]*,[ \t]*)+chunked", re.IGNORECASE | re.ASCII)
 
 # RFC 9110 4.2     http-URI authority, without userinfo (RFC 9110 4.2.4 asks to treat it as an error)
 # RFC 3986 3.2.2   host = IP-literal / IPv4address / reg-name ; port = *DIGIT
