@@ -20,6 +20,9 @@ _WINDOWS_SPECIAL: Final = re.compile(r'[\x00-\x1f:*?"<>|]')
 # The one name with a leading dot that is served (RFC 8615).
 WELL_KNOWN: Final = ".well-known"
 
+# A longer path, in characters and without empty segments, is none of a file (PATH_MAX): it is not looked at.
+_LONGEST: Final = 4096
+
 
 def segments(path: str, *, windows: bool) -> tuple[str, ...] | None:
     """A decoded path ("/a/b.html", its bytes as latin-1) -> its names ("a", "b.html"); None where one is not allowed.
@@ -29,7 +32,9 @@ def segments(path: str, *, windows: bool) -> tuple[str, ...] | None:
     """
     if "\0" in path or "\\" in path:
         return None
-    names = tuple(name for name in os_text(path).split("/") if name)
+    names = tuple(filter(None, os_text(path).split("/")))
+    if len(path) > _LONGEST and sum(map(len, names)) + len(names) > _LONGEST:
+        return None
     return names if all(allowed(name, windows=windows) for name in names) else None
 
 
