@@ -69,8 +69,7 @@ class FileResponder:
     def _keep_representation(self, head: Head, chosen: File, variants: Variants) -> File:
         """The representation whose entity tag the client names, else `chosen`.
 
-        If it names several, the chosen one comes first. A range without a tag is one of the plain file unless the
-        chosen variant is a sidecar: the client may have begun before the server had made a variant.
+        If it names several, the chosen one comes first.
         """
         plain = self._file
         if _names(head, chosen):
@@ -80,8 +79,7 @@ class FileResponder:
         for other in variants.others(plain, head):
             if _names(head, other):
                 return other
-        part = _range_field(head) is not None and "HTTP_IF_RANGE" not in head.fields
-        return plain if part and chosen.name == plain.name else chosen
+        return chosen
 
     def _answer(self, head: Head, reply: Reply, file: File) -> None:
         """Preconditions first, then ranges (RFC 9110 section 13.2.2), both by the representation that is sent."""
@@ -196,6 +194,10 @@ def _ranges(head: Head, file: File, conditions: Validators) -> list[Range] | Non
         return None
     condition = head.fields.get("HTTP_IF_RANGE")
     if condition is not None and not range_holds(condition, conditions, int(clock.time())):
+        return None
+    if file.made and not _names(head, file):
+        # A client that has the length from HEAD, or began before the coding was made, could join parts of two
+        # representations without noticing it: it gets all of one.
         return None
     ranges = select(wanted, file.size)
     if ranges is not None and not ranges:
