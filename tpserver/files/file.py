@@ -95,6 +95,8 @@ class File:
         coding = [("Content-Encoding", self.coding)] if self.coding else []
         ranges = [] if self.made else [("Accept-Ranges", "bytes")]
         self.about = [*coding, *ranges, *fields]
+        if not any(name.lower() == "x-content-type-options" for name, _ in self.fields):
+            self.about.append(("X-Content-Type-Options", "nosniff"))
         kind = [("Content-Type", self.media_type), ("Content-Length", str(self.size))]
         self.lines = own_head(200, kind + self.about)
         self.unmodified = own_head(304, fields)

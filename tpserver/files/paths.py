@@ -45,6 +45,14 @@ def allowed(name: str, *, windows: bool) -> bool:
     return "\\" not in name and not (windows and not allowed_on_windows(name))
 
 
+def is_hidden(name: str) -> bool:
+    """Whether a link to the file or folder `name` publishes nothing: `.env` and `.git`, that is one dot in front.
+
+    Kubernetes mounts a ConfigMap as links to a folder whose name begins with two dots, `..data`.
+    """
+    return name[:1] == "." and name[:2] != ".." and name != WELL_KNOWN
+
+
 def os_text(path: str) -> str:
     """The bytes of a path as latin-1 (PEP 3333) -> text for `os`: UTF-8, undecodable bytes as surrogates (PEP 383)."""
     return path.encode("latin-1").decode("utf-8", "surrogateescape")

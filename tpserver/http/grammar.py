@@ -44,9 +44,11 @@ CONTENT_LENGTH: Final = re.compile(r"[0-9]+")
 # RFC 9110 5.6.4   quoted-string = DQUOTE *( qdtext / quoted-pair ) DQUOTE
 _QUOTED_STRING: Final = rb'"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t \x21-\x7e\x80-\xff])*"'
 CHUNK_LINE: Final = re.compile(
-    rb"0*([0-9A-Fa-f]{1,16})"
+    rb"0*([1-9A-Fa-f][0-9A-Fa-f]{0,15}|0)"
     rb"(?:[ \t]*;[ \t]*" + _TOKEN + rb"(?:[ \t]*=[ \t]*(?:" + _TOKEN + rb"|" + _QUOTED_STRING + rb"))?)*"
 )
+# The same, as nearly all clients write it: a size, and its CRLF.
+SHORT_CHUNK_LINE: Final = re.compile(rb"([1-9A-Fa-f][0-9A-Fa-f]{0,7})\r\n")
 
 # RFC 9112 6.1     Transfer-Encoding = #transfer-coding
 # RFC 9112 7       transfer-coding = token *( OWS ";" OWS token BWS "=" BWS ( token / quoted-string ) )
