@@ -167,3 +167,19 @@ def test_as_many_lines_as_fit(protocol: HTTPProtocol, line: str) -> None:
 def test_a_hundred_long_lines_of_one_name(protocol: HTTPProtocol, line: str) -> None:
     lines = (line + "," * 600 + "\r\n") * 98
     check(protocol, f"GET /file.txt HTTP/1.1\r\nHost: a.example\r\n{lines}\r\n".encode())
+
+
+def test_a_virtual_host_is_chosen_once_a_request(protocol: HTTPProtocol, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the file, then the page for its status are looked for, and the host is too long to be remembered."""
+    chosen = []
+    really = VirtualHosts._choose
+
+    def choose(self: VirtualHosts, value: str) -> Site:
+        chosen.append(value)
+        return really(self, value)
+
+    monkeypatch.setattr(VirtualHosts, "_choose", choose)
+    host = "a." * 100 + "example:" + "0" * 400 + "80"
+    sent = answer(protocol, f"GET /missing.txt HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+    assert sent.endswith(b"Not here.")
+    assert chosen == [host]
