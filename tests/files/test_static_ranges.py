@@ -174,7 +174,7 @@ def test_several_parts_are_sent_in_the_order_asked_for(served: Served, ranges: l
     assert parts(answer) == [("text/plain", f"bytes {first}-{last}/{size}") for first, last in ranges]
     # Byte by byte, which `email` is not made for.
     pieces = answer.content.split(b"--" + boundary[1].encode())
-    assert (pieces[0], pieces[-1]) == (b"", b"--\r\n")
+    assert (pieces[0], pieces[-1]) == (b"\r\n", b"--\r\n")
     for piece, (first, last) in zip(pieces[1:-1], ranges, strict=True):
         assert piece.partition(b"\r\n\r\n")[2] == served.content[first : last + 1] + b"\r\n"
 

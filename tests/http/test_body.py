@@ -5,6 +5,7 @@ What is refused in them is in tests/requests.
 
 from __future__ import annotations
 
+import contextlib
 import io
 from itertools import pairwise
 from typing import Any
@@ -164,3 +165,45 @@ def test_many_chunks_of_one_byte_are_read_in_one_go() -> None:
     body, content = chunked()
     assert feed(body, [b"1\r\na\r\n" * 50_000 + b"0\r\n\r\n" + NEXT]) == NEXT
     assert content.getvalue() == b"a" * 50_000
+
+
+def test_chunks_of_one_byte_are_written_together() -> None:
+    content = Counting()
+    body = ChunkedBody(content, Limits())
+    assert body.feed(b"1\r\na\r\n" * 10_000) is None
+    assert content.length == body.length == 10_000
+    assert content.writes < 5
+
+
+SIGNED = b";chunk-signature=" + b"0123456789abcdef" * 4
+
+
+@pytest.mark.parametrize("size", [1024, 8192, 65_536])
+def test_a_large_upload_in_signed_chunks_is_taken(size: int) -> None:
+    content = Counting()
+    body = ChunkedBody(content, Limits())
+    chunk = b"%x%b\r\n%b\r\n" % (size, SIGNED, bytes(size))
+    for _ in range(2000):  # the extensions are 162 KB in all
+        assert body.feed(chunk) is None
+    assert body.feed(b"0" + SIGNED + b"\r\n\r\n") is not None
+    assert content.length == 2000 * size
+
+
+@pytest.mark.parametrize("line", [b"1" + SIGNED, b"1;" + b"a" * 4000, b"0" * 4000 + b"1", b"01;a", b"1 ;a"])
+def test_lines_of_chunks_without_end_are_refused(line: bytes) -> None:
+    body, content = chunked(Limits(max_head=10_000))
+    pieces = [line + b"\r\nx\r\n"] * 10_001
+    with pytest.raises(RequestRefused) as refused:
+        feed(body, pieces)
+    assert refused.value.status == 400
+    assert 0 < len(content.getvalue()) <= 10_000
+
+
+@pytest.mark.parametrize(
+    "line", [b"0" * 4095, b"0" * 4094 + b"g", b"1" + b" " * 4000, b"1" + b";a" * 2000 + b";", b"1;a=" + b'"' * 4000]
+)
+def test_a_chunk_line_of_4_kib_is_matched_in_linear_time(line: bytes) -> None:
+    for _ in range(200):
+        body, _ = chunked()
+        with contextlib.suppress(RequestRefused):
+            body.feed(line + b"\r\n")

@@ -125,7 +125,6 @@ def test_a_second_line_of_a_name_is_joined_to_the_first(key: str, joined: str) -
         ("HTTP_HOST", "Host"),
         ("CONTENT_LENGTH", "Content-Length"),
         ("CONTENT_TYPE", "Content-Type"),
-        ("HTTP_TRANSFER_ENCODING", "Transfer-Encoding"),
         ("HTTP_AUTHORIZATION", "Authorization"),
     ],
 )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tpserver.http.hosts import VirtualHost, host_name, parents, parse_pattern, parse_virtual_host
+from tpserver.errors import RequestRefused
+from tpserver.http.hosts import VirtualHost, check_host, host_name, parents, parse_pattern, parse_virtual_host
 
 
 @pytest.mark.parametrize(
@@ -16,20 +17,40 @@ from tpserver.http.hosts import VirtualHost, host_name, parents, parse_pattern, 
         ("example.com:", "example.com"),
         ("example.com.", "example.com"),
         ("example.com.:80", "example.com"),
-        ("example.com..", "example.com."),  # two dots are no host of ours
         ("127.0.0.1:8888", "127.0.0.1"),
         ("[::1]", "[::1]"),
         ("[::1]:8888", "[::1]"),
         ("[0:0:0:0:0:0:0:1]", "[::1]"),
         ("[2001:DB8::A]", "[2001:db8::a]"),
         ("[v1.Fe80]", "[v1.fe80]"),
-        ("ex%41mple.com", "ex%41mple.com"),
+        ("my_site.example", "my_site.example"),
+        (f"{'a' * 63}.example", f"{'a' * 63}.example"),
+        ("a." * 126 + "a", "a." * 126 + "a"),
+        ("a." * 127, ("a." * 127)[:-1]),
         ("", ""),
         ("no host", ""),
     ],
 )
 def test_the_host_of_a_field(value: str, host: str) -> None:
     assert host_name(value) == host
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        ".", "..", "..b.example", ".b.example", "b..example", "b.example..", "-.b.example", "-a.example", "a-.example",
+        "*.b.example", "*", "ex%41mple.com", "a!b.example", "a~b", f"{'a' * 64}.example", "a." * 127 + "a",
+        "." * 65_000,
+        "a." * 32_000, "a" * 65_000, "[" + ":" * 65_000 + "]", "[" + "1:" * 30_000 + "]",
+        f"[v1.{'a' * 65_000}]", ".:80",
+    ],
+    ids=lambda value: f"{value[:12]}-{len(value)}",
+)  # fmt: skip
+def test_what_is_no_name_of_a_host_is_refused_before_anything_looks_at_it(value: str) -> None:
+    with pytest.raises(RequestRefused) as caught:
+        check_host(value)
+    assert caught.value.status == 400
+    assert host_name(value) == ""
 
 
 @pytest.mark.parametrize(

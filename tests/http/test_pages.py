@@ -96,3 +96,11 @@ def test_where_the_client_has_decided_caches_are_told(html: bool | None, vary: l
     assert [line for line in lines if line.startswith(b"Vary:")] == vary
     _, lines, _ = parts(response(204, "", stamp=STAMP, html=html))
     assert not [line for line in lines if line.startswith(b"Vary:")]
+
+
+def test_the_page_of_a_redirect_links_to_its_target() -> None:
+    data = response(301, "Moved.", stamp=STAMP, html=True, fields=(("Location", '/a"b/?x=1&y=2'),))
+    assert b'<a href="/a&quot;b/?x=1&amp;y=2">/a&quot;b/?x=1&amp;y=2</a>' in data
+    data = response(301, "Moved.", stamp=STAMP, html=False, fields=(("Location", "folder/"),))
+    assert data.endswith(b"301 Moved Permanently\nMoved.\nfolder/\n")
+    assert b"<a " not in response(404, "No.", stamp=STAMP, html=True)

@@ -133,6 +133,9 @@ def selected(value: str, size: int) -> list[tuple[int, int]] | None:
         ("bytes=0-0,0-0,0-0", 100, WHOLE),
         ("bytes=0-0,0-0", 100, [(0, 0), (0, 0)]),
         ("bytes=0-4,3-8,20-24,23-29", 100, WHOLE),
+        ("bytes=0-9,1-2,4-5", 100, WHOLE),
+        ("bytes=4-5,1-2,0-9", 100, WHOLE),
+        ("bytes=0-9,20-29,4-5", 100, [(0, 9), (20, 29), (4, 5)]),
         ("bytes=0-4,3-8,20-24,25-29", 100, [(0, 4), (3, 8), (20, 24), (25, 29)]),
     ],
 )  # fmt: skip
@@ -150,6 +153,13 @@ def test_so_many_ranges_and_not_one_more() -> None:
     assert len(found) == MAX_RANGES
     assert select(separate(MAX_RANGES + 1), 10_000) is None
     assert select(separate(1000), 1_000_000) is None
+
+
+def test_256_ranges_of_a_file_of_many_terabytes_are_served() -> None:
+    size = 10**14
+    value = "bytes=" + ", ".join(f"{size - 1000 * at}-{size - 1000 * at + 1}" for at in range(1, MAX_RANGES + 1))
+    assert MAX_RANGES >= 256
+    assert len(select(value, size) or []) == MAX_RANGES
 
 
 def test_ranges_that_are_not_there_count_too() -> None:

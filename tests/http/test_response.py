@@ -172,7 +172,38 @@ def test_no_control_character_but_the_tab_passes(character: str) -> None:
 @pytest.mark.parametrize("written", [str.lower, str.upper, str.title])
 def test_a_hop_by_hop_field_is_refused(name: str, written: Any) -> None:
     with pytest.raises(ApplicationError, match="hop-by-hop"):
-        checked("200 OK", [(written(name), "close")])
+        checked("200 OK", [(written(name), "b")])
+
+
+@pytest.mark.parametrize("name", sorted(HOP_BY_HOP - {"connection"}))
+@pytest.mark.parametrize("value", ["close", "keep-alive"])
+def test_other_hop_by_hop_fields_are_refused_with_any_value(name: str, value: str) -> None:
+    with pytest.raises(ApplicationError, match="hop-by-hop"):
+        checked("200 OK", [(name, value)])
+
+
+@pytest.mark.parametrize("value", ["", "upgrade", "close, upgrade", "keep-alive, X-Hop", "close;a", "closed"])
+def test_a_connection_field_that_names_another_field_is_refused(value: str) -> None:
+    with pytest.raises(ApplicationError, match="hop-by-hop"):
+        checked("200 OK", [("Connection", value)])
+
+
+@pytest.mark.parametrize(
+    ("values", "closes"),
+    [
+        (["keep-alive"], False),
+        (["Keep-Alive"], False),
+        (["close"], True),
+        (["CLOSE"], True),
+        (["keep-alive, Close"], True),
+        (["close", "keep-alive"], True),
+        (["keep-alive", "close"], True),
+    ],
+)
+def test_whether_to_close_is_read_from_the_connection_field_which_is_dropped(values: list[str], closes: bool) -> None:
+    head = checked("200 OK", [*(("Connection", value) for value in values), ("A", "b")])
+    assert head.closes is closes
+    assert head.lines == b"HTTP/1.1 200 OK\r\nA: b\r\n"
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.client import Client, request
 from tests.gates import Gates
 from tests.waiting import turns
@@ -32,6 +34,25 @@ def test_client_that_waits_with_chunks_is_told_to_go_on(start):
         client.send(request("/post", "Transfer-Encoding: chunked", "Expect: 100-Continue", method="POST"))
         assert continued(client)
         client.send(b"7\r\ncontent\r\n0\r\n\r\n")
+        assert client.response().content == b"/post content"
+
+
+@pytest.mark.parametrize(
+    ("lines", "waits"),
+    [
+        (["Expect:"], False),
+        (["Expect: ,"], False),
+        (["Expect: 100-continue,"], True),
+        (["Expect: ,100-Continue , 100-continue"], True),
+        (["Expect: 100-continue", "Expect: 100-continue"], True),
+        (["Expect: 100-continue", "Expect:"], True),
+    ],
+)
+def test_an_expectation_is_a_list(start, lines, waits):
+    with Client(start(Gates())) as client:
+        client.send(head_of_post(7, *lines))
+        assert not waits or continued(client)
+        client.send(b"content")
         assert client.response().content == b"/post content"
 
 

@@ -165,4 +165,5 @@ def coded_file(plain: File, coding: str, content: bytes) -> File:
     """
     tag = f'{plain.validators.etag[:-1]}-{coding}-{zlib.crc32(content):08x}"'
     validators = Validators(tag, plain.validators.last_modified)
-    return plain.altered(coding=coding, content=content, size=len(content), validators=validators, varies=True)
+    size = len(content)
+    return plain.altered(coding=coding, content=content, size=size, validators=validators, varies=True, made=True)

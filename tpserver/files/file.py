@@ -33,9 +33,9 @@ class File:
     """
 
     __slots__ = (
-        "about", "as_sidecar", "coding", "content", "dated", "earlier", "fields", "lines", "media_type", "modified",
-        "mtime_ambiguous", "name", "negotiable", "real", "settled", "signature", "size", "turn", "unmodified",
-        "validators", "variant_index", "varies", "verified_at",
+        "about", "as_sidecar", "coding", "content", "dated", "earlier", "fields", "lines", "made", "media_type",
+        "modified", "mtime_ambiguous", "name", "negotiable", "real", "settled", "signature", "size", "turn",
+        "unmodified", "validators", "variant_index", "varies", "verified_at",
     )  # fmt: skip
 
     def __init__(
@@ -64,6 +64,7 @@ class File:
         self.media_type = media or media_type(os.path.basename(name))  # the value of Content-Type
         # Its content coding (RFC 9110 section 8.4), where it has one.
         self.coding = coding
+        self.made = False  # the server has made the coding: another time it may send the plain file, or other bytes
         self.earlier = earlier  # the names of files that would have been found before it
         self.fields = tuple(fields)  # what goes with every response about it besides
         # Whether there may be variants of it.
@@ -93,7 +94,10 @@ class File:
         if self.varies:
             fields.append(("Vary", "Accept-Encoding"))
         coding = [("Content-Encoding", self.coding)] if self.coding else []
-        self.about = [*coding, ("Accept-Ranges", "bytes"), *fields]
+        ranges = [] if self.made else [("Accept-Ranges", "bytes")]
+        self.about = [*coding, *ranges, *fields]
+        if not any(name.lower() == "x-content-type-options" for name, _ in self.fields):
+            self.about.append(("X-Content-Type-Options", "nosniff"))
         kind = [("Content-Type", self.media_type), ("Content-Length", str(self.size))]
         self.lines = own_head(200, kind + self.about)
         self.unmodified = own_head(304, fields)

@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 from tpserver.errors import RequestRefused
 from tpserver.files.file import File, signature
 from tpserver.files.opening import CAREFUL, FOLDER, open_below, open_file
-from tpserver.files.paths import allowed, is_code, is_program, os_text, segments, url_name, without_dots
+from tpserver.files.paths import allowed, is_code, is_hidden, is_program, os_text, segments, url_name, without_dots
 from tpserver.files.rules import FileRules
 from tpserver.http.head import Head
 from tpserver.logs.log import Log
@@ -255,8 +255,9 @@ class Folder:
     def real_path(self, name: str) -> str | None:
         """The path of `name` with all links resolved; None where it may not be served. Any thread.
 
-        It must be below the real root, unless `follow_links` is set. On Windows no part of it may be hidden: a folder
-        `.git` has a second, short name there.
+        It must be below the real root, unless `follow_links` is set. A link does not publish what has a hidden name: no
+        part below the root may be hidden, nor the last one elsewhere. (On Windows a folder `.git` has a second, short
+        name besides.)
         """
         try:
             root = self._real_root = os.path.realpath(self.root)
@@ -265,8 +266,11 @@ class Folder:
             return None
         below = root if root.endswith(os.sep) else root + os.sep
         if real != root and not real.startswith(below):
-            return real if self._follow_links else None
-        if self.windows and not all(allowed(part, windows=True) for part in real[len(below) :].split(os.sep) if part):
+            return real if self._follow_links and not is_hidden(os.path.basename(real)) else None
+        parts = real[len(below) :].split(os.sep)
+        if any(map(is_hidden, parts)):
+            return None
+        if self.windows and not all(allowed(part, windows=True) for part in parts if part):
             return None
         return real
 

@@ -8,9 +8,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
 from tpserver.http.grammar import OWS_TEXT
+from tpserver.http.lists import bounded
 from tpserver.http.negotiation import quality
 
 # The query of a listing: key "=" value, joined by "&". The first value of a key counts; unknown keys are ignored.
+# What is read of a query, in characters.
+_LONGEST_QUERY: Final = 1024
 _PARAMETER: Final = re.compile(r"(?:^|&)(sort|order|view)=([^&]*)")
 _VALUES: Final = {"sort": ("name", "size", "date"), "order": ("asc", "desc"), "view": ("list", "grid")}
 
@@ -48,14 +51,14 @@ class View(NamedTuple):
 def parse_view(query: str) -> View:
     """A raw query, without its "?" -> the requested view."""
     values: dict[str, str] = {}
-    for match in _PARAMETER.finditer(query):
+    for match in _PARAMETER.finditer(query[:_LONGEST_QUERY]):
         values.setdefault(match[1], match[2])
     return View(**{key: value for key, value in values.items() if value in _VALUES[key]})
 
 
 def wants_json(accept: str | None) -> bool:
     """Whether an Accept field prefers application/json to text/html; with equal quality, whether it names only JSON."""
-    if accept is None:
+    if accept is None or bounded(accept) is None:
         return False
     json, html = quality(accept, "application/json"), quality(accept, "text/html")
     if json != html:

@@ -23,13 +23,16 @@ _RESERVED: Final = re.compile(r"[^A-Za-z0-9\-._~]")
 # The one name with a leading dot that is served (RFC 8615).
 WELL_KNOWN: Final = ".well-known"
 
+# A longer path, in characters and without empty segments, is none of a file (PATH_MAX): it is not looked at.
+_LONGEST: Final = 4096
+
 
 def without_dots(path: str) -> str:
     """A decoded path without its segments `.`, as every browser asks for it (RFC 3986 section 5.2.4)."""
     parts = path.split("/")
     if parts[-1] == ".":
         parts.append("")  # "/a/." is "/a/", a folder
-    return "/".join(part for part in parts if part != ".")
+    return "/".join([part for part in parts if part != "."])
 
 
 def segments(path: str, *, windows: bool) -> tuple[str, ...] | None:
@@ -40,7 +43,9 @@ def segments(path: str, *, windows: bool) -> tuple[str, ...] | None:
     """
     if "\0" in path or "\\" in path:
         return None
-    names = tuple(name for name in os_text(path).split("/") if name)
+    names = tuple(filter(None, os_text(path).split("/")))
+    if len(path) > _LONGEST and sum(map(len, names)) + len(names) > _LONGEST:
+        return None
     return names if all(allowed(name, windows=windows) for name in names) else None
 
 
@@ -49,6 +54,14 @@ def allowed(name: str, *, windows: bool) -> bool:
     if name.startswith(".") and name != WELL_KNOWN:
         return False  # hidden, "." and ".."
     return "\\" not in name and not (windows and not allowed_on_windows(name))
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a link to the file or folder `name` publishes nothing: `.env` and `.git`, that is one dot in front.
+
+    Kubernetes mounts a ConfigMap as links to a folder whose name begins with two dots, `..data`.
+    """
+    return name[:1] == "." and name[:2] != ".." and name != WELL_KNOWN
 
 
 def os_text(path: str) -> str:

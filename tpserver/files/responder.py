@@ -13,6 +13,7 @@ from tpserver.files.variants import Variants
 from tpserver.http.conditional import Validators, evaluate, matches, range_holds
 from tpserver.http.grammar import CRLF, OWS_TEXT
 from tpserver.http.head import Head
+from tpserver.http.lists import bounded
 from tpserver.http.message import Message
 from tpserver.http.negotiation import IDENTITY
 from tpserver.http.ranges import Range, content_range, multipart, select, unsatisfied_range
@@ -68,8 +69,7 @@ class FileResponder:
     def _keep_representation(self, head: Head, chosen: File, variants: Variants) -> File:
         """The representation whose entity tag the client names, else `chosen`.
 
-        If it names several, the chosen one comes first. A range without a tag is one of the plain file unless the
-        chosen variant is a sidecar: the client may have begun before the server had made a variant.
+        If it names several, the chosen one comes first.
         """
         plain = self._file
         if _names(head, chosen):
@@ -79,8 +79,7 @@ class FileResponder:
         for other in variants.others(plain, head):
             if _names(head, other):
                 return other
-        part = _range_field(head) is not None and "HTTP_IF_RANGE" not in head.fields
-        return plain if part and chosen.name == plain.name else chosen
+        return chosen
 
     def _answer(self, head: Head, reply: Reply, file: File) -> None:
         """Preconditions first, then ranges (RFC 9110 section 13.2.2), both by the representation that is sent."""
@@ -196,6 +195,10 @@ def _ranges(head: Head, file: File, conditions: Validators) -> list[Range] | Non
     condition = head.fields.get("HTTP_IF_RANGE")
     if condition is not None and not range_holds(condition, conditions, int(clock.time())):
         return None
+    if file.made and not _names(head, file):
+        # A client that has the length from HEAD, or began before the coding was made, could join parts of two
+        # representations without noticing it: it gets all of one.
+        return None
     ranges = select(wanted, file.size)
     if ranges is not None and not ranges:
         fields = (("Content-Range", unsatisfied_range(file.size)),)
@@ -221,7 +224,7 @@ def _names(head: Head, file: File) -> bool:
     if head.method == "GET" and head.fields.get("HTTP_IF_RANGE") == etag:
         return True
     for name, weak in (("HTTP_IF_NONE_MATCH", True), ("HTTP_IF_MATCH", False)):
-        tags = head.fields.get(name)
+        tags = bounded(head.fields.get(name))
         if tags is not None and tags.strip(OWS_TEXT) != "*" and matches(tags, etag, weak=weak):
             return True
     return False

@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 from tpserver.errors import RequestRefused
 from tpserver.http.fields import BARE_LF_DETAIL, parse_field_line
-from tpserver.http.grammar import CHUNK_LINE, CRLF
+from tpserver.http.grammar import CHUNK_LINE, CRLF, SHORT_CHUNK_LINE
 from tpserver.http.section import Limits
 
 MAX_CHUNK_LINE: Final = 4096
@@ -48,7 +48,7 @@ class ChunkedBody:
     """A body in chunks. `length` is the length of the content so far, in bytes. Trailers are checked and dropped."""
 
     __slots__ = (
-        "_buffer", "_content", "_extension_size", "_limits", "_remaining", "_room", "_step", "_trailer_count", "length",
+        "_buffer", "_content", "_excess", "_limits", "_remaining", "_room", "_step", "_trailer_count", "length",
     )  # fmt: skip
 
     def __init__(self, content: Content, limits: Limits) -> None:
@@ -58,7 +58,7 @@ class ChunkedBody:
         self._step = self._chunk_line
         self._room = MAX_CHUNK_LINE  # the longest line that the step takes, in bytes
         self._remaining = 0  # of the current chunk's data
-        self._extension_size = 0
+        self._excess = 0  # bytes of chunk lines beyond those of content
         self._trailer_count = 0
         self.length = 0
 
@@ -84,17 +84,20 @@ class ChunkedBody:
     # more bytes (it has taken none then), or None where the body is complete.
 
     def _chunk_line(self, data: bytes, at: int) -> int | None:
+        whole = self._whole_chunks(data, at)
+        if whole > at:
+            return whole
         end = self._line_end(data, at, 400, "A chunk's first line is malformed.")
         if end < 0:
             return -1
         match = CHUNK_LINE.fullmatch(data, at, end)
         if match is None:
             raise RequestRefused(400, "A chunk's first line is malformed.", close=True)
-        self._extension_size += end - match.end(1)
-        if self._extension_size > self._limits.max_head:
-            # RFC 9112 section 7.1.1: they are ignored, so a client could otherwise send them without end.
-            raise RequestRefused(400, "The chunk extensions are larger than a head may be.", close=True)
         self._remaining = int(match[1], 16)
+        self._excess = max(0, self._excess + end - at - self._remaining)
+        if self._excess > self._limits.max_head:
+            # RFC 9112 section 7.1.1: extensions are ignored, so a client could otherwise send them without end.
+            raise RequestRefused(400, "The lines of the chunks are larger than their content.", close=True)
         if self._remaining > self._limits.max_body - self.length:
             raise RequestRefused(413, f"The content is larger than {self._limits.max_body} bytes.", close=True)
         if self._remaining:
@@ -102,6 +105,26 @@ class ChunkedBody:
         else:
             self._step, self._room = self._trailer_line, self._limits.max_head
         return end + len(CRLF)
+
+    def _whole_chunks(self, data: bytes, at: int) -> int:
+        """Takes the chunks at `at` that have come whole, in one loop; the position after them.
+
+        A chunk may have one byte: then its three steps would take longer than to receive it.
+        """
+        pieces = []
+        room = self._limits.max_body - self.length
+        while match := SHORT_CHUNK_LINE.match(data, at):
+            start = match.end()
+            end = start + int(match[1], 16)
+            if data[end : end + 2] != CRLF or end - start > room:
+                break
+            pieces.append(data[start:end])
+            room -= end - start
+            at = end + len(CRLF)
+        if pieces:
+            self._content.write(b"".join(pieces))
+            self.length = self._limits.max_body - room
+        return at
 
     def _chunk_data(self, data: bytes, at: int) -> int | None:
         piece = data[at : at + self._remaining]

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 from tpserver.http.dates import parse_date
 from tpserver.http.grammar import ENTITY_TAG, OWS_TEXT, TAG_IN_LIST
+from tpserver.http.lists import bounded
 
 # Longer than any HTTP-date; a longer text is not parsed, and does not enter the cache.
 _LONGEST_DATE: Final = 40
@@ -29,16 +30,18 @@ class Validators(NamedTuple):
 def evaluate(method: str, fields: Mapping[str, str], current: Validators, now: int) -> int:
     """Evaluates the preconditions in the order of RFC 9110 section 13.2.2. Returns 200 (proceed), 304 or 412.
 
-    `now` is in seconds since the epoch, and needed for dates with two-digit years.
+    `now` is in seconds since the epoch, and needed for dates with two-digit years. A list of tags that is too long is
+    as none.
     """
-    if "HTTP_IF_MATCH" in fields:
-        if not matches(fields["HTTP_IF_MATCH"], current.etag, weak=False):
+    if_match, if_none_match = bounded(fields.get("HTTP_IF_MATCH")), bounded(fields.get("HTTP_IF_NONE_MATCH"))
+    if if_match is not None:
+        if not matches(if_match, current.etag, weak=False):
             return 412
     elif _modified_since(fields.get("HTTP_IF_UNMODIFIED_SINCE"), current, now) is True:
         return 412
     reads = method in ("GET", "HEAD")
-    if "HTTP_IF_NONE_MATCH" in fields:
-        if matches(fields["HTTP_IF_NONE_MATCH"], current.etag, weak=True):
+    if if_none_match is not None:
+        if matches(if_none_match, current.etag, weak=True):
             return 304 if reads else 412
     elif reads and _modified_since(fields.get("HTTP_IF_MODIFIED_SINCE"), current, now) is False:
         return 304

@@ -17,9 +17,7 @@ from tpserver.http.repeated import Repeated
 SECRET_NAMES: Final = frozenset({"HTTP_COOKIE", "HTTP_AUTHORIZATION", "HTTP_PROXY_AUTHORIZATION"})
 
 # Fields that must not be repeated: a second one could change the meaning of the message.
-SINGLE_NAMES: Final = frozenset(
-    {"HTTP_HOST", "CONTENT_LENGTH", "CONTENT_TYPE", "HTTP_TRANSFER_ENCODING", "HTTP_AUTHORIZATION"}
-)
+SINGLE_NAMES: Final = frozenset({"HTTP_HOST", "CONTENT_LENGTH", "CONTENT_TYPE", "HTTP_AUTHORIZATION"})
 
 DROPPED: Final = ("", "")
 

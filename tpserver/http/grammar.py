@@ -37,8 +37,6 @@ OWS_TEXT: Final = " \t"
 
 # RFC 9110 8.6     Content-Length = 1*DIGIT
 CONTENT_LENGTH: Final = re.compile(r"[0-9]+")
-# RFC 9112 6.1     Transfer-Encoding = #transfer-coding ; these are known, but not implemented
-OTHER_CODINGS: Final = re.compile(r"(?:(?:(?:x-)?(?:gzip|compress)|deflate)[ \t]*,[ \t]*)+chunked", re.IGNORECASE)
 
 # RFC 9112 7.1     chunk = chunk-size [ chunk-ext ] CRLF chunk-data CRLF ; chunk-size = 1*HEXDIG
 # RFC 9112 7.1.1   chunk-ext = *( BWS ";" BWS chunk-ext-name [ BWS "=" BWS chunk-ext-val ] )
@@ -46,26 +44,38 @@ OTHER_CODINGS: Final = re.compile(r"(?:(?:(?:x-)?(?:gzip|compress)|deflate)[ \t]
 # RFC 9110 5.6.4   quoted-string = DQUOTE *( qdtext / quoted-pair ) DQUOTE
 _QUOTED_STRING: Final = rb'"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t \x21-\x7e\x80-\xff])*"'
 CHUNK_LINE: Final = re.compile(
-    rb"0*([0-9A-Fa-f]{1,16})"
+    rb"0*([1-9A-Fa-f][0-9A-Fa-f]{0,15}|0)"
     rb"(?:[ \t]*;[ \t]*" + _TOKEN + rb"(?:[ \t]*=[ \t]*(?:" + _TOKEN + rb"|" + _QUOTED_STRING + rb"))?)*"
 )
+# The same, as nearly all clients write it: a size, and its CRLF.
+SHORT_CHUNK_LINE: Final = re.compile(rb"([1-9A-Fa-f][0-9A-Fa-f]{0,7})\r\n")
+
+# RFC 9112 6.1     Transfer-Encoding = #transfer-coding
+# RFC 9112 7       transfer-coding = token *( OWS ";" OWS token BWS "=" BWS ( token / quoted-string ) )
+# Those before the last one may be any but chunked, which is not applied twice (RFC 9112 6.1). None of them is known.
+_CODING: Final = (
+    rf"(?!chunked[ \t;,]){TOKEN_TEXT.pattern}(?:[ \t]*;[ \t]*{TOKEN_TEXT.pattern}[ \t]*=[ \t]*"
+    rf"(?:{TOKEN_TEXT.pattern}|{_QUOTED_STRING.decode('ascii')}))*"
+)
+OTHER_CODINGS: Final = re.compile(rf"(?:{_CODING}[ \t]*,[ \t]*)+chunked", re.IGNORECASE | re.ASCII)
 
 # RFC 9110 4.2     http-URI authority, without userinfo (RFC 9110 4.2.4 asks to treat it as an error)
 # RFC 3986 3.2.2   host = IP-literal / IPv4address / reg-name ; port = *DIGIT
-# A comma is allowed there (sub-delims), but a Host field with one is a list of hosts.
+# A comma is allowed there (sub-delims), but a Host field with one is a list of hosts. pct-encoded is left out: no name
+# of the DNS has it.
 _UNRESERVED_SUB: Final = r"A-Za-z0-9\-._~!$&'()*+;="
 # Only the characters of an IPv6address are checked here; hosts.py parses it.
 _HOST: Final = (
     r"(?:\[([0-9A-Fa-f:.]+)\]"
     rf"|\[v[0-9A-Fa-f]+\.[{_UNRESERVED_SUB}:]+\]"
-    rf"|(?:[{_UNRESERVED_SUB}]|%[0-9A-Fa-f]{{2}})*)"
+    rf"|[{_UNRESERVED_SUB}]*)"
 )
 HOST: Final = re.compile(rf"({_HOST})(?::(0*[0-9]{{0,5}}))?")  # host, IPv6address, port
 
 # RFC 9112 3.2.2   absolute-form = absolute-URI, with the schemes http and https
 ABSOLUTE_FORM: Final = re.compile(r"(?:[Hh][Tt][Tt][Pp][Ss]?)://([^/?#]+)([/?].*)?")
 
-# RFC 3986 2.1     pct-encoded = "%" HEXDIG HEXDIG ; this finds a percent sign that begins none
+# RFC 3986 2.1     pct-encoded = "%" HEXDIG HEXDIG ; this finds a percent sign that begins none, as people write it
 BAD_PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 # RFC 9110 15      status-code = 3DIGIT ; RFC 9112 4  status-line's reason-phrase = 1*( HTAB / SP / VCHAR / obs-text )

@@ -13,7 +13,11 @@ from tpserver.http.grammar import HOST, number
 
 # RFC 1123 2.1     label = let-dig [ *( let-dig / "-" ) let-dig ] ; "_" too, as it is in use
 _LABEL: Final = r"[a-z0-9_](?:[a-z0-9_\-]{0,61}[a-z0-9_])?"
-_NAME: Final = rf"{_LABEL}(?:\.{_LABEL})*"
+_NAME: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})*", re.ASCII)
+# RFC 1035 2.3.4, without the length octets of the first label and of the root: a longer host names nothing.
+MAX_HOST: Final = 253
+# RFC 4291 2.2     the longest text of an IPv6 address
+_MAX_ADDRESS: Final = 45
 
 
 class VirtualHost(NamedTuple):
@@ -24,21 +28,31 @@ class VirtualHost(NamedTuple):
 
 
 def _parse_host(value: str) -> tuple[str, str | None] | None:
-    """uri-host [ ":" port ], or nothing -> host, normalized, and port; None where it is not valid."""
+    """uri-host [ ":" port ], or nothing -> host, normalized, and port; None where it is not valid.
+
+    A registered name is one of the DNS (RFC 9110 section 4.2.1): labels, at most `MAX_HOST` characters.
+    """
     match = HOST.fullmatch(value)
     if match is None:
         return None
     host, address, port = match.groups()
+    host = host.lower().removesuffix(".") or host  # a dot alone is no empty host
+    if len(host) > MAX_HOST:
+        return None
     if address is not None:
+        if len(address) > _MAX_ADDRESS:
+            return None
         import ipaddress  # few servers are asked by address of IPv6
 
         try:
             host = f"[{ipaddress.IPv6Address(address).compressed}]"
         except ValueError:
             return None
+    elif host and host[0] != "[" and _NAME.fullmatch(host) is None:
+        return None
     if port is not None and (not host or number(port) > 65535):
         return None
-    return host.lower().removesuffix("."), port
+    return host, port
 
 
 def check_host(value: str) -> None:
@@ -87,6 +101,6 @@ def parse_pattern(pattern: str) -> str:
         if not host or host.startswith("[v"):
             raise ValueError(f"{pattern!r} is not an IPv6 address")
         return host
-    if re.fullmatch(_NAME, host, re.ASCII) is None or len(host) > 253:
+    if _NAME.fullmatch(host) is None:
         raise ValueError(f"{pattern!r} is not a host, such as www.example.com, *.example.com or [::1]")
     return "*." + host if pattern.startswith("*.") else host

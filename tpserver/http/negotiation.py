@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from tpserver.http.grammar import ACCEPTED_CODING, OWS_TEXT, QVALUE
+from tpserver.http.lists import bounded
 
 # The codings in which a file may be sent. "identity" means none.
 CODINGS: Final = ("br", "zstd", "gzip")
@@ -20,10 +21,12 @@ Tiers = tuple[tuple[str, ...], ...]
 def quality(value: str, media_type: str) -> float:
     """The quality of `media_type` ("text/html") in an Accept field, 0.0 to 1.0; 0.0: not acceptable.
 
-    The most specific media range that matches decides (RFC 9110 section 12.5.1).
+    The most specific media range that matches decides (RFC 9110 section 12.5.1). A list that is too long is as none.
     """
     ranks = {"*/*": 1, media_type.partition("/")[0] + "/*": 2, media_type: 3}
     best_rank, best = 0, 0.0
+    if bounded(value) is None:
+        return 1.0
     for item in value.split(","):
         name, *parameters = (part.strip(OWS_TEXT) for part in item.split(";"))
         rank = ranks.get(name.lower(), 0)
@@ -41,10 +44,12 @@ def accepts_html(accept: str | None) -> bool:
 def accepted_codings(value: str | None) -> Tiers:
     """The codings of CODINGS and IDENTITY that an Accept-Encoding field accepts (RFC 9110 section 12.5.3).
 
-    `value` None: there is no field. Then the RFC allows any coding; but such a client may not know them, so only
-    IDENTITY counts. A malformed member of the list is ignored; if a coding is named twice, the first one counts.
+    `value` None: there is no field; a list that is too long is as none. Then the RFC allows any coding; but such a
+    client may not know them, so only IDENTITY counts. A malformed member of the list is ignored; if a coding is named
+    twice, the first one counts.
     """
     qualities: dict[str, float] = {}
+    value = bounded(value)
     for item in () if value is None else value.split(","):
         match = ACCEPTED_CODING.fullmatch(item.strip(OWS_TEXT))
         if match is not None:

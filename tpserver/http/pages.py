@@ -24,7 +24,7 @@ h1 {{ font-size: 1.5rem; }}
 </head>
 <body>
 <h1>{status} {reason}</h1>
-<p>{detail}</p>
+<p>{detail}</p>{link}
 </body>
 </html>
 """
@@ -38,13 +38,19 @@ def escape(text: str) -> str:
     return text.translate(_ESCAPED)
 
 
-def page(status: int, detail: str, *, html: bool) -> tuple[str, bytes]:
-    """The page for `status`: the value of its Content-Type field, and its content. `detail` is escaped."""
+def page(status: int, detail: str, *, html: bool, location: str = "") -> tuple[str, bytes]:
+    """The page for `status`: the value of its Content-Type field, and its content. `detail` is escaped.
+
+    `location` is the URI of a redirect, which the page links to (RFC 9110 section 15.4).
+    """
     reason = REASONS[status]
     if html:
-        text = _PAGE.format(status=status, reason=escape(reason), detail=escape(detail))
+        target = escape(location)
+        link = f'\n<p><a href="{target}">{target}</a></p>' if location else ""
+        text = _PAGE.format(status=status, reason=escape(reason), detail=escape(detail), link=link)
         return "text/html; charset=utf-8", text.encode("utf-8")
-    return "text/plain; charset=utf-8", f"{status} {reason}\n{detail}\n".encode()
+    text = f"{status} {reason}\n{detail}\n" + (f"{location}\n" if location else "")
+    return "text/plain; charset=utf-8", text.encode()
 
 
 def response(
@@ -63,7 +69,8 @@ def response(
     `html` is the result of negotiation by Accept (the response then has Vary); None: HTML without negotiation. `stamp`
     is the Date and Server lines, `fields` are further fields of this status (Allow, Location).
     """
-    content_type, content = page(status, detail, html=html is not False)
+    location = next((value for name, value in fields if name == "Location"), "")
+    content_type, content = page(status, detail, html=html is not False, location=location)
     if bodiless(status):
         about, content = [], b""
     else:

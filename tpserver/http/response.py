@@ -11,6 +11,7 @@ from typing import Final, TypeAlias
 
 from tpserver.errors import ApplicationError
 from tpserver.http.grammar import CONTENT_LENGTH, FIELD_VALUE_TEXT, STATUS_TEXT, TOKEN_TEXT
+from tpserver.http.lists import members
 from tpserver.http.repeated import Repeated
 
 _RENAMED: Final = {
@@ -47,16 +48,24 @@ class ResponseHead:
     """A checked head. `lines` is the status line and the field lines, without those that the server adds.
 
     `content_length` is the value of that field, or None. `has_date` and `has_server` tell whether the application sent
-    these fields; the server adds only the missing ones.
+    these fields; the server adds only the missing ones. `closes`: it asks for the end of the connection. `plain`: it
+    has a content and keeps the connection.
     """
 
-    __slots__ = ("_complete", "_stamp", "bodiless", "content_length", "has_date", "has_server", "lines", "status")
+    __slots__ = (
+        "_complete", "_stamp", "bodiless", "closes", "content_length", "has_date", "has_server", "lines", "plain",
+        "status",
+    )  # fmt: skip
 
-    def __init__(self, status: int, lines: bytes, names: set[str], content_length: int | None) -> None:
+    def __init__(
+        self, status: int, lines: bytes, names: set[str], content_length: int | None, *, closes: bool = False
+    ) -> None:
         self.status = status
         self.lines = lines
         self.content_length = content_length
         self.bodiless = bodiless(status)
+        self.closes = closes
+        self.plain = not (self.bodiless or closes)
         self.has_date = "date" in names
         self.has_server = "server" in names
         self._stamp = self._complete = b""
@@ -105,7 +114,7 @@ def early_hints_head(fields: list[tuple[str, str]]) -> bytes:
     checked = list(map(_check_field, fields))
     if any(name.lower() == "content-length" for name, _ in checked):
         raise ApplicationError("wsgi.early_hints() was given a Content-Length; an interim response has no content.")
-    lines = [f"{name}: {value}\r\n".encode("latin-1") for name, value in checked]
+    lines = [f"{name}: {value}\r\n".encode("latin-1") for name, value in checked if name.lower() != "connection"]
     return b"HTTP/1.1 103 Early Hints\r\n" + b"".join(lines) + b"\r\n"
 
 
@@ -118,9 +127,13 @@ def _check_head(status: str, fields: list[tuple[str, str]]) -> ResponseHead:
     names: set[str] = set()
     lines = [line]
     content_length: int | None = None
+    closes = False
     for field in fields:
         name, value = _check_field(field)
         lowered = name.lower()
+        if lowered == "connection":  # the server sends its own
+            closes = closes or "close" in (members(value) or ())
+            continue
         if lowered == "content-length":
             content_length = _check_content_length(value, content_length)
             if bodiless(code):
@@ -129,7 +142,7 @@ def _check_head(status: str, fields: list[tuple[str, str]]) -> ResponseHead:
         lines.append(f"{name}: {value}\r\n".encode("latin-1"))
     if code == 205:  # unlike 204 and 304, its status alone does not say that there is no content (RFC 9112 section 6.3)
         lines.append(b"Content-Length: 0\r\n")
-    return ResponseHead(code, b"".join(lines), names, content_length)
+    return ResponseHead(code, b"".join(lines), names, content_length, closes=closes)
 
 
 def _check_status(status: object) -> tuple[int, bytes]:
@@ -144,7 +157,8 @@ def _check_status(status: object) -> tuple[int, bytes]:
         )
     code = int(match[1] or match[3])
     if code < 200:
-        raise ApplicationError(f"start_response() was given {status!r}; a final status is 200 or above.")
+        hint = " This server has no WebSocket, and no other protocol to switch to." if code == 101 else ""
+        raise ApplicationError(f"start_response() was given {status!r}; a final status is 200 or above.{hint}")
     reason = REASONS.get(code, "") if match[2] is None else match[2]
     return code, f"HTTP/1.1 {code} {reason}\r\n".encode("latin-1")
 
@@ -164,7 +178,7 @@ def _check_field(field: object) -> tuple[str, str]:
         raise ApplicationError(
             f"The field {name!r} is hop-by-hop and announces trailers, which tpserver does not send. Leave it out."
         )
-    if name.lower() in HOP_BY_HOP:
+    if name.lower() in HOP_BY_HOP and not _says_whether_to_close(name, value):
         raise ApplicationError(
             f"The field {name!r} is hop-by-hop: only the server may send it (PEP 3333). Leave it out."
         )
@@ -174,6 +188,11 @@ def _check_field(field: object) -> tuple[str, str]:
             "outside latin-1. Quote or remove it."
         )
     return name, value
+
+
+def _says_whether_to_close(name: str, value: str) -> bool:
+    """Whether it is a Connection field that names no other field: these come from libraries, and harm nothing."""
+    return name.lower() == "connection" and {"close", "keep-alive"}.issuperset(members(value) or [""])
 
 
 def _check_content_length(value: str, earlier: int | None) -> int:

@@ -9,7 +9,8 @@ from typing import Final, NamedTuple
 
 from tpserver.errors import RequestRefused
 from tpserver.http.fields import SECRET_NAMES, field_memory, join, parse_field_line
-from tpserver.http.grammar import CRLF, OTHER_CODINGS, OWS_TEXT, number
+from tpserver.http.grammar import CRLF, OTHER_CODINGS, number
+from tpserver.http.lists import bounded, members
 from tpserver.http.repeated import Repeated
 
 # Fields that make more of a GET than "send me that" (RFC 9110 sections 13.1 and 14.2).
@@ -68,7 +69,9 @@ class FieldSection:
         if connection is None or connection == "keep-alive":  # RFC 9112 section 9.3
             self.keep_alive = protocol == "HTTP/1.1" or connection is not None
         else:
-            options = [option.strip(OWS_TEXT) for option in connection.lower().split(",")]
+            options = members(connection)
+            if options is None:  # an unread `close` must not be taken for its absence
+                raise RequestRefused(400, "The Connection field is too long.", close=True)
             self.keep_alive = "close" not in options and (protocol == "HTTP/1.1" or "keep-alive" in options)
         self.secret = not names.isdisjoint(SECRET_NAMES)
         self.conditional = not names.isdisjoint(_CONDITIONAL_NAMES)
@@ -82,7 +85,7 @@ class FieldSection:
                 raise RequestRefused(400, "Content-Length and Transfer-Encoding came together.", close=True)
             if self.protocol == "HTTP/1.0":
                 raise RequestRefused(400, "HTTP/1.0 knows no Transfer-Encoding.", close=True)
-            if OTHER_CODINGS.fullmatch(coding):
+            if bounded(coding) is not None and OTHER_CODINGS.fullmatch(coding):
                 raise RequestRefused(501, "The only transfer coding that this server knows is chunked.", close=True)
             if coding.lower() != "chunked":  # the end of the message is unknown
                 raise RequestRefused(400, "The Transfer-Encoding field cannot be relied upon.", close=True)
@@ -95,9 +98,10 @@ class FieldSection:
         expectation = self.fields.get("HTTP_EXPECT")
         # RFC 9110 section 10.1.1; an HTTP/1.0 client cannot have meant it.
         if expectation is not None and self.protocol != "HTTP/1.0":
-            if expectation.lower() != "100-continue":
+            expected = members(expectation)  # empty: it expects nothing
+            if expected is None or expected.count("100-continue") != len(expected):
                 raise RequestRefused(417, "The only expectation that this server can meet is 100-continue.", close=True)
-            self.expects_continue = self.has_content
+            self.expects_continue = self.has_content and bool(expected)
 
     def check_cookie(self, line: bytes, limits: Limits) -> None:
         """Raises `RequestRefused` where a Cookie line may not stand beside these lines."""

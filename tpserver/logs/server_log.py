@@ -19,8 +19,29 @@ _BACKLOG: Final = 5000
 _logger: Final = logging.getLogger("tpserver")
 
 
-class _Formatter(logging.Formatter):
+# Control characters, which could move a terminal's cursor or give it commands, and those that turn the direction of
+# writing; but for the line ends and tabs of a traceback. A client chooses what is in the text of many an exception.
+_ESCAPES: Final = {
+    code: ascii(chr(code))[1:-1]
+    for code in (
+        *range(0x20),
+        *range(0x7F, 0xA0),
+        0x61C,
+        0x200E,
+        0x200F,
+        *range(0x2028, 0x202F),
+        *range(0x2066, 0x206A),
+    )
+    if chr(code) not in "\n\t"
+}
+
+
+class SafeFormatter(logging.Formatter):
     """With the time by the server's clock: that of a record stands still where a test library stops it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Without control characters."""
+        return super().format(record).translate(_ESCAPES)
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802 - logging's name
         record.created = clock.time()
@@ -90,7 +111,7 @@ def log_to_stderr(level: str | None = None) -> LogWriter | None:
     if _logger.handlers or logging.getLogger().handlers or sys.stderr is None:
         return None
     writer = LogWriter(LogStream(sys.stderr))
-    writer.setFormatter(_Formatter("%(asctime)s %(levelname)s %(message)s"))
+    writer.setFormatter(SafeFormatter("%(asctime)s %(levelname)s %(message)s"))
     _logger.addHandler(writer)
     _logger.propagate = False  # it does that itself
     return writer

@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import os
 import sys
+import traceback
 from collections.abc import Callable, Iterable
 from typing import Any, Final, NoReturn
 
 from tpserver.errors import ApplicationError, RequestRefused
 from tpserver.http.head import Head
 from tpserver.http.hosts import host_name
+from tpserver.http.lists import members
 from tpserver.http.message import Message
 from tpserver.http.response import response_memory
 from tpserver.http.section import FieldSection
@@ -123,6 +125,13 @@ class WSGIResponder:
         elif isinstance(error, RequestRefused):
             # A content that was read while it arrived, and is malformed or too large: the client's fault.
             _log.info("%s %s: %s", head.method, head.target, error.detail)
+        elif not response.head_sent and _asks_for_websocket(head):
+            _log.error(
+                "%s %s: this server has no WebSocket; the application failed at the handshake: %s",
+                head.method, head.target, _in_a_line(error),
+            )  # fmt: skip
+            reply.page(501, "This server has no WebSocket.")
+            return
         elif isinstance(error, ApplicationError):
             _log.error("%s %s: %s", head.method, head.target, error)
         else:
@@ -137,6 +146,17 @@ class WSGIResponder:
             reply.page(error.status, error.detail, error.fields)
         else:
             reply.page(500, "The application has failed. Its author finds the reason in the server's log.")
+
+
+def _asks_for_websocket(head: Head) -> bool:
+    """RFC 6455 section 4.1."""
+    return "websocket" in (members(head.fields.get("HTTP_UPGRADE", "")) or ())
+
+
+def _in_a_line(error: BaseException) -> str:
+    """The name and the text of an exception."""
+    lines = "".join(traceback.format_exception_only(type(error), error)).split("\n")
+    return " ".join(filter(None, lines))[:300]
 
 
 def _close(head: Head, close: Callable[[], object]) -> None:
