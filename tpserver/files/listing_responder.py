@@ -1,4 +1,4 @@
-"""Answers with the listing of a folder: collects its entries and sends the page or the JSON.
+"""Answers with the listing of a folder: collects its entries and sends the page, the JSON or the text.
 
 A listing is made in pieces; the thread that makes a large one is relieved as leader. It never waits for the client: a
 listing that takes much memory goes to a temporary file, from which the leader sends it.
@@ -16,8 +16,8 @@ from typing import Final
 
 from tpserver.errors import RequestRefused
 from tpserver.files.folder import EXHAUSTED, Folder, Listing, out_of_descriptors
-from tpserver.files.listing import Entry, parse_view, wants_json
-from tpserver.files.listing_page import json_list, page
+from tpserver.files.listing import FORMATS, Entry, filtered, parse_view, wanted_format
+from tpserver.files.listing_page import json_list, page, text_list
 from tpserver.files.listing_style import POLICY
 from tpserver.files.paths import allowed, is_code, is_program
 from tpserver.files.responder import rest_of_head
@@ -31,7 +31,7 @@ from tpserver.system.clock import clock
 
 _log = Log("tpserver")
 
-# Whatever a file name contains, the page runs no script.
+# Whatever a file name contains, the page runs no script but its own.
 _SAFETY: Final = (("Content-Security-Policy", POLICY), ("X-Content-Type-Options", "nosniff"))
 # A listing has none: the modification time of a folder does not change when a file in it does.
 _NO_VALIDATORS: Final = Validators("", None)
@@ -89,13 +89,13 @@ class ListingResponder:
     def respond(self, request: Message, reply: Reply) -> None:
         """Sends it. Raises `RequestRefused`: 404 where the folder was removed, 503 beyond the limits."""
         head = request.head
-        as_json = wants_json(head.fields.get("HTTP_ACCEPT"))
+        wanted = wanted_format(head.fields.get("HTTP_ACCEPT"))
         status = evaluate(head.method, head.fields, _NO_VALIDATORS, int(clock.time())) if head.conditional else 200
         if status == 412:
             raise RequestRefused(412, "A listing has no entity tag.")
         fields = [("Vary", "Accept"), ("Cache-Control", "no-cache")]  # a 304 needs no others (RFC 9110 section 15.4.5)
         if status == 200:
-            content_type = "application/json" if as_json else "text/html; charset=utf-8"
+            content_type = FORMATS[wanted] + ("" if wanted == "json" else "; charset=utf-8")
             fields = [("Content-Type", content_type), *fields, *_SAFETY]
         lines = own_head(status, fields)
         # A HEAD response omits the length, which only making the listing would tell (RFC 9110 section 9.3.2).
@@ -104,9 +104,16 @@ class ListingResponder:
             reply.wfile.write(lines + rest_of_head(head, reply))
             return
         with contextlib.ExitStack() as place:
-            entries = self._collect(place)
+            everything = self._collect(place)
             view = parse_view(head.query)
-            pieces = json_list(entries, view) if as_json else page(self._listing.names, entries, view)
+            entries = filtered(everything, view.filter)
+            if wanted == "json":
+                pieces = json_list(entries, view)
+            elif wanted == "text":
+                pieces = text_list(entries, view)
+            else:
+                host = head.fields.get("HTTP_HOST", "")
+                pieces = page(self._listing.names, entries, view, host=host, total=len(everything))
             self._send(head, reply, lines, pieces)
 
     def _collect(self, place: contextlib.ExitStack) -> list[Entry]:
