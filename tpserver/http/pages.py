@@ -21,23 +21,42 @@ _PAGE = """<!doctype html>
 :root {{ color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif; }}
 body {{ max-width: 36rem; margin: 20vh auto 0; padding: 0 1rem; }}
 h1 {{ font-size: 1.5rem; }}
+a {{ display: inline-block; min-width: 2rem; padding: .25rem 1.5rem .25rem 0; }}
 </style>
 </head>
 <body>
+<main>
 <h1>{status} {reason}</h1>
 <p>{detail}</p>
+{links}</main>
 </body>
 </html>
 """
+# What a `detail` ends with where it does not know how long.
+_SOON: Final = " Try again in a moment."
 
 
-def page(status: int, detail: str, *, html: bool) -> tuple[str, bytes]:
-    """The page for `status`: the value of its Content-Type field, and its content. `detail` is escaped."""
+def page(status: int, detail: str, *, html: bool, retry_after: str = "") -> tuple[str, bytes]:
+    """The page for `status`: the value of its Content-Type field, and its content. `detail` is escaped.
+
+    `retry_after` is the value of a Retry-After field in seconds, "" where there is none: the page says when to try
+    again. Pages of errors have a link to the root of the server.
+    """
     reason = REASONS[status]
+    if retry_after:
+        detail = f"{detail.removesuffix(_SOON)} Try again in {_duration(int(retry_after))}."
     if html:
-        text = _PAGE.format(status=status, reason=escape(reason), detail=escape(detail))
+        links = '<a href="">Try again</a>' if retry_after else ""
+        if status >= 400:
+            links = f'<p>{links}<a href="/">Home</a></p>\n'
+        text = _PAGE.format(status=status, reason=escape(reason), detail=escape(detail), links=links)
         return "text/html; charset=utf-8", text.encode("utf-8")
     return "text/plain; charset=utf-8", f"{status} {reason}\n{detail}\n".encode()
+
+
+def _duration(seconds: int) -> str:
+    number, unit = (seconds, "second") if seconds < 120 else (-(-seconds // 60), "minute")
+    return f"{number} {unit}{'s' * (number != 1)}"
 
 
 def response(
@@ -56,7 +75,8 @@ def response(
     `html` is the result of negotiation by Accept (the response then has Vary); None: HTML without negotiation. `stamp`
     is the Date and Server lines, `fields` are further fields of this status (Allow, Location).
     """
-    content_type, content = page(status, detail, html=html is not False)
+    retry_after = next((value for name, value in fields if name == "Retry-After"), "")
+    content_type, content = page(status, detail, html=html is not False, retry_after=retry_after)
     if bodiless(status):
         about, content = [], b""
     else:
