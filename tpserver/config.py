@@ -28,6 +28,10 @@ class Config:
         " those that begin with a dot, Python files, and links out of the folder. An existing folder is listed before"
         " the application is asked."
     )
+    archive: bool = flag(
+        "As --listing, and offer each listed folder as a zip archive (?archive=zip) of what its listing and those below"
+        " it show. It is made while it is sent. Two are made at once, each by one of the --threads; one more gets 503."
+    )
     compress: str = option(
         "auto",
         "MODE",

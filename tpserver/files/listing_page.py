@@ -36,18 +36,26 @@ _PLAIN: Final = "!$()*,=@"
 _NO_TAG: Final = str.maketrans({"<": "&lt;", ">": "&gt;"})
 
 _COLUMNS: Final = (("name", "Name"), ("size", "Size"), ("date", "Modified"))
+_ARCHIVE: Final = '<form><button name="archive" value="zip">Download as zip</button></form>'
 _VIEWS: Final = (("list", "List"), ("grid", "Grid"))
 
 
 def page(
-    names: Sequence[str], entries: Sequence[Entry], view: View, *, host: str = "", total: int | None = None
+    names: Sequence[str],
+    entries: Sequence[Entry],
+    view: View,
+    *,
+    host: str = "",
+    total: int | None = None,
+    archive: bool = False,
 ) -> Iterator[bytes]:
     """The HTML page of the folder to which `names` lead from the root, in pieces of UTF-8.
 
-    `host` is the host that the request names. `total` is the number of entries without the filter.
+    `host` is the host that the request names. `total` is the number of entries without the filter. `archive`: with a
+    button for an archive of the folder.
     """
     count = len(entries) if total is None else total
-    yield _top(names, entries, view, host, count).encode("utf-8")
+    yield _top(names, entries, view, host, count, archive).encode("utf-8")
     write, begin, end = _row, _table_head(names, view), "</tbody>\n</table>\n"
     if view.view == "grid":
         write, begin, end = _card, '<ul class="grid">\n', "</ul>\n"
@@ -156,7 +164,7 @@ def size_text(size: int) -> str:
     return f"{value:.1f} {units[-1]}" if value < 9.95 else f"{value:.0f} {units[-1]}"
 
 
-def _top(names: Sequence[str], entries: Sequence[Entry], view: View, host: str, total: int) -> str:
+def _top(names: Sequence[str], entries: Sequence[Entry], view: View, host: str, total: int, archive: bool) -> str:
     path = shown("/".join(["", *names, ""]))
     title = escape(f"Index of {path}") + (f" – {escape(shown(host))}" if host else "")
     # GDAL looks for one of these texts in the page, without HTML's escapes: the path as it was given.
@@ -168,7 +176,7 @@ def _top(names: Sequence[str], entries: Sequence[Entry], view: View, host: str, 
         f"<title>{title}</title>\n<!-- {gdal} -->\n<style>{STYLE}</style>\n</head>\n<body>\n{SPRITE}\n<main>\n"
         f'<div class="path">{_trail(names, view)}</div>\n'
         f'<div class="bar"><p id="count" role="status">{_count(entries, view, total)}</p>{_search(view, total)}'
-        f"{_sort_bar(view)}{_view_bar(view)}</div>\n"
+        f"{_sort_bar(view)}{_view_bar(view)}{_ARCHIVE if archive and total else ''}</div>\n"
     )
 
 

@@ -11,12 +11,13 @@ from tpserver.config import Config
 from tpserver.errors import UsageError
 from tpserver.files.background import BackgroundCoder
 from tpserver.files.file import File
-from tpserver.files.folder import INDEX, Folder, fresh_look
-from tpserver.files.listing_responder import LargeListings
+from tpserver.files.folder import INDEX, Folder, Listing, fresh_look
 from tpserver.files.named_pages import page_path
 from tpserver.files.paths import os_text
 from tpserver.files.rules import FileRules
 from tpserver.files.variants import Variants
+from tpserver.http.head import Head
+from tpserver.reply import Responder
 from tpserver.site.site import Site
 from tpserver.site.vhosts import VirtualHosts
 from tpserver.version import SOFTWARE
@@ -48,7 +49,7 @@ class Sites:
         self._host_applications: dict[str, Application] = {}
         for pattern, what in config.vhost:
             self._add_host(pattern, what, load)
-        self._large_listings = LargeListings()
+        self._listing = _listings(config.archive) if config.listing or config.archive else None
         self._check_pages()
 
     def build(
@@ -83,7 +84,7 @@ class Sites:
             spa=self._spa,
             error_pages=self._error_pages,
             variants=None if folder is None else self._variants[folder],
-            large_listings=self._large_listings,
+            listing=self._listing,
         )
 
     def _add_host(self, pattern: str, what: str, load: Load) -> None:
@@ -110,7 +111,7 @@ class Sites:
                 index=config.index or (INDEX,),
                 try_html=config.try_html,
                 rules=self._rules,
-                listing=config.listing,
+                listing=config.listing or config.archive,
                 follow_links=config.follow_links,
             )
             self._folders[place] = folder
@@ -129,6 +130,13 @@ class Sites:
             if not any(isinstance(one, File) for one in found):
                 places = " or ".join(folder.root for folder in self._folders.values())
                 raise UsageError(f"{option}: there is no such file below {places}")
+
+
+def _listings(archive: bool) -> Callable[[Folder, Listing, Head], Responder]:
+    from tpserver.files.archive_responder import Archives  # few servers have listings
+    from tpserver.files.listing_responder import Listings
+
+    return Listings(Archives() if archive else None).responder
 
 
 def _path(name: str, text: str) -> str:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 from urllib.parse import quote
 
 from tpserver.errors import RequestRefused
 from tpserver.files.file import File
 from tpserver.files.folder import Folder, Listing, Redirect, fresh_look
-from tpserver.files.listing_responder import LargeListings, ListingResponder
 from tpserver.files.named_pages import is_page
 from tpserver.files.responder import FileResponder, send_parts
 from tpserver.files.variants import Variants
@@ -55,7 +54,8 @@ class Site:
 
     `host` is the pattern of its virtual host, "" for the default. `spa` is the path of the file in `folder` that
     answers for pages which neither the folder nor the application has (single-page application); `error_pages` maps
-    statuses to the paths of their files. `variants` and `large_listings` as `FileResponder` and `ListingResponder`.
+    statuses to the paths of their files. `variants` as `FileResponder`. `listing` makes the
+    responder of a listing; there is one where `folder` finds any.
     """
 
     def __init__(
@@ -67,13 +67,13 @@ class Site:
         spa: str | None = None,
         error_pages: Mapping[int, str] | None = None,
         variants: Variants | None = None,
-        large_listings: LargeListings | None = None,
+        listing: Callable[[Folder, Listing, Head], Responder] | None = None,
     ) -> None:
         self.host = host
         self.application = application
         self._folder = folder
         self._variants = variants
-        self._large_listings = large_listings or LargeListings()
+        self._listing = listing
         self._error_pages = error_pages or {}
         # RFC 9110 section 9.3.7: for `*`, the methods of the whole server.
         self._options = PageResponder(204, "", _ALLOW if application is None else _ALLOW_APPLICATION)
@@ -98,7 +98,8 @@ class Site:
                 if isinstance(found, File):
                     return FileResponder(folder, self._variants, found)
                 if isinstance(found, Listing):
-                    return ListingResponder(folder, found, self._large_listings)
+                    assert self._listing is not None
+                    return self._listing(folder, found, head)
                 if found is not None:
                     return _redirect(found, head.query)
                 if self._spa is not None and is_page(head):
