@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tpserver.files.folder import Folder
-from tpserver.files.listing_responder import LargeListings, ListingResponder
+from tpserver.files.listing_responder import Listings
 from tpserver.files.variants import Variants
 from tpserver.handler import HTTPRequestHandler
 from tpserver.http.pages import Refusal
@@ -47,14 +47,13 @@ def protocol(tmp_path: Path) -> Iterator[HTTPProtocol]:
     (tmp_path / "file.txt").write_bytes(bytes(5000))
     (tmp_path / "404.html").write_bytes(b"Not here.")
     folder = Folder(tmp_path, listing=True, try_html=True)
-    large = LargeListings()
     site = Site(
         folder,
         None,
         spa="/file.txt",
         error_pages={404: "/404.html"},
         variants=Variants(folder),
-        listing=lambda a_folder, found: ListingResponder(a_folder, found, large),
+        listing=Listings().responder,
     )
     protocol = HTTPProtocol(VirtualHosts({"*.example": site}, site))
     protocol.begin_turn()

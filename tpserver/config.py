@@ -30,9 +30,14 @@ class Config(Record, frozen=True):
         None, "DIR", "Folder whose files are served.", shown="the current folder when there is no application"
     )
     listing: bool = flag(
-        "List folders that have no index file: as a page that sorts by name, size or date (?view=grid shows pictures),"
-        " or as JSON for Accept: application/json. Every client sees the names, except those that begin with a dot,"
-        " Python files, and links out of the folder. An existing folder is listed before the application is asked."
+        "List folders that have no index file: as a page that sorts and filters (?view=grid shows pictures), as JSON"
+        " for Accept: application/json, or as bare names for Accept: text/plain. Every client sees the names, except"
+        " those that begin with a dot, Python files, and links out of the folder. An existing folder is listed before"
+        " the application is asked."
+    )
+    archive: bool = flag(
+        "As --listing, and offer each listed folder as a zip archive (?archive=zip) of what its listing and those below"
+        " it show. It is made while it is sent. Two are made at once, each by one of the --threads; one more gets 503."
     )
     compress: str = option(
         "auto",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,7 @@ FILM = HTML / "lighthouse.mp4"
 SECONDS = 24
 # A name that a careless page would show, or ask for, as another.
 ODD = "x&amp;#%41.txt"
+ESCAPE = "\ue00c"  # selenium's Keys.ESCAPE
 
 Serve = Start
 Asked = Callable[[], list[tuple[str, int]]]
@@ -43,8 +45,8 @@ def wait_for(browser: Any, condition: Callable[[], Any], what: str) -> None:
 
 
 def follow(browser: Any, text: str) -> None:
-    """Clicks the link whose text begins so, and waits for the page that it leads to."""
-    (link,) = browser.find_elements("xpath", f"//a[starts-with(normalize-space(.), '{text}')]")
+    """Clicks the link or button whose text begins so, and waits for the page that it leads to."""
+    (link,) = browser.find_elements("xpath", f"//*[self::a or self::button][starts-with(normalize-space(.), '{text}')]")
     before = browser.current_url
     link.click()
     wait_for(browser, lambda: browser.current_url != before, f"{text} led nowhere")
@@ -52,8 +54,9 @@ def follow(browser: Any, text: str) -> None:
 
 
 def names(browser: Any) -> list[str]:
-    """What is listed, from top to bottom."""
-    return [element.text for element in browser.find_elements("css selector", "td:first-child a, .grid a")]
+    """What is listed and shown, from top to bottom, without the way up."""
+    found = browser.find_elements("css selector", "tbody :not(.up) > td a, .grid :not(.up) > a")
+    return [element.text for element in found if element.is_displayed()]
 
 
 def complaints(browser: Any) -> list[str]:
@@ -147,13 +150,136 @@ def test_the_grid_shows_the_pictures_and_stays_in_the_folders_below(browser: Any
     assert complaints(browser) == []
 
 
-@pytest.mark.parametrize("view", ["list", "grid"])
-def test_a_listing_fits_a_phone(browser: Any, serve: Serve, pictures: Path, view: str) -> None:
-    (pictures / "photos" / ("a-name-without-any-place-to-break-it-" + "x" * 80 + ".txt")).touch()
+LONG = "a-name-without-any-place-to-break-it-" + "x" * 80 + ".txt"
+
+
+def on_a_phone(browser: Any) -> None:
     phone = {"width": 360, "height": 740, "deviceScaleFactor": 2, "mobile": True}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
+
+
+@pytest.mark.parametrize("view", ["list", "grid"])
+def test_a_listing_fits_a_phone(browser: Any, serve: Serve, pictures: Path, view: str) -> None:
+    (pictures / "photos" / LONG).touch()
+    on_a_phone(browser)
     browser.get(serve(listing=True).url + f"/photos/?view={view}")
     assert browser.execute_script("return [innerWidth, document.documentElement.scrollWidth]") == [360, 360]
+
+
+def test_a_row_on_a_phone_has_two_lines(browser: Any, serve: Serve, pictures: Path) -> None:
+    (pictures / "photos" / LONG).touch()
+    on_a_phone(browser)
+    browser.get(serve(listing=True).url + "/photos/")
+    heights = browser.execute_script("return [...document.querySelectorAll('tbody tr')].map(row => row.offsetHeight)")
+    assert len(heights) == 7
+    assert all(44 <= height <= 64 for height in heights), heights
+
+
+@pytest.mark.parametrize("view", ["list", "grid"])
+@pytest.mark.parametrize("phone", [True, False])
+def test_whatever_can_be_touched_is_large_enough(
+    browser: Any, serve: Serve, pictures: Path, view: str, phone: bool
+) -> None:
+    if phone:
+        on_a_phone(browser)
+    browser.get(serve(listing=True).url + f"/photos/older/?view={view}")
+    found = """return [...document.querySelectorAll("a, button, input:not([type=hidden])")].map(element =>
+      [element.outerHTML, element.getBoundingClientRect().width, element.getBoundingClientRect().height])"""
+    for element, width, height in browser.execute_script(found):
+        assert width >= 24, element
+        assert height >= 24, element
+
+
+@pytest.mark.parametrize("view", ["list", "grid"])
+@pytest.mark.parametrize("phone", [True, False])
+def test_all_of_an_entry_is_its_link(browser: Any, serve: Serve, pictures: Path, view: str, phone: bool) -> None:
+    if phone:
+        on_a_phone(browser)
+    browser.get(serve(listing=True).url + f"/photos/?view={view}")
+    found = """return [...document.querySelectorAll("tbody tr, .grid li")].map(entry => {
+      const box = entry.getBoundingClientRect();
+      window.scrollTo(0, box.top + scrollY - 100);
+      const now = entry.getBoundingClientRect();
+      const at = [[now.left + 6, now.top + 6], [now.right - 6, now.bottom - 6], [now.right - 40, now.top + 15]];
+      const hit = at.map(([x, y]) => document.elementFromPoint(x, y));
+      return hit.every(element => element === entry.querySelector("a"));
+    })"""
+    assert browser.execute_script(found) == [True] * 6
+
+
+def test_dates_are_in_the_readers_time_zone_and_in_utc_without_a_script(
+    browser: Any, serve: Serve, pictures: Path
+) -> None:
+    os.utime(pictures / "photos" / ODD, (1_720_000_000, 1_720_000_000))  # 2024-07-03 09:46:40 UTC
+    url = serve(listing=True).url + "/photos/?sort=date"
+    browser.execute_cdp_cmd("Emulation.setTimezoneOverride", {"timezoneId": "Asia/Tokyo"})
+    try:
+        browser.get(url)
+        assert browser.find_elements("css selector", "tbody time")[1].text == "2024-07-03 18:46"
+        assert "UTC" not in browser.find_element("tag name", "body").text
+        browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+        browser.get(url)
+        assert browser.find_elements("css selector", "tbody time")[1].text == "2024-07-03 09:46"
+        assert "UTC" in browser.find_element("tag name", "thead").text
+    finally:
+        browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+        browser.execute_cdp_cmd("Emulation.setTimezoneOverride", {"timezoneId": ""})
+
+
+@pytest.mark.parametrize("view", ["list", "grid"])
+def test_a_filter_works_as_it_is_typed(browser: Any, serve: Serve, pictures: Path, view: str) -> None:
+    (pictures / "photos" / "Édith.txt").touch()
+    browser.get(serve(listing=True).url + f"/photos/?view={view}")
+    field = browser.find_element("css selector", "input[type=search]")
+    field.send_keys("svg 2")
+    assert names(browser) == ["a2.svg"]
+    assert browser.find_element("id", "count").text == "1 of 6 shown"
+    field.clear()
+    field.send_keys("edi")
+    assert names(browser) == ["Édith.txt"]
+    field.send_keys("xx")
+    assert names(browser) == []
+    assert "No name here contains this." in browser.find_element("tag name", "main").text
+    field.send_keys(ESCAPE)
+    assert len(names(browser)) == 6
+    assert complaints(browser) == []
+
+
+def test_a_filter_without_a_script_is_asked_of_the_server(
+    browser: Any, serve: Serve, pictures: Path, asked: Asked
+) -> None:
+    url = serve(listing=True).url
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    try:
+        browser.get(url + "/photos/?sort=size")
+        browser.find_element("css selector", "input[type=search]").send_keys("svg\n")
+        wait_for(browser, lambda: browser.current_url.endswith("?sort=size&q=svg"), "nothing is asked for")
+        assert names(browser) == ["a10.svg", "b.svg", "a2.svg"]
+        follow(browser, "Name")
+        assert names(browser) == ["a2.svg", "a10.svg", "b.svg"]
+        follow(browser, "Home")
+        assert names(browser) == ["photos/"]
+    finally:
+        browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+
+
+def test_cards_are_equal(browser: Any, serve: Serve, pictures: Path) -> None:
+    (pictures / "photos" / LONG).touch()
+    browser.get(serve(listing=True).url + "/photos/?view=grid")
+    sizes = (
+        "return [...document.querySelectorAll('.grid li')].map(card => [card.offsetWidth, card.offsetHeight].join())"
+    )
+    assert len(set(browser.execute_script(sizes))) == 1
+
+
+def test_an_empty_folder_says_so_and_has_a_way_up(browser: Any, serve: Serve, folder: Path) -> None:
+    (folder / "photos" / "empty").mkdir(parents=True)
+    browser.get(serve(listing=True).url + "/photos/empty/")
+    assert "This folder is empty." in browser.find_element("tag name", "main").text
+    follow(browser, "..")
+    assert browser.current_url.endswith("/photos/")
+    follow(browser, "Home")
+    assert names(browser) == ["photos/"]
 
 
 def test_a_listing_is_dark_where_the_person_wants_it_so(browser: Any, serve: Serve, pictures: Path) -> None:

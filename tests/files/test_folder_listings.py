@@ -55,7 +55,7 @@ def test_a_folder_is_listed_as_a_page_with_its_fields(start: Start, root: Path) 
     assert answer.fields["cache-control"] == "no-cache"
     assert "default-src 'none'" in answer.fields["content-security-policy"]
     assert answer.fields["x-content-type-options"] == "nosniff"
-    assert b'<a href="./sub/">' in answer.content
+    assert b'<a href="sub/">' in answer.content
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,30 @@ def test_json_and_page_have_the_same_order(start: Start, root: Path, query: str,
     running = start(root=root, listing=True)
     assert names(running, "/" + query) == expected
     page = ask(running, "/" + query, CLOSE).content.decode()
-    assert re.findall(r'<td><a href="\./([^/"?]+)', page) == expected
+    assert re.findall(r'</svg><a href="([^/"?]+)', page) == expected
+
+
+def test_who_asks_for_text_gets_the_names(start: Start, root: Path) -> None:
+    running = start(root=root, listing=True)
+    answer = ask(running, "/?order=desc", "Accept: text/plain", CLOSE)
+    assert (answer.status, answer.content) == (200, b"sub/\nc.txt\nb.txt\na.txt\n")
+    assert answer.fields["content-type"] == "text/plain; charset=utf-8"
+    assert answer.fields["vary"] == "Accept"
+    assert ask(running, "/sub/", "Accept: text/plain", CLOSE).content == b""
+
+
+@pytest.mark.parametrize("accept", ["text/html", "application/json", "text/plain"])
+def test_a_filter_is_applied_without_a_script(start: Start, root: Path, accept: str) -> None:
+    running = start(root=root, listing=True)
+    content = ask(running, "/?q=B.T", f"Accept: {accept}", CLOSE).content
+    assert b"b.txt" in content
+    assert b"a.txt" not in content
+    assert b"sub/" not in content
+
+
+def test_the_title_has_the_host_that_was_asked(start: Start, root: Path) -> None:
+    running = start(root=root, listing=True)
+    assert "<title>Index of /sub/ – server.example</title>" in ask(running, "/sub/", CLOSE).content.decode()
 
 
 def test_dates_sort_and_are_utc(start: Start, root: Path) -> None:
@@ -93,8 +116,7 @@ def test_every_link_of_a_listing_leads_to_what_it_names(start: Start, root: Path
     running = start(root=root, listing=True)
     content = ask(running, "/sub/", CLOSE).content.decode()
     found = {
-        ask(running, "/sub/" + unescape(href)[2:], CLOSE).content
-        for href in re.findall(r'<a href="(\./[^"]+)"', content)
+        ask(running, "/sub/" + unescape(href), CLOSE).content for href in re.findall(r'<a href="([^."][^"]*)"', content)
     }
     assert found == {b"content %d" % number for number in range(len(texts))}
 
@@ -105,8 +127,8 @@ def test_a_name_that_is_no_utf_8_is_shown_and_leads_to_its_file(start: Start, ro
         file.write(b"latin-1")
     running = start(root=root, listing=True)
     (entry,) = [one for one in json.loads(ask(running, "/", JSON, CLOSE).content) if one["name"] == "caf\ufffd.txt"]
-    assert ask(running, "/" + entry["url"][2:], CLOSE).content == b"latin-1"
-    assert '<a href="./caf%E9.txt">' in ask(running, "/", CLOSE).content.decode()
+    assert ask(running, "/" + entry["url"], CLOSE).content == b"latin-1"
+    assert '<a href="caf%E9.txt">' in ask(running, "/", CLOSE).content.decode()
 
 
 def test_what_is_never_served_is_not_shown(start: Start, root: Path) -> None:
@@ -219,7 +241,7 @@ def test_an_index_is_served_instead(start: Start, root: Path) -> None:
     assert ask(running, "/", CLOSE).content == b"index"
     assert ask(running, "/", JSON, CLOSE).content == b"index"
     (root / "index.html").unlink()
-    assert b'<a href="./sub/">' in ask(running, "/", CLOSE).content
+    assert b'<a href="sub/">' in ask(running, "/", CLOSE).content
 
 
 @pytest.mark.parametrize("target", ["../secret.txt", "nothing"])
@@ -273,7 +295,7 @@ def test_an_http_1_0_client_keeps_its_connection(start: Start, root: Path) -> No
 
 def test_a_folder_that_is_there_comes_before_the_application(start: Start, root: Path) -> None:
     running = start(plain_app, root=root, listing=True)
-    assert b'<a href="./sub/">' in ask(running, "/", CLOSE).content
+    assert b'<a href="sub/">' in ask(running, "/", CLOSE).content
     assert ask(running, "/nothing/", CLOSE).content == b"GET /nothing/ "
     assert ask(running, "/sub/", CLOSE, method="POST").content == b"POST /sub/ "
 

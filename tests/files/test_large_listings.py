@@ -19,6 +19,7 @@ from tests import inside
 from tests.client import CLOSE, PATIENCE, Client, ask, request
 from tests.running import Running, Start
 from tests.waiting import eventually
+from tpserver.files import listing_entries
 from tpserver.files import listing_responder as listing
 
 JSON = "Accept: application/json"
@@ -47,7 +48,7 @@ class Gate:
 @pytest.fixture
 def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
     gate = Gate()
-    monkeypatch.setattr(listing, "allowed", gate.listed)
+    monkeypatch.setattr(listing_entries, "allowed", gate.listed)
     yield gate
     gate.open()
 

@@ -1,4 +1,4 @@
-"""A listing's query, its order, and who gets JSON: pure rules, by tables of cases."""
+"""A listing's query, its order, its filter, and who gets which format: pure rules, by tables of cases."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import random
 import pytest
 
 from tpserver.files import listing
-from tpserver.files.listing import Entry, View, in_order, natural, parse_view, wants_json
+from tpserver.files.listing import LONGEST_FILTER, Entry, View, filtered, in_order, natural, parse_view, wanted_format
 
 
 @pytest.mark.parametrize(
@@ -61,25 +61,68 @@ def test_a_second_click_turns_the_order_round(view: View, clicked: str, after: V
 
 
 @pytest.mark.parametrize(
-    ("accept", "expected"),
+    ("query", "wanted"),
     [
-        (None, False),
-        ("*/*", False),
-        ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", False),
-        ("application/json", True),
-        ("Application/JSON", True),
-        ("application/json, text/plain, */*", True),
-        ("text/html, application/json", False),
-        ("text/html;q=0.5, application/json", True),
-        ("application/json;q=0.5, text/html", False),
-        ("application/json;q=0", False),
-        ("application/*", True),
-        ("text/plain", False),
-        ("", False),
+        ("q=abc", "abc"),
+        ("q=a+b", "a b"),
+        ("q=%C3%A9t%C3%A9%26", "été&"),
+        ("sort=size&q=x&q=y", "x"),
+        ("q=", ""),
+        ("q=+", ""),
+        ("xq=a", ""),
+        ("q=%zz", "%zz"),
+        ("q=" + "a" * 60000, "a" * LONGEST_FILTER),
+        ("q=" + "%C3%A9" * 10000, "é" * LONGEST_FILTER),
     ],
 )
-def test_who_gets_json(accept: str | None, expected: bool) -> None:
-    assert wants_json(accept) is expected
+def test_what_a_query_filters_by(query: str, wanted: str) -> None:
+    assert parse_view(query).filter == wanted
+
+
+@pytest.mark.parametrize(
+    ("accept", "expected"),
+    [
+        (None, "html"),
+        ("*/*", "html"),
+        ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "html"),
+        ("application/json", "json"),
+        ("Application/JSON", "json"),
+        ("application/json, text/plain, */*", "json"),
+        ("text/html, application/json", "html"),
+        ("text/html;q=0.5, application/json", "json"),
+        ("application/json;q=0.5, text/html", "html"),
+        ("application/json;q=0", "html"),
+        ("application/*", "json"),
+        ("text/plain", "text"),
+        ("text/plain, */*", "text"),
+        ("text/plain;q=0.9, text/html", "html"),
+        ("text/plain, application/json;q=0.1", "text"),
+        ("text/*", "html"),
+        ("text/html, text/plain", "html"),
+        ("application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html; q=0.1, text/html; q=0.01", "html"),
+        ("", "html"),
+        ("text/plain" + "," * 60000, "html"),
+    ],
+)
+def test_who_gets_which_format(accept: str | None, expected: str) -> None:
+    assert wanted_format(accept) == expected
+
+
+@pytest.mark.parametrize(
+    ("wanted", "names"),
+    [
+        ("", ["Ärger.txt", "Arg.TXT", "b2.png", "Łódź.doc", "日本.txt"]),
+        ("arg", ["Ärger.txt", "Arg.TXT"]),
+        ("ÄRG", ["Ärger.txt", "Arg.TXT"]),
+        ("txt ar", ["Ärger.txt", "Arg.TXT"]),
+        ("lodz", ["Łódź.doc"]),
+        ("本", ["日本.txt"]),
+        (".*", []),
+    ],
+)
+def test_a_filter_takes_names_that_contain_each_word_whatever_the_accents(wanted: str, names: list[str]) -> None:
+    entries = [(name, False, 1, 1) for name in ("Ärger.txt", "Arg.TXT", "b2.png", "Łódź.doc", "日本.txt")]
+    assert [entry[0] for entry in filtered(entries, wanted)] == names
 
 
 @pytest.mark.parametrize(
@@ -93,6 +136,12 @@ def test_who_gets_json(accept: str | None, expected: bool) -> None:
         ["img_0009.jpg", "img_0010.jpg", "img_0100.jpg"],
         ["img009", "img10", "img011"],
         ["\u00e4rger 2", "\u00c4rger 10"],
+        ["apfel", "Ärger", "auto", "éclair", "Eduard", "Zebra"],
+        ["élan", "elan2", "E\u0301lan3"],
+        ["lodz1", "Łódź2", "lodz3"],
+        ["øl", "om", "oslo"],
+        ["άλφα", "βήτα"],
+        ["ива", "йога", "как"],
     ],
 )
 def test_names_come_as_a_person_would_put_them(names: list[str]) -> None:

@@ -27,6 +27,24 @@ def test_a_person_gets_html_in_which_nothing_is_markup_but_ours() -> None:
     assert "&lt;script&gt;alert(&#x27;1&#x27; &amp; &quot;2&quot;)&lt;/script&gt;" in text
 
 
+@pytest.mark.parametrize(
+    ("retry_after", "when"), [("1", "1 second"), ("2", "2 seconds"), ("119", "119 seconds"), ("121", "3 minutes")]
+)
+@pytest.mark.parametrize("detail", ["Busy.", "Busy. Try again in a moment."])
+@pytest.mark.parametrize("html", [True, False])
+def test_the_page_says_when_to_try_again(retry_after: str, when: str, detail: str, html: bool) -> None:
+    _, _, content = parts(response(503, detail, stamp=STAMP, html=html, fields=(("Retry-After", retry_after),)))
+    assert f"Busy. Try again in {when}." in content.decode()
+    assert b"in a moment" not in content
+    assert (b'<a href="">Try again</a>' in content) == html
+
+
+@pytest.mark.parametrize(("status", "home"), [(301, False), (400, True), (404, True), (500, True), (503, True)])
+def test_the_page_of_an_error_has_a_way_home(status: int, home: bool) -> None:
+    assert (b'<a href="/">Home</a>' in page(status, "No.", html=True)[1]) == home
+    assert b"Home" not in page(status, "No.", html=False)[1]
+
+
 def test_a_program_gets_two_lines_of_text() -> None:
     assert page(503, "Busy.", html=False) == ("text/plain; charset=utf-8", b"503 Service Unavailable\nBusy.\n")
 
@@ -103,4 +121,4 @@ def test_the_page_of_a_redirect_links_to_its_target() -> None:
     assert b'<a href="/a&quot;b/?x=1&amp;y=2">/a&quot;b/?x=1&amp;y=2</a>' in data
     data = response(301, "Moved.", stamp=STAMP, html=False, fields=(("Location", "folder/"),))
     assert data.endswith(b"301 Moved Permanently\nMoved.\nfolder/\n")
-    assert b"<a " not in response(404, "No.", stamp=STAMP, html=True)
+    assert response(404, "No.", stamp=STAMP, html=True).count(b"<a ") == 1  # the one to the root

@@ -224,7 +224,7 @@ def test_large_listings_are_few_whatever_their_number_of_hosts(
             (place / folder / f"{number}.txt").write_bytes(b"")
     running = start(vhost=["a.example=a", "b.example=b"], listing=True)
     sites = running.server.protocol.site.sites
-    counts = {site._listing.keywords["large"] for site in sites.values()}
+    counts = {site._listing.__self__._large for site in sites.values()}
     assert len(counts) == 1
     (count,) = counts
     with contextlib.ExitStack() as places:

@@ -156,6 +156,16 @@ class Folder:
         descriptor, status = self._open_real(file.real)
         return descriptor, file if signature(status) == file.signature else file.renewed(status)
 
+    def open_entry(self, name: str) -> tuple[int, os.stat_result]:
+        """A descriptor of the file at `name`, a path of this system, and its status. Any thread.
+
+        Raises OSError where it may not be served, and `RequestRefused` (503).
+        """
+        real = self.real_path(name)
+        if real is None or is_code(real):
+            raise FileNotFoundError(name)
+        return self._open_real(real)
+
     def _open_real(self, real: str) -> tuple[int, os.stat_result]:
         """A descriptor of a path that `real_path` returned, and its status.
 

@@ -6,6 +6,8 @@ import heapq
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple, TypeAlias
+from unicodedata import normalize
+from urllib.parse import unquote_plus
 
 from tpserver.http.grammar import OWS_TEXT
 from tpserver.http.lists import bounded
@@ -13,11 +15,34 @@ from tpserver.http.negotiation import quality
 
 # The query of a listing: key "=" value, joined by "&". The first value of a key counts; unknown keys are ignored.
 # What is read of a query, in characters.
-_LONGEST_QUERY: Final = 1024
-_PARAMETER: Final = re.compile(r"(?:^|&)(sort|order|view)=([^&]*)")
+_LONGEST_QUERY: Final = 4096
+_PARAMETER: Final = re.compile(r"(?:^|&)(sort|order|view|q)=([^&]*)")
 _VALUES: Final = {"sort": ("name", "size", "date"), "order": ("asc", "desc"), "view": ("list", "grid")}
+# Characters of the longest filter; further ones are ignored.
+LONGEST_FILTER: Final = 200
+
+# The formats of a listing, by media type; of those that a client likes equally the first that it names.
+FORMATS: Final = {"html": "text/html", "json": "application/json", "text": "text/plain"}
 
 _DIGITS: Final = re.compile(r"[0-9]+")
+# Letters of the Latin and Greek scripts with diacritical marks, in the form NFD.
+_MARKED: Final = re.compile(r"([a-z\u0370-\u03ff])[\u0300-\u036f]+")
+# Letters that Unicode does not decompose, and those they are sorted with.
+_LETTERS: Final = str.maketrans(
+    {
+        "æ": "ae",
+        "œ": "oe",
+        "ø": "o",
+        "đ": "d",
+        "ð": "d",
+        "þ": "th",
+        "ħ": "h",
+        "\u0131": "i",
+        "ł": "l",
+        "ŧ": "t",
+        "ŋ": "n",
+    }
+)
 # More entries than this are sorted in parts: during one sort() no other thread gets the interpreter.
 PART: Final = 2048
 
@@ -30,17 +55,25 @@ _Key: TypeAlias = tuple[int | str, ...]
 
 
 class View(NamedTuple):
-    """The requested view. Missing or invalid parameters of the query take the defaults."""
+    """The requested view. Missing or invalid parameters of the query take the defaults.
+
+    `filter` is the text that names must contain, "" for all.
+    """
 
     sort: str = "name"
     order: str = "asc"
     view: str = "list"
+    filter: str = ""
+
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """The parameters that differ from the defaults, without the filter."""
+        return [(key, value) for key, value in zip(_VALUES, self[:3], strict=True) if value != _VALUES[key][0]]
 
     @property
     def query(self) -> str:
-        """The query of a link to this view, with its "?"; "" for the default view."""
-        pairs = [f"{key}={value}" for key, value in self._asdict().items() if value != _VALUES[key][0]]
-        return "?" + "&".join(pairs) if pairs else ""
+        """The query of a link to another folder in this view, with its "?"; "" for the default view."""
+        return "?" + "&".join(f"{key}={value}" for key, value in self.pairs) if self.pairs else ""
 
     def sorted_by(self, sort: str) -> View:
         """The view behind the head of the column `sort`: a second click reverses the order."""
@@ -53,23 +86,43 @@ def parse_view(query: str) -> View:
     values: dict[str, str] = {}
     for match in _PARAMETER.finditer(query[:_LONGEST_QUERY]):
         values.setdefault(match[1], match[2])
-    return View(**{key: value for key, value in values.items() if value in _VALUES[key]})
+    wanted = unquote_plus(values.pop("q", "")[: 12 * LONGEST_FILTER]).strip()[:LONGEST_FILTER]
+    return View(**{key: value for key, value in values.items() if value in _VALUES[key]}, filter=wanted)
 
 
-def wants_json(accept: str | None) -> bool:
-    """Whether an Accept field prefers application/json to text/html; with equal quality, whether it names only JSON."""
+def wanted_format(accept: str | None) -> str:
+    """The format of FORMATS that an Accept field prefers; with equal quality the first that it names, else HTML."""
     if accept is None or bounded(accept) is None:
-        return False
-    json, html = quality(accept, "application/json"), quality(accept, "text/html")
-    if json != html:
-        return json > html
+        return "html"
+    qualities = {name: quality(accept, media_type) for name, media_type in FORMATS.items()}
+    best = max(qualities.values())
+    liked = [name for name in FORMATS if qualities[name] == best > 0] or ["html"]
     named = {item.partition(";")[0].strip(OWS_TEXT).lower() for item in accept.split(",")}
-    return json > 0 and "application/json" in named and "text/html" not in named
+    return next((name for name in liked if FORMATS[name] in named), liked[0])
+
+
+def folded(name: str) -> str:
+    """A name without the differences that sorting and filtering ignore: case, and the marks of Latin and Greek letters.
+
+    `Ärger` becomes `arger`. Marks that make another letter, as in Cyrillic, stay.
+    """
+    text = name.casefold()
+    if text.isascii():
+        return text
+    return normalize("NFC", _MARKED.sub(r"\1", normalize("NFD", text))).translate(_LETTERS)
+
+
+def filtered(entries: list[Entry], wanted: str) -> list[Entry]:
+    """The entries whose names contain each word of `wanted`."""
+    words = folded(wanted).split()
+    if not words:
+        return entries
+    return [entry for entry in entries if all(word in folded(entry[0]) for word in words)]
 
 
 def natural(name: str) -> str:
-    """A sort key that ignores case and compares numbers by value: `file2` before `File10`."""
-    return _DIGITS.sub(_counted, name.casefold())
+    """A sort key that ignores case and accents, and compares numbers by value: `file2` before `File10`."""
+    return _DIGITS.sub(_counted, folded(name))
 
 
 def _counted(digits: re.Match[str]) -> str:

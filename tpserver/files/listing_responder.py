@@ -1,4 +1,4 @@
-"""Answers with the listing of a folder: collects its entries and sends the page or the JSON.
+"""Answers with the listing of a folder: collects its entries and sends the page, the JSON or the text.
 
 A listing is made in pieces; the thread that makes a large one is relieved as leader. It never waits for the client: a
 listing that takes much memory goes to a temporary file, from which the leader sends it.
@@ -8,30 +8,30 @@ from __future__ import annotations
 
 import contextlib
 import os
-import stat
 import tempfile
 import threading
 from collections.abc import Iterator
 from typing import Final
 
 from tpserver.errors import RequestRefused
+from tpserver.files.archive_responder import ArchiveResponder, Archives, wants_archive
 from tpserver.files.folder import EXHAUSTED, Folder, Listing, out_of_descriptors
-from tpserver.files.listing import Entry, parse_view, wants_json
-from tpserver.files.listing_page import json_list, page
+from tpserver.files.listing import FORMATS, Entry, filtered, parse_view, wanted_format
+from tpserver.files.listing_entries import entry_of
+from tpserver.files.listing_page import json_list, page, text_list
 from tpserver.files.listing_style import POLICY
-from tpserver.files.paths import allowed, is_code, is_program
 from tpserver.files.responder import rest_of_head
 from tpserver.http.conditional import Validators, evaluate
 from tpserver.http.head import Head
 from tpserver.http.message import Message
 from tpserver.http.response import own_head
 from tpserver.logs.log import Log
-from tpserver.reply import Reply, Wire
+from tpserver.reply import Reply, Responder, Wire
 from tpserver.system.clock import clock
 
 _log = Log("tpserver")
 
-# Whatever a file name contains, the page runs no script.
+# Whatever a file name contains, the page runs no script but its own.
 _SAFETY: Final = (("Content-Security-Policy", POLICY), ("X-Content-Type-Options", "nosniff"))
 # A listing has none: the modification time of a folder does not change when a file in it does.
 _NO_VALIDATORS: Final = Validators("", None)
@@ -44,9 +44,6 @@ AT_ONCE: Final = 2
 IN_MEMORY: Final = 1024 * 1024
 # Most listings that wait on disk; a further large one gets 503. Else clients that read nothing could fill the disk.
 MAX_ON_DISK: Final = 32
-
-# Windows: a junction or another kind of link; `is_symlink` does not report all of them.
-_REPARSE_POINT: Final = getattr(stat, "FILE_ATTRIBUTE_REPARSE_POINT", 0x400)
 
 
 class LargeListings:
@@ -75,27 +72,28 @@ class LargeListings:
 class ListingResponder:
     """Answers with one listing that a `Folder` has found. Any thread; usually the leader.
 
-    `large` bounds the large listings; the responders of one server share it.
+    `large` bounds the large listings; the responders of one server share it. `archive`: the page offers one.
     """
 
-    __slots__ = ("_folder", "_large", "_listing")
+    __slots__ = ("_archive", "_folder", "_large", "_listing")
     runs_inline = True
 
-    def __init__(self, folder: Folder, listing: Listing, large: LargeListings) -> None:
+    def __init__(self, folder: Folder, listing: Listing, large: LargeListings, *, archive: bool = False) -> None:
         self._folder = folder
         self._listing = listing
         self._large = large
+        self._archive = archive
 
     def respond(self, request: Message, reply: Reply) -> None:
         """Sends it. Raises `RequestRefused`: 404 where the folder was removed, 503 beyond the limits."""
         head = request.head
-        as_json = wants_json(head.fields.get("HTTP_ACCEPT"))
+        wanted = wanted_format(head.fields.get("HTTP_ACCEPT"))
         status = evaluate(head.method, head.fields, _NO_VALIDATORS, int(clock.time())) if head.conditional else 200
         if status == 412:
             raise RequestRefused(412, "A listing has no entity tag.")
         fields = [("Vary", "Accept"), ("Cache-Control", "no-cache")]  # a 304 needs no others (RFC 9110 section 15.4.5)
         if status == 200:
-            content_type = "application/json" if as_json else "text/html; charset=utf-8"
+            content_type = FORMATS[wanted] + ("" if wanted == "json" else "; charset=utf-8")
             fields = [("Content-Type", content_type), *fields, *_SAFETY]
         lines = own_head(status, fields)
         # A HEAD response omits the length, which only making the listing would tell (RFC 9110 section 9.3.2).
@@ -104,9 +102,17 @@ class ListingResponder:
             reply.wfile.write(lines + rest_of_head(head, reply))
             return
         with contextlib.ExitStack() as place:
-            entries = self._collect(place)
+            everything = self._collect(place)
             view = parse_view(head.query)
-            pieces = json_list(entries, view) if as_json else page(self._listing.names, entries, view)
+            entries = filtered(everything, view.filter)
+            if wanted == "json":
+                pieces = json_list(entries, view)
+            elif wanted == "text":
+                pieces = text_list(entries, view)
+            else:
+                host = head.fields.get("HTTP_HOST", "")
+                total, archive = len(everything), self._archive
+                pieces = page(self._listing.names, entries, view, host=host, total=total, archive=archive)
             self._send(head, reply, lines, pieces)
 
     def _collect(self, place: contextlib.ExitStack) -> list[Entry]:
@@ -118,7 +124,7 @@ class ListingResponder:
                 for number, one in enumerate(found):
                     if number == LARGE:
                         self._large.start(place)
-                    entry = self._entry(real, one)
+                    entry = entry_of(self._folder, real, one)
                     if entry is not None:
                         entries.append(entry)
         except OSError as error:
@@ -148,35 +154,17 @@ class ListingResponder:
         wire.write_file(on_disk, 0, length)
         self._large.add_on_disk(wire)
 
-    def _entry(self, folder: str, found: os.DirEntry[str]) -> Entry | None:
-        """The entry of a file or folder; None where a request for it would get 404."""
-        name = found.name
-        if not allowed(name, windows=self._folder.windows):
-            return None
-        try:
-            real, status = f"{folder}{os.sep}{name}", found.stat(follow_symlinks=False)
-            if stat.S_ISLNK(status.st_mode) or getattr(status, "st_file_attributes", 0) & _REPARSE_POINT:
-                target = self._folder.real_path(real)
-                if target is None:
-                    return None
-                real, status = target, os.stat(target)
-            second = status.st_mtime_ns // 1_000_000_000
-            if stat.S_ISDIR(status.st_mode):
-                return (name, True, 0, second) if self._is_reachable(real, status) else None
-            if not stat.S_ISREG(status.st_mode) or is_program(name) or is_code(real):
-                return None
-            return (name, False, status.st_size, second) if _permitted(real, status, os.R_OK) else None
-        except OSError:  # removed meanwhile
-            return None
 
-    def _is_reachable(self, real: str, status: os.stat_result) -> bool:
-        """Whether a folder can be listed, or can be entered and has an index."""
-        if _permitted(real, status, os.R_OK | os.X_OK):
-            return True
-        return _permitted(real, status, os.X_OK) and self._folder.has_index(real)
+class Listings:
+    """Chooses what answers for the folders of one server that have no index. `archives` is None without --archive."""
 
+    def __init__(self, archives: Archives | None = None) -> None:
+        self._large = LargeListings()
+        self._archives = archives
 
-def _permitted(path: str, status: os.stat_result, wanted: int) -> bool:
-    """Whether this process may read the file or enter the folder; if everyone may, no system call is needed."""
-    everyone = wanted * 0o111
-    return status.st_mode & everyone == everyone or os.access(path, wanted)
+    def responder(self, folder: Folder, listing: Listing, head: Head) -> Responder:
+        """The responder for a listing, or for the archive of its folder. Any thread."""
+        archives = self._archives
+        if archives is not None and wants_archive(head.query):
+            return ArchiveResponder(folder, listing, archives)
+        return ListingResponder(folder, listing, self._large, archive=archives is not None)

@@ -20,14 +20,19 @@ _PAGE = """<!doctype html>
 :root {{ color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif; }}
 body {{ max-width: 36rem; margin: 20vh auto 0; padding: 0 1rem; }}
 h1 {{ font-size: 1.5rem; }}
+a {{ display: inline-block; min-width: 2rem; padding: .25rem 1.5rem .25rem 0; }}
 </style>
 </head>
 <body>
+<main>
 <h1>{status} {reason}</h1>
 <p>{detail}</p>{link}
+{links}</main>
 </body>
 </html>
 """
+# What a `detail` ends with where it does not know how long.
+_SOON: Final = " Try again in a moment."
 
 # As `html.escape`, whose module has the names of 2,231 characters as well.
 _ESCAPED: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"})
@@ -38,19 +43,31 @@ def escape(text: str) -> str:
     return text.translate(_ESCAPED)
 
 
-def page(status: int, detail: str, *, html: bool, location: str = "") -> tuple[str, bytes]:
+def page(status: int, detail: str, *, html: bool, location: str = "", retry_after: str = "") -> tuple[str, bytes]:
     """The page for `status`: the value of its Content-Type field, and its content. `detail` is escaped.
 
-    `location` is the URI of a redirect, which the page links to (RFC 9110 section 15.4).
+    `location` is the URI of a redirect, which the page links to (RFC 9110 section 15.4). `retry_after` is the value of
+    a Retry-After field in seconds, "" where there is none: the page says when to try again. Pages of errors have a link
+    to the root of the server.
     """
     reason = REASONS[status]
+    if retry_after:
+        detail = f"{detail.removesuffix(_SOON)} Try again in {_duration(int(retry_after))}."
     if html:
         target = escape(location)
         link = f'\n<p><a href="{target}">{target}</a></p>' if location else ""
-        text = _PAGE.format(status=status, reason=escape(reason), detail=escape(detail), link=link)
+        links = '<a href="">Try again</a>' if retry_after else ""
+        if status >= 400:
+            links = f'<p>{links}<a href="/">Home</a></p>\n'
+        text = _PAGE.format(status=status, reason=escape(reason), detail=escape(detail), link=link, links=links)
         return "text/html; charset=utf-8", text.encode("utf-8")
     text = f"{status} {reason}\n{detail}\n" + (f"{location}\n" if location else "")
     return "text/plain; charset=utf-8", text.encode()
+
+
+def _duration(seconds: int) -> str:
+    number, unit = (seconds, "second") if seconds < 120 else (-(-seconds // 60), "minute")
+    return f"{number} {unit}{'s' * (number != 1)}"
 
 
 def response(
@@ -70,7 +87,8 @@ def response(
     is the Date and Server lines, `fields` are further fields of this status (Allow, Location).
     """
     location = next((value for name, value in fields if name == "Location"), "")
-    content_type, content = page(status, detail, html=html is not False, location=location)
+    retry_after = next((value for name, value in fields if name == "Retry-After"), "")
+    content_type, content = page(status, detail, html=html is not False, location=location, retry_after=retry_after)
     if bodiless(status):
         about, content = [], b""
     else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import re
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from tpserver.files.named_pages import page_path
 from tpserver.files.paths import os_text
 from tpserver.files.rules import FileRules
 from tpserver.files.variants import Variants
+from tpserver.http.head import Head
 from tpserver.reply import Responder
 from tpserver.site.site import Site
 from tpserver.site.vhosts import VirtualHosts
@@ -49,7 +49,7 @@ class Sites:
         self._host_applications: dict[str, Application] = {}
         for pattern, what in config.vhost:
             self._add_host(pattern, what, load)
-        self._listing = _listings() if config.listing else None
+        self._listing = _listings(config.archive) if config.listing or config.archive else None
         self._check_pages()
 
     def build(
@@ -111,7 +111,7 @@ class Sites:
                 index=config.index or (INDEX,),
                 try_html=config.try_html,
                 rules=self._rules,
-                listing=config.listing,
+                listing=config.listing or config.archive,
                 follow_links=config.follow_links,
             )
             self._folders[place] = folder
@@ -132,10 +132,11 @@ class Sites:
                 raise UsageError(f"{option}: there is no such file below {places}")
 
 
-def _listings() -> Callable[[Folder, Listing], Responder]:
-    from tpserver.files.listing_responder import LargeListings, ListingResponder  # few servers have listings
+def _listings(archive: bool) -> Callable[[Folder, Listing, Head], Responder]:
+    from tpserver.files.archive_responder import Archives  # few servers have listings
+    from tpserver.files.listing_responder import Listings
 
-    return functools.partial(ListingResponder, large=LargeListings())
+    return Listings(Archives() if archive else None).responder
 
 
 def _path(name: str, text: str) -> str:

@@ -68,7 +68,7 @@ class Site:
         spa: str | None = None,
         error_pages: Mapping[int, str] | None = None,
         variants: Variants | None = None,
-        listing: Callable[[Folder, Listing], Responder] | None = None,
+        listing: Callable[[Folder, Listing, Head], Responder] | None = None,
     ) -> None:
         self.host = host
         self.application = application
@@ -100,7 +100,7 @@ class Site:
                     return FileResponder(folder, self._variants, found)
                 if isinstance(found, Listing):
                     assert self._listing is not None
-                    return self._listing(folder, found)
+                    return self._listing(folder, found, head)
                 if found is not None:
                     return _redirect(found, head)
                 if self._spa is not None and is_page(head):
