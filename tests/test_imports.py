@@ -28,7 +28,8 @@ MOST_LINES_WITH_ANY = 40
 MAY_IMPORT: Mapping[str, set[str]] = {
     "__init__": {"config", "run", "version"},
     "__main__": {"cli"},
-    "cli": {"compress", "config", "ending", "errors", "option", "run", "version"},
+    "cli": {"compress", "config", "ending", "errors", "habits", "option", "run", "version"},
+    "habits": {"errors"},
     "ending": {"logs", "system"},
     "compress": {"errors", "files"},
     "application": {"errors", "logs", "system", "wsgi"},

@@ -28,7 +28,11 @@ class Config:
     """The options of a server. Sizes are bytes, times seconds. Raises `UsageError` for an invalid value."""
 
     root: str | None = option(
-        None, "DIR", "Folder whose files are served.", shown="the current folder when there is no application"
+        None,
+        "DIR",
+        "Folder whose files are served. It may also be an argument without an option.",
+        shown="the current folder when there is no application",
+        also=("-d", "--directory"),
     )
     listing: bool = flag(
         "List folders that have no index file: as a page that sorts by name, size or date (?view=grid shows pictures),"
@@ -120,13 +124,30 @@ class Config:
         parsed_type=VirtualHost,
     )
     app: str | None = option(
-        None, "MODULE:CALLABLE", "WSGI application. It may also be the only positional argument.", shown="none"
+        None,
+        "MODULE:CALLABLE",
+        "WSGI application. MODULE is a module or a file, path/to/file.py; CALLABLE is a name, app or application where"
+        " it is left out, or a call with literal arguments that makes the application, such as create_app('test')."
+        " It may also be an argument without an option.",
+        shown="none",
     )
     app_dir: str = option(
-        ".", "DIR", "Folder that is searched first for the application's module.", shown="the current folder"
+        ".",
+        "DIR",
+        "Folder that is searched first for the application's module.",
+        shown="the current folder",
+        also=("--chdir",),
     )
-    host: str = option("127.0.0.1", "HOST", "Address to listen on. 0.0.0.0: all addresses of this machine.")
-    port: int = option(8888, "PORT", "Port to listen on. 0: a free port; the server prints which.", most=65535)
+    host: str = option(
+        "127.0.0.1",
+        "HOST",
+        "Address to listen on, or a name, which may have several. 0.0.0.0: all IPv4 addresses of this machine. On the"
+        " command line a port may follow, as in 0.0.0.0:8000.",
+        also=("-b", "--bind"),
+    )
+    port: int = option(
+        8888, "PORT", "Port to listen on. 0: a free port; the server prints which.", most=65535, also=("-p",)
+    )
     threads: int = option(
         8,
         "N",
