@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import os
-import sys
 from collections.abc import Callable, Iterable
 from typing import Any, Final, NoReturn
 
@@ -16,6 +14,7 @@ from tpserver.http.response import response_memory
 from tpserver.http.section import FieldSection
 from tpserver.logs.log import Log
 from tpserver.reply import Reply
+from tpserver.wsgi.error_stream import ErrorStream
 from tpserver.wsgi.file_wrapper import FileWrapper
 from tpserver.wsgi.response import WSGIResponse
 
@@ -65,7 +64,7 @@ class WSGIResponder:
             "SERVER_SOFTWARE": software,
             "wsgi.version": (1, 0),
             "wsgi.url_scheme": "http",
-            "wsgi.errors": sys.stderr or io.StringIO(),  # pythonw on Windows has no stderr
+            "wsgi.errors": ErrorStream(),
             "wsgi.multithread": True,
             "wsgi.multiprocess": False,
             "wsgi.run_once": False,
