@@ -30,6 +30,7 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "__main__": {"cli"},
     "cli": {"compress", "config", "ending", "errors", "habits", "option", "run", "version"},
     "habits": {"errors"},
+    "drop_in": {"errors", "handler", "logs"},
     "ending": {"logs", "system"},
     "compress": {"errors", "files"},
     "application": {"errors", "logs", "system", "wsgi"},
@@ -59,6 +60,7 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "run": {
         "application",
         "config",
+        "drop_in",
         "ending",
         "engine",
         "errors",

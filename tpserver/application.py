@@ -29,10 +29,10 @@ class _Wanted(NamedTuple):
     """What is looked up in a module: a name with dots, and the literal arguments where it is to be called."""
 
     name: str
-    call: tuple[list[Any], dict[str, Any]] | None = None
+    call: tuple[list[object], dict[str, object]] | None = None
 
 
-def check_application(application: Any) -> None:
+def check_application(application: object) -> None:
     """Raises `UsageError` for what cannot be called as an application, such as a function that makes one."""
     if application is None:
         return
@@ -195,7 +195,7 @@ def _is_from(module: ModuleType, place: str) -> bool:
 # -- What is called with two arguments
 
 
-def _unsuitable(found: Any, name: str) -> str | None:
+def _unsuitable(found: object, name: str) -> str | None:
     """Why a callable is no application; None where it is one, or cannot be told."""
     function = found
     if isinstance(found, type):
@@ -205,7 +205,7 @@ def _unsuitable(found: Any, name: str) -> str | None:
         if function == getattr(object, "__init__"):  # noqa: B009
             return f"{name} is a class without arguments, not an application{_hint(name + '()')}"
     elif not isinstance(found, (FunctionType, MethodType)):
-        function = found.__call__
+        function = getattr(found, "__call__")  # noqa: B004, B009 - as it is bound
     bound = int(isinstance(function, MethodType) or isinstance(found, type))
     function = getattr(function, "__func__", function)
     if not isinstance(function, FunctionType):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Final
 
 from tpserver.errors import UsageError
 
@@ -43,7 +43,7 @@ _ANSWERS: Final = {
 }
 
 
-def understand(words: Iterable[str], values: dict[str, Any]) -> None:
+def understand(words: Iterable[str], values: dict[str, object]) -> None:
     """Adds the positional arguments to `values`, which has the options: folder, application and address.
 
     Raises `UsageError`.
@@ -75,7 +75,7 @@ def answer_unknown(arguments: Sequence[str], known: Sequence[str]) -> UsageError
     return UsageError(f"unrecognized arguments: {' '.join(arguments)}" + (f"; did you mean {near[0]}?" if near else ""))
 
 
-def _add(values: dict[str, Any], name: str, value: object, option: str) -> None:
+def _add(values: dict[str, object], name: str, value: object, option: str) -> None:
     if name in values:
         what = {"app": "application", "root": "folder"}.get(name, name)
         raise UsageError(
@@ -92,9 +92,9 @@ def _is_folder(word: str) -> bool:
     return not (plain and (os.path.isfile(os.path.join(word, "__init__.py")) or os.path.isfile(word + ".py")))
 
 
-def _divide_host(values: dict[str, Any]) -> None:
+def _divide_host(values: dict[str, object]) -> None:
     """A host with a port: 0.0.0.0:8000, :8000, [::1]:8000."""
-    host = values["host"]
+    host = str(values["host"])
     if host.startswith("unix:") or "/" in host.removeprefix("http://").rstrip("/"):
         raise UsageError(f"--host {host}: tpserver listens on TCP; it takes a name or an address, such as 0.0.0.0")
     host = host.removeprefix("http://").rstrip("/")

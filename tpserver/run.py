@@ -14,10 +14,11 @@ from typing import Any, Final, TypedDict
 
 from tpserver.application import check_application, check_unpatched, load_application
 from tpserver.config import OPTIONS, Config
+from tpserver.drop_in import logged_by, request_log_of, server_class_for
 from tpserver.ending import end_if_log_is_stuck
 from tpserver.engine import server as engine
 from tpserver.engine.stats import Stats
-from tpserver.errors import StartError, UsageError
+from tpserver.errors import AddressError, StartError, UsageError
 from tpserver.files.background import BackgroundCoder
 from tpserver.files.coders import quick_coders
 from tpserver.handler import HTTPRequestHandler, TimedRequestHandler
@@ -63,6 +64,7 @@ class Server(engine.Server):
     """
 
     protocol: HTTPProtocol
+    request_log: type | None = None  # a request handler of wsgiref's whose methods log each request
 
     def __init__(self, config: Config | None = None, application: Application | None = None) -> None:
         self.config = config = config or Config()
@@ -91,10 +93,11 @@ class Server(engine.Server):
             send_timeout=config.send_timeout,
             drain_timeout=config.drain_timeout,
         )
+        handler_class = TimedRequestHandler if config.server_timing else HTTPRequestHandler
         try:
             super().__init__(
                 (config.host, config.port),
-                TimedRequestHandler if config.server_timing else HTTPRequestHandler,
+                handler_class if self.request_log is None else logged_by(self.request_log, handler_class),
                 protocol,
                 threads=config.threads,
                 queue=config.queue,
@@ -108,7 +111,7 @@ class Server(engine.Server):
             )
         except (OSError, UnicodeError) as error:
             reason = getattr(error, "strerror", None) or str(error)
-            raise StartError(f"cannot listen on {config.host}:{config.port}: {reason}") from error
+            raise AddressError(f"cannot listen on {config.host}:{config.port}: {reason}", error) from error
         self.set_app(application)
 
     def set_app(self, application: Application | None) -> None:
@@ -179,15 +182,24 @@ class Server(engine.Server):
 
 
 def make_server(
-    host: str = "127.0.0.1", port: int = 8888, app: Application | str | None = None, **options: Any
+    host: str = "127.0.0.1",
+    port: int = 8888,
+    app: Application | str | None = None,
+    server_class: type | None = None,
+    handler_class: type | None = None,
+    **options: Any,
 ) -> Server:
     """A bound server, not serving yet: a drop-in for `wsgiref.simple_server.make_server`.
 
     `options` are the fields of `Config`; the access log is off unless one names it. Nothing of the
-    process around it is changed: no signal handler, no switch interval, no logging.
+    process around it is changed: no signal handler, no switch interval, no logging. `server_class` and
+    `handler_class` may be derived from wsgiref's: docs/embedding.md says what of them has a meaning.
     """
     options.setdefault("access_log", "none")
-    return Server(*_parts(app, host=host, port=port, **options))
+    made_of: type[Server] = server_class_for(server_class, Server)
+    if (request_log := request_log_of(handler_class)) is not None:
+        made_of = type(made_of.__name__, (made_of,), {"request_log": request_log})
+    return made_of(*_parts(app, host=host, port=port, **options))
 
 
 def serve(app: Application | str | None = None, root: str | os.PathLike[str] | None = None, **options: Any) -> None:

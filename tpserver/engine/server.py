@@ -200,9 +200,15 @@ class Server(socketserver.ThreadingMixIn, LivingServer):
         self._serve(lambda: False)
 
     def handle_request(self) -> None:
-        """Serves one request, then drains and returns."""
-        before = self.handled
-        self._serve(lambda: self.handled > before)
+        """Serves one request, then drains and returns.
+
+        Where `timeout` is set and no request has come after so many seconds, it calls `handle_timeout`.
+        """
+        before, timeout = self.handled, self.timeout
+        end = float("inf") if timeout is None else clock.monotonic() + timeout
+        self._serve(lambda: self.handled > before or clock.monotonic() >= end)
+        if self.handled == before and clock.monotonic() >= end:
+            self.handle_timeout()
 
     def shutdown(self) -> None:
         """Stops `serve_forever`: takes nothing new, finishes what runs, and blocks until that is done.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterable
-from typing import Any
 
 
 class ErrorStream:
@@ -34,6 +33,6 @@ class ErrorStream:
         with contextlib.suppress(OSError, ValueError, AttributeError):
             sys.stderr.flush()
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         """What else the stream has, such as `isatty` and `encoding`."""
         return getattr(sys.stderr, name)
