@@ -84,7 +84,7 @@ class Leader:
                 if connection is None:
                     if fd == connections.mailbox.fd:
                         connections.mailbox.silence()
-                    elif fd == connections.listener.fd:
+                    elif fd in connections.listener.fds:
                         connections.accept(now)
                 elif connection.detached:
                     connections.send_on(connection)

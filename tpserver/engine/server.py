@@ -30,6 +30,7 @@ from tpserver.system.clock import clock
 from tpserver.system.interpreter import has_lock
 from tpserver.transport.connection import INTERNAL_ERROR, MAX_OUTBOX, Connection
 from tpserver.transport.connections import Connections
+from tpserver.transport.listener import addresses
 from tpserver.transport.pace import Timing
 from tpserver.transport.protocol import Address, ConnectionProtocol, Request
 from tpserver.transport.states import count
@@ -74,7 +75,7 @@ class Server(socketserver.ThreadingMixIn, LivingServer):
         `max_outbox`: bytes of a stream that wait in memory for its client before its producer does. A request that
         has run for `slow_request` seconds is logged (0: never). The other limits: 0 is none.
         """
-        if ":" in server_address[0]:
+        if ":" in server_address[0] or {family for family, _ in addresses(server_address[0])} == {socket.AF_INET6}:
             self.address_family = socket.AF_INET6
         self.protocol = protocol
         self.max_connections = max_connections

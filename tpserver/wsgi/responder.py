@@ -83,7 +83,8 @@ class WSGIResponder:
         environ["QUERY_STRING"] = head.query
         if head.cookie is not None:
             environ["HTTP_COOKIE"] = head.cookie
-        environ["REMOTE_ADDR"], environ["REMOTE_PORT"] = reply.remote
+        address, environ["REMOTE_PORT"] = reply.remote
+        environ["REMOTE_ADDR"] = environ["REMOTE_HOST"] = address  # as waitress does, and without a look-up
         environ["wsgi.input"] = reply.rfile
         environ["tpserver.client_gone"] = reply.wfile.client_gone
         response = self.response_class(head, reply, self._memory)
