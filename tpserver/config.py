@@ -195,8 +195,13 @@ class Config:
         (),
         "PREFIX",
         "Pass contents to the application while they arrive, never by way of the disk, for requests whose path begins"
-        " with this prefix. Such a request occupies a thread as soon as its head has arrived. May be repeated.",
+        " with this prefix. Such a request occupies a thread as soon as its head has arrived. May be repeated. Contents"
+        " of unknown length (chunked) are collected first, see --stream-chunked.",
         parse=parse_prefix,
+    )
+    stream_chunked: bool = flag(
+        "With --stream-body, pass contents of unknown length (chunked) while they arrive, too. Flask reads them to the"
+        " end (wsgi.input_terminated); Bottle, Django and Falcon take them for empty, since there is no CONTENT_LENGTH."
     )
     max_connections: int = option(10_000, "N", "Most open connections. One more gets 503.", least=1)
     max_connections_per_ip: int = option(

@@ -85,6 +85,7 @@ class Server(engine.Server):
             access_log=self.access_log,
             spool=Spool(config.max_spool),
             arriving=config.stream_body,
+            arriving_chunked=config.stream_chunked,
         )
         timing = Timing(
             head_timeout=config.head_timeout,

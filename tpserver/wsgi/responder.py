@@ -111,6 +111,7 @@ class WSGIResponder:
     def _prepare(self, section: FieldSection) -> Environ:
         """The part of the environ that depends on the field section. Kept with one that comes a second time."""
         environ: Environ = {**self._base, **section.fields, "SERVER_PROTOCOL": section.protocol}
+        environ.pop("HTTP_TRANSFER_ENCODING", None)  # the application gets the content without it
         if self._by_host:
             environ["SERVER_NAME"] = host_name(section.fields["HTTP_HOST"])
         section.prepared = self, (environ.copy() if section.prepared[0] is self else None)
