@@ -148,6 +148,7 @@ class Config:
     port: int = option(
         8888, "PORT", "Port to listen on. 0: a free port; the server prints which.", most=65535, also=("-p",)
     )
+    open: bool = flag("Open the address in the browser when the server has started. Not with make_server.")
     threads: int = option(
         8,
         "N",

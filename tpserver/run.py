@@ -34,6 +34,7 @@ from tpserver.site.site import Site
 from tpserver.spool import SPOOL, Spool
 from tpserver.system import process
 from tpserver.system.monkey_patches import patched
+from tpserver.system.network import bind_advice, reachable_at
 from tpserver.transport.errors import EngineBroken
 from tpserver.transport.pace import Timing
 from tpserver.wsgi.responder import Application
@@ -112,7 +113,8 @@ class Server(engine.Server):
             )
         except (OSError, UnicodeError) as error:
             reason = getattr(error, "strerror", None) or str(error)
-            raise AddressError(f"cannot listen on {config.host}:{config.port}: {reason}", error) from error
+            text = f"cannot listen on {config.host}:{config.port}: {reason}{bind_advice(error, config.port)}"
+            raise AddressError(text, error) from error
         self.set_app(application)
 
     def set_app(self, application: Application | None) -> None:
@@ -250,6 +252,8 @@ def _run(config: Config, application: Application | None, log: LogWriter | None)
         if config.switch_interval:
             sys.setswitchinterval(config.switch_interval)
             server.switch_interval = config.switch_interval
+        if config.open:
+            threading.Thread(target=_open_browser, args=(server.url,), daemon=True).start()
         server.refuses_when_draining = True  # clients can go elsewhere at once
         with contextlib.suppress(EngineBroken):  # it has been logged
             server.serve_forever()
@@ -291,6 +295,14 @@ def _stopped_by_signals(server: Server) -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def _open_browser(url: str) -> None:
+    """A thread of its own: a browser in a terminal runs until it is left."""
+    import webbrowser
+
+    if not webbrowser.open(url):
+        _log.warning("no browser could be opened; the address is %s", url)
+
+
 def _greeting(server: Server) -> str:
     config = server.config
     application = server.get_app()
@@ -298,4 +310,5 @@ def _greeting(server: Server) -> str:
     what = [os.path.abspath(config.root)] if config.root is not None else []
     what += [str(name)] if application is not None else []
     what += [f"{thing} for {pattern}" for pattern, thing in config.vhost]
-    return f"tpserver serves {' and '.join(what)} at {server.url} (Ctrl-C stops it)"
+    others = [f"\n  other devices: http://{one}:{server.server_port}/" for one in reachable_at(server.server_name)]
+    return f"tpserver serves {' and '.join(what)} at {server.url} (Ctrl-C stops it){''.join(others)}"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import socket
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.console import failing, tpserver
+from tests.waiting import eventually
 from tpserver.cli import parse
 from tpserver.config import Config
 from tpserver.errors import UsageError
@@ -96,3 +99,32 @@ def test_a_file_of_python_as_the_argument_is_served(site: Path) -> None:
 def test_an_option_of_another_server_is_one_line(site: Path) -> None:
     ended = failing("-w", "4", "hello:app", cwd=site)
     assert (ended.status, ended.stdout, ended.stderr.count("\n")) == (2, "", 1)
+
+
+def test_a_taken_port_names_its_process_and_proposes_a_free_one(site: Path) -> None:
+    with tpserver(cwd=site) as console:
+        ended = failing("--port", str(console.port), cwd=site)
+        assert "; --port 0 takes a free port\n" in ended.stderr
+        if sys.platform == "linux":
+            assert f"(process {console.process.pid})" in ended.stderr
+
+
+def test_the_browser_is_opened_at_the_address(site: Path) -> None:
+    script = f'{sys.executable} -c \'import sys; open("opened", "w").write(sys.argv[1])\' %s'
+    if sys.platform == "win32":
+        pytest.skip("there the browser is not named by an environment variable")
+    with tpserver("--open", cwd=site, env={"BROWSER": script}) as console:
+        url = console.url + "/"
+        eventually(lambda: (site / "opened").exists() and (site / "opened").read_text() == url, "no browser")
+
+
+def test_addresses_for_other_devices_are_printed(site: Path) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        try:
+            sock.connect(("192.0.2.1", 9))
+        except OSError:
+            pytest.skip("this machine has no network")
+        address = sock.getsockname()[0]
+    with tpserver("--host", "0.0.0.0", cwd=site) as console:
+        port = console.port
+        assert console.read_line() == f"  other devices: http://{address}:{port}/\n"
