@@ -28,7 +28,9 @@ MOST_LINES_WITH_ANY = 40
 MAY_IMPORT: Mapping[str, set[str]] = {
     "__init__": {"config", "run", "version"},
     "__main__": {"cli"},
-    "cli": {"compress", "config", "ending", "errors", "option", "run", "version"},
+    "cli": {"compress", "config", "ending", "errors", "habits", "option", "run", "version"},
+    "habits": {"errors"},
+    "drop_in": {"errors", "handler", "logs"},
     "ending": {"logs", "system"},
     "compress": {"errors", "files"},
     "application": {"errors", "logs", "system", "wsgi"},
@@ -59,6 +61,7 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "run": {
         "application",
         "config",
+        "drop_in",
         "ending",
         "engine",
         "errors",

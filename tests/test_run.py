@@ -221,7 +221,7 @@ def test_an_application_may_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyP
         ({"threads": 0}, "--threads must be 1 or more"),
         ({"threads": "8"}, "--threads takes a number"),
         ({"root": "nothing/at/all"}, "--root nothing/at/all: there is no such folder"),
-        ({"app": "nonsense"}, "--app nonsense: it takes MODULE:CALLABLE"),
+        ({"app": ":nonsense"}, "--app :nonsense: it takes MODULE:CALLABLE"),
         ({"app": "a:b", "app_dir": "nothing"}, "--app-dir nothing: there is no such folder"),
     ],
 )

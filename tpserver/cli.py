@@ -10,6 +10,7 @@ from typing import NoReturn
 from tpserver.config import OPTIONS, Config
 from tpserver.ending import limit_wait_for_threads
 from tpserver.errors import StartError, TpserverError, UsageError
+from tpserver.habits import answer_unknown, understand
 from tpserver.option import option_name, parse_count, shown_default
 from tpserver.run import run
 from tpserver.version import __version__
@@ -27,21 +28,26 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Command: tpserver compress DIR writes compressed files beside those of a folder.",
         allow_abbrev=False,
         add_help=False,
+        usage="%(prog)s [options] [WHAT ...]",  # else argparse writes it to parse arguments, and imports shutil for it
     )
     # In groups, where argparse does not try out the help of each argument when it is added: that takes 4 ms.
     positional, options = parser.add_argument_group("positional arguments"), parser.add_argument_group("options")
     positional.add_argument(
-        "application", nargs="?", metavar="MODULE:CALLABLE", help="WSGI application (same as --app)"
+        "words",
+        nargs="*",
+        metavar="WHAT",
+        help="folder to serve (as --root), WSGI application (as --app), or port (as --port)",
     )
     options.add_argument("-h", "--help", action="help", help="show this help message and exit")
     for field_name, option in OPTIONS.items():
         name = option_name(field_name)
         text = f"{option.meaning} (default: {shown_default(option)})".replace("%", "%%")
         if option.default is False:
-            options.add_argument(name, default=argparse.SUPPRESS, help=text, action="store_true")
+            options.add_argument(name, *option.also, default=argparse.SUPPRESS, help=text, action="store_true")
         else:
             options.add_argument(
                 name,
+                *option.also,
                 default=argparse.SUPPRESS,
                 help=text,
                 action="append" if option.default == () else "store",
@@ -65,14 +71,13 @@ def _typed(parse: Callable[[str], object]) -> Callable[[str], object]:
     return typed
 
 
-def _parse(arguments: Sequence[str]) -> Config:
-    """Raises `UsageError`."""
-    values = vars(_parser().parse_args(arguments))
-    application = values.pop("application")
-    if application is not None:
-        if "app" in values:
-            raise UsageError("the application was given twice: as the argument and by --app")
-        values["app"] = application
+def parse(arguments: Sequence[str]) -> Config:
+    """The command line -> the options. Raises `UsageError`."""
+    parsed, unknown = _parser().parse_known_intermixed_args(arguments)
+    if unknown:
+        raise answer_unknown(unknown, [option_name(name) for name in OPTIONS])
+    values = vars(parsed)
+    understand(values.pop("words"), values)
     return Config(**values)
 
 
@@ -96,9 +101,10 @@ def _compress(arguments: Sequence[str]) -> int:
 
 def _main(arguments: Sequence[str]) -> int:
     try:
-        if arguments[:1] == ["compress"]:  # no application: it has not the form MODULE:CALLABLE
+        # An application or a folder of that name is ./compress, or given by an option.
+        if arguments[:1] == ["compress"]:
             return _compress(arguments[1:])
-        return run(_parse(arguments))
+        return run(parse(arguments))
     except TpserverError as error:
         print(f"tpserver: error: {error}", file=sys.stderr)
         if isinstance(error, StartError) and error.cause_text:

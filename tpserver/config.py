@@ -27,7 +27,11 @@ class Config(Record, frozen=True):
     """The options of a server. Sizes are bytes, times seconds. Raises `UsageError` for an invalid value."""
 
     root: str | None = option(
-        None, "DIR", "Folder whose files are served.", shown="the current folder when there is no application"
+        None,
+        "DIR",
+        "Folder whose files are served. It may also be an argument without an option.",
+        shown="the current folder when there is no application",
+        also=("-d", "--directory"),
     )
     listing: bool = flag(
         "List folders that have no index file: as a page that sorts and filters (?view=grid shows pictures), as JSON"
@@ -124,13 +128,31 @@ class Config(Record, frozen=True):
         parsed_type=VirtualHost,
     )
     app: str | None = option(
-        None, "MODULE:CALLABLE", "WSGI application. It may also be the only positional argument.", shown="none"
+        None,
+        "MODULE:CALLABLE",
+        "WSGI application. MODULE is a module or a file, path/to/file.py; CALLABLE is a name, app or application where"
+        " it is left out, or a call with literal arguments that makes the application, such as create_app('test')."
+        " It may also be an argument without an option.",
+        shown="none",
     )
     app_dir: str = option(
-        ".", "DIR", "Folder that is searched first for the application's module.", shown="the current folder"
+        ".",
+        "DIR",
+        "Folder that is searched first for the application's module.",
+        shown="the current folder",
+        also=("--chdir",),
     )
-    host: str = option("127.0.0.1", "HOST", "Address to listen on. 0.0.0.0: all addresses of this machine.")
-    port: int = option(8888, "PORT", "Port to listen on. 0: a free port; the server prints which.", most=65535)
+    host: str = option(
+        "127.0.0.1",
+        "HOST",
+        "Address to listen on, or a name, which may have several. 0.0.0.0: all IPv4 addresses of this machine. On the"
+        " command line a port may follow, as in 0.0.0.0:8000.",
+        also=("-b", "--bind"),
+    )
+    port: int = option(
+        8888, "PORT", "Port to listen on. 0: a free port; the server prints which.", most=65535, also=("-p",)
+    )
+    open: bool = flag("Open the address in the browser when the server has started. Not with make_server.")
     threads: int = option(
         8,
         "N",
@@ -178,8 +200,13 @@ class Config(Record, frozen=True):
         (),
         "PREFIX",
         "Pass contents to the application while they arrive, never by way of the disk, for requests whose path begins"
-        " with this prefix. Such a request occupies a thread as soon as its head has arrived. May be repeated.",
+        " with this prefix. Such a request occupies a thread as soon as its head has arrived. May be repeated. Contents"
+        " of unknown length (chunked) are collected first, see --stream-chunked.",
         parse=parse_prefix,
+    )
+    stream_chunked: bool = flag(
+        "With --stream-body, pass contents of unknown length (chunked) while they arrive, too. Flask reads them to the"
+        " end (wsgi.input_terminated); Bottle, Django and Falcon take them for empty, since there is no CONTENT_LENGTH."
     )
     max_connections: int = option(10_000, "N", "Most open connections. One more gets 503.", least=1)
     max_connections_per_ip: int = option(

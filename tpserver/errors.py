@@ -6,6 +6,8 @@ that says what to change. `UsageError` and `StartError`: the user at the command
 
 from __future__ import annotations
 
+import errno
+
 
 class RequestRefused(Exception):
     """A request that gets an error response instead of what it asked for (RFC 9110 section 15).
@@ -51,3 +53,18 @@ class StartError(TpserverError):
     def __init__(self, message: str, cause_text: str = "") -> None:
         super().__init__(message)
         self.cause_text = cause_text
+
+
+class AddressError(StartError, OSError):
+    """The address cannot be bound: an OSError with `errno` and `strerror` as the system gave them."""
+
+    def __init__(self, message: str, error: Exception) -> None:
+        StartError.__init__(self, message)
+        number = getattr(error, "errno", None)
+        self.errno = errno.EADDRNOTAVAIL if number is None else number
+        self.strerror = getattr(error, "strerror", None) or str(error)
+        self.message = message
+
+    def __str__(self) -> str:
+        """The line for the user."""
+        return self.message

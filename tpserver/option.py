@@ -55,6 +55,7 @@ class Option(NamedTuple):
     most: float | None = None  # largest value allowed
     choices: tuple[str, ...] | None = None
     shown: str = ""  # the default as help and docs show it, where the value itself is not clear
+    also: tuple[str, ...] = ()  # other names on the command line, which other servers have for it
     parsed_type: type = str  # the type of one parsed value, for options that may be repeated
 
 

@@ -112,15 +112,27 @@ class HTTPProtocol:
         access_log: AccessLog | None = None,
         spool: Spool | None = None,
         arriving: tuple[str, ...] = (),
+        arriving_chunked: bool = False,
     ) -> None:
-        """`arriving`: beginnings of paths whose contents the application reads while they arrive."""
+        """`arriving`: beginnings of paths whose contents the application reads while they arrive.
+
+        Those of unknown length only with `arriving_chunked`: most frameworks take them for empty.
+        """
         self.site = site
         self.limits = limits or Limits()
         self.memory = Memory()
         self.access_log = access_log
         self.spool = spool or Spool()
         self.response_counts = ResponseCounts([])
-        self.arrives = (lambda head: head.path.startswith(arriving)) if arriving else None
+        self.arrives = (
+            (
+                lambda head: (
+                    head.path.startswith(arriving) and (arriving_chunked or head.section.content_length is not None)
+                )
+            )
+            if arriving
+            else None
+        )
         self.draining = False  # every response is the last on its connection; set by the engine
         self.turn = 0
         # Site, responder and route of each head that came in this turn of the leader, so that one stat serves them all.

@@ -13,10 +13,11 @@ from typing import Any, Final, TypedDict
 
 from tpserver.application import check_application, check_unpatched, load_application
 from tpserver.config import OPTIONS, Config
+from tpserver.drop_in import logged_by, request_log_of, server_class_for
 from tpserver.ending import end_if_log_is_stuck
 from tpserver.engine import server as engine
 from tpserver.engine.stats import Stats
-from tpserver.errors import StartError, UsageError
+from tpserver.errors import AddressError, StartError, UsageError
 from tpserver.files.background import BackgroundCoder
 from tpserver.files.coders import quick_coders
 from tpserver.handler import HTTPRequestHandler, TimedRequestHandler
@@ -32,6 +33,7 @@ from tpserver.site.site import Site
 from tpserver.spool import SPOOL, Spool
 from tpserver.system import process
 from tpserver.system.monkey_patches import patched
+from tpserver.system.network import bind_advice, reachable_at
 from tpserver.transport.errors import EngineBroken
 from tpserver.transport.pace import Timing
 from tpserver.wsgi.responder import Application
@@ -62,6 +64,7 @@ class Server(engine.Server):
     """
 
     protocol: HTTPProtocol
+    request_log: type | None = None  # a request handler of wsgiref's whose methods log each request
 
     def __init__(self, config: Config | None = None, application: Application | None = None) -> None:
         self.config = config = config or Config()
@@ -82,6 +85,7 @@ class Server(engine.Server):
             access_log=self.access_log,
             spool=Spool(config.max_spool),
             arriving=config.stream_body,
+            arriving_chunked=config.stream_chunked,
         )
         timing = Timing(
             head_timeout=config.head_timeout,
@@ -90,10 +94,11 @@ class Server(engine.Server):
             send_timeout=config.send_timeout,
             drain_timeout=config.drain_timeout,
         )
+        handler_class = TimedRequestHandler if config.server_timing else HTTPRequestHandler
         try:
             super().__init__(
                 (config.host, config.port),
-                TimedRequestHandler if config.server_timing else HTTPRequestHandler,
+                handler_class if self.request_log is None else logged_by(self.request_log, handler_class),
                 protocol,
                 threads=config.threads,
                 queue=config.queue,
@@ -107,7 +112,8 @@ class Server(engine.Server):
             )
         except (OSError, UnicodeError) as error:
             reason = getattr(error, "strerror", None) or str(error)
-            raise StartError(f"cannot listen on {config.host}:{config.port}: {reason}") from error
+            text = f"cannot listen on {config.host}:{config.port}: {reason}{bind_advice(error, config.port)}"
+            raise AddressError(text, error) from error
         self.set_app(application)
 
     def set_app(self, application: Application | None) -> None:
@@ -180,15 +186,24 @@ class Server(engine.Server):
 
 
 def make_server(
-    host: str = "127.0.0.1", port: int = 8888, app: Application | str | None = None, **options: Any
+    host: str = "127.0.0.1",
+    port: int = 8888,
+    app: Application | str | None = None,
+    server_class: type | None = None,
+    handler_class: type | None = None,
+    **options: Any,
 ) -> Server:
     """A bound server, not serving yet: a drop-in for `wsgiref.simple_server.make_server`.
 
     `options` are the fields of `Config`; the access log is off unless one names it. Nothing of the
-    process around it is changed: no signal handler, no switch interval, no logging.
+    process around it is changed: no signal handler, no switch interval, no logging. `server_class` and
+    `handler_class` may be derived from wsgiref's: docs/embedding.md says what of them has a meaning.
     """
     options.setdefault("access_log", "none")
-    return Server(*_parts(app, host=host, port=port, **options))
+    made_of: type[Server] = server_class_for(server_class, Server)
+    if (request_log := request_log_of(handler_class)) is not None:
+        made_of = type(made_of.__name__, (made_of,), {"request_log": request_log})
+    return made_of(*_parts(app, host=host, port=port, **options))
 
 
 def serve(app: Application | str | None = None, root: str | os.PathLike[str] | None = None, **options: Any) -> None:
@@ -238,6 +253,8 @@ def _run(config: Config, application: Application | None, log: LogWriter | None)
         if config.switch_interval:
             sys.setswitchinterval(config.switch_interval)
             server.switch_interval = config.switch_interval
+        if config.open:
+            threading.Thread(target=_open_browser, args=(server.url,), daemon=True).start()
         server.refuses_when_draining = True  # clients can go elsewhere at once
         with contextlib.suppress(EngineBroken):  # it has been logged
             server.serve_forever()
@@ -279,6 +296,14 @@ def _stopped_by_signals(server: Server) -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def _open_browser(url: str) -> None:
+    """A thread of its own: a browser in a terminal runs until it is left."""
+    import webbrowser
+
+    if not webbrowser.open(url):
+        _log.warning("no browser could be opened; the address is %s", url)
+
+
 def _greeting(server: Server) -> str:
     config = server.config
     application = server.get_app()
@@ -286,4 +311,5 @@ def _greeting(server: Server) -> str:
     what = [os.path.abspath(config.root)] if config.root is not None else []
     what += [str(name)] if application is not None else []
     what += [f"{thing} for {pattern}" for pattern, thing in config.vhost]
-    return f"tpserver serves {' and '.join(what)} at {server.url} (Ctrl-C stops it)"
+    others = [f"\n  other devices: http://{one}:{server.server_port}/" for one in reachable_at(server.server_name)]
+    return f"tpserver serves {' and '.join(what)} at {server.url} (Ctrl-C stops it){''.join(others)}"

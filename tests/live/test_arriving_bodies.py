@@ -55,7 +55,7 @@ def app():
 
 @pytest.fixture
 def running(start, app):
-    return start(app, stream_body=["/up/"], threads=2)
+    return start(app, stream_body=["/up/"], stream_chunked=True, threads=2)
 
 
 def test_each_piece_can_be_read_when_it_has_come(running, app):

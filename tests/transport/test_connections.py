@@ -201,7 +201,7 @@ def test_a_number_that_was_closed_by_other_code_is_its_new_clients_alone(led, lo
 @pytest.mark.parametrize("what", ["listening", "wake-up"])
 def test_a_socket_that_it_cannot_do_without_is_missed_within_a_sweep_and_once(led, what):
     connections = led.connections
-    fd = connections.listener.fd if what == "listening" else connections.mailbox.sockets[1].fileno()
+    fd = connections.listener.fds[0] if what == "listening" else connections.mailbox.sockets[1].fileno()
     connections.sweep(NOW)
     os.close(fd)
     taken = os.open(os.devnull, os.O_WRONLY)  # other code has the number now

@@ -44,6 +44,7 @@ class FakeServer:
 
     def __init__(self, *backlog):
         self.socket = FakeSocket()
+        self.sockets = [self.socket]
         self.closed = False
         self.backlog = list(backlog)
         self.unwelcome = set()

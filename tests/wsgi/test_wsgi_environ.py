@@ -65,6 +65,7 @@ def test_the_environ_holds_every_key_of_the_pep_and_no_other_text(start: Start) 
         "GATEWAY_INTERFACE": "CGI/1.1",
         "REMOTE_ADDR": "127.0.0.1",
         "REMOTE_PORT": str(port),
+        "REMOTE_HOST": "127.0.0.1",
         "HTTP_HOST": "server.example",
         "HTTP_ACCEPT": "*/*",
         "HTTP_X_SOME_THING": "1",

@@ -86,7 +86,7 @@ class Leader:
                 if connection is None:
                     if fd == connections.mailbox.fd:
                         connections.mailbox.silence()
-                    elif fd == connections.listener.fd:
+                    elif fd in connections.listener.fds:
                         connections.accept(now)
                         # Their requests may be here already: one that is answered and closed is never watched.
                         events += [

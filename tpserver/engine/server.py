@@ -30,6 +30,7 @@ from tpserver.system.clock import clock
 from tpserver.system.interpreter import has_lock
 from tpserver.transport.connection import INTERNAL_ERROR, MAX_OUTBOX, Connection
 from tpserver.transport.connections import Connections
+from tpserver.transport.listener import addresses
 from tpserver.transport.pace import Timing
 from tpserver.transport.protocol import Address, ConnectionProtocol, Request
 from tpserver.transport.states import count
@@ -74,7 +75,7 @@ class Server(socketserver.ThreadingMixIn, LivingServer):
         `max_outbox`: bytes of a stream that wait in memory for its client before its producer does. A request that
         has run for `slow_request` seconds is logged (0: never). The other limits: 0 is none.
         """
-        if ":" in server_address[0]:
+        if ":" in server_address[0] or {family for family, _ in addresses(server_address[0])} == {socket.AF_INET6}:
             self.address_family = socket.AF_INET6
         self.protocol = protocol
         self.max_connections = max_connections
@@ -200,9 +201,15 @@ class Server(socketserver.ThreadingMixIn, LivingServer):
         self._serve(lambda: False)
 
     def handle_request(self) -> None:
-        """Serves one request, then drains and returns."""
-        before = self.handled
-        self._serve(lambda: self.handled > before)
+        """Serves one request, then drains and returns.
+
+        Where `timeout` is set and no request has come after so many seconds, it calls `handle_timeout`.
+        """
+        before, timeout = self.handled, self.timeout
+        end = float("inf") if timeout is None else clock.monotonic() + timeout
+        self._serve(lambda: self.handled > before or clock.monotonic() >= end)
+        if self.handled == before and clock.monotonic() >= end:
+            self.handle_timeout()
 
     def shutdown(self) -> None:
         """Stops `serve_forever`: takes nothing new, finishes what runs, and blocks until that is done.

@@ -23,8 +23,10 @@ from tpserver.site.vhosts import VirtualHosts
 from tpserver.version import SOFTWARE
 from tpserver.wsgi.responder import Application, WSGIResponder
 
-# MODULE:CALLABLE, names of Python. On Windows a folder may look like it, so an existing folder comes first.
-_APPLICATION: Final = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*:[^\W\d]\w*(?:\.[^\W\d]\w*)*"
+# MODULE:CALLABLE, names of Python, or file.py:CALLABLE; the callable may be called with arguments.
+# On Windows a folder may look like it, so an existing folder comes first.
+_NAME: Final = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
+_APPLICATION: Final = rf"(?s)(?:{_NAME}|.+?\.py):{_NAME}(?:\(.*\))?|.+\.py"
 
 Load = Callable[[str, str], Application]
 

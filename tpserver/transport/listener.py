@@ -7,7 +7,7 @@ import errno
 import socket
 import socketserver
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from tpserver.logs.log import Log
@@ -26,6 +26,10 @@ _EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.
 _UNSENT: Final = 128 * 1024
 # Descriptors that are left for files, log and application when the connections are counted.
 _RESERVE: Final = 64
+# Tries to find a port that is free on each address of a name.
+_ATTEMPTS: Final = 8
+# How an IPv6 socket shows an IPv4 client.
+_MAPPED: Final = "::ffff:"
 
 
 class ListeningServer(socketserver.TCPServer):
@@ -33,43 +37,101 @@ class ListeningServer(socketserver.TCPServer):
 
     allow_reuse_address = sys.platform != "win32"  # there it would share the port with a stranger
     request_queue_size = 4096  # the system takes as many of them as it allows
+    others: Sequence[socket.socket] = ()  # listen beside `socket`, where a name has several addresses
+    _asked: tuple[str, int]  # the address that was asked for
     closed = False  # by `server_close` or `stop_listening`
     _inherits_nodelay: bool | None = None  # accepted sockets have TCP_NODELAY by the listening one; None: not known yet
     refuses_when_draining = False  # the socket is closed when the drain begins: for a program that serves once
 
+    @property
+    def sockets(self) -> list[socket.socket]:
+        """All that listen."""
+        return [self.socket, *self.others]
+
     def server_bind(self) -> None:
-        """Binds to the address; on Windows for this server alone. Raises OSError."""
-        if sys.platform == "win32":
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
-        super().server_bind()
-        self.server_name, self.server_port = self.socket.getsockname()[:2]
+        """Binds to the address, on Windows for this server alone; to each address of a name. Raises OSError."""
+        self._asked = self.server_address  # type: ignore[assignment]  # a str only for unix sockets
+        known = addresses(self._asked[0])
+        for attempt in range(_ATTEMPTS):
+            if sys.platform == "win32":
+                self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+            self.server_address = next(
+                ((address, self._asked[1]) for family, address in known if family == self.address_family), self._asked
+            )
+            super().server_bind()
+            self.server_name, self.server_port = self.socket.getsockname()[:2]
+            try:
+                self.others = self._bound_others(known)
+                return
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE or self._asked[1] or attempt == _ATTEMPTS - 1:
+                    raise
+            # A free port of one address, which another has in use: one more time.
+            self.socket.close()
+            self.socket = socket.socket(self.address_family, self.socket_type)
+
+    def _bound_others(self, known: list[tuple[int, str]]) -> list[socket.socket]:
+        """A socket for each further address of a name, such as ::1 of localhost. Raises OSError (EADDRINUSE)."""
+        bound: list[socket.socket] = []
+        for family, address in known:
+            if family == self.address_family and address == self.server_name:
+                continue
+            try:
+                sock = socket.socket(family, socket.SOCK_STREAM)
+            except OSError:  # this system has no IPv6
+                continue
+            try:
+                if sys.platform == "win32":
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+                elif self.allow_reuse_address:
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                if family == socket.AF_INET6:
+                    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                sock.bind((address, self.server_port))
+                bound.append(sock)
+            except OSError as error:
+                sock.close()
+                if error.errno == errno.EADDRINUSE:
+                    for other in bound:
+                        other.close()
+                    raise
+                _log.debug("cannot listen on %s: %s", address, error.strerror)  # not one of this machine
+        return bound
 
     def server_activate(self) -> None:
         """Listens. Raises OSError."""
         super().server_activate()
-        self.socket.setblocking(False)
-        if self.socket.family != getattr(socket, "AF_UNIX", None):
-            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted sockets inherit it (Linux)
-        if hasattr(socket, "TCP_NOTSENT_LOWAT"):
-            # Accepted sockets inherit it. Else 4000 whose clients do not read take all memory of the system's TCP.
-            with contextlib.suppress(OSError):
-                self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT)
+        for other in self.others:
+            other.listen(self.request_queue_size)
+        for sock in self.sockets:
+            sock.setblocking(False)
+            if sock.family != getattr(socket, "AF_UNIX", None):
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted sockets inherit it (Linux)
+            if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+                # Accepted sockets inherit it. Else 4000 whose clients do not read take all memory of the system's TCP.
+                with contextlib.suppress(OSError):
+                    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT)
 
     def server_close(self) -> None:
         """Any thread: closes the listening socket. After `serve_forever` as a rule, but also before and during it."""
         self.closed = True  # first: so the leader, which may notice, knows who has closed it
         super().server_close()
+        for other in self.others:
+            other.close()
 
     def stop_listening(self) -> None:
         """The leader: closes the listening socket; new clients are refused from here on."""
         self.closed = True
-        with contextlib.suppress(OSError):  # not every system can
-            self.socket.shutdown(socket.SHUT_RD)  # also where a child of the application's still holds it
-        self.socket.close()
+        for sock in self.sockets:
+            with contextlib.suppress(OSError):  # not every system can
+                sock.shutdown(socket.SHUT_RD)  # also where a child of the application's still holds it
+            sock.close()
 
     def get_request(self) -> tuple[socket.socket, Address]:
         """The leader: accepts one connection, non-blocking. Raises OSError, BlockingIOError among them."""
-        sock, client_address = self.socket.accept()
+        sock, client_address = self._accept()
+        if isinstance(client_address, tuple) and client_address[0].startswith(_MAPPED) and "." in client_address[0]:
+            client_address = (client_address[0][len(_MAPPED) :], int(client_address[1]))  # IPv4, to a socket for both
         try:
             sock.setblocking(False)
             if not self._inherits_nodelay and sock.family != getattr(socket, "AF_UNIX", None):
@@ -80,6 +142,27 @@ class ListeningServer(socketserver.TCPServer):
             sock.close()
             raise
         return sock, client_address
+
+    def _accept(self) -> tuple[socket.socket, Address]:
+        for other in self.others:
+            with contextlib.suppress(BlockingIOError):
+                return other.accept()
+        return self.socket.accept()
+
+
+def addresses(host: str) -> list[tuple[int, str]]:
+    """The addresses of a name, each with its family; none of what is an address already, or is not known."""
+    for family in (socket.AF_INET, socket.AF_INET6):
+        with contextlib.suppress(OSError, ValueError):
+            socket.inet_pton(family, host.partition("%")[0])
+            return []
+    found: list[tuple[int, str]] = []
+    with contextlib.suppress(OSError, UnicodeError):
+        for kind, _, _, _, address in socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM) if host else ():
+            one = (int(kind), str(address[0]))  # one of IPv4 or IPv6: it has a port
+            if one not in found:
+                found.append(one)
+    return found
 
 
 def check_listening_socket(sock: socket.socket) -> None:
@@ -98,7 +181,7 @@ class Listener:
     def __init__(self, server: ListeningServer, poller: EpollPoller) -> None:
         self._server = server
         self._poller = poller
-        self.fd = server.socket.fileno()
+        self.fds = [sock.fileno() for sock in server.sockets]
         self.watched = False  # by the poller; if not, and it is not closed, it rests
         self.closed = False
         self._complained = False
@@ -108,7 +191,8 @@ class Listener:
         if self._server.closed:
             self.close()
         elif not (self.watched or self.closed):
-            self._poller.watch(self.fd, NOTHING, READ)
+            for fd in self.fds:
+                self._poller.watch(fd, NOTHING, READ)
             self.watched = True
 
     def accept(self, most: int = TURN) -> Iterator[tuple[socket.socket, Address]]:
@@ -140,12 +224,13 @@ class Listener:
     def _unwatch(self) -> None:
         if self.watched:
             self.watched = False
-            with contextlib.suppress(OSError, KeyError, ValueError):  # it has been closed, so it is not watched
-                self._poller.watch(self.fd, READ, NOTHING)
+            for fd in self.fds:
+                with contextlib.suppress(OSError, KeyError, ValueError):  # it has been closed, so it is not watched
+                    self._poller.watch(fd, READ, NOTHING)
 
 
 # How an IPv4 address begins that is seen through IPv6 (RFC 4291 section 2.5.5.2).
-_MAPPED: Final = bytes(10) + b"\xff\xff"
+_MAPPED_BYTES: Final = bytes(10) + b"\xff\xff"
 
 
 def counted_address(client_address: Address) -> str:
@@ -156,8 +241,8 @@ def counted_address(client_address: Address) -> str:
     if ":" not in host:
         return host
     address = socket.inet_pton(socket.AF_INET6, host)
-    if address.startswith(_MAPPED):
-        return socket.inet_ntoa(address[len(_MAPPED) :])
+    if address.startswith(_MAPPED_BYTES):
+        return socket.inet_ntoa(address[len(_MAPPED_BYTES) :])
     return address[:8].hex(":", 2)
 
 

@@ -6,18 +6,21 @@ import io
 import os
 import stat
 import sys
-from typing import IO, Final
+from typing import IO, Any, Final
 
 # The largest memory page of the supported systems, in bytes.
 _PAGE: Final = 64 * 1024
 # What `open` returns for a binary file.
 _OPENED: Final = (io.BufferedReader, io.BufferedRandom, io.FileIO)
+# What a range of a file needs.
+_POSITION: Final = frozenset({"seek", "tell", "seekable"})
 
 
 class FileWrapper:
     """An iterable over a file's blocks of `block_size` bytes; a real file is sent by the kernel instead.
 
-    PEP 3333 asks of a file the method `read`, and perhaps `close`.
+    PEP 3333 asks of a file the method `read`, and perhaps `close`. Frameworks that answer a range use `seek`, `tell`
+    and `seekable` of the wrapper, if it has them; it has those of its file.
     """
 
     def __init__(self, filelike: IO[bytes], block_size: int = 8192) -> None:
@@ -25,6 +28,12 @@ class FileWrapper:
         self.block_size = block_size
         if hasattr(filelike, "close"):
             self.close = filelike.close
+
+    def __getattr__(self, name: str) -> Any:
+        """`seek`, `tell` and `seekable` of the file."""
+        if name in _POSITION:
+            return getattr(self.filelike, name)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
 
     def __iter__(self) -> FileWrapper:
         return self

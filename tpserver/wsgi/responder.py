@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import os
-import sys
 import traceback
 from collections.abc import Callable, Iterable
 from typing import Any, Final, NoReturn
@@ -18,6 +16,7 @@ from tpserver.http.response import response_memory
 from tpserver.http.section import FieldSection
 from tpserver.logs.log import Log
 from tpserver.reply import Reply
+from tpserver.wsgi.error_stream import ErrorStream
 from tpserver.wsgi.file_wrapper import FileWrapper
 from tpserver.wsgi.response import WSGIResponse
 
@@ -67,7 +66,7 @@ class WSGIResponder:
             "SERVER_SOFTWARE": software,
             "wsgi.version": (1, 0),
             "wsgi.url_scheme": "http",
-            "wsgi.errors": sys.stderr or io.StringIO(),  # pythonw on Windows has no stderr
+            "wsgi.errors": ErrorStream(),
             "wsgi.multithread": True,
             "wsgi.multiprocess": False,
             "wsgi.run_once": False,
@@ -86,7 +85,8 @@ class WSGIResponder:
         environ["QUERY_STRING"] = head.query
         if head.cookie is not None:
             environ["HTTP_COOKIE"] = head.cookie
-        environ["REMOTE_ADDR"], environ["REMOTE_PORT"] = reply.remote
+        address, environ["REMOTE_PORT"] = reply.remote
+        environ["REMOTE_ADDR"] = environ["REMOTE_HOST"] = address  # as waitress does, and without a look-up
         environ["wsgi.input"] = reply.rfile
         environ["tpserver.client_gone"] = reply.wfile.client_gone
         response = self.response_class(head, reply, self._memory)
@@ -113,6 +113,7 @@ class WSGIResponder:
     def _prepare(self, section: FieldSection) -> Environ:
         """The part of the environ that depends on the field section. Kept with one that comes a second time."""
         environ: Environ = {**self._base, **section.fields, "SERVER_PROTOCOL": section.protocol}
+        environ.pop("HTTP_TRANSFER_ENCODING", None)  # the application gets the content without it
         if self._by_host:
             environ["SERVER_NAME"] = host_name(section.fields["HTTP_HOST"])
         section.prepared = self, (environ.copy() if section.prepared[0] is self else None)

@@ -1,0 +1,130 @@
+"""What people type who know other servers."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.console import failing, tpserver
+from tests.waiting import eventually
+from tpserver.cli import parse
+from tpserver.config import Config
+from tpserver.errors import UsageError
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("8000", {"port": 8000}),
+        (":8000", {"port": 8000}),
+        ("-p 8000", {"port": 8000}),
+        ("-p8000", {"port": 8000}),
+        ("-b 0.0.0.0", {"host": "0.0.0.0"}),
+        ("--bind 0.0.0.0:8000", {"host": "0.0.0.0", "port": 8000}),
+        ("--bind=127.0.0.1:8000", {"host": "127.0.0.1", "port": 8000}),
+        ("--host 0.0.0.0:8000", {"host": "0.0.0.0", "port": 8000}),
+        ("--host [::1]:8000", {"host": "::1", "port": 8000}),
+        ("--host [::1]", {"host": "::1"}),
+        ("--host ::1", {"host": "::1"}),
+        ("--host :8000", {"host": "0.0.0.0", "port": 8000}),
+        ("--host *:8000", {"host": "0.0.0.0", "port": 8000}),
+        ("--host http://localhost:8000/", {"host": "localhost", "port": 8000}),
+        ("localhost:8000", {"host": "localhost", "port": 8000}),
+        ("0.0.0.0:8000", {"host": "0.0.0.0", "port": 8000}),
+        ("pages", {"root": "pages"}),
+        ("./pages", {"root": "./pages"}),
+        (".", {"root": "."}),
+        ("-d pages", {"root": "pages"}),
+        ("--directory pages 8000", {"root": "pages", "port": 8000}),
+        ("pages hello:app 8000", {"root": "pages", "app": "hello:app", "port": 8000}),
+        ("hello:app --port 8000 pages", {"root": "pages", "app": "hello:app", "port": 8000}),
+        ("hello.py:app", {"app": "hello.py:app"}),
+        ("hello", {"app": "hello"}),
+        ("package", {"app": "package"}),
+        ("./package", {"root": "./package"}),
+    ],
+)
+def test_what_is_clear_is_understood(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: str, meant: dict[str, Any]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pages").mkdir()
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package" / "__init__.py").touch()
+    assert parse(typed.split()) == Config(**meant)
+
+
+@pytest.mark.parametrize(
+    ("typed", "answer"),
+    [
+        ("-w 4 hello:app", "--threads N"),
+        ("--workers=4 hello:app", "--threads N"),
+        ("-w4", "--threads N"),
+        ("hello:app --reload", "docs/embedding.md"),
+        ("--timeout 30", "--idle-timeout"),
+        ("--certfile a.pem", "reverse proxy"),
+        ("-k gthread", "--threads"),
+        ("--factory hello:create_app", "module:create_app()"),
+        ("--debug", "--log-level debug"),
+        ("-q", "--access-log none"),
+        ("--treads 4", "did you mean --threads?"),
+        ("--host unix:/run/x.sock", "listens on TCP"),
+        ("--host 0.0.0.0:8000 --port 9000", "the port was given twice: 9000 and 8000"),
+        ("8000 --port 9000", "the port was given twice"),
+        ("a:b c:d", "the application was given twice: a:b and c:d"),
+        (". --root .", "the folder was given twice"),
+        ("nowhere/", "there is no folder nowhere/"),
+    ],
+)
+def test_what_is_not_taken_is_answered_with_the_right_option(typed: str, answer: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse(typed.split())
+    assert answer in str(caught.value)
+
+
+def test_a_folder_as_the_argument_is_served(site: Path) -> None:
+    with tpserver(site.name, cwd=site.parent) as console:
+        assert console.get("/") == "home"
+
+
+def test_a_file_of_python_as_the_argument_is_served(site: Path) -> None:
+    with tpserver("hello.py:app", cwd=site) as console:
+        assert console.get("/x") == "hello /x"
+
+
+def test_an_option_of_another_server_is_one_line(site: Path) -> None:
+    ended = failing("-w", "4", "hello:app", cwd=site)
+    assert (ended.status, ended.stdout, ended.stderr.count("\n")) == (2, "", 1)
+
+
+def test_a_taken_port_names_its_process_and_proposes_a_free_one(site: Path) -> None:
+    with tpserver(cwd=site) as console:
+        ended = failing("--port", str(console.port), cwd=site)
+        assert "; --port 0 takes a free port\n" in ended.stderr
+        if sys.platform == "linux":
+            assert f"(process {console.process.pid})" in ended.stderr
+
+
+def test_the_browser_is_opened_at_the_address(site: Path) -> None:
+    script = f'{sys.executable} -c \'import sys; open("opened", "w").write(sys.argv[1])\' %s'
+    if sys.platform == "win32":
+        pytest.skip("there the browser is not named by an environment variable")
+    with tpserver("--open", cwd=site, env={"BROWSER": script}) as console:
+        url = console.url + "/"
+        eventually(lambda: (site / "opened").exists() and (site / "opened").read_text() == url, "no browser")
+
+
+def test_addresses_for_other_devices_are_printed(site: Path) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        try:
+            sock.connect(("192.0.2.1", 9))
+        except OSError:
+            pytest.skip("this machine has no network")
+        address = sock.getsockname()[0]
+    with tpserver("--host", "0.0.0.0", cwd=site) as console:
+        port = console.port
+        assert console.read_line() == f"  other devices: http://{address}:{port}/\n"
