@@ -44,7 +44,7 @@ def test_connections_are_kept_and_dates_are_those_of_the_moment(
         assert idle.ask("/app", CLOSE).content == b"none"
     monkeypatch.undo()
     running.stop()
-    assert len((tmp_path / "log.txt").read_text().splitlines()) == 2 * len(JUMPS) + 3
+    assert len((tmp_path / "log.txt").read_text().splitlines()) == 2 * len(JUMPS) + 4
 
 
 @pytest.mark.parametrize("moment", [-1.0, -1e9, 253402300800.0, 1e12])

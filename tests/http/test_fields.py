@@ -152,6 +152,8 @@ def test_a_second_line_that_would_change_the_message_is_refused_by_name(key: str
         "[v1.a:b]",
         "xn--bcher-kva.example",
         "a_b.example",
+        "%41.example",
+        "0.0.0.0=5000",
     ],
 )
 def test_a_host_that_may_be(host: str) -> None:
@@ -161,7 +163,6 @@ def test_a_host_that_may_be(host: str) -> None:
 @pytest.mark.parametrize(
     "host",
     [
-        "%41.example",  # no label of the DNS
         ":80",
         "a:65536",
         "a:123456",

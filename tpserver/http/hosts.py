@@ -14,6 +14,8 @@ from tpserver.http.grammar import HOST, number
 # RFC 1123 2.1     label = let-dig [ *( let-dig / "-" ) let-dig ] ; "_" too, as it is in use
 _LABEL: Final = r"[a-z0-9_](?:[a-z0-9_\-]{0,61}[a-z0-9_])?"
 _NAME: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})*", re.ASCII)
+# RFC 3986 3.2.2   reg-name, in labels: none is empty, begins or ends with a hyphen, or has a star as patterns have.
+_LABELS: Final = re.compile(r"[^.*\-](?:[^.*]*[^.*\-])?(?:\.[^.*\-](?:[^.*]*[^.*\-])?)*")
 # RFC 1035 2.3.4, without the length octets of the first label and of the root: a longer host names nothing.
 MAX_HOST: Final = 253
 # RFC 4291 2.2     the longest text of an IPv6 address
@@ -30,7 +32,7 @@ class VirtualHost(NamedTuple):
 def _parse_host(value: str) -> tuple[str, str | None] | None:
     """uri-host [ ":" port ], or nothing -> host, normalized, and port; None where it is not valid.
 
-    A registered name is one of the DNS (RFC 9110 section 4.2.1): labels, at most `MAX_HOST` characters.
+    A registered name is made of labels, at most `MAX_HOST` characters in all (RFC 9110 section 4.2.1).
     """
     match = HOST.fullmatch(value)
     if match is None:
@@ -48,7 +50,7 @@ def _parse_host(value: str) -> tuple[str, str | None] | None:
             host = f"[{ipaddress.IPv6Address(address).compressed}]"
         except ValueError:
             return None
-    elif host and host[0] != "[" and _NAME.fullmatch(host) is None:
+    elif host and host[0] != "[" and _LABELS.fullmatch(host) is None:
         return None
     if port is not None and (not host or number(port) > 65535):
         return None
