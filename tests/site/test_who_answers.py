@@ -145,3 +145,18 @@ def test_the_application_can_be_set_while_it_serves(start: Start, root: Path) ->
     running.server.set_app(None)
     assert ask(running, "/x").status == 404
     assert ask(running, "/a.txt").content == b"file"
+
+
+@pytest.mark.parametrize("target", ["/100%", "/%", "/a%1", "/%zz", "/%%41"])
+def test_a_percent_sign_that_begins_no_escape_is_the_applications_business(
+    start: Start, root: Path, target: str
+) -> None:
+    assert by_application(start(plain_app, root=str(root)), target)
+    assert ask(start(root=str(root)), target).status == 400
+
+
+def test_a_file_with_a_percent_sign_in_its_name_is_found_as_people_write_it(start: Start, root: Path) -> None:
+    (root / "100%").write_bytes(b"all")
+    running = start(root=str(root))
+    assert ask(running, "/100%").content == ask(running, "/100%25").content == b"all"
+    assert ask(running, "/99%25").status == 404

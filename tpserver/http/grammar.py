@@ -61,14 +61,13 @@ OTHER_CODINGS: Final = re.compile(rf"(?:{_CODING}[ \t]*,[ \t]*)+chunked", re.IGN
 
 # RFC 9110 4.2     http-URI authority, without userinfo (RFC 9110 4.2.4 asks to treat it as an error)
 # RFC 3986 3.2.2   host = IP-literal / IPv4address / reg-name ; port = *DIGIT
-# A comma is allowed there (sub-delims), but a Host field with one is a list of hosts. pct-encoded is left out: no name
-# of the DNS has it.
+# A comma is allowed there (sub-delims), but a Host field with one is a list of hosts. hosts.py looks closer.
 _UNRESERVED_SUB: Final = r"A-Za-z0-9\-._~!$&'()*+;="
 # Only the characters of an IPv6address are checked here; hosts.py parses it.
 _HOST: Final = (
     r"(?:\[([0-9A-Fa-f:.]+)\]"
     rf"|\[v[0-9A-Fa-f]+\.[{_UNRESERVED_SUB}:]+\]"
-    rf"|[{_UNRESERVED_SUB}]*)"
+    rf"|[{_UNRESERVED_SUB}%]*)"
 )
 HOST: Final = re.compile(rf"({_HOST})(?::(0*[0-9]{{0,5}}))?")  # host, IPv6address, port
 

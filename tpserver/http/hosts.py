@@ -14,8 +14,10 @@ from tpserver.http.grammar import HOST, number
 # RFC 1123 2.1     label = let-dig [ *( let-dig / "-" ) let-dig ] ; "_" too, as it is in use
 _LABEL: Final = r"[a-z0-9_](?:[a-z0-9_\-]{0,61}[a-z0-9_])?"
 _NAME: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})*", re.ASCII)
-# RFC 3986 3.2.2   reg-name, in labels: none is empty, begins or ends with a hyphen, or has a star as patterns have.
-_LABELS: Final = re.compile(r"[^.*\-](?:[^.*]*[^.*\-])?(?:\.[^.*\-](?:[^.*]*[^.*\-])?)*")
+# The same in a Host field, where "=" and pct-encoded (RFC 3986 2.1) have been seen as well. No pattern matches these.
+_END: Final = r"(?:[a-z0-9_]|%[0-9a-f]{2})"
+_FIELD_LABEL: Final = rf"{_END}(?:(?:[a-z0-9_=\-]|%[0-9a-f]{{2}}){{0,61}}{_END})?"
+_FIELD_NAME: Final = re.compile(rf"{_FIELD_LABEL}(?:\.{_FIELD_LABEL})*", re.ASCII)
 # RFC 1035 2.3.4, without the length octets of the first label and of the root: a longer host names nothing.
 MAX_HOST: Final = 253
 # RFC 4291 2.2     the longest text of an IPv6 address
@@ -50,7 +52,7 @@ def _parse_host(value: str) -> tuple[str, str | None] | None:
             host = f"[{ipaddress.IPv6Address(address).compressed}]"
         except ValueError:
             return None
-    elif host and host[0] != "[" and _LABELS.fullmatch(host) is None:
+    elif host and host[0] != "[" and _FIELD_NAME.fullmatch(host) is None:
         return None
     if port is not None and (not host or number(port) > 65535):
         return None

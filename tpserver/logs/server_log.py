@@ -44,7 +44,7 @@ class SafeFormatter(logging.Formatter):
         return super().format(record).translate(_ESCAPES)
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802 - logging's name
-        """As `logging.Formatter.formatTime`, by the server's clock."""
+        """By the server's clock."""
         record.created = clock.time()
         record.msecs = record.created % 1 * 1000
         return super().formatTime(record, datefmt)

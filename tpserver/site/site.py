@@ -14,6 +14,7 @@ from tpserver.files.folder import Folder, Listing, Redirect, fresh_look
 from tpserver.files.named_pages import is_page
 from tpserver.files.responder import FileResponder, send_parts
 from tpserver.files.variants import Variants
+from tpserver.http.grammar import BAD_PERCENT
 from tpserver.http.head import Head
 from tpserver.http.message import Message
 from tpserver.http.negotiation import accepts_html
@@ -112,6 +113,9 @@ class Site:
         if method not in _REGISTERED:
             raise RequestRefused(501, "This server does not know that method.")
         if found is None:
+            # An application is given such a path as it is written; a folder has no use for it, as nginx.
+            if "%" in head.path and BAD_PERCENT.search(head.target.partition("?")[0]):
+                raise RequestRefused(400, "A percent sign in the path is not followed by two hex digits.")
             raise RequestRefused(404, _NOT_FOUND)
         if method == "OPTIONS":
             return self._options
