@@ -18,11 +18,6 @@ from tests.logged import errors
 MEGABYTES_20 = bytes(range(250)) * 80_000
 
 
-@pytest.fixture(scope="session")
-def project(tmp_path_factory: pytest.TempPathFactory) -> django_site.Project:
-    return django_site.configure(tmp_path_factory.mktemp("django"))
-
-
 @pytest.fixture(params=["as it is", "validated"])
 def browser(
     request: pytest.FixtureRequest,
