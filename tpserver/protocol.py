@@ -53,7 +53,9 @@ class HTTPRequest(Request):
         self.remote = remote
         self.head = head
         self.content = content
-        self.content_arriving = content is not None and isinstance(content, ArrivingContent)
+        # Not `isinstance`, which is slow for a class of `io`.
+        kind: type = type(content)
+        self.content_arriving = kind is ArrivingContent
 
     def answer_at_once(self) -> bool:
         """As in the engine: chooses what answers, and sends the response of a small file that is ready."""
@@ -210,7 +212,7 @@ class Receiver(MessageReader[HTTPRequest]):
     def receive(self, data: bytes) -> Outcome:
         """Bytes in; a request, an interim response, a refusal, or None. Never raises `RequestRefused`."""
         if self._head is None and not self.pending and len(data) <= MEMORY_HEAD_LENGTH:
-            # `read_message` does the same; here it saves a call for the heads that come again and again.
+            # `read_message` does the same; here it saves calls for the heads that come again and again.
             head = self._memory.heads.get(data)
             if head is not None:
                 self._blank_seen = False
