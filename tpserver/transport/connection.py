@@ -32,6 +32,10 @@ _log = Log("tpserver")
 _AT_ONCE: Final = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 # A producer that is faster than its client waits beyond this many bytes in memory, unless told otherwise.
 MAX_OUTBOX: Final = 1024 * 1024
+# Pieces of a stream that follow each other within so many seconds, and how many of them show that more will come: from
+# then on the leader sends what has come meanwhile, at once. Measured: 10 us for each system call less.
+_FAST: Final = 100e-6
+_BURST: Final = 8
 # What is logged, with its traceback, where a fault of the server's has cost one connection.
 INTERNAL_ERROR: Final = "internal error; connection closed"
 # What poll tells when the client has closed its side, also behind bytes that have not been received (Linux).
@@ -59,9 +63,9 @@ class Connection:
     """One accepted, non-blocking socket, of which there may be thousands."""
 
     __slots__ = (
-        "_tell_leader", "body_time_left", "broken", "client_address", "client_ends", "counted_address",
-        "deadline", "detached", "fd", "keep_alive", "max_outbox", "moved", "outbox", "polled", "receiver", "sock",
-        "state", "timing", "unsent_response",
+        "_burst", "_piece_at", "_tell_leader", "body_time_left", "broken", "client_address", "client_ends",
+        "counted_address", "deadline", "detached", "fd", "keep_alive", "max_outbox", "moved", "outbox", "polled",
+        "receiver", "sock", "state", "timing", "unsent_response",
     )  # fmt: skip
 
     def __init__(
@@ -92,6 +96,8 @@ class Connection:
         self.keep_alive = True  # False: the connection closes behind what is still to be sent
         self.client_ends = False  # it has said that it sends nothing more: it is not waited for its end
         self.broken = False  # the client is gone, or what it got must not pass for complete: just close
+        self._burst = 0  # pieces of a stream that have followed each other fast, each sent by its producer
+        self._piece_at = 0.0  # of perf_counter, in seconds: when the last of them came
         self._tell_leader = tell_leader
 
     @property
@@ -177,8 +183,11 @@ class Connection:
                 outbox = self.outbox
                 if outbox is None or not outbox.leave(data):
                     self.write(data)
-                    self.flush()
-                    outbox = self.outbox
+                    if self._is_leader_faster():
+                        outbox = self._outbox()
+                    else:
+                        self.flush()
+                        outbox = self.outbox
                 if outbox is not None:  # the socket has not taken everything, now or before
                     self._leave_over(outbox)
         except BaseException:  # the client reads too slowly, or there is no memory or stack
@@ -188,6 +197,13 @@ class Connection:
             raise
         if self.broken:
             raise ConnectionAbortedError("the client has gone")
+
+    def _is_leader_faster(self) -> bool:
+        """The producer: whether it makes piece after piece, and another thread leads, which sends many at once."""
+        now = clock.perf_counter()
+        self._burst = self._burst + 1 if now - self._piece_at < _FAST else 0
+        self._piece_at = now
+        return self._burst >= _BURST and self.detached
 
     def _leave_over(self, outbox: Outbox) -> None:
         if outbox.size > self.max_outbox:
