@@ -171,6 +171,11 @@ class HTTPProtocol:
         self.record(request.connection.client_address, head, 503, length)
         return data
 
+    def leave(self, request: Request) -> None:
+        """As in the engine: logs it with 499, as nginx does."""
+        assert isinstance(request, HTTPRequest)
+        self.record(request.connection.client_address, request.head, 499, 0)
+
     def too_many_connections(self, client_address: Address) -> bytes:
         """503 for a connection beyond the limit, whatever it was going to ask."""
         data = pages.response(

@@ -82,6 +82,7 @@ class Server(socketserver.ThreadingMixIn, LivingServer):
         self.max_connections_per_ip = max_connections_per_ip
         self.max_outbox = max_outbox
         self.timing = timing or Timing()
+        self.send_timeout = self.timing.send_timeout
         self.handled = 0  # requests, so far
         self.refused: Counter[str] = Counter()  # by cause, as `ended`; two threads that overlap may lose one
         self.ended: Counter[str] = Counter()  # connections that ended without an answer
@@ -122,6 +123,7 @@ class Server(socketserver.ThreadingMixIn, LivingServer):
             slow_log=self.slow_log,
             answer=self._answer,
             refuse=self._refuse,
+            leave=self.protocol.leave,
             connections=self.connections,
             ended=self.ended,
             queue_timeout=self._queue_timeout,

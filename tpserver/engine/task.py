@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Set
 from enum import Enum
 
 from tpserver.engine.costs import Cost, Kind
@@ -83,6 +84,17 @@ class Tasks:
         """The watcher."""
         with self.lock:
             self.detours[task] = None
+
+    def put_last(self, tasks: Set[Task]) -> None:
+        """The watcher: those of `tasks` that wait go behind the others."""
+        if tasks:
+            with self.lock:
+                for queue in (self.for_leader, self.for_pool):
+                    ordered = sorted(queue, key=tasks.__contains__)
+                    if ordered != list(queue):
+                        queue.extend(ordered)
+                        for _ in ordered:  # it is never empty meanwhile, for those who look without the lock
+                            queue.popleft()
 
     def remove(self, task: Task) -> bool:
         """Any thread: takes `task` out, which is the caller's then. False: another thread has done so."""

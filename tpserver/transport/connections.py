@@ -289,6 +289,8 @@ class Connections:
         state = connection.state
         if state is SENDING:
             self._ended["slow reader"] += 1
+            _log.debug("%s reads too slowly; its connection is reset", connection.client_address)
+            connection.reset()  # else the system keeps what it has not read, for minutes
         elif state is not LINGERING:
             last_words = connection.receiver.expire()
             if last_words:

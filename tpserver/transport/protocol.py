@@ -129,5 +129,8 @@ class ConnectionProtocol(Protocol):
     def overload(self, request: Request, retry_after: int) -> bytes:
         """The answer to a request that finds the queue full; `retry_after` in seconds."""
 
+    def leave(self, request: Request) -> None:
+        """The watcher: the client of `request`, which has waited for a thread, has left; it will not be run."""
+
     def too_many_connections(self, client_address: Address) -> bytes:
         """The answer to a connection beyond the limit, which is closed then."""
