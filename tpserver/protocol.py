@@ -28,6 +28,7 @@ from tpserver.site.site import PageResponder, Site
 from tpserver.site.vhosts import VirtualHosts
 from tpserver.spool import Spool
 from tpserver.system.clock import clock
+from tpserver.transport.listener import counted_address
 from tpserver.transport.protocol import Address, Outcome, Request
 from tpserver.version import SOFTWARE
 
@@ -154,6 +155,10 @@ class HTTPProtocol:
         """The server has stopped: drops what was kept for one turn."""
         self.found = {}
 
+    def new_content(self, client_address: Address, length: int | None) -> BinaryIO:
+        """The leader: a file for the content of a request. Raises as `Spool.new_content`."""
+        return self.spool.new_content(length, counted_address(client_address))
+
     def receiver(self, client_address: Address = ("", 0)) -> Receiver:
         """For a new connection."""
         return Receiver(self, client_address)
@@ -202,7 +207,9 @@ class Receiver(MessageReader[HTTPRequest]):
     __slots__ = ("_client_address", "_protocol", "_remote")
 
     def __init__(self, protocol: HTTPProtocol, client_address: Address) -> None:
-        super().__init__(protocol.limits, protocol.memory, protocol.spool.new_content, protocol.arrives)
+        super().__init__(
+            protocol.limits, protocol.memory, functools.partial(protocol.new_content, client_address), protocol.arrives
+        )
         self._protocol = protocol
         self._client_address = client_address
         # REMOTE_ADDR and REMOTE_PORT; a unix socket has none.
