@@ -11,6 +11,7 @@ import io
 import os
 import threading
 from collections import Counter
+from collections.abc import Callable
 from typing import Any, BinaryIO, Final, NoReturn, cast
 
 from tpserver.errors import RequestRefused
@@ -38,6 +39,8 @@ class Spool:
 
     def __init__(self, limit: int = 1024**3) -> None:
         self.limit = limit
+        self.hangs: Callable[[], object] = bool  # whether the disk does not answer
+        self.note_answer: Callable[[], object] = bool  # is told that it has
         self.taken = 0
         self.in_memory = 0  # bytes of contents that are larger than SPOOL
         # Guards all that follows, `taken`, `in_memory`, and what contents have reserved.
@@ -97,6 +100,12 @@ class Spool:
             given_up.truncate_file()
         if not has_space:
             self._refuse(content.address)
+
+    def refuse_hung(self) -> NoReturn:
+        """Raises `RequestRefused` (503)."""
+        raise RequestRefused(
+            503, "The disk for contents does not answer now.", close=True, fields=(("Retry-After", "5"),)
+        )
 
     def complete(self, content: SpooledContent) -> None:
         """All of the content has come: it is not given up any more. Raises `RequestRefused` (503) where it was."""
@@ -208,6 +217,8 @@ class SpooledContent(io.BufferedIOBase):
                 self._pieces.append(bytes(data))
             return len(data)
         self._spool.take(self, self._written - self.reserved)
+        if self._spool.hangs():
+            self._spool.refuse_hung()
         if self._file is None:
             import tempfile  # not without an application
 
@@ -215,7 +226,9 @@ class SpooledContent(io.BufferedIOBase):
             self._file = file
             file.writelines(self._pieces)
             self._release_memory()
-        return self._file.write(data)
+        length = self._file.write(data)
+        self._spool.note_answer()
+        return length
 
     def _has_memory(self) -> bool:
         """Whether all that was written has its place in memory; reserves it."""

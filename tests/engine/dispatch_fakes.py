@@ -136,6 +136,7 @@ class Desk:
             slow_log=SlowLog(self.tasks, 0.0),
             answer=self._answer,
             refuse=self._refuse,
+            place_name=lambda connection: "",
             leave=lambda request: self.left.append(request.route),
             connections=connections,
             ended=self.ended,

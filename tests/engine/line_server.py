@@ -106,6 +106,9 @@ class LineProtocol:
     def leave(self, request: Line) -> None:
         pass
 
+    def place_name(self) -> str:
+        return ""
+
     def too_many_connections(self, client_address: Any) -> bytes:
         return b"full\n"
 

@@ -42,6 +42,7 @@ class Dispatch(Record):
     slow_log: SlowLog
     answer: Callable[[Request, Connection], None]  # runs a request in the calling thread, and raises nothing
     refuse: Callable[[Request, Connection, str], None]  # writes 503, for a cause
+    place_name: Callable[[Connection], str]  # what the leader waits for, see `Hanging`
     leave: Callable[[Request], None]  # logs a request whose client has left
     connections: Connections
     ended: Counter[str]  # connections that ended without an answer, by cause
@@ -193,6 +194,7 @@ class Dispatch(Record):
         task.term = self.leadership.term
         task.begun = clock.perf_counter() if request is None else request.arrived
         if request is None:  # it receives, or sends a file: from or to a slow disk
+            task.place_name = self.place_name(connection)
             self.tasks.add_detour(task)
         else:
             self.admission.begin_relieved(task)

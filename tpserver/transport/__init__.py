@@ -19,7 +19,7 @@ of the table in engine/__init__.py. (post): other threads have the leader do it.
       "          cut_off                                                                             x
     Outbox       send_on                                                     x
       "          append_file, watch, leave                                   x       x         x
-      "          append, send, discard                                       x       x         x     x
+      "          append, send, discard, device                               x       x         x     x
     Mailbox      deliver, silence                                            x
       "          post, wake; also signal handlers                            x       x         x     x
       "          close                                                                               x
