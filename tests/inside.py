@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from tests.client import PATIENCE
+from tpserver import protocol
 from tpserver.engine import admission, costs, dispatch, measuring
 from tpserver.engine import server as engine
 from tpserver.engine.admission import Admission
@@ -224,7 +225,8 @@ def waits_for_room(server: Server) -> bool:
 
 def replace_addresses(monkeypatch: pytest.MonkeyPatch, address: Callable[[int], str]) -> None:
     """Clients are counted by an address that is made of their port."""
-    monkeypatch.setattr(connections, "counted_address", lambda client_address: address(client_address[1]))
+    for module in (connections, protocol):
+        monkeypatch.setattr(module, "counted_address", lambda client_address: address(client_address[1]))
 
 
 def descriptors(server: Server, what: str) -> list[int]:

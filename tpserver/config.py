@@ -194,7 +194,9 @@ class Config(Record, frozen=True):
     max_spool: int = option(
         1024**3,
         "SIZE",
-        "Most bytes of request contents on disk at once; beyond it 503, and 413 for a single content that is larger.",
+        "Most bytes of request contents on disk at once; beyond it 503, and 413 for a single content that is larger."
+        " The contents of one client address (IPv6: /64 network; behind a proxy all have the proxy's) take at most half"
+        " of it, then 503, unless nothing else is there. It does not protect from clients with several addresses.",
     )
     stream_body: tuple[str, ...] = option(
         (),

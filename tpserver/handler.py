@@ -13,8 +13,9 @@ from tpserver.errors import RequestRefused
 from tpserver.http import pages
 from tpserver.http.arriving import ArrivingContent
 from tpserver.http.message import CONTINUE
+from tpserver.http.own_responses import own_response
 from tpserver.http.response import server_timing
-from tpserver.protocol import HTTPRequest, own_response
+from tpserver.protocol import HTTPRequest
 from tpserver.reply import Wire
 from tpserver.system.clock import clock
 

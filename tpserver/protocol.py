@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Sized
 from typing import BinaryIO, Final
 
 from tpserver.errors import RequestRefused
@@ -17,6 +18,7 @@ from tpserver.http.dates import format_date
 from tpserver.http.head import Head
 from tpserver.http.message import MEMORY_HEAD_LENGTH, Memory, MessageReader
 from tpserver.http.negotiation import accepts_html
+from tpserver.http.own_responses import busy_response
 from tpserver.http.pages import Refusal
 from tpserver.http.response import stamp
 from tpserver.http.section import Limits
@@ -24,11 +26,13 @@ from tpserver.logs.access_log import AccessLog
 from tpserver.logs.log import Log
 from tpserver.reply import Responder, Wire
 from tpserver.response_counts import ResponseCounts
+from tpserver.site.hung import find_beside_hangs, place_name
 from tpserver.site.site import PageResponder, Site
 from tpserver.site.vhosts import VirtualHosts
 from tpserver.spool import Spool
 from tpserver.system.clock import clock
-from tpserver.transport.protocol import Address, Outcome, Request
+from tpserver.transport.listener import counted_address
+from tpserver.transport.protocol import Address, Hangs, Outcome, Request
 from tpserver.version import SOFTWARE
 
 _log = Log("tpserver")
@@ -60,6 +64,7 @@ class HTTPRequest(Request):
     def answer_at_once(self) -> bool:
         """As in the engine: chooses what answers, and sends the response of a small file that is ready."""
         protocol, head = self.protocol, self.head
+        protocol.answering = head
         # Read before `turn`: what a relieved leader finds for an old turn must not be kept for a new one.
         found = protocol.found
         known = found.get(head)
@@ -69,7 +74,10 @@ class HTTPRequest(Request):
                 site = site.choose(head)
             responder: Responder
             try:
-                responder = site.find(head, protocol.turn)
+                if protocol.detours:
+                    responder = find_beside_hangs(site, head, protocol.turn, protocol.hanging)
+                else:
+                    responder = site.find(head, protocol.turn)
             except RequestRefused as refusal:
                 responder = PageResponder(refusal.status, refusal.detail, refusal.fields)
             known = found[head] = site, responder, f"{site.host} {head.route}" if site.host else head.route
@@ -137,6 +145,9 @@ class HTTPProtocol:
         )
         self.draining = False  # every response is the last on its connection; set by the engine
         self.turn = 0
+        self.answering: Head | None = None  # of the last request that the leader has begun to answer
+        self.detours: Sized = ()
+        self.hanging: Hangs  # set by the engine, as `detours`
         # Site, responder and route of each head that came in this turn of the leader, so that one stat serves them all.
         self.found: dict[Head, tuple[Site, Responder, str]] = {}
         self._second = -1
@@ -155,6 +166,18 @@ class HTTPProtocol:
     def end(self) -> None:
         """The server has stopped: drops what was kept for one turn."""
         self.found = {}
+        self.answering = None
+
+    def place_name(self) -> str:
+        """As in the engine."""
+        head = self.answering
+        if head is None:
+            return ""
+        return place_name(self.site.choose(head) if isinstance(self.site, VirtualHosts) else self.site, head)
+
+    def new_content(self, client_address: Address, length: int | None) -> BinaryIO:
+        """The leader: a file for the content of a request. Raises as `Spool.new_content`."""
+        return self.spool.new_content(length, counted_address(client_address))
 
     def receiver(self, client_address: Address = ("", 0)) -> Receiver:
         """For a new connection."""
@@ -169,9 +192,14 @@ class HTTPProtocol:
         if not keep_alive:
             request.connection.keep_alive = False
         html = accepts_html(head.fields.get("HTTP_ACCEPT"))
-        data, length = _busy(self.stamp, retry_after, html, head.method == "HEAD", head.protocol, keep_alive)
+        data, length = busy_response(self.stamp, retry_after, html, head.method == "HEAD", head.protocol, keep_alive)
         self.record(request.connection.client_address, head, 503, length)
         return data
+
+    def leave(self, request: Request) -> None:
+        """As in the engine: logs it with 499, as nginx does."""
+        assert isinstance(request, HTTPRequest)
+        self.record(request.connection.client_address, request.head, 499, 0)
 
     def too_many_connections(self, client_address: Address) -> bytes:
         """503 for a connection beyond the limit, whatever it was going to ask."""
@@ -199,7 +227,9 @@ class Receiver(MessageReader[HTTPRequest]):
     __slots__ = ("_client_address", "_protocol", "_remote")
 
     def __init__(self, protocol: HTTPProtocol, client_address: Address) -> None:
-        super().__init__(protocol.limits, protocol.memory, protocol.spool.new_content, protocol.arrives)
+        super().__init__(
+            protocol.limits, protocol.memory, functools.partial(protocol.new_content, client_address), protocol.arrives
+        )
         self._protocol = protocol
         self._client_address = client_address
         # REMOTE_ADDR and REMOTE_PORT; a unix socket has none.
@@ -249,40 +279,6 @@ class Receiver(MessageReader[HTTPRequest]):
         )
         self._protocol.record(self._client_address, None, refusal.status, pages.content_length(response))
         return Refusal(refusal.status, response)
-
-
-@functools.lru_cache(maxsize=8)
-def _busy(
-    stamp: bytes, retry_after: int, html: bool | None, head_only: bool, protocol: str, keep_alive: bool
-) -> tuple[bytes, int]:
-    """The response to a request that finds the queue full, and the length of its content: most are refused alike."""
-    data = pages.response(
-        503,
-        "The server is busy. Try again in a moment.",
-        stamp=stamp,
-        html=html,
-        head_only=head_only,
-        protocol=protocol,
-        keep_alive=keep_alive,
-        fields=(("Retry-After", str(retry_after)),),
-    )
-    return data, pages.content_length(data)
-
-
-def own_response(
-    head: Head, status: int, detail: str, stamp: bytes, keep_alive: bool, fields: tuple[tuple[str, str], ...]
-) -> bytes:
-    """The server's own complete response to the request `head`; the other arguments are those of `pages.response`."""
-    return pages.response(
-        status,
-        detail,
-        stamp=stamp,
-        html=accepts_html(head.fields.get("HTTP_ACCEPT")),
-        head_only=head.method == "HEAD",
-        protocol=head.protocol,
-        keep_alive=keep_alive,
-        fields=fields,
-    )
 
 
 # How much of a path tells its group, in characters.

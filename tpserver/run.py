@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, Final, TypedDict
 
 from tpserver.application import check_application, check_unpatched, load_application
@@ -36,6 +37,7 @@ from tpserver.system.monkey_patches import patched
 from tpserver.system.network import bind_advice, reachable_at
 from tpserver.transport.errors import EngineBroken
 from tpserver.transport.pace import Timing
+from tpserver.transport.protocol import CONTENTS
 from tpserver.wsgi.responder import Application
 
 _log = Log("tpserver")
@@ -114,6 +116,8 @@ class Server(engine.Server):
             reason = getattr(error, "strerror", None) or str(error)
             text = f"cannot listen on {config.host}:{config.port}: {reason}{bind_advice(error, config.port)}"
             raise AddressError(text, error) from error
+        protocol.spool.hangs = partial(self.hanging.refuses, CONTENTS)
+        protocol.spool.note_answer = partial(self.hanging.note_answer, CONTENTS)
         self.set_app(application)
 
     def set_app(self, application: Application | None) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from tpserver.engine.dispatch import Dispatch
+from tpserver.engine.hanging import Hanging
 from tpserver.engine.leadership import Leadership
 from tpserver.engine.task import Task, Tasks
 from tpserver.engine.watcher import Watcher
@@ -18,6 +19,7 @@ from tpserver.system.clock import clock
 from tpserver.system.gil_held_io import RECEIVE, Receive, Send, receive_holding, send_holding
 from tpserver.transport.connection import BODY, INTERNAL_ERROR, LINGERING, READY, RUNNING, SENDING, Connection
 from tpserver.transport.connections import Connections
+from tpserver.transport.outbox import device_name
 from tpserver.transport.polling import NOTHING, READ, WRITE
 from tpserver.transport.protocol import Address, ConnectionProtocol, Request
 
@@ -42,6 +44,7 @@ class Leader:
         tasks: Tasks,
         protocol: ConnectionProtocol,
         watcher: Watcher,
+        hanging: Hanging,
         *,
         process_request: Callable[[Request, Address], bool],
     ) -> None:
@@ -52,6 +55,7 @@ class Leader:
         self._tasks = tasks
         self._protocol = protocol
         self._watcher = watcher
+        self._hanging = hanging
         self._process_request = process_request
         self._unsent: list[Connection] = []  # answered this turn; survives a change of leader
         self._suspects: set[Connection] = set()  # that nothing had at the last sweep
@@ -119,7 +123,10 @@ class Leader:
             if task is not None:
                 self._dispatch.run_queued(task, clock.perf_counter())
             elif state is SENDING:
-                connection.progress(connection.flush(), now)
+                if self._tasks.detours:
+                    self._send_beside_hangs(connection, now)
+                else:
+                    connection.progress(connection.flush(), now)
             elif state is LINGERING:
                 self._swallow(connection)
             elif state is READY:
@@ -253,6 +260,17 @@ class Leader:
             connection.flush()
             outcome = connection.receiver.receive(b"")
         return True
+
+    def _send_beside_hangs(self, connection: Connection, now: float) -> None:
+        """As a leader must while others wait for a disk: it may be the same one."""
+        place = device_name(connection.outbox)
+        if place and self._hanging.refuses(place):
+            self.connections.ended["disk hangs"] += 1
+            connection.reset()  # what is missing cannot be told in another way
+            return
+        connection.progress(connection.flush(), now)
+        if place:
+            self._hanging.note_answer(place)
 
     def _swallow(self, connection: Connection) -> None:
         """Drops what comes until the client closes."""

@@ -191,7 +191,7 @@ class LivingServer(ListeningServer):
         self._bench.shutdown(wait=False)
         left = {task.thread for task in self.tasks.begun()}
         self._bench.join(_JOIN_TIMEOUT, left)
-        running, detours = len(self.tasks.running), len(self.tasks.detours)
+        running, waiting, detours = len(self.tasks.running), self.tasks.waiting, len(self.tasks.detours)
         self._dispatch.clear()
         if detours or leading in self._at_work:
             _log.error("a thread hangs while it serves a file; it is left behind")
@@ -199,6 +199,8 @@ class LivingServer(ListeningServer):
             self.connections.close()
         if running:
             _log.error("%d requests still run; their threads are left behind", running)
+        if waiting:
+            _log.error("%d requests still wait for a thread; they are dropped", waiting)
         self.protocol.end()
         self.pool.shutdown(wait=False)
         self.pool.join(_JOIN_TIMEOUT, left)

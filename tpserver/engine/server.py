@@ -16,6 +16,7 @@ from typing import Any, Final
 from tpserver.engine.admission import Admission
 from tpserver.engine.costs import Costs
 from tpserver.engine.dispatch import Dispatch
+from tpserver.engine.hanging import Hanging
 from tpserver.engine.leader import Leader
 from tpserver.engine.leadership import Leadership
 from tpserver.engine.life import Life, LivingServer
@@ -28,17 +29,18 @@ from tpserver.engine.watcher import Watcher
 from tpserver.logs.log import Log
 from tpserver.system.clock import clock
 from tpserver.system.interpreter import has_lock
-from tpserver.transport.connection import INTERNAL_ERROR, MAX_OUTBOX, Connection
+from tpserver.transport.connection import INTERNAL_ERROR, MAX_OUTBOX, RUNNING, SENDING, Connection
 from tpserver.transport.connections import Connections
 from tpserver.transport.listener import addresses
+from tpserver.transport.outbox import device_name
 from tpserver.transport.pace import Timing
-from tpserver.transport.protocol import Address, ConnectionProtocol, Request
+from tpserver.transport.protocol import CONTENTS, Address, ConnectionProtocol, Request
 from tpserver.transport.states import count
 
 _log = Log("tpserver")
 
-# Threads that lead, or were relieved of something and have not come back: of requests, or of slow disks. When all of
-# them are at something, no thread leads.
+# Threads that lead, or were relieved of something else than requests and have not come back: of slow disks. When all of
+# them are at something, no thread leads: see hanging.
 _MOST_LEADERS: Final = 64
 # The switch interval grows with the square of what runs, from this many requests on. Threads that wait for the
 # interpreter wake up once an interval each, and each switch costs. Measured with 8 threads that compute for 1 ms and
@@ -82,6 +84,7 @@ class Server(socketserver.ThreadingMixIn, LivingServer):
         self.max_connections_per_ip = max_connections_per_ip
         self.max_outbox = max_outbox
         self.timing = timing or Timing()
+        self.send_timeout = self.timing.send_timeout
         self.handled = 0  # requests, so far
         self.refused: Counter[str] = Counter()  # by cause, as `ended`; two threads that overlap may lose one
         self.ended: Counter[str] = Counter()  # connections that ended without an answer
@@ -91,6 +94,7 @@ class Server(socketserver.ThreadingMixIn, LivingServer):
         self.admission = Admission(
             self.tasks, self.costs, threads, queue, in_place=in_place and threads > 1, one_computes=has_lock()
         )
+        self.hanging = Hanging(self.tasks.detours, self.refused)
         self.leadership = Leadership()
         self.slow_log = SlowLog(self.tasks, slow_request)
         self.switch_interval = 0.0  # the interpreter's, in seconds, while one or two requests run; 0: is left alone
@@ -101,8 +105,10 @@ class Server(socketserver.ThreadingMixIn, LivingServer):
         super().__init__(server_address, RequestHandlerClass, bind_and_activate)
 
     def _build(self) -> None:
+        self.protocol.hanging, self.protocol.detours = self.hanging, self.tasks.detours
         self.pool = Pool(self.admission.threads)
-        self._bench = Pool(_MOST_LEADERS, "tpserver-leader")
+        # Those that were relieved of requests are no more than these may be.
+        self._bench = Pool(_MOST_LEADERS + self.admission.threads, "tpserver-leader")
         self.connections = Connections(
             self.protocol,
             self,
@@ -122,6 +128,8 @@ class Server(socketserver.ThreadingMixIn, LivingServer):
             slow_log=self.slow_log,
             answer=self._answer,
             refuse=self._refuse,
+            place_name=self._place_name,
+            leave=self.protocol.leave,
             connections=self.connections,
             ended=self.ended,
             queue_timeout=self._queue_timeout,
@@ -133,6 +141,7 @@ class Server(socketserver.ThreadingMixIn, LivingServer):
             self.tasks,
             self.protocol,
             self.watcher,
+            self.hanging,
             process_request=self.process_request,
         )
         self.watcher.busy = lambda: bool(self.tasks.running or self.tasks.waiting)
@@ -156,6 +165,12 @@ class Server(socketserver.ThreadingMixIn, LivingServer):
     def _set_switch_interval(self, now: float) -> None:
         if self.switch_interval:
             sys.setswitchinterval(self.switch_interval * max(1.0, (len(self.tasks.running) / _FROM) ** 2))
+
+    def _place_name(self, connection: Connection) -> str:
+        """The watcher: what the leader that is at `connection` waits for, if not for the application."""
+        if connection.state is RUNNING or connection.state is SENDING:
+            return device_name(connection.outbox) or self.protocol.place_name()
+        return CONTENTS
 
     # -- socketserver: a request's way
 

@@ -146,6 +146,10 @@ class Folder:
             self.forget(path)
         return self._look_up(path, turn)
 
+    def remembered(self, path: str) -> File | None:
+        """The cached file of a request path, as it was when it was looked at last. Any thread."""
+        return self._files.get(path)
+
     def _still_leads_there(self, file: File) -> bool:
         """Whether the links in the path of a file lead where they did; followed once a second."""
         file.verified_at = clock.monotonic()

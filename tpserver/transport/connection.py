@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import select
 import socket
 import struct
 import sys
@@ -23,7 +22,7 @@ from tpserver.system.clock import clock
 from tpserver.system.gil_held_io import RECEIVE, Send
 from tpserver.transport.outbox import Outbox, Version
 from tpserver.transport.pace import Timing
-from tpserver.transport.polling import NOTHING, READ, WRITE, wait_for
+from tpserver.transport.polling import NOTHING, READ, WRITE, ClientSide, client_side, wait_for
 from tpserver.transport.protocol import Address, Receiver
 
 _log = Log("tpserver")
@@ -38,8 +37,6 @@ _FAST: Final = 100e-6
 _BURST: Final = 8
 # What is logged, with its traceback, where a fault of the server's has cost one connection.
 INTERNAL_ERROR: Final = "internal error; connection closed"
-# What poll tells when the client has closed its side, also behind bytes that have not been received (Linux).
-_PEER_CLOSED: Final[int] = getattr(select, "POLLRDHUP", 0) if hasattr(select, "poll") else 0
 
 
 class State(Enum):
@@ -276,24 +273,15 @@ class Connection:
             return False
 
     def client_gone(self) -> bool:
-        """Any thread that runs or drops a request of this connection: whether the client has closed its side.
+        """Any thread that runs a request of this connection: whether the client has closed its side.
 
-        A client that only has nothing more to send, and still reads, looks the same: no usual client does that.
-        An end behind bytes that have not been received is seen where the system tells of it (POLLRDHUP: Linux).
+        A client that only has nothing more to send, and still reads, looks the same.
         """
-        if self.broken:
-            return True
-        try:
-            if _PEER_CLOSED:
-                poll = vars(select)["poll"]()
-                poll.register(self.sock, _PEER_CLOSED)
-                return bool(poll.poll(0))
-            was_reset = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-            return bool(was_reset) or not self.sock.recv(1, socket.MSG_PEEK)
-        except BlockingIOError:
-            return False
-        except (OSError, ValueError):  # ValueError: it has been closed on this side
-            return True
+        return self.client_side() is not ClientSide.OPEN
+
+    def client_side(self) -> ClientSide:
+        """Any thread that runs or drops a request of this connection: what the client has done to its side."""
+        return ClientSide.RESET if self.broken else client_side(self.sock)
 
     # -- the end
 

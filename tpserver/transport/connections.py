@@ -53,7 +53,7 @@ class Connections:
         self._timing = timing
         self._max_outbox = max_outbox
         self._refused = refused
-        self._ended = ended
+        self.ended = ended
         self._max_per_address = max_connections_per_ip  # 0: no limit
         self._per_address: Counter[str] = Counter()
         self.poller = new_poller()
@@ -288,14 +288,16 @@ class Connections:
     def _expire(self, connection: Connection, now: float) -> None:
         state = connection.state
         if state is SENDING:
-            self._ended["slow reader"] += 1
+            self.ended["slow reader"] += 1
+            _log.debug("%s reads too slowly; its connection is reset", connection.client_address)
+            connection.reset()  # else the system keeps what it has not read, for minutes
         elif state is not LINGERING:
             last_words = connection.receiver.expire()
             if last_words:
                 self.refuse(connection, "head timeout" if state is HEAD else "slow body", last_words)
                 self.settle(connection, now)
                 return
-            self._ended["no request" if state is HEAD else "idle timeout"] += 1
+            self.ended["no request" if state is HEAD else "idle timeout"] += 1
         self.drop(connection)
 
     def close(self) -> None:
