@@ -162,7 +162,7 @@ class LivingServer(ListeningServer):
         if _THREADS_REFUSED_EARLY:
             with contextlib.suppress(RuntimeError):
                 self._bench.start(self.admission.threads)
-                self.pool.start(self.admission.threads)
+                self.pool.start(self.admission.threads + self.admission.stream_threads)
         self._bench.run(self._lead, self.leadership.appoint())
 
     def _watch(self, enough: Callable[[], bool]) -> None:

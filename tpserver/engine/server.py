@@ -17,6 +17,7 @@ from tpserver.engine.admission import Admission
 from tpserver.engine.costs import Costs
 from tpserver.engine.dispatch import Dispatch
 from tpserver.engine.hanging import Hanging
+from tpserver.engine.lagging import LAGGING_LEADERS
 from tpserver.engine.leader import Leader
 from tpserver.engine.leadership import Leadership
 from tpserver.engine.life import Life, LivingServer
@@ -60,6 +61,7 @@ class Server(socketserver.ThreadingMixIn, LivingServer):
         protocol: ConnectionProtocol,
         *,
         threads: int = 8,
+        stream_threads: int = 0,
         queue: int = 1024,
         queue_timeout: float = 0.0,
         in_place: bool = True,
@@ -72,7 +74,8 @@ class Server(socketserver.ThreadingMixIn, LivingServer):
     ) -> None:
         """Binds and listens. Raises OSError.
 
-        `threads` requests of the application run at once, and one quick one more in place; `queue` more wait, for
+        `threads` requests of the application run at once, and one quick one more in place. Up to `stream_threads` that
+        wait for their clients (to read a stream, or to send a content) are not counted. `queue` more wait, for
         `queue_timeout` seconds at most (0: no limit). `in_place` False, or one thread: the leader runs none.
         `max_outbox`: bytes of a stream that wait in memory for its client before its producer does. A request that
         has run for `slow_request` seconds is logged (0: never). The other limits: 0 is none.
@@ -94,6 +97,7 @@ class Server(socketserver.ThreadingMixIn, LivingServer):
         self.admission = Admission(
             self.tasks, self.costs, threads, queue, in_place=in_place and threads > 1, one_computes=has_lock()
         )
+        self.admission.stream_threads = stream_threads
         self.hanging = Hanging(self.tasks.detours, self.refused)
         self.leadership = Leadership()
         self.slow_log = SlowLog(self.tasks, slow_request)
@@ -106,9 +110,10 @@ class Server(socketserver.ThreadingMixIn, LivingServer):
 
     def _build(self) -> None:
         self.protocol.hanging, self.protocol.detours = self.hanging, self.tasks.detours
-        self.pool = Pool(self.admission.threads)
-        # Those that were relieved of requests are no more than these may be.
-        self._bench = Pool(_MOST_LEADERS + self.admission.threads, "tpserver-leader")
+        threads = self.admission.threads + self.admission.stream_threads
+        self.pool = Pool(threads)
+        # The others were relieved of requests.
+        self._bench = Pool(_MOST_LEADERS + threads + LAGGING_LEADERS, "tpserver-leader")
         self.connections = Connections(
             self.protocol,
             self,
