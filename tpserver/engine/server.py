@@ -43,6 +43,8 @@ _log = Log("tpserver")
 # Threads that lead, or were relieved of something else than requests and have not come back: of slow disks. When all of
 # them are at something, no thread leads: see hanging.
 _MOST_LEADERS: Final = 64
+# Threads that close files of a disk that hangs: that may hang as well.
+_MOST_CLOSING: Final = 4
 # The switch interval grows with the square of what runs, from this many requests on. Threads that wait for the
 # interpreter wake up once an interval each, and each switch costs. Measured with 8 threads that compute for 1 ms and
 # wait for 1 ms: 490, 640 and 580 requests/s with 0.4, 2 and 8 ms.
@@ -114,6 +116,7 @@ class Server(socketserver.ThreadingMixIn, LivingServer):
         self.pool = Pool(threads)
         # The others were relieved of requests.
         self._bench = Pool(_MOST_LEADERS + threads + LAGGING_LEADERS, "tpserver-leader")
+        self._closing = Pool(_MOST_CLOSING, "tpserver-closing")
         self.connections = Connections(
             self.protocol,
             self,
@@ -147,6 +150,7 @@ class Server(socketserver.ThreadingMixIn, LivingServer):
             self.protocol,
             self.watcher,
             self.hanging,
+            self._closing,
             process_request=self.process_request,
         )
         self.watcher.busy = lambda: bool(self.tasks.running or self.tasks.waiting)
@@ -173,9 +177,10 @@ class Server(socketserver.ThreadingMixIn, LivingServer):
 
     def _place_name(self, connection: Connection) -> str:
         """The watcher: what the leader that is at `connection` waits for, if not for the application."""
-        if connection.state is RUNNING or connection.state is SENDING:
-            return device_name(connection.outbox) or self.protocol.place_name()
-        return CONTENTS
+        device = device_name(connection.outbox)
+        if device or connection.state is SENDING:
+            return device
+        return self.protocol.place_name() if connection.state is RUNNING else CONTENTS
 
     # -- socketserver: a request's way
 
