@@ -81,6 +81,12 @@ def take_short_waits_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(costs, "BRIEF", 0.0)
 
 
+def take_for_long(server: Server, group: str) -> None:
+    """The requests of this group are known to wait, and to take long."""
+    cost = server.costs.groups[group] = costs.Cost(runs=costs.SPAN)
+    cost.quick, cost.waiting, cost.elapsed, cost.trial_at = False, 1.0, 1.0, float("inf")
+
+
 def computes(server: Server) -> bool:
     """Whether the server knows a route that computes."""
     records = [*server.costs.groups.copy().values(), *server.costs.routes.copy().values()]

@@ -103,6 +103,7 @@ class Server(engine.Server):
                 handler_class if self.request_log is None else logged_by(self.request_log, handler_class),
                 protocol,
                 threads=config.threads,
+                stream_threads=config.threads_beside_streams,
                 queue=config.queue,
                 queue_timeout=config.queue_timeout,
                 in_place=config.in_place == "auto",

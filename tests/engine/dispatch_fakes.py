@@ -34,6 +34,7 @@ class FakeConnection:
 
     outbox = None
     held = False
+    lags = False
 
     def __init__(self) -> None:
         self.detached = False

@@ -13,10 +13,11 @@ import pytest
 
 from tests import inside
 from tests.client import CLOSE, PATIENCE, Client, request, several
+from tests.clock import Clock
 from tests.gates import Gates
 from tests.logged import errors
 from tests.running import Running, Start
-from tests.waiting import until, until_left
+from tests.waiting import turns, until, until_left
 from tpserver.engine import hanging
 from tpserver.engine.hanging import MOST
 
@@ -35,6 +36,14 @@ class Disk:
         self._devices: set[int] = set()
         for name in ("access", "stat", "lstat", "open"):
             monkeypatch.setattr(os, name, self._hanging(getattr(os, name)))
+        close = os.close
+
+        def close_file(file: int) -> None:
+            if os.fstat(file).st_ino in self._devices:
+                self._answers.wait(PATIENCE)
+            close(file)
+
+        monkeypatch.setattr(os, "close", close_file)
         if hasattr(os, "sendfile"):
             send = os.sendfile
 
@@ -135,6 +144,7 @@ def test_an_application_goes_on_where_the_whole_folder_hangs(start: Start, disk:
     with several(running, MANY) as clients, Client(running) as other:
         assert other.ask("/known.txt").content == b"known"
         assert len(other.ask("/large.bin").content) == 200_000
+        turns(running)  # until it is closed
         disk.hang()
         for number, client in enumerate(clients):
             client.send(request(f"/page{number}"))
@@ -202,6 +212,29 @@ def _read_all(client: Client, read: list[int | ConnectionResetError]) -> None:
         read.append(len(client.stream.read()))
     except ConnectionResetError as error:
         read.append(error)
+
+
+def test_slow_readers_of_a_disk_that_hangs_are_ended_although_their_files_cannot_be_closed(
+    start: Start, disk: Disk, site: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(monkeypatch)
+    disk.write("large.bin", b"x" * LARGE)
+    running = start(root=site)
+    count = MOST + 8
+    with contextlib.ExitStack() as stack:
+        for _ in range(count):
+            client = stack.enter_context(Client(running, receive_buffer=4096))
+            client.send(request("/mount/large.bin"))
+            assert client.head().status == 200
+        disk.hang()
+        clock.now += 40
+        inside.check_deadlines_soon(running.server)
+        until(running, lambda: running.server.stats()["ended"] == {"slow reader": count})
+        with Client(running) as other:
+            assert other.ask("/other/1.txt").content == b"other 1"
+            until_hung(running, 1)  # the first one; from then on other threads close them
+            disk.answer()
+    until_left(running, 0)
 
 
 def test_files_are_looked_for_no_more_when_almost_all_leaders_hang(

@@ -12,14 +12,15 @@ from typing import Final
 from tpserver.engine.dispatch import Dispatch
 from tpserver.engine.hanging import Hanging
 from tpserver.engine.leadership import Leadership
+from tpserver.engine.pool import Pool
 from tpserver.engine.task import Task, Tasks
 from tpserver.engine.watcher import Watcher
 from tpserver.logs.log import Log
 from tpserver.system.clock import clock
 from tpserver.system.gil_held_io import RECEIVE, Receive, Send, receive_holding, send_holding
 from tpserver.transport.connection import BODY, INTERNAL_ERROR, LINGERING, READY, RUNNING, SENDING, Connection
-from tpserver.transport.connections import Connections
-from tpserver.transport.outbox import device_name
+from tpserver.transport.connections import OVERDUE, Connections
+from tpserver.transport.outbox import FilePiece, device_name
 from tpserver.transport.polling import NOTHING, READ, WRITE
 from tpserver.transport.protocol import Address, ConnectionProtocol, Request
 
@@ -45,10 +46,11 @@ class Leader:
         protocol: ConnectionProtocol,
         watcher: Watcher,
         hanging: Hanging,
+        closing: Pool,
         *,
         process_request: Callable[[Request, Address], bool],
     ) -> None:
-        """`process_request` says whether the request was answered here."""
+        """`closing` has threads that close files; `process_request` says whether the request was answered here."""
         self.connections = connections
         self._leadership = leadership
         self._dispatch = dispatch
@@ -56,6 +58,7 @@ class Leader:
         self._protocol = protocol
         self._watcher = watcher
         self._hanging = hanging
+        self._closing = closing
         self._process_request = process_request
         self._unsent: list[Connection] = []  # answered this turn; survives a change of leader
         self._suspects: set[Connection] = set()  # that nothing had at the last sweep
@@ -123,7 +126,9 @@ class Leader:
             if task is not None:
                 self._dispatch.run_queued(task, clock.perf_counter())
             elif state is SENDING:
-                if self._tasks.detours:
+                if connection.deadline == OVERDUE:
+                    self._end_overdue(connection)
+                elif self._tasks.detours:
                     self._send_beside_hangs(connection, now)
                 else:
                     connection.progress(connection.flush(), now)
@@ -266,11 +271,24 @@ class Leader:
         place = device_name(connection.outbox)
         if place and self._hanging.refuses(place):
             self.connections.ended["disk hangs"] += 1
-            connection.reset()  # what is missing cannot be told in another way
+            self._reset_without_files(connection)
             return
         connection.progress(connection.flush(), now)
         if place:
             self._hanging.note_answer(place)
+
+    def _end_overdue(self, connection: Connection) -> None:
+        if self._tasks.detours:
+            self._reset_without_files(connection)
+        else:
+            connection.reset()
+
+    def _reset_without_files(self, connection: Connection) -> None:
+        """To close a file of a disk that hangs may take as long as to read it: that is left to other threads."""
+        if connection.outbox is not None:
+            for file in connection.outbox.take_files():
+                self._closing.run(FilePiece.close, file)
+        connection.reset()  # what is missing cannot be told in another way
 
     def _swallow(self, connection: Connection) -> None:
         """Drops what comes until the client closes."""

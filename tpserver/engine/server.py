@@ -17,6 +17,7 @@ from tpserver.engine.admission import Admission
 from tpserver.engine.costs import Costs
 from tpserver.engine.dispatch import Dispatch
 from tpserver.engine.hanging import Hanging
+from tpserver.engine.lagging import LAGGING_LEADERS
 from tpserver.engine.leader import Leader
 from tpserver.engine.leadership import Leadership
 from tpserver.engine.life import Life, LivingServer
@@ -42,6 +43,8 @@ _log = Log("tpserver")
 # Threads that lead, or were relieved of something else than requests and have not come back: of slow disks. When all of
 # them are at something, no thread leads: see hanging.
 _MOST_LEADERS: Final = 64
+# Threads that close files of a disk that hangs: that may hang as well.
+_MOST_CLOSING: Final = 4
 # The switch interval grows with the square of what runs, from this many requests on. Threads that wait for the
 # interpreter wake up once an interval each, and each switch costs. Measured with 8 threads that compute for 1 ms and
 # wait for 1 ms: 490, 640 and 580 requests/s with 0.4, 2 and 8 ms.
@@ -60,6 +63,7 @@ class Server(socketserver.ThreadingMixIn, LivingServer):
         protocol: ConnectionProtocol,
         *,
         threads: int = 8,
+        stream_threads: int = 0,
         queue: int = 1024,
         queue_timeout: float = 0.0,
         in_place: bool = True,
@@ -72,7 +76,8 @@ class Server(socketserver.ThreadingMixIn, LivingServer):
     ) -> None:
         """Binds and listens. Raises OSError.
 
-        `threads` requests of the application run at once, and one quick one more in place; `queue` more wait, for
+        `threads` requests of the application run at once, and one quick one more in place. Up to `stream_threads` that
+        wait for their clients (to read a stream, or to send a content) are not counted. `queue` more wait, for
         `queue_timeout` seconds at most (0: no limit). `in_place` False, or one thread: the leader runs none.
         `max_outbox`: bytes of a stream that wait in memory for its client before its producer does. A request that
         has run for `slow_request` seconds is logged (0: never). The other limits: 0 is none.
@@ -94,6 +99,7 @@ class Server(socketserver.ThreadingMixIn, LivingServer):
         self.admission = Admission(
             self.tasks, self.costs, threads, queue, in_place=in_place and threads > 1, one_computes=has_lock()
         )
+        self.admission.stream_threads = stream_threads
         self.hanging = Hanging(self.tasks.detours, self.refused)
         self.leadership = Leadership()
         self.slow_log = SlowLog(self.tasks, slow_request)
@@ -106,9 +112,11 @@ class Server(socketserver.ThreadingMixIn, LivingServer):
 
     def _build(self) -> None:
         self.protocol.hanging, self.protocol.detours = self.hanging, self.tasks.detours
-        self.pool = Pool(self.admission.threads)
-        # Those that were relieved of requests are no more than these may be.
-        self._bench = Pool(_MOST_LEADERS + self.admission.threads, "tpserver-leader")
+        threads = self.admission.threads + self.admission.stream_threads
+        self.pool = Pool(threads)
+        # The others were relieved of requests.
+        self._bench = Pool(_MOST_LEADERS + threads + LAGGING_LEADERS, "tpserver-leader")
+        self._closing = Pool(_MOST_CLOSING, "tpserver-closing")
         self.connections = Connections(
             self.protocol,
             self,
@@ -142,6 +150,7 @@ class Server(socketserver.ThreadingMixIn, LivingServer):
             self.protocol,
             self.watcher,
             self.hanging,
+            self._closing,
             process_request=self.process_request,
         )
         self.watcher.busy = lambda: bool(self.tasks.running or self.tasks.waiting)
@@ -168,9 +177,10 @@ class Server(socketserver.ThreadingMixIn, LivingServer):
 
     def _place_name(self, connection: Connection) -> str:
         """The watcher: what the leader that is at `connection` waits for, if not for the application."""
-        if connection.state is RUNNING or connection.state is SENDING:
-            return device_name(connection.outbox) or self.protocol.place_name()
-        return CONTENTS
+        device = device_name(connection.outbox)
+        if device or connection.state is SENDING:
+            return device
+        return self.protocol.place_name() if connection.state is RUNNING else CONTENTS
 
     # -- socketserver: a request's way
 

@@ -18,6 +18,7 @@ of the table in engine/__init__.py. (post): other threads have the leader do it.
       "          sending, held                                               x       x         x     x
       "          cut_off                                                                             x
     Outbox       send_on                                                     x
+      "          take_files                                                  x
       "          append_file, watch, leave                                   x       x         x
       "          append, send, discard, device                               x       x         x     x
     Mailbox      deliver, silence                                            x

@@ -61,8 +61,8 @@ class Connection:
 
     __slots__ = (
         "_burst", "_piece_at", "_tell_leader", "body_time_left", "broken", "client_address", "client_ends",
-        "counted_address", "deadline", "detached", "fd", "keep_alive", "max_outbox", "moved", "outbox", "polled",
-        "receiver", "sock", "state", "timing", "unsent_response",
+        "counted_address", "deadline", "detached", "fd", "keep_alive", "lags", "max_outbox", "moved", "outbox",
+        "polled", "receiver", "sock", "state", "timing", "unsent_response",
     )  # fmt: skip
 
     def __init__(
@@ -90,6 +90,7 @@ class Connection:
         self.body_time_left: float | None = None  # seconds, for a body that the thread of its request receives
         self.moved = 0  # bytes that the last flush has sent
         self.detached = False  # owned by the thread of its request, which is not the leader
+        self.lags = False  # the thread of its request waits for the client
         self.keep_alive = True  # False: the connection closes behind what is still to be sent
         self.client_ends = False  # it has said that it sends nothing more: it is not waited for its end
         self.broken = False  # the client is gone, or what it got must not pass for complete: just close
@@ -214,9 +215,16 @@ class Connection:
         now = clock.monotonic()
         deadline = self.timing.progress(self.timing.begin(now), self.moved, now)
         while outbox.size > self.max_outbox // 2 and not self.broken:
-            if not wait_for(self.sock, WRITE, deadline - clock.monotonic()):
+            if not self._wait_for(WRITE, deadline - clock.monotonic()):
                 raise ConnectionAbortedError("the client reads too slowly")
             deadline = self.timing.progress(deadline, self.flush(), clock.monotonic())
+
+    def _wait_for(self, wanted: int, timeout: float) -> bool:
+        self.lags = True
+        try:
+            return wait_for(self.sock, wanted, timeout)
+        finally:
+            self.lags = False
 
     def send_on(self) -> bool:
         """The leader, of a detached connection: sends what is left of its stream; whether to go on. Raises none."""
@@ -255,7 +263,7 @@ class Connection:
                 if not data:
                     raise ConnectionAbortedError("the client has gone")
             except BlockingIOError:
-                if not wait_for(self.sock, READ, deadline - clock.monotonic()):
+                if not self._wait_for(READ, deadline - clock.monotonic()):
                     self.keep_alive = False
                     raise TimeoutError("the client sends too slowly") from None
             except OSError as error:

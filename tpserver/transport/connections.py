@@ -10,6 +10,7 @@ import socket
 import sys
 from collections import Counter
 from functools import partial
+from math import inf
 from typing import Final
 
 from tpserver.logs.log import Log
@@ -28,6 +29,8 @@ _log = Log("tpserver")
 
 # Seconds between two looks at the deadlines; also the longest poll.
 SWEEP: Final = 1.0
+# The deadline of a connection that the leader resets when it attends to it.
+OVERDUE: Final = -inf
 # Connections beyond the limit that linger at once: as many as `select` on Windows has left.
 _TURNED_AWAY: Final = 8
 
@@ -262,7 +265,7 @@ class Connections:
         self._check_vital()
         self.listener.watch()
         for connection in list(self.by_fd.values()):
-            if not connection.detached and connection.deadline <= now:
+            if not connection.detached and OVERDUE < connection.deadline <= now:
                 self._expire(connection, now)
         if self._protocol.draining:
             self.begin_drain(now)
@@ -290,6 +293,11 @@ class Connections:
         if state is SENDING:
             self.ended["slow reader"] += 1
             _log.debug("%s reads too slowly; its connection is reset", connection.client_address)
+            if connection.outbox is not None and connection.outbox.device is not None:
+                # To close a file may take as long as a disk does: the leader attends to it, and can be relieved.
+                connection.deadline = OVERDUE
+                self.ready[connection] = None
+                return
             connection.reset()  # else the system keeps what it has not read, for minutes
         elif state is not LINGERING:
             last_words = connection.receiver.expire()

@@ -149,11 +149,22 @@ class Outbox:
         with self._lock:
             self._discarded = True
             while self._parts:
-                part = self._parts.popleft()
-                if isinstance(part, FilePiece):
-                    part.close()
+                try:
+                    part = self._parts[0]  # `device` tells of it as long as a disk takes to close it
+                    if isinstance(part, FilePiece):
+                        part.close()
+                finally:
+                    self._parts.popleft()
             self.size = 0
             self.watched = self.held = False
+
+    def take_files(self) -> list[FilePiece]:
+        """The leader: as `discard`, but it leaves it to the caller to close these."""
+        with self._lock:
+            files = [part for part in self._parts if isinstance(part, FilePiece)]
+            self._parts.clear()
+        self.discard()
+        return files
 
     # -- a stream: one thread produces it, and the leader sends what is left over meanwhile
 
