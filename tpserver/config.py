@@ -178,7 +178,10 @@ class Config(Record, frozen=True):
         most=1,
     )
     access_log: str = option(
-        "-", "PATH", "File that gets one line for each request. -: standard output. none: no access log."
+        "-",
+        "PATH",
+        "File that gets one line for each request. -: standard output. none: no access log. After a file was renamed,"
+        " SIGHUP or SIGUSR1 opens a new one under its name (not on Windows).",
     )
     log_level: str = option(
         "info",

@@ -30,7 +30,7 @@ from tpserver.system.clock import clock
 from tpserver.system.interpreter import has_lock
 from tpserver.transport.connection import INTERNAL_ERROR, MAX_OUTBOX, Connection
 from tpserver.transport.connections import Connections
-from tpserver.transport.listener import addresses
+from tpserver.transport.listener import addresses, shortage
 from tpserver.transport.pace import Timing
 from tpserver.transport.protocol import Address, ConnectionProtocol, Request
 from tpserver.transport.states import count
@@ -149,7 +149,10 @@ class Server(socketserver.ThreadingMixIn, LivingServer):
             lambda now: self._replace_lost_leader(),
         ]
         if self.connections.capacity < self.max_connections:
-            _log.warning("max_connections reduced to %d by the open-files limit or select()", self.connections.capacity)
+            why = shortage(self.max_connections, self.connections.poller.capacity)
+            _log.warning(
+                "max_connections reduced from %d to %d: %s", self.max_connections, self.connections.capacity, why
+            )
 
     # -- the watcher's rounds
 

@@ -32,8 +32,13 @@ _PLAIN: Final = bytes(code for code in range(0x80) if code not in _ESCAPES)
 class AccessLog:
     """Passes lines in the combined format to `write`, at least `pause` seconds apart."""
 
-    def __init__(self, write: Callable[[str], object], *, pause: float = _PAUSE) -> None:
+    def __init__(
+        self, write: Callable[[str], object], reopen: Callable[[], object] = lambda: None, *, pause: float = _PAUSE
+    ) -> None:
+        """`reopen` opens the file anew. The thread that writes calls both."""
         self._write = write
+        self._reopen = reopen
+        self._reopening = False  # asked for, and not yet begun
         self._lines: deque[str] = deque(maxlen=_BACKLOG)
         self._failing = False  # a line was lost since the last write, which has been logged
         self._thread = WritingThread("tpserver-access-log", self._write_all, pause)
@@ -50,13 +55,22 @@ class AccessLog:
         if self._lines:
             self._thread.wake()
 
+    def reopen(self) -> None:
+        """Has the writing thread open the file anew, for log rotation. Any thread, and signal handlers."""
+        self._reopening = True
+        self._thread.wake()
+
     def close(self, timeout: float = 2.0) -> bool:
         """Writes the remaining lines within `timeout` seconds; returns whether all are written."""
         return self._thread.finish(timeout)
 
     def _write_all(self) -> None:
         lines = self._lines
-        while lines:  # in batches: lines may arrive as fast as they are written
+        while lines or self._reopening:  # in batches: lines may arrive as fast as they are written
+            if self._reopening:
+                self._reopening = False
+                self._reopen()
+                continue
             try:
                 self._write("".join([lines.popleft() for _ in range(min(len(lines), _BATCH))]))
                 self._failing = False
