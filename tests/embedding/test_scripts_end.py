@@ -148,13 +148,14 @@ def test_a_request_hangs(server):
 """
 
 
-@pytest.mark.parametrize("more", [(), ("-n", "2")], ids=["pytest", "xdist"])
+@pytest.mark.parametrize("more", [(), ("-p", "xdist.plugin", "-n", "2")], ids=["pytest", "xdist"])
 def test_pytest_ends(tmp_path: Path, more: tuple[str, ...]) -> None:
     if more:
         pytest.importorskip("xdist")
     (tmp_path / "test_it.py").write_text(APP + TESTS, "utf-8")
     arguments = ("-m", "pytest", "-q", "-p", "no:cacheprovider", *more, "test_it.py")
-    environment = {"PYTHONWARNINGS": "ignore", "PYTEST_ADDOPTS": ""}
+    # Without the plugins of this suite, which take seconds to import where the machine is busy.
+    environment = {"PYTHONWARNINGS": "ignore", "PYTEST_ADDOPTS": "", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     with python(*arguments, cwd=tmp_path, env=environment) as console:
         ended = console.end()
     assert ended.status == 0, ended

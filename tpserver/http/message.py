@@ -12,7 +12,7 @@ from typing import BinaryIO, Final, Generic, Literal, Protocol, TypeVar
 
 from tpserver.http.arriving import ArrivingContent
 from tpserver.http.body import ChunkedBody, LengthBody
-from tpserver.http.grammar import CRLF
+from tpserver.http.grammar import CRLF, HEAD_END
 from tpserver.http.head import Head, take_head
 from tpserver.http.repeated import Repeated
 from tpserver.http.section import FieldSection, Limits, SectionMemory
@@ -125,7 +125,7 @@ class MessageReader(Generic[MessageType]):
         if head is not None:
             self._blank_seen = False
         else:
-            head = self._take_head(data)
+            head = (None if data else self._take_remembered()) or self._take_head(data)
         if head is None:
             return None
         if head.has_content:
@@ -138,6 +138,22 @@ class MessageReader(Generic[MessageType]):
         if self._content is not None:
             self._content.close()
             self._content = None
+
+    def _take_remembered(self) -> Head | None:
+        """The head at the start of `pending`, where it is remembered: a client that pipelines repeats itself."""
+        buffer = self.pending
+        if self._last_head is not None and buffer.startswith(self._last_raw):
+            head, end = self._last_head, len(self._last_raw)
+        else:
+            end = buffer.find(HEAD_END, 0, MEMORY_HEAD_LENGTH) + len(HEAD_END)
+            known = self._memory.heads.get(buffer[:end])
+            if known is None:
+                return None
+            head = known
+        self.pending = buffer[end:]
+        self._scanned = 0
+        self._blank_seen = False
+        return head
 
     def _take_head(self, data: bytes) -> Head | None:
         buffer = self.pending + data
