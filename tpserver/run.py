@@ -115,6 +115,7 @@ class Server(engine.Server):
             reason = getattr(error, "strerror", None) or str(error)
             text = f"cannot listen on {config.host}:{config.port}: {reason}{bind_advice(error, config.port)}"
             raise AddressError(text, error) from error
+        protocol.refused = self.refused
         self.set_app(application)
 
     def set_app(self, application: Application | None) -> None:
@@ -125,6 +126,8 @@ class Server(engine.Server):
         check_application(application)
         self.protocol.site, self.reads_contents = self._sites.build(application, self.server_name, self.server_port)
         self._application = application
+        if self.config.vhost and self.access_log is not None:
+            self.access_log.hosts_port = self.server_port
         # Where no application reads a content, none is stored on disk.
         if self.reads_contents:
             self.protocol.spool.prepare()

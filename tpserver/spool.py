@@ -98,7 +98,11 @@ class Spool:
                 self.limit,
             )
         raise RequestRefused(
-            503, "The server has no space for this content now.", close=True, fields=(("Retry-After", "5"),)
+            503,
+            "The server has no space for this content now.",
+            close=True,
+            fields=(("Retry-After", "5"),),
+            cause="no room for content",
         )
 
 

@@ -100,10 +100,10 @@ class LineProtocol:
     def end(self) -> None:
         pass
 
-    def overload(self, request: Line, retry_after: int) -> bytes:
+    def overload(self, request: Line, retry_after: int, cause: str) -> bytes:
         return b"busy\n"
 
-    def too_many_connections(self, client_address: Any) -> bytes:
+    def too_many_connections(self, client_address: Any, cause: str) -> bytes:
         return b"full\n"
 
 

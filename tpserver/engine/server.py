@@ -189,7 +189,7 @@ class Server(socketserver.ThreadingMixIn, LivingServer):
     def _refuse(self, request: Request, connection: Connection, cause: str) -> None:
         """The thread that has `request`: 503."""
         self.refused[cause] += 1
-        connection.write(self.protocol.overload(request, self.admission.retry_after))
+        connection.write(self.protocol.overload(request, self.admission.retry_after, cause))
         request.close()
 
     # -- socketserver: the life of the server

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Final, Literal
 
 from tpserver.http.grammar import HEAD_END
+from tpserver.http.head import Head
+from tpserver.http.negotiation import accepts_html
 from tpserver.http.response import REASONS, bodiless, own_head, persistence_line
 
 # The type of the page depends on the Accept field (RFC 9110 section 12.5.5).
@@ -104,13 +107,52 @@ def content_length(data: bytes) -> int:
     return len(data) - data.index(HEAD_END) - len(HEAD_END)
 
 
+def own_response(
+    head: Head, status: int, detail: str, stamp: bytes, keep_alive: bool, fields: tuple[tuple[str, str], ...]
+) -> bytes:
+    """The server's own complete response to the request `head`; the other arguments are those of `response`."""
+    return response(
+        status,
+        detail,
+        stamp=stamp,
+        html=accepts_html(head.fields.get("HTTP_ACCEPT")),
+        head_only=head.method == "HEAD",
+        protocol=head.protocol,
+        keep_alive=keep_alive,
+        fields=fields,
+    )
+
+
+@functools.lru_cache(maxsize=8)
+def busy(
+    stamp: bytes, retry_after: int, html: bool | None, head_only: bool, protocol: str, keep_alive: bool
+) -> tuple[bytes, int]:
+    """The response to a request that finds the queue full, and the length of its content: most are refused alike."""
+    data = response(
+        503,
+        "The server is busy. Try again in a moment.",
+        stamp=stamp,
+        html=html,
+        head_only=head_only,
+        protocol=protocol,
+        keep_alive=keep_alive,
+        fields=(("Retry-After", str(retry_after)),),
+    )
+    return data, content_length(data)
+
+
+def cause_of(status: int) -> str:
+    """What a refusal is counted under where nothing more is known of its cause."""
+    return REASONS[status].lower()
+
+
 class Refusal:
     """The last response on a connection: its bytes, its status, and the `cause` under which it is counted."""
 
     __slots__ = ("cause", "data", "status")
     kind: Literal["refusal"] = "refusal"
 
-    def __init__(self, status: int, data: bytes) -> None:
+    def __init__(self, status: int, data: bytes, cause: str) -> None:
         self.status = status
         self.data = data
-        self.cause = "no room for content" if status == 503 else REASONS[status].lower()
+        self.cause = cause

@@ -38,17 +38,18 @@ _NOT_FOUND: Final = "There is nothing at this address."
 class PageResponder:
     """Answers with a status of the server's own: a redirect, the methods that are allowed, or a refusal."""
 
-    __slots__ = ("_detail", "_fields", "_status")
+    __slots__ = ("_cause", "_detail", "_fields", "_status")
     runs_inline = True
 
-    def __init__(self, status: int, detail: str, fields: tuple[tuple[str, str], ...]) -> None:
+    def __init__(self, status: int, detail: str, fields: tuple[tuple[str, str], ...], cause: str = "") -> None:
+        self._cause = cause
         self._status = status
         self._detail = detail
         self._fields = fields
 
     def respond(self, request: Message, reply: Reply) -> None:
         """As `Responder.respond`. Any thread."""
-        reply.page(self._status, self._detail, self._fields)
+        reply.page(self._status, self._detail, self._fields, self._cause)
 
 
 class Site:

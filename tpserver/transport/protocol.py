@@ -126,8 +126,8 @@ class ConnectionProtocol(Protocol):
     def end(self) -> None:
         """The server has stopped: nothing more is asked for until the next turn."""
 
-    def overload(self, request: Request, retry_after: int) -> bytes:
-        """The answer to a request that finds the queue full; `retry_after` in seconds."""
+    def overload(self, request: Request, retry_after: int, cause: str) -> bytes:
+        """The answer to a request that is not run, for a `cause` of a few words; `retry_after` in seconds."""
 
-    def too_many_connections(self, client_address: Address) -> bytes:
+    def too_many_connections(self, client_address: Address, cause: str) -> bytes:
         """The answer to a connection beyond the limit, which is closed then."""
