@@ -21,6 +21,7 @@ from tpserver.http.pages import Refusal
 from tpserver.protocol import HTTPProtocol, HTTPRequest
 from tpserver.site.site import Site
 from tpserver.site.vhosts import VirtualHosts
+from tpserver.system.clock import clock
 
 SIZE = 64 * 1024 - 400  # of the worst line, so that the head is as large as it may be
 MOST_CALLS = 3000
@@ -70,6 +71,7 @@ def answer(protocol: HTTPProtocol, data: bytes) -> bytes:
     wire: Any = FakeWire()
     outcome.connection = wire
     if not outcome.answer_at_once():
+        outcome.arrived = clock.perf_counter()
         server: Any = None
         HTTPRequestHandler(outcome, ("192.0.2.1", 1), server)  # type: ignore[arg-type]
     sent: bytes = wire.data

@@ -188,7 +188,12 @@ class Config(Record, frozen=True):
         most=1,
     )
     access_log: str = option(
-        "-", "PATH", "File that gets one line for each request. -: standard output. none: no access log."
+        "-",
+        "PATH",
+        "File that gets one line for each request. -: standard output. none: no access log. After a file was renamed,"
+        " SIGHUP or SIGUSR1 opens a new one under its name (not on Windows). Lines are in Apache's combined format,"
+        " with --vhost in vhost_combined, and have the seconds at their end where a request took one or more. 499: the"
+        " client left before it was answered.",
     )
     log_level: str = option(
         "info",

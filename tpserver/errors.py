@@ -14,17 +14,25 @@ class RequestRefused(Exception):
 
     `status` is the status code, `detail` a sentence for the user, `fields` further response fields such as
     ("Allow", "GET, HEAD"). `close` is true where the framing of the message cannot be trusted: then no further
-    request is read from the connection.
+    request is read from the connection. `cause`, a few words, tells refusals of one status apart in log and statistics;
+    "": the status says enough.
     """
 
     def __init__(
-        self, status: int, detail: str, *, fields: tuple[tuple[str, str], ...] = (), close: bool = False
+        self,
+        status: int,
+        detail: str,
+        *,
+        fields: tuple[tuple[str, str], ...] = (),
+        close: bool = False,
+        cause: str = "",
     ) -> None:
         super().__init__(status, detail)
         self.status = status
         self.detail = detail
         self.fields = fields
         self.close = close
+        self.cause = cause
         self.accept: str | None = None  # the request's Accept field, where the head was refused
 
 

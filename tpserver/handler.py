@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import socketserver
-from typing import BinaryIO, cast
+from typing import BinaryIO, Final, cast
 
 from tpserver.errors import RequestRefused
 from tpserver.http import pages
@@ -18,6 +18,11 @@ from tpserver.http.response import server_timing
 from tpserver.protocol import HTTPRequest
 from tpserver.reply import Wire
 from tpserver.system.clock import clock
+
+# Statuses of the server's own that refuse a request: each is logged and counted.
+_REFUSALS: Final = frozenset({400, 408, 413, 414, 417, 431, 503})
+# Seconds that a request has taken after which it is asked whether its client has left.
+_LEFT_AFTER: Final = 0.1
 
 
 class HTTPRequestHandler(socketserver.StreamRequestHandler):
@@ -32,6 +37,7 @@ class HTTPRequestHandler(socketserver.StreamRequestHandler):
     wfile: Wire  # type: ignore[assignment]
     status = 0
     length = 0
+    streams = False
 
     def setup(self) -> None:
         """Prepares the reply. The thread that runs the request, as for all that follows."""
@@ -58,17 +64,24 @@ class HTTPRequestHandler(socketserver.StreamRequestHandler):
         try:
             request.responder.respond(request, self)
         except RequestRefused as refusal:
-            self.page(refusal.status, refusal.detail, refusal.fields)
+            self.page(refusal.status, refusal.detail, refusal.fields, refusal.cause)
 
     def finish(self) -> None:
-        """Counts and logs the response, and closes the content."""
+        """Counts and logs the response, and closes the content.
+
+        A client that has closed its side before any of it could be sent has left: 499, as nginx has it. (One that only
+        had nothing more to send looks the same.)
+        """
         request = self.request
+        elapsed = clock.perf_counter() - request.arrived
+        if elapsed >= _LEFT_AFTER and not (self.streams or request.runs_inline) and self.wfile.client_gone():
+            self.status = 499
         if not self._keep_alive:
             self.wfile.keep_alive = False
             # RFC 9112 section 9.6: it sends no more requests. (Behind a content some clients send a blank line.)
             self.wfile.client_ends = not request.head.keep_alive and request.content is None
         self.rfile.close()
-        self._protocol.record(self.client_address, request.head, self.status, self.length)
+        self._protocol.record(self.client_address, request.head, self.status, self.length, elapsed)
 
     # -- Reply
 
@@ -89,9 +102,13 @@ class HTTPRequestHandler(socketserver.StreamRequestHandler):
         """Set to False, the connection ends with this response."""
         self._keep_alive = value
 
-    def page(self, status: int, detail: str, fields: tuple[tuple[str, str], ...] = ()) -> None:
+    def page(self, status: int, detail: str, fields: tuple[tuple[str, str], ...] = (), cause: str = "") -> None:
         """Answers with a page of the site's for `status`, or a short one of the server's own."""
         head = self.request.head
+        if status in _REFUSALS:
+            cause = cause or pages.cause_of(status)
+            self._protocol.refused[cause] += 1
+            self._protocol.tell_refusal(self.client_address, head, status, cause, detail)
         if status >= 400 and self.request.site.error_page(head, self, status, fields):
             return
         data = own_response(head, status, detail, self.stamp, self.keep_alive, fields)

@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import functools
+import logging
 import re
+from collections import Counter
 from collections.abc import Sized
 from typing import BinaryIO, Final
 
@@ -20,9 +22,11 @@ from tpserver.http.message import MEMORY_HEAD_LENGTH, Memory, MessageReader
 from tpserver.http.negotiation import accepts_html
 from tpserver.http.own_responses import busy_response
 from tpserver.http.pages import Refusal
+from tpserver.http.refused import RefusedHead, refused_head
 from tpserver.http.response import stamp
 from tpserver.http.section import Limits
 from tpserver.logs.access_log import AccessLog
+from tpserver.logs.lines import refusal
 from tpserver.logs.log import Log
 from tpserver.reply import Responder, Wire
 from tpserver.response_counts import ResponseCounts
@@ -79,7 +83,7 @@ class HTTPRequest(Request):
                 else:
                     responder = site.find(head, protocol.turn)
             except RequestRefused as refusal:
-                responder = PageResponder(refusal.status, refusal.detail, refusal.fields)
+                responder = PageResponder(refusal.status, refusal.detail, refusal.fields, refusal.cause)
             known = found[head] = site, responder, f"{site.host} {head.route}" if site.host else head.route
         self.site, self.responder, self.route = known
         responder = known[1]
@@ -134,6 +138,8 @@ class HTTPProtocol:
         self.access_log = access_log
         self.spool = spool or Spool()
         self.response_counts = ResponseCounts([])
+        # By cause; two threads that overlap may lose one. The engine counts those that it sees in the same one.
+        self.refused: Counter[str] = Counter()
         self.arrives = (
             (
                 lambda head: (
@@ -183,8 +189,8 @@ class HTTPProtocol:
         """For a new connection."""
         return Receiver(self, client_address)
 
-    def overload(self, request: Request, retry_after: int) -> bytes:
-        """503 for a request that finds the queue full. The connection stays open unless the server drains."""
+    def overload(self, request: Request, retry_after: int, cause: str) -> bytes:
+        """503 for a request that is not run. The connection stays open unless the server drains."""
         assert isinstance(request, HTTPRequest)
         head = request.head
         # A content that is still on its way would be taken for the next request.
@@ -193,15 +199,17 @@ class HTTPProtocol:
             request.connection.keep_alive = False
         html = accepts_html(head.fields.get("HTTP_ACCEPT"))
         data, length = busy_response(self.stamp, retry_after, html, head.method == "HEAD", head.protocol, keep_alive)
-        self.record(request.connection.client_address, head, 503, length)
+        self.record(request.connection.client_address, head, 503, length, clock.perf_counter() - request.arrived)
+        self.tell_refusal(request.connection.client_address, head, 503, cause, "")
         return data
 
     def leave(self, request: Request) -> None:
         """As in the engine: logs it with 499, as nginx does."""
         assert isinstance(request, HTTPRequest)
-        self.record(request.connection.client_address, request.head, 499, 0)
+        elapsed = clock.perf_counter() - request.arrived
+        self.record(request.connection.client_address, request.head, 499, 0, elapsed)
 
-    def too_many_connections(self, client_address: Address) -> bytes:
+    def too_many_connections(self, client_address: Address, cause: str) -> bytes:
         """503 for a connection beyond the limit, whatever it was going to ask."""
         data = pages.response(
             503,
@@ -210,15 +218,28 @@ class HTTPProtocol:
             fields=(("Retry-After", "1"),),
         )
         self.record(client_address, None, 503, pages.content_length(data))
+        self.tell_refusal(client_address, None, 503, cause, "")
         return data
 
-    def record(self, client_address: Address, head: Head | None, status: int, length: int) -> None:
-        """Counts and logs one response with `length` bytes of content. Any thread."""
+    def tell_refusal(
+        self, client_address: Address, head: Head | RefusedHead | None, status: int, cause: str, detail: str
+    ) -> None:
+        """Logs why a request was refused: a line at the level debug. Any thread."""
+        if _log.enabled(logging.DEBUG):
+            _log.debug("%s", refusal(client_address, head, status, f"{cause}: {detail}" if detail else cause))
+
+    def record(
+        self, client_address: Address, head: Head | RefusedHead | None, status: int, length: int, elapsed: float = 0.0
+    ) -> None:
+        """Counts and logs one response with `length` bytes of content. Any thread.
+
+        `elapsed` is in seconds, from when the request was complete.
+        """
         statuses, lengths = self.response_counts.own
         statuses[status] += 1
         lengths[status] += length
         if self.access_log is not None:
-            self.access_log.add(clock.time(), client_address, head, status, length)
+            self.access_log.add(clock.time(), client_address, head, status, length, elapsed)
 
 
 class Receiver(MessageReader[HTTPRequest]):
@@ -253,13 +274,15 @@ class Receiver(MessageReader[HTTPRequest]):
             return self._refuse(refusal, data)
         except OSError as error:
             _log.error("cannot store the content of a request: %s", error)
-            return self._refuse(RequestRefused(503, "The server has no room for this content now.", close=True), data)
+            detail = "The server has no room for this content now."
+            return self._refuse(RequestRefused(503, detail, close=True, cause="disk full"), data)
 
     def expire(self) -> bytes:
         """408 in the middle of a request; nothing where none has begun (RFC 9110 section 15.5.9)."""
         if self.part == "nothing":
             return b""
-        return self._refuse(RequestRefused(408, "The request has not come in time.", close=True)).data
+        cause = "head timeout" if self.part == "head" else "slow body"
+        return self._refuse(RequestRefused(408, "The request has not come in time.", close=True, cause=cause)).data
 
     def _refuse(self, refusal: RequestRefused, data: bytes = b"") -> Refusal:
         """`data` came last. What begins as a HEAD request is answered as one, however it goes on.
@@ -267,7 +290,8 @@ class Receiver(MessageReader[HTTPRequest]):
         The response is counted and logged here, for there is no request that could be.
         """
         head = self._head
-        begins = (self.pending or data)[:5] if head is None else head.method.encode() + b" "
+        come = self.pending or data
+        begins = come[:5] if head is None else head.method.encode() + b" "
         self.close()
         response = pages.response(
             refusal.status,
@@ -277,8 +301,11 @@ class Receiver(MessageReader[HTTPRequest]):
             head_only=begins == b"HEAD ",
             fields=refusal.fields,
         )
-        self._protocol.record(self._client_address, None, refusal.status, pages.content_length(response))
-        return Refusal(refusal.status, response)
+        told = refused_head(bytes(come)) if head is None else head
+        cause = refusal.cause or pages.cause_of(refusal.status)
+        self._protocol.record(self._client_address, told, refusal.status, pages.content_length(response))
+        self._protocol.tell_refusal(self._client_address, told, refusal.status, cause, refusal.detail)
+        return Refusal(refusal.status, response, cause)
 
 
 # How much of a path tells its group, in characters.

@@ -59,9 +59,13 @@ class Reply(Protocol):
     stamp: bytes  # the Date and Server lines of this second
     status: int  # what was answered, for the log
     length: int  # bytes of content that were answered, for the log
+    streams: bool  # set to True: some of the response has been offered to the client before it is complete
 
-    def page(self, status: int, detail: str, fields: tuple[tuple[str, str], ...] = ()) -> None:
-        """Answers with a page of the site's for `status`, or a short one of the server's own."""
+    def page(self, status: int, detail: str, fields: tuple[tuple[str, str], ...] = (), cause: str = "") -> None:
+        """Answers with a page of the site's for `status`, or a short one of the server's own.
+
+        `cause` as `RequestRefused.cause`.
+        """
 
 
 class Responder(Protocol):

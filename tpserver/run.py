@@ -5,12 +5,10 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import signal
 import sys
 import threading
-from collections.abc import Iterator
 from functools import partial
-from typing import Any, Final, TypedDict
+from typing import Any, TypedDict
 
 from tpserver.application import check_application, check_unpatched, load_application
 from tpserver.config import OPTIONS, Config
@@ -21,6 +19,7 @@ from tpserver.engine.stats import Stats
 from tpserver.errors import AddressError, StartError, UsageError
 from tpserver.files.background import BackgroundCoder
 from tpserver.files.coders import quick_coders
+from tpserver.greeting import greeting, start_warnings
 from tpserver.handler import HTTPRequestHandler, TimedRequestHandler
 from tpserver.http.section import Limits
 from tpserver.logs.access_log import AccessLog
@@ -29,6 +28,7 @@ from tpserver.logs.server_log import LogWriter, log_to_stderr
 from tpserver.logs.streams import LogFile, LogStream
 from tpserver.protocol import HTTPProtocol
 from tpserver.response_counts import ResponseStats
+from tpserver.signals import logs_reopened_by_signals, stopped_by_signals
 from tpserver.site.build import Sites
 from tpserver.site.site import Site
 from tpserver.spool import SPOOL, Spool
@@ -66,6 +66,7 @@ class Server(engine.Server):
     """
 
     protocol: HTTPProtocol
+    reads_contents: bool  # an application reads contents of requests, which are stored
     request_log: type | None = None  # a request handler of wsgiref's whose methods log each request
 
     def __init__(self, config: Config | None = None, application: Application | None = None) -> None:
@@ -119,6 +120,7 @@ class Server(engine.Server):
             raise AddressError(text, error) from error
         protocol.spool.hangs = partial(self.hanging.refuses, CONTENTS)
         protocol.spool.note_answer = partial(self.hanging.note_answer, CONTENTS)
+        protocol.refused = self.refused
         self.set_app(application)
 
     def set_app(self, application: Application | None) -> None:
@@ -127,12 +129,14 @@ class Server(engine.Server):
         Virtual hosts keep what they have.
         """
         check_application(application)
-        self.protocol.site, reads_contents = self._sites.build(application, self.server_name, self.server_port)
+        self.protocol.site, self.reads_contents = self._sites.build(application, self.server_name, self.server_port)
         self._application = application
+        if self.config.vhost and self.access_log is not None:
+            self.access_log.hosts_port = self.server_port
         # Where no application reads a content, none is stored on disk.
-        if reads_contents:
+        if self.reads_contents:
             self.protocol.spool.prepare()
-        max_body = self.config.max_body if reads_contents else min(self.config.max_body, SPOOL)
+        max_body = self.config.max_body if self.reads_contents else min(self.config.max_body, SPOOL)
         self.protocol.limits = self.protocol.limits._replace(max_body=max_body)
 
     def get_app(self) -> Application | None:
@@ -187,7 +191,12 @@ class Server(engine.Server):
             self._log_file = LogFile(where)
         except (OSError, ValueError) as error:
             raise StartError(f"cannot write the access log {where}: {getattr(error, 'strerror', error)}") from error
-        return AccessLog(self._log_file.write)
+        return AccessLog(self._log_file.write, self._log_file.reopen)
+
+    def reopen_logs(self) -> None:
+        """Opens the access log anew under its name, where it is a file. Any thread, and signal handlers."""
+        if self.access_log is not None:
+            self.access_log.reopen()
 
 
 def make_server(
@@ -250,11 +259,24 @@ def _run(config: Config, application: Application | None, log: LogWriter | None)
     process.share_heaps()
     if config.root is None and config.app is None and application is None and not config.vhost:
         config = config.__replace__(root=".")
-    with Server(config, application) as server, _stopped_by_signals(server):
+    made: list[Server] = []  # the server: a signal may come before, while the application is imported
+
+    def reopen_logs() -> None:
+        for server in made:
+            server.reopen_logs()
+
+    with (
+        logs_reopened_by_signals(reopen_logs),
+        Server(config, application) as server,
+        stopped_by_signals(server.begin_shutdown),
+    ):
+        made.append(server)
         if log is not None:
             log.start()  # now: perhaps no thread can be started when there is something to say
         stdout = None if sys.stdout is None else LogStream(sys.stdout)
-        _say(stdout, _greeting(server))
+        for warning in start_warnings(config, server.get_app(), server.sockets, server.reads_contents):
+            _log.warning("%s", warning)
+        _say(stdout, greeting(config, server.get_app(), server.url, reachable_at(server.server_name)))
         if config.switch_interval:
             sys.setswitchinterval(config.switch_interval)
             server.switch_interval = config.switch_interval
@@ -285,36 +307,9 @@ def _parts(app: Application | str | None, **options: Any) -> tuple[Config, Appli
         raise UsageError(f"there is no option {', '.join(unknown)}" if unknown else str(error)) from None
 
 
-# Windows has SIGBREAK (Ctrl-Break) and no real SIGTERM.
-_STOPPING: Final = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name)]
-
-
-@contextlib.contextmanager
-def _stopped_by_signals(server: Server) -> Iterator[None]:
-    """Ctrl-C, Ctrl-Break and SIGTERM drain the server. Elsewhere than in the main thread nothing can be caught."""
-    caught = _STOPPING if threading.current_thread() is threading.main_thread() else []
-    before = {number: signal.signal(number, lambda *_: server.begin_shutdown()) for number in caught}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 def _open_browser(url: str) -> None:
     """A thread of its own: a browser in a terminal runs until it is left."""
     import webbrowser
 
     if not webbrowser.open(url):
         _log.warning("no browser could be opened; the address is %s", url)
-
-
-def _greeting(server: Server) -> str:
-    config = server.config
-    application = server.get_app()
-    name = config.app or getattr(application, "__name__", type(application).__name__)
-    what = [os.path.abspath(config.root)] if config.root is not None else []
-    what += [str(name)] if application is not None else []
-    what += [f"{thing} for {pattern}" for pattern, thing in config.vhost]
-    others = [f"\n  other devices: http://{one}:{server.server_port}/" for one in reachable_at(server.server_name)]
-    return f"tpserver serves {' and '.join(what)} at {server.url} (Ctrl-C stops it){''.join(others)}"

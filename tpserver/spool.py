@@ -104,7 +104,11 @@ class Spool:
     def refuse_hung(self) -> NoReturn:
         """Raises `RequestRefused` (503)."""
         raise RequestRefused(
-            503, "The disk for contents does not answer now.", close=True, fields=(("Retry-After", "5"),)
+            503,
+            "The disk for contents does not answer now.",
+            close=True,
+            fields=(("Retry-After", "5"),),
+            cause="disk hangs",
         )
 
     def complete(self, content: SpooledContent) -> None:
@@ -177,7 +181,11 @@ class Spool:
                 self._taken_by[address],
             )
         raise RequestRefused(
-            503, "The server has no space for this content now.", close=True, fields=(("Retry-After", "5"),)
+            503,
+            "The server has no space for this content now.",
+            close=True,
+            fields=(("Retry-After", "5"),),
+            cause="no room for content",
         )
 
 

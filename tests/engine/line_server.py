@@ -100,7 +100,7 @@ class LineProtocol:
     def end(self) -> None:
         pass
 
-    def overload(self, request: Line, retry_after: int) -> bytes:
+    def overload(self, request: Line, retry_after: int, cause: str) -> bytes:
         return b"busy\n"
 
     def leave(self, request: Line) -> None:
@@ -109,7 +109,7 @@ class LineProtocol:
     def place_name(self) -> str:
         return ""
 
-    def too_many_connections(self, client_address: Any) -> bytes:
+    def too_many_connections(self, client_address: Any, cause: str) -> bytes:
         return b"full\n"
 
 

@@ -167,10 +167,10 @@ def test_what_may_run_although_no_request_has_ended_is_started_by_the_watcher(de
     assert len(desk.pool.jobs) == 2
 
 
-def test_when_the_server_stops_what_waits_is_dropped(desk: Desk) -> None:
+def test_when_the_server_stops_what_waits_is_refused(desk: Desk) -> None:
     connection = wait_in_queue(desk)
     desk.dispatch.clear()
-    assert (desk.tasks.waiting, connection.aborted, desk.returned) == (0, True, [connection])
+    assert (desk.tasks.waiting, desk.refused, desk.returned) == (0, [("long", "stopping")], [connection])
 
 
 # -- relieved leaders

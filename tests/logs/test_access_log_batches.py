@@ -79,6 +79,27 @@ def test_the_oldest_lines_are_dropped_where_too_many_wait(monkeypatch: pytest.Mo
     assert stream.targets() == [["/3", "/4", "/5"]]
 
 
+def test_long_lines_that_wait_are_bounded_in_all(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(access_log, "_LONG_LINES", 20_000)
+    stream = Stream()
+    log = AccessLog(stream.write)
+    targets = [f"/{number}-" + "x" * 1500 for number in range(50)]
+    add(log, "/first", *targets)
+    assert log.close(PATIENCE)
+    (kept,) = stream.targets()
+    assert kept == targets[-len(kept) :]
+    assert 10 < len(kept) < 20_000 / 1500
+    assert [entry.getMessage() for entry in caplog.records] == [
+        "the access log is written too slowly; its oldest lines are dropped"
+    ]
+    add(log, *targets[:5])
+    assert log.close(PATIENCE)
+    assert stream.targets()[1:] == [targets[:5]]
+    assert len(caplog.records) == 1
+
+
 def test_a_line_there_is_no_memory_for_is_lost_and_that_is_said_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

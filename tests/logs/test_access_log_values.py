@@ -8,7 +8,7 @@ import pytest
 
 from tpserver.http.head import Head
 from tpserver.http.section import FieldSection
-from tpserver.logs.access_log import combined
+from tpserver.logs.lines import LONGEST, combined
 
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36"
 # Every character that a value can have: a value is bytes, decoded as ISO-8859-1.
@@ -69,3 +69,14 @@ def test_no_character_is_written_as_it_is_that_could_end_a_value(code: int) -> N
     assert value in {f"a{chr(code)}b", f"a\\{chr(code)}b", f"a\\x{code:02x}b"}
     assert value.isascii()
     assert value.isprintable()
+
+
+@pytest.mark.parametrize("value", ["a" * 60_000, "\x80" * 60_000, '"' * 60_000], ids=["plain", "bytes", "quotes"])
+def test_a_long_value_is_cut_before_it_is_escaped(value: str) -> None:
+    cut = value[:LONGEST].translate({0x80: "\\x80", ord('"'): '\\"'}) + "..."
+    section = FieldSection({"HTTP_REFERER": value, "HTTP_USER_AGENT": value}, "HTTP/1.1")
+    line = combined(784111777.9, ("192.0.2.1", 50000), Head("GET", "/", section), 200, 5)
+    assert line == f'{BEGINNING} "GET / HTTP/1.1" 200 5 "{cut}" "{cut}"\n'
+    line = combined(784111777.9, ("192.0.2.1", 50000), Head("GET", "/" + "a" * 60_000, section), 200, 5)
+    assert line.startswith(f'{BEGINNING} "GET /' + "a" * (LONGEST - 5) + '..." 200 5 ')
+    assert len(line) < 12 * LONGEST

@@ -232,10 +232,11 @@ class Dispatch(Record):
         self.tasks.put_last(doubtful)
 
     def clear(self) -> None:
-        """The watcher, when the server stops: drops what waits, and forgets what still runs: it is left behind."""
+        """The watcher, when the server stops: refuses what waits, and forgets what still runs: it is left behind."""
         for task in self.tasks.queued():
-            if self.tasks.remove(task):
-                self.drop(task)
+            if self.tasks.remove(task) and task.request is not None:
+                self.refuse(task.request, task.connection, "stopping")
+                self.give_back(task.connection)
         for task in self.tasks.begun():
             task.logged = False  # its end is not told: it is not known when that will be
             self.release(task, clock.perf_counter(), ran=False)

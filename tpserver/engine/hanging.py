@@ -8,7 +8,6 @@ go on. A place is a folder as requests name it, a device that files are sent fro
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from os.path import commonprefix
 from typing import Final
@@ -35,10 +34,9 @@ _PLACES: Final = 1024
 class Hanging:
     """Of one server. Any thread may call; answers are a moment's."""
 
-    def __init__(self, detours: dict[Task, None], refused: Counter[str]) -> None:
-        """`detours` are the registry's; `refused` counts by cause."""
+    def __init__(self, detours: dict[Task, None]) -> None:
+        """`detours` are the registry's."""
         self._detours = detours
-        self._refused = refused
         self._answered: dict[str, float] = {}  # place -> when it has answered, while something hangs
         self._logged = False
 
@@ -68,10 +66,6 @@ class Hanging:
         now = clock.perf_counter()
         for outer in _around(place):
             self._answered[outer] = now
-
-    def count_refusal(self) -> None:
-        """A request was answered with 503, since its file is at a place that gets no more."""
-        self._refused["disk hangs"] += 1
 
     def _refuse(self, place: str, count: int) -> str:
         if not self._logged:

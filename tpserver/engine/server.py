@@ -32,7 +32,7 @@ from tpserver.system.clock import clock
 from tpserver.system.interpreter import has_lock
 from tpserver.transport.connection import INTERNAL_ERROR, MAX_OUTBOX, RUNNING, SENDING, Connection
 from tpserver.transport.connections import Connections
-from tpserver.transport.listener import addresses
+from tpserver.transport.listener import addresses, shortage
 from tpserver.transport.outbox import device_name
 from tpserver.transport.pace import Timing
 from tpserver.transport.protocol import CONTENTS, Address, ConnectionProtocol, Request
@@ -100,7 +100,7 @@ class Server(socketserver.ThreadingMixIn, LivingServer):
             self.tasks, self.costs, threads, queue, in_place=in_place and threads > 1, one_computes=has_lock()
         )
         self.admission.stream_threads = stream_threads
-        self.hanging = Hanging(self.tasks.detours, self.refused)
+        self.hanging = Hanging(self.tasks.detours)
         self.leadership = Leadership()
         self.slow_log = SlowLog(self.tasks, slow_request)
         self.switch_interval = 0.0  # the interpreter's, in seconds, while one or two requests run; 0: is left alone
@@ -167,7 +167,10 @@ class Server(socketserver.ThreadingMixIn, LivingServer):
             lambda now: self._replace_lost_leader(),
         ]
         if self.connections.capacity < self.max_connections:
-            _log.warning("max_connections reduced to %d by the open-files limit or select()", self.connections.capacity)
+            why = shortage(self.max_connections, self.connections.poller.capacity)
+            _log.warning(
+                "max_connections reduced from %d to %d: %s", self.max_connections, self.connections.capacity, why
+            )
 
     # -- the watcher's rounds
 
@@ -211,7 +214,7 @@ class Server(socketserver.ThreadingMixIn, LivingServer):
     def _refuse(self, request: Request, connection: Connection, cause: str) -> None:
         """The thread that has `request`: 503."""
         self.refused[cause] += 1
-        connection.write(self.protocol.overload(request, self.admission.retry_after))
+        connection.write(self.protocol.overload(request, self.admission.retry_after, cause))
         request.close()
 
     # -- socketserver: the life of the server

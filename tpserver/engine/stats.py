@@ -57,12 +57,12 @@ class Stats(TypedDict):
     Nothing stops while they are read, so two of them may be of two moments. By cause:
 
     - `refused` has what was answered with a refusal, of the server's and not of the application's. 503:
-      "connection limit", "connection limit of one address" (both before anything was read), "queue full" and
-      "queue timeout". 408: "head timeout" and "slow body". And what the protocol cannot or will not read, in its
-      words; for HTTP those of the status: "bad request" (400), "content too large" (413), "uri too long" (414),
-      "request header fields too large" (431) and so on; "no room for content" is 503, and "disk hangs" what would have
-      been looked for on a disk that does not answer. A content that the application reads while it arrives is the
-      application's to answer for, and not in here.
+      "connection limit", "connection limit of one address" (both before anything was read), "queue full",
+      "queue timeout" and "stopping" (while it waited). 408: "head timeout" and "slow body". And what the protocol
+      cannot or will not read or serve, in its words; for HTTP those of the status: "bad request" (400), "content too
+      large" (413), "uri too long" (414), "request header fields too large" (431) and so on. 503 is "no room for
+      content" (`--max-spool`), "disk full", "disk hangs", "no descriptors", "too many listings", "too many archives",
+      or "service unavailable" for other reasons. Each is logged at the level debug, with the request.
     - `ended` has what ended with nothing said: "idle timeout" (between two requests), "no request" (nothing came on
       a new connection), "slow reader" (of what was left to send when its request had run), "client gone" (while that
       was in a queue), "disk hangs" (while a file was sent).

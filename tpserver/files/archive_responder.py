@@ -56,7 +56,7 @@ class Archives:
         """Takes a place, which `end` gives back. Raises `RequestRefused` (503) where there is none."""
         if not self._places.acquire(blocking=False):
             detail = "The server is making other archives. Try again in a moment."
-            raise RequestRefused(503, detail, fields=(("Retry-After", "30"),))
+            raise RequestRefused(503, detail, fields=(("Retry-After", "30"),), cause="too many archives")
 
     def end(self) -> None:
         """Gives a place back."""
@@ -112,6 +112,7 @@ class ArchiveResponder:
         else:
             reply.keep_alive = False  # the end of the connection is the end of the content
         reply.status = 200
+        reply.streams = True
         wire.write(lines + rest_of_head(head, reply))
         if head.method == "HEAD":
             return

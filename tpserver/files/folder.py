@@ -84,7 +84,8 @@ class Listing(NamedTuple):
 def out_of_descriptors(error: OSError) -> RequestRefused:
     """503 for a file that cannot be opened because descriptors or memory are exhausted; logs `error`."""
     _log.error("cannot open a file to send it: %s", error.strerror)
-    return RequestRefused(503, "The server is overloaded. Try again in a moment.", fields=(("Retry-After", "1"),))
+    detail = "The server is overloaded. Try again in a moment."
+    return RequestRefused(503, detail, fields=(("Retry-After", "1"),), cause="no descriptors")
 
 
 class Folder:

@@ -60,7 +60,7 @@ class LargeListings:
             self._on_disk = [wire for wire in self._on_disk if wire.sending]
             if len(self._on_disk) >= MAX_ON_DISK or not self._making.acquire(blocking=False):
                 detail = "The server is listing other large folders. Try again in a moment."
-                raise RequestRefused(503, detail, fields=(("Retry-After", "2"),))
+                raise RequestRefused(503, detail, fields=(("Retry-After", "2"),), cause="too many listings")
         place.callback(self._making.release)
 
     def add_on_disk(self, wire: Wire) -> None:
@@ -144,7 +144,9 @@ class ListingResponder:
                 on_disk = os.dup(file.fileno()) if length > IN_MEMORY else -1
             except OSError as error:
                 _log.error("cannot store a large listing: %s", error)
-                raise RequestRefused(503, "The server has no room for this listing now.") from None
+                raise RequestRefused(
+                    503, "The server has no room for this listing now.", cause="no room for listing"
+                ) from None
             reply.status, reply.length = 200, length
             first = b"%bContent-Length: %d\r\n%b" % (lines, length, rest_of_head(head, reply))
             if on_disk < 0:

@@ -104,13 +104,18 @@ def content_length(data: bytes) -> int:
     return len(data) - data.index(HEAD_END) - len(HEAD_END)
 
 
+def cause_of(status: int) -> str:
+    """What a refusal is counted under where nothing more is known of its cause."""
+    return REASONS[status].lower()
+
+
 class Refusal:
     """The last response on a connection: its bytes, its status, and the `cause` under which it is counted."""
 
     __slots__ = ("cause", "data", "status")
     kind: Literal["refusal"] = "refusal"
 
-    def __init__(self, status: int, data: bytes) -> None:
+    def __init__(self, status: int, data: bytes, cause: str) -> None:
         self.status = status
         self.data = data
-        self.cause = "no room for content" if status == 503 else REASONS[status].lower()
+        self.cause = cause

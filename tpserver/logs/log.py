@@ -24,6 +24,10 @@ class Log:
             # The record names the caller of this function, two frames up.
             self._logger.log(level, message, *arguments, exc_info=exc_info, stacklevel=2)
 
+    def enabled(self, level: int) -> bool:
+        """Whether lines of this level are logged."""
+        return self._logger.isEnabledFor(level)
+
     debug = partialmethod(log, logging.DEBUG)
     info = partialmethod(log, logging.INFO)
     warning = partialmethod(log, logging.WARNING)

@@ -6,6 +6,7 @@ which would receive the log.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 from typing import IO, Final
@@ -45,7 +46,8 @@ class LogStream:
 class LogFile:
     """A file that lines are appended to, in UTF-8. It is reopened by name when its descriptor was closed.
 
-    It has no buffer: a later flush would write to whatever file the descriptor is by then. Raises OSError.
+    It has no buffer: a later flush would write to whatever file the descriptor is by then. Raises OSError. One thread
+    at a time.
     """
 
     def __init__(self, path: str) -> None:
@@ -64,6 +66,24 @@ class LogFile:
         data = text.replace("\n", os.linesep).encode("utf-8", "backslashreplace")
         while data:
             data = data[os.write(self._fd, data) :]
+
+    def reopen(self) -> None:
+        """Opens what has the name now, after the file was renamed. Where that fails the old file stays, and is logged.
+
+        Never raises. Does nothing once it is closed.
+        """
+        old, old_identity = self._fd, self._identity
+        if old < 0:
+            return
+        try:
+            self._open()
+        except OSError as error:
+            _log.error("cannot re-open the log %s: %s; the file that was open goes on", self._path, error.strerror)
+            return
+        if identity(old) == old_identity:
+            with contextlib.suppress(OSError):  # what a full network disk could not take
+                os.close(old)
+        _log.info("the log %s was re-opened", self._path)
 
     def close(self) -> None:
         """Closes the descriptor, unless it has become another file. Called once."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from tpserver.errors import RequestRefused
 from tpserver.http.head import Head
 from tpserver.reply import Hangs, Responder
 from tpserver.site.site import Site
@@ -20,11 +19,7 @@ def find_beside_hangs(site: Site, head: Head, turn: int, hanging: Hangs) -> Resp
         return site.find(head, turn)
     hung = hanging.refuses(place)
     if hung:
-        try:
-            return site.find_in_memory(head, everywhere=hung == site.host + "/")
-        except RequestRefused:
-            hanging.count_refusal()
-            raise
+        return site.find_in_memory(head, everywhere=hung == site.host + "/")
     responder = site.find(head, turn)
     hanging.note_answer(place)
     return responder

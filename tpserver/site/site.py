@@ -38,17 +38,18 @@ _NOT_FOUND: Final = "There is nothing at this address."
 class PageResponder:
     """Answers with a status of the server's own: a redirect, the methods that are allowed, or a refusal."""
 
-    __slots__ = ("_detail", "_fields", "_status")
+    __slots__ = ("_cause", "_detail", "_fields", "_status")
     runs_inline = True
 
-    def __init__(self, status: int, detail: str, fields: tuple[tuple[str, str], ...]) -> None:
+    def __init__(self, status: int, detail: str, fields: tuple[tuple[str, str], ...], cause: str = "") -> None:
+        self._cause = cause
         self._status = status
         self._detail = detail
         self._fields = fields
 
     def respond(self, request: Message, reply: Reply) -> None:
         """As `Responder.respond`. Any thread."""
-        reply.page(self._status, self._detail, self._fields)
+        reply.page(self._status, self._detail, self._fields, self._cause)
 
 
 class Site:
@@ -140,7 +141,8 @@ class Site:
                 return self.application
         elif self.application is not None:
             return self.application
-        raise RequestRefused(503, "The disk with this file does not answer now.", fields=(("Retry-After", "5"),))
+        detail = "The disk with this file does not answer now."
+        raise RequestRefused(503, detail, fields=(("Retry-After", "5"),), cause="disk hangs")
 
     def error_page(self, head: Head, reply: Reply, status: int, fields: tuple[tuple[str, str], ...]) -> bool:
         """Answers with the site's file for `status`. False: it has none, or the client takes no HTML.

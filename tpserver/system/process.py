@@ -13,6 +13,8 @@ from tpserver.system.interpreter import has_lock
 # threads from allocating at once, and every heap has free pieces of its own (measured: 300 to 800 KiB each after
 # 100 000 connections).
 _HEAPS: Final = 2
+# Open files that macOS allows a process whose hard limit is "unlimited", which it refuses as the soft one.
+_OPEN_MAX: Final = 10240
 _M_ARENA_MAX: Final = -8  # malloc.h
 
 
@@ -21,9 +23,12 @@ def raise_file_limit() -> None:
     if sys.platform != "win32":
         import resource
 
-        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        with contextlib.suppress(OSError, ValueError):  # macOS refuses "unlimited"
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        for wanted in (hard, _OPEN_MAX):
+            with contextlib.suppress(OSError, ValueError):
+                if wanted == hard or soft < wanted:
+                    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+                    return
 
 
 def share_heaps() -> bool:

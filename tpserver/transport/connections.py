@@ -203,7 +203,7 @@ class Connections:
 
     def _turn_away(self, connection: Connection, now: float, cause: str) -> None:
         """One connection too many: told so. A few of them may linger, uncounted: only a few, for descriptors."""
-        self.refuse(connection, cause, self._protocol.too_many_connections(connection.client_address))
+        self.refuse(connection, cause, self._protocol.too_many_connections(connection.client_address, cause))
         if len(self._leaving) < _TURNED_AWAY:
             self._leaving.add(connection)
             self.settle(connection, now)

@@ -253,11 +253,24 @@ def counted_address(client_address: Address) -> str:
 
 def capacity(wanted: int, poller_capacity: int) -> int:
     """Any thread: how many connections can be open at once: as many as wanted, or as poller and open files allow."""
-    allowed = min(wanted, poller_capacity)
+    files = _open_files()
+    return min(wanted, poller_capacity, max(files - _RESERVE, files // 2))
+
+
+def shortage(wanted: int, poller_capacity: int) -> str:
+    """Any thread: why `capacity` is less than wanted, and what helps."""
+    files = _open_files()
+    if files - _RESERVE >= poller_capacity:
+        return "select() takes no more"
+    return f"ulimit -n is {files}. Type ulimit -n {wanted + _RESERVE} before the start (systemd: LimitNOFILE=)"
+
+
+def _open_files() -> int:
+    """How many files the process may have open, sockets among them."""
     if sys.platform != "win32":
         import resource
 
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         if files != resource.RLIM_INFINITY:
-            allowed = min(allowed, max(files - _RESERVE, files // 2))
-    return allowed
+            return files
+    return sys.maxsize

@@ -5,9 +5,11 @@ Events are level-triggered: what is not dealt with in one turn comes again in th
 
 from __future__ import annotations
 
+import contextlib
 import select
 import selectors
 import socket
+import struct
 import sys
 from enum import Enum
 from typing import Final
@@ -20,6 +22,8 @@ WRITE: Final = 4
 _TURN: Final = 256
 # What poll tells when the client has closed its side, also behind bytes that have not been received (Linux).
 _PEER_CLOSED: Final[int] = getattr(select, "POLLRDHUP", 0) if hasattr(select, "poll") else 0
+# SO_LINGER's struct: on, for 0 seconds.
+_AT_ONCE: Final = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 _EVENTS: Final = {READ: selectors.EVENT_READ, WRITE: selectors.EVENT_WRITE}
 
 
@@ -86,6 +90,12 @@ def wait_for(sock: socket.socket, wanted: int, timeout: float) -> bool:
         except ValueError:
             return True
         return bool(selector.select(timeout))
+
+
+def reset_on_close(sock: socket.socket) -> None:
+    """The owner: the client sees that the connection was cut off, and the system keeps nothing of it to send."""
+    with contextlib.suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
 
 
 class ClientSide(Enum):

@@ -122,9 +122,6 @@ class Hangs(Protocol):
     def note_answer(self, place: str) -> None:
         """The disk has answered at `place`."""
 
-    def count_refusal(self) -> None:
-        """A request was answered with 503, since its file is at a place that gets no more."""
-
 
 # The place of the disk that contents of requests are stored on.
 CONTENTS: Final = "contents"
@@ -146,8 +143,8 @@ class ConnectionProtocol(Protocol):
     def end(self) -> None:
         """The server has stopped: nothing more is asked for until the next turn."""
 
-    def overload(self, request: Request, retry_after: int) -> bytes:
-        """The answer to a request that finds the queue full; `retry_after` in seconds."""
+    def overload(self, request: Request, retry_after: int, cause: str) -> bytes:
+        """The answer to a request that is not run, for a `cause` of a few words; `retry_after` in seconds."""
 
     def leave(self, request: Request) -> None:
         """The watcher: the client of `request`, which has waited for a thread, has left; it will not be run."""
@@ -155,5 +152,5 @@ class ConnectionProtocol(Protocol):
     def place_name(self) -> str:
         """The watcher: the place of the file that the leader answers with: the host and the path, or ""."""
 
-    def too_many_connections(self, client_address: Address) -> bytes:
+    def too_many_connections(self, client_address: Address, cause: str) -> bytes:
         """The answer to a connection beyond the limit, which is closed then."""

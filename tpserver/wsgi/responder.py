@@ -121,7 +121,8 @@ class WSGIResponder:
 
     def _failed(self, head: Head, reply: Reply, response: WSGIResponse, error: BaseException) -> None:
         response.ended = True
-        if reply.wfile.broken and not isinstance(error, _EXHAUSTED):
+        gone = reply.wfile.broken and not isinstance(error, _EXHAUSTED)
+        if gone:
             _log.debug("%s %s: the client has gone", head.method, head.target)
         elif isinstance(error, RequestRefused):
             # A content that was read while it arrived, and is malformed or too large: the client's fault.
@@ -143,10 +144,14 @@ class WSGIResponder:
                 reply.wfile.abort()  # the client sees that the rest is missing
             else:
                 reply.wfile.reset()  # otherwise the end of the connection would pass for the end of the content
+        elif gone:
+            reply.keep_alive = False
         elif isinstance(error, RequestRefused):
-            reply.page(error.status, error.detail, error.fields)
+            reply.page(error.status, error.detail, error.fields, error.cause)
         else:
             reply.page(500, "The application has failed. Its author finds the reason in the server's log.")
+        if gone and not reply.streams:  # it has got nothing
+            reply.status = 499
 
 
 def _asks_for_websocket(head: Head) -> bool:

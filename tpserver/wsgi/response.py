@@ -134,6 +134,7 @@ class WSGIResponse:
                     send(framed)
                 elif (lines := self._usual_head(piece)) is not None:
                     send(lines + piece)
+                    reply.streams = True
                 else:
                     self.write(piece)
                 if self._silent:
@@ -148,8 +149,8 @@ class WSGIResponse:
 
     def _give_up(self) -> NoReturn:
         if not self.head_sent and self._head is not None:
-            self._begin(None)  # it is not sent, but the log has the status that it would have had
-            self.head_sent = True
+            self._begin(None)
+            self.head_sent = True  # no other is sent
         self._reply.wfile.abort()
         raise ConnectionAbortedError("the client has gone")
 
@@ -166,6 +167,7 @@ class WSGIResponse:
         framed = self._frame(data, b"" if self.head_sent else self._begin(None))
         if framed:
             self._reply.wfile.send(framed)
+            self._reply.streams = True
 
     def _send_joined(self, data: bytes) -> None:
         data = _checked(data)

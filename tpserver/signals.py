@@ -1,0 +1,49 @@
+"""The signals of a process that is a server: what stops it, and what re-opens its logs."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any, Final
+
+# Windows has SIGBREAK (Ctrl-Break) and no real SIGTERM.
+_STOPPING: Final = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name)]
+# What programs that rotate logs send. Windows has neither.
+_REOPENING: Final = [getattr(signal, name) for name in ("SIGHUP", "SIGUSR1") if hasattr(signal, name)]
+
+
+@contextlib.contextmanager
+def stopped_by_signals(stop: Callable[[], object]) -> Iterator[None]:
+    """Ctrl-C, Ctrl-Break and SIGTERM call `stop`. Elsewhere than in the main thread nothing can be caught."""
+    before = {number: signal.signal(number, lambda *_: stop()) for number in _STOPPING if _in_main_thread()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def logs_reopened_by_signals(reopen: Callable[[], object]) -> Iterator[None]:
+    """SIGHUP and SIGUSR1 call `reopen`, unless the program has a handler of its own for them, before or later."""
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        reopen()
+
+    before: dict[int, Any] = {}
+    for number in _REOPENING if _in_main_thread() else ():
+        if signal.getsignal(number) in (signal.SIG_DFL, signal.SIG_IGN):
+            before[number] = signal.signal(number, handle)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            if signal.getsignal(number) is handle:
+                signal.signal(number, handler)
+
+
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
