@@ -13,7 +13,7 @@ from tpserver.errors import RequestRefused
 from tpserver.http import pages
 from tpserver.http.arriving import ArrivingContent
 from tpserver.http.message import CONTINUE
-from tpserver.http.response import server_timing
+from tpserver.http.response import server_timing, with_rules
 from tpserver.protocol import HTTPRequest, own_response
 from tpserver.reply import Wire
 from tpserver.system.clock import clock
@@ -90,13 +90,24 @@ class HTTPRequestHandler(socketserver.StreamRequestHandler):
 
     def page(self, status: int, detail: str, fields: tuple[tuple[str, str], ...] = ()) -> None:
         """Answers with a page of the site's for `status`, or a short one of the server's own."""
-        head = self.request.head
-        if status >= 400 and self.request.site.error_page(head, self, status, fields):
+        head, site = self.request.head, self.request.site
+        fields = with_rules(fields, site.fields_of(head, self.request.responder))
+        if status >= 400 and site.error_page(head, self, status, fields):
             return
-        data = own_response(head, status, detail, self.stamp, self.keep_alive, fields)
+        data = own_response(head, status, detail, self.stamp + self.marks, self.keep_alive, fields)
         self.status = status
         self.length = pages.content_length(data)
         self.wfile.write(data)
+
+    @property
+    def marks(self) -> bytes:
+        """As `Reply.marks`."""
+        return self.request.site.marks(self.request.head)
+
+    @property
+    def header_fields(self) -> list[tuple[str, str]]:
+        """As `Reply.header_fields`."""
+        return self.request.site.header_fields(self.request.head)
 
     def _fetch(self) -> bytes:
         """The next bytes of a content that is still on its way.

@@ -10,7 +10,7 @@ import re
 from typing import BinaryIO, Final
 
 from tpserver.errors import RequestRefused
-from tpserver.files.responder import FileResponder
+from tpserver.files.responder import FileResponder, MarkedFileResponder
 from tpserver.http import pages
 from tpserver.http.arriving import ArrivingContent
 from tpserver.http.dates import format_date
@@ -74,7 +74,7 @@ class HTTPRequest(Request):
         self.site, self.responder, self.route = known
         responder = known[1]
         self.runs_inline = responder.runs_inline
-        if type(responder) is not FileResponder or protocol.draining:
+        if (type(responder) is not FileResponder and type(responder) is not MarkedFileResponder) or protocol.draining:
             return False
         data = responder.ready or responder.ready_response(head, protocol.stamp)
         if data is None:
@@ -167,7 +167,9 @@ class HTTPProtocol:
         if not keep_alive:
             request.connection.keep_alive = False
         html = accepts_html(head.fields.get("HTTP_ACCEPT"))
-        data, length = _busy(self.stamp, retry_after, html, head.method == "HEAD", head.protocol, keep_alive)
+        site, stamp = request.site, self.stamp + request.site.marks(head)
+        fields = (*site.header_fields(head), ("Retry-After", str(retry_after)))
+        data, length = _busy(stamp, fields, html, head.method == "HEAD", head.protocol, keep_alive)
         self.record(request.connection.client_address, head, 503, length)
         return data
 
@@ -251,7 +253,12 @@ class Receiver(MessageReader[HTTPRequest]):
 
 @functools.lru_cache(maxsize=8)
 def _busy(
-    stamp: bytes, retry_after: int, html: bool | None, head_only: bool, protocol: str, keep_alive: bool
+    stamp: bytes,
+    fields: tuple[tuple[str, str], ...],
+    html: bool | None,
+    head_only: bool,
+    protocol: str,
+    keep_alive: bool,
 ) -> tuple[bytes, int]:
     """The response to a request that finds the queue full, and the length of its content: most are refused alike."""
     data = pages.response(
@@ -262,7 +269,7 @@ def _busy(
         head_only=head_only,
         protocol=protocol,
         keep_alive=keep_alive,
-        fields=(("Retry-After", str(retry_after)),),
+        fields=fields,
     )
     return data, pages.content_length(data)
 
