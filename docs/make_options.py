@@ -12,8 +12,8 @@ ROOT = Path(__file__).resolve().parent.parent
 BEGIN, END = "<!-- options:begin -->\n", "<!-- options:end -->\n"
 FILES_BEGIN, FILES_END = "<!-- file-options:begin -->\n", "<!-- file-options:end -->\n"
 FILES = (
-    "root", "index", "try_html", "spa", "listing", "archive", "compress", "cache_control", "header", "mime", "charset",
-    "encoded",
+    "root", "index", "try_html", "spa", "listing", "archive", "compress", "cache_control", "header", "cors", "mime",
+    "charset", "encoded",
     "error_page", "follow_links", "vhost",
 )  # fmt: skip
 

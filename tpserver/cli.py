@@ -71,9 +71,19 @@ def _typed(parse: Callable[[str], object]) -> Callable[[str], object]:
     return typed
 
 
+def _with_values(arguments: Sequence[str]) -> list[str]:
+    """The same, with a value for each option that has none and may have none: what follows may be a folder."""
+    bare = {option_name(name): option.bare for name, option in OPTIONS.items() if option.bare}
+    given = list(arguments)
+    for number, (argument, following) in enumerate(zip(arguments, [*arguments[1:], ""], strict=True)):
+        if argument in bare and following not in ("*", "null") and "://" not in following:
+            given[number] = f"{argument}={bare[argument]}"
+    return given
+
+
 def parse(arguments: Sequence[str]) -> Config:
     """The command line -> the options. Raises `UsageError`."""
-    parsed, unknown = _parser().parse_known_intermixed_args(arguments)
+    parsed, unknown = _parser().parse_known_intermixed_args(_with_values(arguments))
     if unknown:
         raise answer_unknown(unknown, [option_name(name) for name in OPTIONS])
     values = vars(parsed)

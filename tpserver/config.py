@@ -18,6 +18,7 @@ from tpserver.files.rules import (
     parse_header,
     parse_mime,
 )
+from tpserver.http.cors import ANY, parse_origin
 from tpserver.http.hosts import VirtualHost, parse_virtual_host
 from tpserver.option import Option, check, flag, option, option_name, parse_prefix, parse_several, shown_default
 from tpserver.record import Record
@@ -88,10 +89,18 @@ class Config(Record, frozen=True):
     header: tuple[FieldRule, ...] = option(
         (),
         "GLOB=NAME:VALUE",
-        "Response field of the files that match the glob; not of listings, redirects or an application's responses."
-        " May be repeated.",
+        "Response field of all answers for paths that match the glob: files, listings (docs/ matches docs/**),"
+        " redirects and errors; not of an application's responses. May be repeated.",
         parse=parse_header,
         parsed_type=FieldRule,
+    )
+    cors: tuple[str, ...] = option(
+        (),
+        "[ORIGIN]",
+        "Let scripts of this origin, such as https://app.example, read files, listings, redirects and errors; of all"
+        " origins where none is given. May be repeated. An application's responses are left to it.",
+        parse=parse_origin,
+        bare=ANY,
     )
     mime: tuple[MediaRule, ...] = option(
         (),

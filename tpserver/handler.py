@@ -14,7 +14,7 @@ from tpserver.http import pages
 from tpserver.http.arriving import ArrivingContent
 from tpserver.http.message import CONTINUE
 from tpserver.http.own_responses import own_response
-from tpserver.http.response import server_timing
+from tpserver.http.response import server_timing, with_rules
 from tpserver.protocol import HTTPRequest
 from tpserver.reply import Wire
 from tpserver.system.clock import clock
@@ -104,17 +104,28 @@ class HTTPRequestHandler(socketserver.StreamRequestHandler):
 
     def page(self, status: int, detail: str, fields: tuple[tuple[str, str], ...] = (), cause: str = "") -> None:
         """Answers with a page of the site's for `status`, or a short one of the server's own."""
-        head = self.request.head
+        head, site = self.request.head, self.request.site
         if status in _REFUSALS:
             cause = cause or pages.cause_of(status)
             self._protocol.refused[cause] += 1
             self._protocol.tell_refusal(self.client_address, head, status, cause, detail)
-        if status >= 400 and self.request.site.error_page(head, self, status, fields):
+        fields = with_rules(fields, site.fields_of(head, self.request.responder))
+        if status >= 400 and site.error_page(head, self, status, fields):
             return
-        data = own_response(head, status, detail, self.stamp, self.keep_alive, fields)
+        data = own_response(head, status, detail, self.stamp + self.marks, self.keep_alive, fields)
         self.status = status
         self.length = pages.content_length(data)
         self.wfile.write(data)
+
+    @property
+    def marks(self) -> bytes:
+        """As `Reply.marks`."""
+        return self.request.site.marks(self.request.head)
+
+    @property
+    def header_fields(self) -> list[tuple[str, str]]:
+        """As `Reply.header_fields`."""
+        return self.request.site.header_fields(self.request.head)
 
     def _fetch(self) -> bytes:
         """The next bytes of a content that is still on its way.

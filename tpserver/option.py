@@ -56,6 +56,7 @@ class Option(NamedTuple):
     choices: tuple[str, ...] | None = None
     shown: str = ""  # the default as help and docs show it, where the value itself is not clear
     also: tuple[str, ...] = ()  # other names on the command line, which other servers have for it
+    bare: str = ""  # what an option without a value means, where it may have none
     parsed_type: type = str  # the type of one parsed value, for options that may be repeated
 
 

@@ -13,7 +13,7 @@ from collections.abc import Sized
 from typing import BinaryIO, Final
 
 from tpserver.errors import RequestRefused
-from tpserver.files.responder import FileResponder
+from tpserver.files.responder import FileResponder, MarkedFileResponder
 from tpserver.http import pages
 from tpserver.http.arriving import ArrivingContent
 from tpserver.http.dates import format_date
@@ -88,7 +88,7 @@ class HTTPRequest(Request):
         self.site, self.responder, self.route = known
         responder = known[1]
         self.runs_inline = responder.runs_inline
-        if type(responder) is not FileResponder or protocol.draining:
+        if (type(responder) is not FileResponder and type(responder) is not MarkedFileResponder) or protocol.draining:
             return False
         data = responder.ready or responder.ready_response(head, protocol.stamp)
         if data is None:
@@ -198,7 +198,9 @@ class HTTPProtocol:
         if not keep_alive:
             request.connection.keep_alive = False
         html = accepts_html(head.fields.get("HTTP_ACCEPT"))
-        data, length = busy_response(self.stamp, retry_after, html, head.method == "HEAD", head.protocol, keep_alive)
+        site, stamp = request.site, self.stamp + request.site.marks(head)
+        fields = (*site.header_fields(head), ("Retry-After", str(retry_after)))
+        data, length = busy_response(stamp, fields, html, head.method == "HEAD", head.protocol, keep_alive)
         self.record(request.connection.client_address, head, 503, length, clock.perf_counter() - request.arrived)
         self.tell_refusal(request.connection.client_address, head, 503, cause, "")
         return data

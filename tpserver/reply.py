@@ -61,6 +61,14 @@ class Reply(Protocol):
     length: int  # bytes of content that were answered, for the log
     streams: bool  # set to True: some of the response has been offered to the client before it is complete
 
+    @property
+    def marks(self) -> bytes:
+        """The field lines of every answer that is no application's: who may read it (`--cors`)."""
+
+    @property
+    def header_fields(self) -> list[tuple[str, str]]:
+        """The fields of `--header` for the request's path."""
+
     def page(self, status: int, detail: str, fields: tuple[tuple[str, str], ...] = (), cause: str = "") -> None:
         """Answers with a page of the site's for `status`, or a short one of the server's own.
 

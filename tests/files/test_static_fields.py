@@ -74,14 +74,14 @@ def test_a_changed_file_keeps_its_fields(root: Path, start: Start) -> None:
     assert (answer.content, answer.fields["x-one"]) == (b"b{color:red}", "1")
 
 
-def test_neither_an_application_nor_a_page_of_the_servers_own_gets_them(root: Path, start: Start) -> None:
+def test_an_application_gets_none_and_an_error_only_those_of_header(root: Path, start: Start) -> None:
     running = start(plain_app, root=root, header=["**=X-One:1"], cache_control=["**=max-age=60"])
     answer = ask(running, "/from/the/application")
     assert (answer.status, answer.fields["x-by"]) == (200, "application")
     assert not {"x-one", "cache-control"} & answer.fields.keys()
-    alone = ask(start(root=root, header=["**=X-One:1"]), "/nothing")
-    assert alone.status == 404
-    assert "x-one" not in alone.fields
+    alone = ask(start(root=root, header=["**=X-One:1"], cache_control=["**=max-age=60"]), "/nothing")
+    assert (alone.status, alone.fields["x-one"]) == (404, "1")
+    assert "cache-control" not in alone.fields
 
 
 def test_media_types_of_ones_own(root: Path, start: Start) -> None:

@@ -21,7 +21,7 @@ from tpserver.files.responder import rest_of_head
 from tpserver.files.zip_stream import NO_COMPRESSION, ZipStream
 from tpserver.http.head import Head
 from tpserver.http.message import Message
-from tpserver.http.response import CHUNKED_LINE, LAST_CHUNK, chunk, own_head
+from tpserver.http.response import CHUNKED_LINE, LAST_CHUNK, chunk, own_head, with_rules
 from tpserver.logs.log import Log
 from tpserver.reply import Reply
 
@@ -90,15 +90,13 @@ class ArchiveResponder:
         """Sends it. Waits for the client. Raises `RequestRefused` (503) beyond the limit."""
         head = request.head
         name = self._listing.names[-1] if self._listing.names else "files"
-        lines = own_head(
-            200,
-            [
-                ("Content-Type", "application/zip"),
-                ("Content-Disposition", _disposition(name)),
-                ("Cache-Control", "no-cache"),
-                ("X-Content-Type-Options", "nosniff"),
-            ],
-        )
+        fields = [
+            ("Content-Type", "application/zip"),
+            ("Content-Disposition", _disposition(name)),
+            ("Cache-Control", "no-cache"),
+            ("X-Content-Type-Options", "nosniff"),
+        ]
+        lines = own_head(200, with_rules(fields, reply.header_fields))
         self._archives.start()
         try:
             self._send(head, reply, lines)

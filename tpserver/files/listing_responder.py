@@ -24,7 +24,7 @@ from tpserver.files.responder import rest_of_head
 from tpserver.http.conditional import Validators, evaluate
 from tpserver.http.head import Head
 from tpserver.http.message import Message
-from tpserver.http.response import own_head
+from tpserver.http.response import own_head, with_rules
 from tpserver.logs.log import Log
 from tpserver.reply import Reply, Responder, Wire
 from tpserver.system.clock import clock
@@ -95,7 +95,7 @@ class ListingResponder:
         if status == 200:
             content_type = FORMATS[wanted] + ("" if wanted == "json" else "; charset=utf-8")
             fields = [("Content-Type", content_type), *fields, *_SAFETY]
-        lines = own_head(status, fields)
+        lines = own_head(status, with_rules(fields, reply.header_fields))
         # A HEAD response omits the length, which only making the listing would tell (RFC 9110 section 9.3.2).
         if head.method == "HEAD" or status == 304:
             reply.status = status

@@ -11,7 +11,7 @@ from tpserver.files.file import File
 from tpserver.files.folder import Folder, fresh_look
 from tpserver.files.variants import Variants
 from tpserver.http.conditional import Validators, evaluate, matches, range_holds
-from tpserver.http.grammar import CRLF, OWS_TEXT
+from tpserver.http.grammar import CRLF, HEAD_END, OWS_TEXT
 from tpserver.http.head import Head
 from tpserver.http.lists import bounded
 from tpserver.http.message import Message
@@ -56,6 +56,11 @@ class FileResponder:
         dated = file.dated
         self.ready = dated[1] if dated[0] is stamp else file.response(stamp)
         return self.ready
+
+    @property
+    def fields(self) -> list[tuple[str, str]]:
+        """What also goes with an answer that is not the file itself, such as a 416: all but Cache-Control."""
+        return [field for field in self._file.fields if field[0].lower() not in ("cache-control", "vary")]
 
     def respond(self, request: Message, reply: Reply) -> None:
         """Answers with the file, parts of it, or a status without content. Raises `RequestRefused`."""
@@ -123,6 +128,24 @@ class FileResponder:
             if isinstance(again, File):
                 return self._folder.open(again)
         raise RequestRefused(404, "There is no such file any more.")
+
+
+class MarkedFileResponder(FileResponder):
+    """The same where answers have marks, the lines that `Reply.marks` returns."""
+
+    __slots__ = ("_marks",)
+
+    def __init__(self, folder: Folder, variants: Variants | None, file: File, marks: bytes) -> None:
+        super().__init__(folder, variants, file)
+        self._marks = marks
+
+    def ready_response(self, head: Head, stamp: bytes) -> bytes | None:
+        """As `FileResponder.ready_response`."""
+        data = super().ready_response(head, stamp)
+        if data is not None:
+            at = data.index(HEAD_END) + len(CRLF)
+            self.ready = data = b"%b%b%b" % (data[:at], self._marks, data[at:])
+        return data
 
 
 def _send(head: Head, reply: Reply, file: File, descriptor: int, conditions: Validators) -> bool:
@@ -214,8 +237,8 @@ def _range_field(head: Head) -> str | None:
 
 
 def rest_of_head(head: Head, reply: Reply) -> bytes:
-    """What follows the other field lines of a head: Date, Server, Connection, and the empty line."""
-    return reply.stamp + persistence_line(head.protocol, reply.keep_alive) + CRLF
+    """What follows the other field lines of a head: Date, Server, `Reply.marks`, Connection, and the empty line."""
+    return reply.stamp + reply.marks + persistence_line(head.protocol, reply.keep_alive) + CRLF
 
 
 def _names(head: Head, file: File) -> bool:

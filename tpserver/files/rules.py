@@ -15,6 +15,7 @@ from tpserver.errors import UsageError
 from tpserver.files.codings import EXTENSIONS, own_coding, without_extension
 from tpserver.files.hashed_names import IMMUTABLE, is_hashed
 from tpserver.files.media import is_utf8, media_type, takes_charset
+from tpserver.files.paths import os_text
 from tpserver.http.grammar import OWS_TEXT, TOKEN_TEXT
 from tpserver.http.response import HOP_BY_HOP
 
@@ -32,6 +33,8 @@ _ENDING: Final = r"\.?[^./\\\x00-\x1f\x7f ]+(?:\.[^./\\\x00-\x1f\x7f ]+)*"
 # glob    = ["/"] segment *( "/" segment )
 # segment = "**" / 1*( "*" / "?" / any other character but "/", which stands for itself )
 _LONGEST_GLOB: Final = 256
+# No file has a longer path, in characters: no rule is for it.
+_LONGEST_PATH: Final = 4096
 
 # Fields that only the server sets, and the reason that the error message gives.
 _SERVER_FIELDS: Final = {
@@ -40,6 +43,9 @@ _SERVER_FIELDS: Final = {
     "content-encoding": "the server chooses the coding",
     "content-range": "the server chooses the range",
     "accept-ranges": "the server supports ranges",
+    "allow": "the server knows the methods",
+    "location": "the server knows where to",
+    "retry-after": "the server estimates the time",
     "etag": "the server derives it from the file",
     "last-modified": "the server reads it from the file",
     "date": "the server reads the clock",
@@ -193,6 +199,31 @@ def _value(text: str) -> str:
     return value
 
 
+class HeaderRules:
+    """The rules of `--header` for what is no file: listings, redirects and errors. Immutable; any thread may call."""
+
+    def __init__(self, rules: Iterable[FieldRule]) -> None:
+        self._rules = tuple(rules)
+
+    def fields(self, path: str) -> Fields:
+        """The fields of answers for the path of a request, decoded as latin-1.
+
+        The path of a folder has a slash at the end, so that `docs/**` takes it.
+        """
+        if not self._rules or len(path) > _LONGEST_PATH:
+            return []
+        slash = "/" if path.endswith(("/", "/.")) else ""
+        names = [name for name in os_text(path).split("/") if name not in ("", ".")]
+        return _matching(self._rules, "/".join(names) + (slash if names else ""), {})
+
+
+def _matching(rules: Iterable[FieldRule], path: str, found: dict[str, tuple[str, str]]) -> Fields:
+    for glob, name, value in rules:
+        if glob.matches(path):
+            found[name.lower()] = (name, value)
+    return [field for field in found.values() if field[1]]
+
+
 class FileRules:
     """The rules of one server. Immutable; any thread may call."""
 
@@ -220,10 +251,7 @@ class FileRules:
         found: dict[str, tuple[str, str]] = {}
         if is_hashed(path.rpartition("/")[2]):
             found["cache-control"] = ("Cache-Control", IMMUTABLE)
-        for glob, name, value in self._fields:
-            if glob.matches(path):
-                found[name.lower()] = (name, value)
-        return [field for field in found.values() if field[1]]
+        return _matching(self._fields, path, found)
 
     def coding(self, path: str, sample: bytes) -> str:
         """The value of the Content-Encoding field of the file at `path`, which begins with `sample`; "" for none."""

@@ -11,7 +11,12 @@ from tpserver.http.negotiation import accepts_html
 
 @functools.lru_cache(maxsize=8)
 def busy_response(
-    stamp: bytes, retry_after: int, html: bool | None, head_only: bool, protocol: str, keep_alive: bool
+    stamp: bytes,
+    fields: tuple[tuple[str, str], ...],
+    html: bool | None,
+    head_only: bool,
+    protocol: str,
+    keep_alive: bool,
 ) -> tuple[bytes, int]:
     """The response to a request that finds the queue full, and the length of its content: most are refused alike."""
     data = pages.response(
@@ -22,7 +27,7 @@ def busy_response(
         head_only=head_only,
         protocol=protocol,
         keep_alive=keep_alive,
-        fields=(("Retry-After", str(retry_after)),),
+        fields=fields,
     )
     return data, pages.content_length(data)
 

@@ -6,6 +6,7 @@ Everything that an application returns is checked before it is sent: a CR or LF 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Final, TypeAlias
 
@@ -215,11 +216,23 @@ def server_timing(queue: float, application: float) -> bytes:
     ).encode("latin-1")
 
 
-def own_head(status: int, fields: list[tuple[str, str]]) -> bytes:
+def own_head(status: int, fields: Iterable[tuple[str, str]]) -> bytes:
     """Status line and field lines of a response of the server. The fields are not checked."""
     lines = [f"HTTP/1.1 {status} {REASONS[status]}\r\n"]
     lines += [f"{name}: {value}\r\n" for name, value in fields]
     return "".join(lines).encode("latin-1")
+
+
+# Fields of the server's own that a rule of `--header` replaces. Others are lists, or more than one holds at once.
+_REPLACED: Final = frozenset({"cache-control", "content-disposition", "x-content-type-options"})
+
+
+def with_rules(fields: Iterable[tuple[str, str]], rules: list[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """The server's own `fields` of a response, and behind them those that `rules` give."""
+    if not rules:
+        return tuple(fields)
+    replaced = _REPLACED.intersection([name.lower() for name, _ in rules])
+    return (*[field for field in fields if field[0].lower() not in replaced], *rules)
 
 
 def stamp(date: str, software: str) -> bytes:

@@ -14,8 +14,9 @@ from tpserver.files.file import File
 from tpserver.files.folder import INDEX, Folder, Listing, fresh_look
 from tpserver.files.named_pages import page_path
 from tpserver.files.paths import os_text
-from tpserver.files.rules import FileRules
+from tpserver.files.rules import FileRules, HeaderRules
 from tpserver.files.variants import Variants
+from tpserver.http.cors import CrossOrigin
 from tpserver.http.head import Head
 from tpserver.reply import Responder
 from tpserver.site.site import Site
@@ -42,6 +43,11 @@ class Sites:
         self._config = config
         self._coder = coder
         self._rules = FileRules([*config.cache_control, *config.header], config.mime, config.charset, config.encoded)
+        self._headers = HeaderRules(config.header)
+        self._cors = CrossOrigin(config.cors) if config.cors else None
+        named = next((rule.name for rule in config.header if rule.name.lower().startswith("access-control-")), None)
+        if named is not None and config.cors:
+            raise UsageError(f"--header sets {named}, and so does --cors: give one of them")
         self._folders: dict[str, Folder] = {}
         self._variants: dict[Folder, Variants | None] = {}
         self._spa = None if config.spa is None else _path("--spa", config.spa)
@@ -87,6 +93,8 @@ class Sites:
             error_pages=self._error_pages,
             variants=None if folder is None else self._variants[folder],
             listing=self._listing,
+            headers=self._headers,
+            cors=self._cors,
         )
 
     def _add_host(self, pattern: str, what: str, load: Load) -> None:

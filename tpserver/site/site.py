@@ -12,8 +12,10 @@ from tpserver.errors import RequestRefused
 from tpserver.files.file import File
 from tpserver.files.folder import Folder, Listing, Redirect, fresh_look
 from tpserver.files.named_pages import is_page
-from tpserver.files.responder import FileResponder, send_parts
+from tpserver.files.responder import FileResponder, MarkedFileResponder, send_parts
+from tpserver.files.rules import HeaderRules
 from tpserver.files.variants import Variants
+from tpserver.http.cors import CrossOrigin, is_preflight
 from tpserver.http.grammar import BAD_PERCENT
 from tpserver.http.head import Head
 from tpserver.http.message import Message
@@ -71,6 +73,8 @@ class Site:
         error_pages: Mapping[int, str] | None = None,
         variants: Variants | None = None,
         listing: Callable[[Folder, Listing, Head], Responder] | None = None,
+        headers: HeaderRules | None = None,
+        cors: CrossOrigin | None = None,
     ) -> None:
         self.host = host
         self.application = application
@@ -78,6 +82,8 @@ class Site:
         self._variants = variants
         self._listing = listing
         self._error_pages = error_pages or {}
+        self._headers = headers or HeaderRules(())
+        self._cors = cors
         # RFC 9110 section 9.3.7: for `*`, the methods of the whole server.
         self._options = PageResponder(204, "", _ALLOW if application is None else _ALLOW_APPLICATION)
         self._spa = spa
@@ -95,11 +101,12 @@ class Site:
         if head.path == "*":
             return self._options
         reads = method in ("GET", "HEAD")
-        if folder is not None and (reads or self.application is None):
+        preflight = self._cors is not None and is_preflight(method, head.fields)
+        if folder is not None and (reads or self.application is None or preflight):
             found = folder.find(head.path, turn)
             if reads:
                 if isinstance(found, File):
-                    return FileResponder(folder, self._variants, found)
+                    return self._file_responder(folder, found, head)
                 if isinstance(found, Listing):
                     assert self._listing is not None
                     return self._listing(folder, found, head)
@@ -108,7 +115,9 @@ class Site:
                 if self._spa is not None and is_page(head):
                     page = self._find_spa(folder, self._spa, turn)
                     if page is not None:
-                        return self._spa_behind or FileResponder(folder, self._variants, page)
+                        return self._spa_behind or self._file_responder(folder, self._with_headers(page, head), head)
+        if preflight and (found is not None or self.application is None):
+            return self._preflight(head)
         if self.application is not None:
             return self.application
         if method not in _REGISTERED:
@@ -165,11 +174,44 @@ class Site:
         size = [("Content-Type", file.media_type), ("Content-Length", str(file.size))]
         if file.coding:
             size.append(("Content-Encoding", file.coding))
-        about = [VARY, *(field for field in file.fields if field[0].lower() != "cache-control")]
+        given = {"cache-control", *[name.lower() for name, _ in fields]}
+        about = [VARY, *(field for field in file.fields if field[0].lower() not in given)]
         lines = own_head(status, [*size, *about, *fields])
         if not send_parts(head, reply, status, lines, file, descriptor) and descriptor >= 0:
             os.close(descriptor)
         return True
+
+    def marks(self, head: Head) -> bytes:
+        """As `Reply.marks`, for a request with this head."""
+        return b"" if self._cors is None else self._cors.lines(head.fields)
+
+    def header_fields(self, head: Head) -> list[tuple[str, str]]:
+        """As `Reply.header_fields`, for a request with this head."""
+        return self._headers.fields(head.path)
+
+    def fields_of(self, head: Head, responder: Responder) -> list[tuple[str, str]]:
+        """The fields of `--header` for an answer of the server's own in place of that of `responder`."""
+        fields = self.header_fields(head)
+        if isinstance(responder, FileResponder):  # the index of a folder has another path
+            names = {name.lower() for name, _ in fields}
+            fields += [field for field in responder.fields if field[0].lower() not in names]
+        return fields
+
+    def _file_responder(self, folder: Folder, file: File, head: Head) -> FileResponder:
+        if self._cors is None:
+            return FileResponder(folder, self._variants, file)
+        return MarkedFileResponder(folder, self._variants, file, self._cors.lines(head.fields))
+
+    def _preflight(self, head: Head) -> PageResponder:
+        assert self._cors is not None
+        return PageResponder(204, "", (*_ALLOW, *self._cors.preflight(head.fields)))
+
+    def _with_headers(self, page: File, head: Head) -> File:
+        """A page that answers for other addresses, with the fields of `--header` for this one."""
+        fields = self.header_fields(head)
+        names = {name.lower() for name, _ in fields}
+        kept = [field for field in page.fields if field[0].lower() not in names or field == VARY]
+        return page.altered(fields=(*kept, *fields)) if fields else page
 
     def _respond_spa(self, request: Message, reply: Reply) -> None:
         folder, spa = self._folder, self._spa
@@ -178,7 +220,7 @@ class Site:
         page = self._find_spa(folder, spa, fresh_look())  # the application has taken its time
         if page is None:
             raise RequestRefused(404, _NOT_FOUND)
-        FileResponder(folder, self._variants, page).respond(request, reply)
+        FileResponder(folder, self._variants, self._with_headers(page, request.head)).respond(request, reply)
 
     def _find_spa(self, folder: Folder, spa: str, turn: int) -> File | None:
         """Any thread: what two threads make at once is equal."""
