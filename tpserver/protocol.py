@@ -24,6 +24,7 @@ from tpserver.logs.access_log import AccessLog
 from tpserver.logs.log import Log
 from tpserver.reply import Responder, Wire
 from tpserver.response_counts import ResponseCounts
+from tpserver.site.mounts import Mounts
 from tpserver.site.site import PageResponder, Site
 from tpserver.site.vhosts import VirtualHosts
 from tpserver.spool import Spool
@@ -63,7 +64,7 @@ class HTTPRequest(Request):
         known = found.get(head)
         if known is None:
             site = protocol.site
-            if isinstance(site, VirtualHosts):
+            if not isinstance(site, Site):
                 site = site.choose(head)
             responder: Responder
             try:
@@ -106,7 +107,7 @@ class HTTPProtocol:
 
     def __init__(
         self,
-        site: Site | VirtualHosts,
+        site: Site | VirtualHosts | Mounts,
         limits: Limits | None = None,
         *,
         access_log: AccessLog | None = None,

@@ -20,6 +20,7 @@ from tpserver.engine.stats import Stats
 from tpserver.errors import AddressError, StartError, UsageError
 from tpserver.files.background import BackgroundCoder
 from tpserver.files.coders import quick_coders
+from tpserver.files.paths import os_text
 from tpserver.handler import HTTPRequestHandler, TimedRequestHandler
 from tpserver.http.section import Limits
 from tpserver.logs.access_log import AccessLog
@@ -243,7 +244,7 @@ def _run(config: Config, application: Application | None, log: LogWriter | None)
         sys.stdout.reconfigure(errors="backslashreplace")
     process.raise_file_limit()
     process.share_heaps()
-    if config.root is None and config.app is None and application is None and not config.vhost:
+    if config.root is None and config.app is None and application is None and not config.vhost and not config.mount:
         config = config.__replace__(root=".")
     with Server(config, application) as server, _stopped_by_signals(server):
         if log is not None:
@@ -311,5 +312,6 @@ def _greeting(server: Server) -> str:
     what = [os.path.abspath(config.root)] if config.root is not None else []
     what += [str(name)] if application is not None else []
     what += [f"{thing} for {pattern}" for pattern, thing in config.vhost]
+    what += [f"{thing} at {os_text(prefix)}" for prefix, thing in config.mount]
     others = [f"\n  other devices: http://{one}:{server.server_port}/" for one in reachable_at(server.server_name)]
     return f"tpserver serves {' and '.join(what)} at {server.url} (Ctrl-C stops it){''.join(others)}"
