@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from tpserver.files.named_pages import ErrorPage, parse_error_page, parse_index
+from tpserver.files.prefixes import Mount, parse_mount
 from tpserver.files.rules import (
     CodingRule,
     FieldRule,
@@ -135,6 +136,15 @@ class Config(Record, frozen=True):
         " application for each host. Other hosts get --root and --app, or 421 where neither is given.",
         parse=parse_virtual_host,
         parsed_type=VirtualHost,
+    )
+    mount: tuple[Mount, ...] = option(
+        (),
+        "PREFIX=TARGET",
+        "Folder, or application as MODULE:CALLABLE, for the paths that begin with this prefix, such as /static or /api:"
+        " the longest prefix decides, by whole segments. May be repeated. Globs of other options match the whole path;"
+        " --spa and --error-page are looked for in the mounted folder. With --vhost: below each host that is served.",
+        parse=parse_mount,
+        parsed_type=Mount,
     )
     app: str | None = option(
         None,

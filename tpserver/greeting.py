@@ -7,6 +7,7 @@ import socket
 from collections.abc import Iterator, Sequence
 
 from tpserver.config import Config
+from tpserver.files.paths import os_text
 from tpserver.spool import LARGE
 from tpserver.wsgi.responder import Application
 
@@ -38,6 +39,7 @@ def _what(config: Config, application: Application | None) -> str:
     what = [os.path.abspath(config.root)] if config.root is not None else []
     what += [str(name)] if application is not None else []
     what += [f"{thing} for {pattern}" for pattern, thing in config.vhost]
+    what += [f"{thing} at {os_text(prefix)}" for prefix, thing in config.mount]
     return " and ".join(what)
 
 

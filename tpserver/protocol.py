@@ -31,6 +31,7 @@ from tpserver.logs.log import Log
 from tpserver.reply import Responder, Wire
 from tpserver.response_counts import ResponseCounts
 from tpserver.site.hung import find_beside_hangs, place_name
+from tpserver.site.mounts import Mounts
 from tpserver.site.site import PageResponder, Site
 from tpserver.site.vhosts import VirtualHosts
 from tpserver.spool import Spool
@@ -74,7 +75,7 @@ class HTTPRequest(Request):
         known = found.get(head)
         if known is None:
             site = protocol.site
-            if isinstance(site, VirtualHosts):
+            if not isinstance(site, Site):
                 site = site.choose(head)
             responder: Responder
             try:
@@ -120,7 +121,7 @@ class HTTPProtocol:
 
     def __init__(
         self,
-        site: Site | VirtualHosts,
+        site: Site | VirtualHosts | Mounts,
         limits: Limits | None = None,
         *,
         access_log: AccessLog | None = None,
@@ -179,7 +180,7 @@ class HTTPProtocol:
         head = self.answering
         if head is None:
             return ""
-        return place_name(self.site.choose(head) if isinstance(self.site, VirtualHosts) else self.site, head)
+        return place_name(self.site if isinstance(self.site, Site) else self.site.choose(head), head)
 
     def new_content(self, client_address: Address, length: int | None) -> BinaryIO:
         """The leader: a file for the content of a request. Raises as `Spool.new_content`."""

@@ -257,7 +257,7 @@ def _run(config: Config, application: Application | None, log: LogWriter | None)
         sys.stdout.reconfigure(errors="backslashreplace")
     process.raise_file_limit()
     process.share_heaps()
-    if config.root is None and config.app is None and application is None and not config.vhost:
+    if config.root is None and config.app is None and application is None and not config.vhost and not config.mount:
         config = config.__replace__(root=".")
     made: list[Server] = []  # the server: a signal may come before, while the application is imported
 

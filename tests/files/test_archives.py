@@ -182,7 +182,8 @@ def test_the_memory_of_an_archive_is_bounded(tmp_path: Path, monkeypatch: pytest
         os.close(os.open(root / f"{number:06}-with-a-name-that-takes-some-room", os.O_CREAT | os.O_WRONLY))
     with open(root / "large.png", "wb") as file:
         file.truncate(32 * 1024 * 1024)
-    from tpserver.files.folder import Folder, Listing
+    from tpserver.files.folder import Folder
+    from tpserver.files.found import Listing
 
     folder = Folder(root, listing=True)
     found = folder.find("/", 1)

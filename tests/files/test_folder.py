@@ -12,7 +12,8 @@ import pytest
 from tpserver.files import file as files
 from tpserver.files import folder
 from tpserver.files.file import File
-from tpserver.files.folder import Folder, Redirect
+from tpserver.files.folder import Folder
+from tpserver.files.found import Redirect
 from tpserver.files.responder import FileResponder
 from tpserver.http.dates import parse_date
 from tpserver.http.head import take_head

@@ -17,7 +17,8 @@ from tests.apps import plain_app
 from tests.client import CLOSE, ask
 from tests.files.links import link
 from tests.running import Start
-from tpserver.files.folder import Folder, Listing, Redirect
+from tpserver.files.folder import Folder
+from tpserver.files.found import Listing, Redirect
 
 JSON = "Accept: application/json"
 

@@ -11,7 +11,8 @@ import pytest
 
 from tpserver.files import folder
 from tpserver.files.file import File
-from tpserver.files.folder import Folder, Redirect
+from tpserver.files.folder import Folder
+from tpserver.files.found import Redirect
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows needs no fake")
 

@@ -14,7 +14,8 @@ from urllib.parse import quote
 from tpserver.errors import RequestRefused
 from tpserver.files.codings import compressible
 from tpserver.files.file import File
-from tpserver.files.folder import EXHAUSTED, Folder, Listing, fresh_look
+from tpserver.files.folder import EXHAUSTED, Folder, fresh_look
+from tpserver.files.found import Listing
 from tpserver.files.listing_entries import entry_of
 from tpserver.files.media import media_type
 from tpserver.files.responder import rest_of_head

@@ -14,14 +14,14 @@ import stat
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from tpserver.errors import RequestRefused
 from tpserver.files.file import File, signature
+from tpserver.files.found import Listing, Redirect
 from tpserver.files.opening import CAREFUL, FOLDER, open_below, open_file
-from tpserver.files.paths import allowed, is_code, is_hidden, is_program, os_text, segments, url_name, without_dots
+from tpserver.files.paths import allowed, is_code, is_hidden, is_program, os_text, segments, without_dots
 from tpserver.files.rules import FileRules
-from tpserver.http.head import Head
 from tpserver.logs.log import Log
 from tpserver.system.clock import clock
 
@@ -57,30 +57,6 @@ def fresh_look() -> int:
     return next(_UNIQUE_TURNS)
 
 
-class Redirect(NamedTuple):
-    """The path is not the folder's own, which ends in a slash. `names` lead to the folder from the root."""
-
-    names: tuple[str, ...]
-
-    def location(self, head: Head) -> str:
-        """The folder's own path, as a reference that is relative to the target of `head` (RFC 3986 section 4.2).
-
-        A relative reference survives a proxy that strips a prefix. It is made of names, not of the request, so it can
-        only be a path of this server. A target that spells the path in another way gets the whole path.
-        """
-        written = head.target.partition("?")[0].split("/")
-        if os_text(head.path) == "/".join(["", *self.names]) and len(written) == len(self.names) + 1:
-            return url_name(self.names[-1]) + "/"
-        return "/" + "".join(url_name(name) + "/" for name in self.names)
-
-
-class Listing(NamedTuple):
-    """A folder without an index: the names that lead to it from the root, and its real path."""
-
-    names: tuple[str, ...]
-    real: str
-
-
 def out_of_descriptors(error: OSError) -> RequestRefused:
     """503 for a file that cannot be opened because descriptors or memory are exhausted; logs `error`."""
     _log.error("cannot open a file to send it: %s", error.strerror)
@@ -94,6 +70,7 @@ class Folder:
     A folder is answered by the first existing file of `index`. `try_html`: where no file has the name, the name with
     `.html` is tried before a folder. `rules` give fields and media types. `listing`: folders without an index are
     listed. `follow_links`: links may lead out of the root. `windows`: names are judged by the rules of Windows.
+    `prefix`: the path of the root, as in a request ("/static"); all paths, and the globs of `rules`, are whole paths.
     """
 
     def __init__(
@@ -106,8 +83,11 @@ class Folder:
         listing: bool = False,
         follow_links: bool = False,
         windows: bool = sys.platform == "win32",
+        prefix: str = "",
     ) -> None:
         self.root = os.path.abspath(root)
+        self.prefix = prefix
+        self._prefix_names = tuple(os_text(prefix).split("/")[1:])
         self._index_names = tuple(index)
         self._try_html = try_html
         self._rules = rules or FileRules()
@@ -220,7 +200,12 @@ class Folder:
         return None
 
     def _look_up_once(self, path: str, names: tuple[str, ...], turn: int) -> File | Listing | Redirect | None:
-        name = os.path.join(self.root, *names)
+        depth = len(self._prefix_names)
+        if names[:depth] != self._prefix_names:
+            return None
+        if depth and len(names) == depth and not path.endswith("/"):
+            return Redirect(names)
+        name = os.path.join(self.root, *names[depth:])
         real, mode = self._resolve(name)
         if stat.S_ISREG(mode):
             return None if path.endswith("/") or is_code(real) else self._load(path, name, real, turn)
@@ -263,6 +248,11 @@ class Folder:
             return Redirect(names)
         return Listing(names, real)
 
+    def place(self, name: str) -> str:
+        """The path of a file by which globs match it: that of a request, as `os_text`, without its slash."""
+        below = name[len(self.root) :].replace(os.sep, "/").lstrip("/")
+        return "/".join([*self._prefix_names, below])
+
     def has_index(self, real: str) -> bool:
         """Whether a folder that `real_path` returned has an index file. Any thread."""
         return any(stat.S_ISREG(self._resolve(os.path.join(real, name))[1]) for name in self._index_names)
@@ -296,7 +286,7 @@ class Folder:
             sample = stream.read(SMALL + 1 if status.st_size <= SMALL else SAMPLE)
         # Of another size, it is being written: it is read from the disk when it is sent.
         content = sample if len(sample) == status.st_size else None
-        place = name[len(self.root) :].replace(os.sep, "/").lstrip("/")
+        place = self.place(name)
         rules = self._rules
         coding = rules.coding(place, sample)
         media = rules.content_type(place, sample, coding)

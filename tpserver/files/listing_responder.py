@@ -15,7 +15,8 @@ from typing import Final
 
 from tpserver.errors import RequestRefused
 from tpserver.files.archive_responder import ArchiveResponder, Archives, wants_archive
-from tpserver.files.folder import EXHAUSTED, Folder, Listing, out_of_descriptors
+from tpserver.files.folder import EXHAUSTED, Folder, out_of_descriptors
+from tpserver.files.found import Listing
 from tpserver.files.listing import FORMATS, Entry, filtered, parse_view, wanted_format
 from tpserver.files.listing_entries import entry_of
 from tpserver.files.listing_page import json_list, page, text_list

@@ -133,8 +133,7 @@ class Variants:
 
     def _path(self, name: str) -> str:
         """A file's name -> the path of a request for it, its bytes decoded as latin-1."""
-        relative = os.path.relpath(name, self._folder.root).replace(os.sep, "/")
-        return "/" + relative.encode("utf-8", "surrogateescape").decode("latin-1")
+        return "/" + self._folder.place(name).encode("utf-8", "surrogateescape").decode("latin-1")
 
     def _open(self, file: File, sidecar: Sidecar) -> File | None:
         """The variant in a sidecar, found by the rules for every file.

@@ -8,17 +8,20 @@ from collections.abc import Callable
 from typing import Final
 
 from tpserver.config import Config
-from tpserver.errors import UsageError
+from tpserver.errors import StartError, UsageError
 from tpserver.files.background import BackgroundCoder
 from tpserver.files.file import File
-from tpserver.files.folder import INDEX, Folder, Listing, fresh_look
+from tpserver.files.folder import INDEX, Folder, fresh_look
+from tpserver.files.found import Listing
 from tpserver.files.named_pages import page_path
 from tpserver.files.paths import os_text
+from tpserver.files.prefixes import Mount
 from tpserver.files.rules import FileRules, HeaderRules
 from tpserver.files.variants import Variants
 from tpserver.http.cors import CrossOrigin
 from tpserver.http.head import Head
 from tpserver.reply import Responder
+from tpserver.site.mounts import MountedApplication, Mounts
 from tpserver.site.site import Site
 from tpserver.site.vhosts import VirtualHosts
 from tpserver.version import SOFTWARE
@@ -57,12 +60,15 @@ class Sites:
         self._host_applications: dict[str, Application] = {}
         for pattern, what in config.vhost:
             self._add_host(pattern, what, load)
+        self._mounts: dict[str, Folder | Application] = {}
+        for mount in config.mount:
+            self._add_mount(mount, load)
         self._listing = _listings(config.archive) if config.listing or config.archive else None
         self._check_pages()
 
     def build(
         self, application: Application | None, server_name: str, server_port: int
-    ) -> tuple[Site | VirtualHosts, bool]:
+    ) -> tuple[Site | VirtualHosts | Mounts, bool]:
         """The sites, with `application` for the hosts that have none of their own; and whether any reads contents.
 
         With virtual hosts, and neither a root nor an application beside them, other hosts get 421.
@@ -73,18 +79,32 @@ class Sites:
                 return None
             return WSGIResponder(application, server_name, server_port, software=SOFTWARE, by_host=by_host)
 
-        default = self._site(self._root, responder(application))
+        def site(folder: Folder | None, application: Application | None, host: str = "") -> Site | Mounts:
+            around = self._site(folder, responder(application, by_host=bool(host)), host)
+            mounted = {
+                prefix: self._site(what, None, host, around)
+                if isinstance(what, Folder)
+                else self._site(None, responder(what, by_host=bool(host)), host, around)
+                for prefix, what in self._mounts.items()
+            }
+            return Mounts(mounted, around) if mounted else around
+
+        reads_contents = any(not isinstance(what, Folder) for what in self._mounts.values())
+        reads_contents |= application is not None or bool(self._host_applications)
+        default = site(self._root, application)
         if not self._config.vhost:
-            return default, application is not None
+            return default, reads_contents
         folders, applications = self._host_folders, self._host_applications
         sites = {
-            pattern: self._site(folders.get(pattern), responder(applications.get(pattern), by_host=True), pattern)
+            pattern: site(folders.get(pattern), applications.get(pattern), pattern)
             for pattern in {**folders, **applications}
         }
         wanted = self._root is not None or application is not None
-        return VirtualHosts(sites, default if wanted else None), application is not None or bool(applications)
+        return VirtualHosts(sites, default if wanted else None), reads_contents
 
-    def _site(self, folder: Folder | None, responder: WSGIResponder | None, host: str = "") -> Site:
+    def _site(
+        self, folder: Folder | None, responder: WSGIResponder | None, host: str = "", around: Site | None = None
+    ) -> Site:
         return Site(
             folder,
             responder,
@@ -95,6 +115,7 @@ class Sites:
             listing=self._listing,
             headers=self._headers,
             cors=self._cors,
+            around=around,
         )
 
     def _add_host(self, pattern: str, what: str, load: Load) -> None:
@@ -109,11 +130,28 @@ class Sites:
         else:
             self._host_applications[pattern] = load(what, self._config.app_dir)
 
-    def _folder(self, where: str, name: str) -> Folder:
+    def _add_mount(self, mount: Mount, load: Load) -> None:
+        prefix, what = mount
+        name = f"--mount {os_text(prefix)}={what}"
+        if prefix in self._mounts:
+            raise UsageError(f"{name}: the prefix is given twice")
+        if os.path.isdir(what) or re.fullmatch(_APPLICATION, what) is None:
+            self._mounts[prefix] = self._folder(what, name, prefix)
+            return
+        try:
+            application = load(what, self._config.app_dir)
+        except StartError as error:
+            raise StartError(f"{name}: {error}", error.cause_text) from error
+        except UsageError as error:
+            raise UsageError(f"{name}: {error}") from error
+        self._mounts[prefix] = MountedApplication(application, prefix)
+
+    def _folder(self, where: str, name: str, prefix: str = "") -> Folder:
         """The folder at `where`; one and the same for all hosts that name it, so that it is remembered once."""
         if not os.path.isdir(where):
-            raise UsageError(f"{name}: there is no such folder")
-        place = os.path.abspath(where)
+            hint = "; an application has the form MODULE:CALLABLE" if prefix else ""
+            raise UsageError(f"{name}: there is no such folder{hint}")
+        place = os.path.abspath(where) + os.pathsep + prefix
         if place not in self._folders:
             config = self._config
             folder = Folder(
@@ -123,6 +161,7 @@ class Sites:
                 rules=self._rules,
                 listing=config.listing or config.archive,
                 follow_links=config.follow_links,
+                prefix=prefix,
             )
             self._folders[place] = folder
             self._variants[folder] = None if config.compress == "off" else Variants(folder, self._coder)
@@ -136,7 +175,7 @@ class Sites:
         for option, path in named.items():
             if not self._folders:
                 raise UsageError(f"{option}: there is no folder that it could be in; give one by --root")
-            found = [folder.find(path, fresh_look()) for folder in self._folders.values()]
+            found = [folder.find(folder.prefix + path, fresh_look()) for folder in self._folders.values()]
             if not any(isinstance(one, File) for one in found):
                 places = " or ".join(folder.root for folder in self._folders.values())
                 raise UsageError(f"{option}: there is no such file below {places}")

@@ -10,7 +10,8 @@ from typing import Final
 
 from tpserver.errors import RequestRefused
 from tpserver.files.file import File
-from tpserver.files.folder import Folder, Listing, Redirect, fresh_look
+from tpserver.files.folder import Folder, fresh_look
+from tpserver.files.found import Listing, Redirect
 from tpserver.files.named_pages import is_page
 from tpserver.files.responder import FileResponder, MarkedFileResponder, send_parts
 from tpserver.files.rules import HeaderRules
@@ -57,10 +58,11 @@ class PageResponder:
 class Site:
     """A folder, an application, or both, for one host or for all. `find` is for the leader; the rest for any thread.
 
-    `host` is the pattern of its virtual host, "" for the default. `spa` is the path of the file in `folder` that
+    `host` is the pattern of its virtual host, "" for the default. `spa` is the path below `folder` of the file that
     answers for pages which neither the folder nor the application has (single-page application); `error_pages` maps
     statuses to the paths of their files. `variants` as `FileResponder`. `listing` makes the
-    responder of a listing; there is one where `folder` finds any.
+    responder of a listing; there is one where `folder` finds any. `around` is the site that this one is mounted in: its
+    error pages stand in for those that this one lacks.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class Site:
         listing: Callable[[Folder, Listing, Head], Responder] | None = None,
         headers: HeaderRules | None = None,
         cors: CrossOrigin | None = None,
+        around: Site | None = None,
     ) -> None:
         self.host = host
         self.application = application
@@ -86,6 +89,7 @@ class Site:
         self._cors = cors
         # RFC 9110 section 9.3.7: for `*`, the methods of the whole server.
         self._options = PageResponder(204, "", _ALLOW if application is None else _ALLOW_APPLICATION)
+        self._around = around
         self._spa = spa
         self._spa_page = functools.lru_cache(1)(_as_spa_page)
         # Asked first, where there is an application.
@@ -160,17 +164,12 @@ class Site:
         are left out: they describe the page, and this response belongs to another address.
         """
         path = self._error_pages.get(status)
-        if self._folder is None or path is None or not accepts_html(head.fields.get("HTTP_ACCEPT")):
+        if path is None or not accepts_html(head.fields.get("HTTP_ACCEPT")):
             return False
-        descriptor = -1
-        try:
-            file = self._folder.find(path, fresh_look())
-            if not isinstance(file, File):
-                return False
-            if file.content is None:
-                descriptor, file = self._folder.open(file)
-        except (OSError, RequestRefused):  # the short page needs no file
+        opened = self._open_page(path)
+        if opened is None:
             return False
+        descriptor, file = opened
         size = [("Content-Type", file.media_type), ("Content-Length", str(file.size))]
         if file.coding:
             size.append(("Content-Encoding", file.coding))
@@ -196,6 +195,17 @@ class Site:
             names = {name.lower() for name, _ in fields}
             fields += [field for field in responder.fields if field[0].lower() not in names]
         return fields
+
+    def _open_page(self, path: str) -> tuple[int, File] | None:
+        """An error page of this site, or of the one around it, and a descriptor of a large one, else -1."""
+        folder = self._folder
+        try:
+            file = None if folder is None else folder.find(folder.prefix + path, fresh_look())
+            if folder is not None and isinstance(file, File):
+                return folder.open(file) if file.content is None else (-1, file)
+        except (OSError, RequestRefused):  # the short page needs no file
+            return None
+        return None if self._around is None else self._around._open_page(path)
 
     def _file_responder(self, folder: Folder, file: File, head: Head) -> FileResponder:
         if self._cors is None:
@@ -224,7 +234,7 @@ class Site:
 
     def _find_spa(self, folder: Folder, spa: str, turn: int) -> File | None:
         """Any thread: what two threads make at once is equal."""
-        file = folder.find(spa, turn)
+        file = folder.find(folder.prefix + spa, turn)
         if not isinstance(file, File):
             return None
         page = self._spa_page(file)

@@ -8,6 +8,7 @@ from typing import Final
 
 from tpserver.http.head import Head
 from tpserver.http.hosts import host_name, parents
+from tpserver.site.mounts import Mounts
 from tpserver.site.site import MisdirectedSite, Site
 
 # How many Host fields are remembered at once, and how long one may be in characters: clients may send any.
@@ -21,17 +22,18 @@ class VirtualHosts:
     `default` answers for every other host, and where none is named; without one these get 421.
     """
 
-    def __init__(self, sites: Mapping[str, Site], default: Site | None) -> None:
+    def __init__(self, sites: Mapping[str, Site | Mounts], default: Site | Mounts | None) -> None:
         self.sites = dict(sites)
         self.default = default or MisdirectedSite()
         self._remembered = functools.lru_cache(_MEMORY)(self._choose)
 
     def choose(self, head: Head) -> Site:
-        """The site of the host that a request names."""
+        """The site of the host and the path that a request names."""
         value = head.fields.get("HTTP_HOST", "")
-        return self._remembered(value) if len(value) <= _LONGEST else self._choose(value)
+        site = self._remembered(value) if len(value) <= _LONGEST else self._choose(value)
+        return site.choose(head) if isinstance(site, Mounts) else site
 
-    def _choose(self, value: str) -> Site:
+    def _choose(self, value: str) -> Site | Mounts:
         for pattern in parents(host_name(value)):
             site = self.sites.get(pattern)
             if site is not None:
