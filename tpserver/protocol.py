@@ -33,6 +33,9 @@ from tpserver.version import SOFTWARE
 
 _log = Log("tpserver")
 
+# The route of all checks of passwords: what they cost tells nothing of the address.
+CHECKS: Final = "password checks"
+
 
 class HTTPRequest(Request):
     """One message on its connection: what socketserver hands from method to method.
@@ -70,10 +73,12 @@ class HTTPRequest(Request):
                 responder = site.find(head, protocol.turn)
             except RequestRefused as refusal:
                 responder = PageResponder(refusal.status, refusal.detail, refusal.fields)
-            known = found[head] = site, responder, f"{site.host} {head.route}" if site.host else head.route
+            route = CHECKS if responder.computes else head.route
+            known = found[head] = site, responder, f"{site.host} {route}" if site.host else route
         self.site, self.responder, self.route = known
         responder = known[1]
         self.runs_inline = responder.runs_inline
+        self.computes = responder.computes
         if (type(responder) is not FileResponder and type(responder) is not MarkedFileResponder) or protocol.draining:
             return False
         data = responder.ready or responder.ready_response(head, protocol.stamp)
@@ -88,7 +93,7 @@ class HTTPRequest(Request):
     def route_group(self) -> str:
         """As `route`, without the query and with a star for each segment of the path that may be an id."""
         host, head = self.site.host, self.head
-        group = _route_group(head.method, head.path[:_LONGEST_GROUP])
+        group = CHECKS if self.computes else _route_group(head.method, head.path[:_LONGEST_GROUP])
         return f"{host} {group}" if host else group
 
     def describe(self) -> str:

@@ -17,6 +17,7 @@ from tpserver.files.file import File
 from tpserver.files.folder import EXHAUSTED, Folder, Listing, fresh_look
 from tpserver.files.listing_entries import entry_of
 from tpserver.files.media import media_type
+from tpserver.files.protected import below
 from tpserver.files.responder import rest_of_head
 from tpserver.files.zip_stream import NO_COMPRESSION, ZipStream
 from tpserver.http.head import Head
@@ -80,6 +81,7 @@ class ArchiveResponder:
 
     __slots__ = ("_archives", "_folder", "_listing")
     runs_inline = False
+    computes = False
 
     def __init__(self, folder: Folder, listing: Listing, archives: Archives) -> None:
         self._folder = folder
@@ -160,6 +162,8 @@ class ArchiveResponder:
             names, expected, modified = pending.pop()
             path = "/".join(["", *top.names, *names, ""])
             shown = folder.find(path.encode("utf-8", "surrogateescape").decode("latin-1"), fresh_look())
+            if self._is_for_others(top, path, shown):
+                continue
             if isinstance(shown, File):  # its index
                 name = "/".join(names)
                 yield _Found(name, "", modified)
@@ -173,6 +177,18 @@ class ArchiveResponder:
             if names:
                 yield _Found("/".join(names), "", modified)
             yield from self._files(names, shown.real, pending)
+
+    def _is_for_others(self, top: Listing, path: str, shown: object) -> bool:
+        """Whether a folder at `path`, or its index, is protected otherwise than the one that the archive is of."""
+        protection = self._folder.protection
+        if protection is None:
+            return False
+        root, places = os.path.realpath(self._folder.root), [path]
+        if isinstance(shown, File):
+            places += [below(self._folder.root, shown.name), below(root, shown.real)]
+        if isinstance(shown, Listing):
+            places.append(below(root, shown.real))
+        return protection.conceals("/".join(top.names), places)
 
     def _files(
         self, names: tuple[str, ...], real: str, pending: list[tuple[tuple[str, ...], str, int]]

@@ -20,6 +20,7 @@ from tpserver.errors import RequestRefused
 from tpserver.files.file import File, signature
 from tpserver.files.opening import CAREFUL, FOLDER, open_below, open_file
 from tpserver.files.paths import allowed, is_code, is_hidden, is_program, os_text, segments, url_name, without_dots
+from tpserver.files.protected import Protection
 from tpserver.files.rules import FileRules
 from tpserver.http.head import Head
 from tpserver.logs.log import Log
@@ -114,6 +115,7 @@ class Folder:
         self._listing = listing
         self._follow_links = follow_links
         self._careful = CAREFUL and not follow_links
+        self.protection: Protection | None = None  # what a listing leaves out
         self._real_root = ""  # the real path of the root when a path was last checked
         self._files: dict[str, File] = {}  # by request path; the oldest first
         self._memory = 0  # bytes of content in `_files`

@@ -35,13 +35,15 @@ class AccessLog:
     def __init__(self, write: Callable[[str], object], *, pause: float = _PAUSE) -> None:
         self._write = write
         self._lines: deque[str] = deque(maxlen=_BACKLOG)
+        self.user_of: Callable[[Head], str] | None = None  # where there are users
         self._failing = False  # a line was lost since the last write, which has been logged
         self._thread = WritingThread("tpserver-access-log", self._write_all, pause)
 
     def add(self, when: float, client_address: object, head: Head | None, status: int, length: int) -> None:
         """One answered request, as `combined`. Any thread; never raises."""
         try:
-            self._lines.append(combined(when, client_address, head, status, length))
+            user = "-" if self.user_of is None or head is None or not head.secret else self.user_of(head)
+            self._lines.append(combined(when, client_address, head, status, length, user))
         except Exception as error:  # noqa: BLE001 - no memory: the request has been answered and goes on
             self._complain(error)
 
@@ -69,7 +71,7 @@ class AccessLog:
             _log.error("cannot write the access log: %s; lines are lost until it can be written", error)
 
 
-def combined(when: float, client_address: object, head: Head | None, status: int, length: int) -> str:
+def combined(when: float, client_address: object, head: Head | None, status: int, length: int, user: str = "-") -> str:
     """A line in the Combined Log Format of Apache httpd.
 
     `when` is in seconds since the epoch, `length` in bytes of content. `client_address` as the socket has it. `head`
@@ -86,7 +88,9 @@ def combined(when: float, client_address: object, head: Head | None, status: int
     values = f"{request}{referer}{agent}"
     if not values.isascii() or values.encode().translate(None, _PLAIN):  # what is left is not plain
         request, referer, agent = (text.translate(_ESCAPES) for text in (request, referer, agent))
-    return f'{host} - - [{_when(int(when))}] "{request}" {status} {length or "-"} "{referer}" "{agent}"\n'
+    if user != "-":
+        user = user.translate(_ESCAPES).replace(" ", "\\x20")
+    return f'{host} - {user} [{_when(int(when))}] "{request}" {status} {length or "-"} "{referer}" "{agent}"\n'
 
 
 @lru_cache(maxsize=1)
