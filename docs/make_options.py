@@ -14,7 +14,7 @@ FILES_BEGIN, FILES_END = "<!-- file-options:begin -->\n", "<!-- file-options:end
 FILES = (
     "root", "index", "try_html", "spa", "listing", "archive", "compress", "cache_control", "header", "cors", "mime",
     "charset", "encoded",
-    "error_page", "follow_links", "vhost", "mount",
+    "error_page", "follow_links", "auth", "vhost", "mount",
 )  # fmt: skip
 
 

@@ -28,7 +28,8 @@ MOST_LINES_WITH_ANY = 40
 MAY_IMPORT: Mapping[str, set[str]] = {
     "__init__": {"config", "run", "version"},
     "__main__": {"cli"},
-    "cli": {"compress", "config", "ending", "errors", "habits", "option", "run", "version"},
+    "cli": {"compress", "config", "ending", "errors", "habits", "hash_password", "option", "run", "version"},
+    "hash_password": {"errors", "http"},
     "habits": {"errors"},
     "drop_in": {"errors", "handler", "logs"},
     "ending": {"logs", "system"},
@@ -81,7 +82,7 @@ MAY_IMPORT: Mapping[str, set[str]] = {
         "wsgi",
     },
     "signals": set(),
-    "site": {"config", "errors", "files", "http", "reply", "version", "wsgi"},
+    "site": {"config", "errors", "files", "http", "logs", "reply", "system", "version", "wsgi"},
     "spool": {"errors", "logs"},
     "system": set(),
     "transport": {"logs", "system"},

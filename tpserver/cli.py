@@ -25,7 +25,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="tpserver",
         description="Serve a folder of files, a WSGI application, or both.",
-        epilog="Command: tpserver compress DIR writes compressed files beside those of a folder.",
+        epilog="Commands: tpserver compress DIR writes compressed files beside those of a folder;"
+        " tpserver hash-password USER writes a line for --auth.",
         allow_abbrev=False,
         add_help=False,
         usage="%(prog)s [options] [WHAT ...]",  # else argparse writes it to parse arguments, and imports shutil for it
@@ -109,11 +110,27 @@ def _compress(arguments: Sequence[str]) -> int:
     return compress(given.folder, jobs=given.jobs)
 
 
+def _hash_password(arguments: Sequence[str]) -> int:
+    """Runs the command `hash-password`; returns the exit status of the process. Raises `UsageError`."""
+    parser = _Parser(
+        prog="tpserver hash-password",
+        description="Read a password from the terminal, or one line of stdin, and write its hash for a file of --auth.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("user", metavar="USER", nargs="?", help="name that the line begins with: USER:scrypt$...")
+    given = parser.parse_args(arguments)
+    from tpserver.hash_password import write_hash  # not for the server
+
+    return write_hash(given.user)
+
+
 def _main(arguments: Sequence[str]) -> int:
     try:
         # An application or a folder of that name is ./compress, or given by an option.
         if arguments[:1] == ["compress"]:
             return _compress(arguments[1:])
+        if arguments[:1] == ["hash-password"]:
+            return _hash_password(arguments[1:])
         return run(parse(arguments))
     except TpserverError as error:
         print(f"tpserver: error: {error}", file=sys.stderr)

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from tpserver.files.named_pages import ErrorPage, parse_error_page, parse_index
 from tpserver.files.prefixes import Mount, parse_mount
+from tpserver.files.protected import AuthRule, parse_auth
 from tpserver.files.rules import (
     CodingRule,
     FieldRule,
@@ -128,6 +129,15 @@ class Config(Record, frozen=True):
     )
     follow_links: bool = flag(
         "Follow symbolic links out of the root. Every user who can make a link there can then publish any file."
+    )
+    auth: tuple[AuthRule, ...] = option(
+        (),
+        "GLOB=FILE",
+        "Ask for a user's name and password (Basic authentication) for paths that match the glob, and all below them:"
+        " files, listings and applications. FILE has lines user:scrypt$..., which python -m tpserver hash-password USER"
+        " writes. May be repeated: the last match decides.",
+        parse=parse_auth,
+        parsed_type=AuthRule,
     )
     vhost: tuple[VirtualHost, ...] = option(
         (),

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import logging
-import re
 from collections import Counter
 from collections.abc import Sized
 from typing import BinaryIO, Final
@@ -25,6 +24,7 @@ from tpserver.http.pages import Refusal
 from tpserver.http.refused import RefusedHead, refused_head
 from tpserver.http.response import stamp
 from tpserver.http.section import Limits
+from tpserver.http.target import LONGEST_GROUP, route_group
 from tpserver.logs.access_log import AccessLog
 from tpserver.logs.lines import refusal
 from tpserver.logs.log import Log
@@ -41,6 +41,9 @@ from tpserver.transport.protocol import Address, Hangs, Outcome, Request
 from tpserver.version import SOFTWARE
 
 _log = Log("tpserver")
+
+# The route of all checks of passwords: what they cost tells nothing of the address.
+CHECKS: Final = "password checks"
 
 
 class HTTPRequest(Request):
@@ -85,10 +88,12 @@ class HTTPRequest(Request):
                     responder = site.find(head, protocol.turn)
             except RequestRefused as refusal:
                 responder = PageResponder(refusal.status, refusal.detail, refusal.fields, refusal.cause)
-            known = found[head] = site, responder, f"{site.host} {head.route}" if site.host else head.route
+            route = CHECKS if responder.computes else head.route
+            known = found[head] = site, responder, f"{site.host} {route}" if site.host else route
         self.site, self.responder, self.route = known
         responder = known[1]
         self.runs_inline = responder.runs_inline
+        self.computes = responder.computes
         if (type(responder) is not FileResponder and type(responder) is not MarkedFileResponder) or protocol.draining:
             return False
         data = responder.ready or responder.ready_response(head, protocol.stamp)
@@ -103,7 +108,7 @@ class HTTPRequest(Request):
     def route_group(self) -> str:
         """As `route`, without the query and with a star for each segment of the path that may be an id."""
         host, head = self.site.host, self.head
-        group = _route_group(head.method, head.path[:_LONGEST_GROUP])
+        group = CHECKS if self.computes else route_group(head.method, head.path[:LONGEST_GROUP])
         return f"{host} {group}" if host else group
 
     def describe(self) -> str:
@@ -309,20 +314,3 @@ class Receiver(MessageReader[HTTPRequest]):
         self._protocol.record(self._client_address, told, refusal.status, pages.content_length(response))
         self._protocol.tell_refusal(self._client_address, told, refusal.status, cause, refusal.detail)
         return Refusal(refusal.status, response, cause)
-
-
-# How much of a path tells its group, in characters.
-_LONGEST_GROUP: Final = 200
-_ID: Final = re.compile(r"/[^/]*[0-9][^/]*")
-
-
-@functools.lru_cache(maxsize=1024)
-def _route_group(method: str, path: str) -> str:
-    """The method, and the path with a star for each segment that holds a digit, and for the last of several.
-
-    >>> _route_group("GET", "/report"), _route_group("GET", "/report/march"), _route_group("GET", "/user/7/posts/all")
-    ('GET /report', 'GET /report/*', 'GET /user/*/posts/*')
-    """
-    path = _ID.sub("/*", path)
-    beginning, _, last = path.rpartition("/")
-    return f"{method} {beginning}/*" if beginning and last else f"{method} {path}"

@@ -83,5 +83,9 @@ class Responder(Protocol):
     def runs_inline(self) -> bool:
         """Whether the leader answers: no application runs."""
 
+    @property
+    def computes(self) -> bool:
+        """Whether it takes long for certain, and must not run in the leader."""
+
     def respond(self, request: Message, reply: Reply) -> None:
         """Answers `request`. May raise `RequestRefused` as long as nothing was written."""

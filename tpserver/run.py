@@ -122,6 +122,10 @@ class Server(engine.Server):
         protocol.spool.note_answer = partial(self.hanging.note_answer, CONTENTS)
         protocol.refused = self.refused
         self.set_app(application)
+        if self._sites.guard is not None:
+            self._sites.guard.warn_in_the_clear(self.server_name)
+            if self.access_log is not None:
+                self.access_log.user_of = self._sites.guard.user_of
 
     def set_app(self, application: Application | None) -> None:
         """The application that answers from now on; None: files only. As wsgiref's `WSGIServer.set_app`.

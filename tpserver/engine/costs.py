@@ -150,6 +150,8 @@ class Costs:
 
     def kind(self, request: Request, cost: Cost | None, now: float) -> Kind:
         """What `request` is taken for by `cost`, its record, at `now` of perf_counter."""
+        if request.computes:
+            return Kind.COMPUTING
         kind = Kind.QUICK if cost is None else cost.kind(now, self._patience)
         # A content that is still on its way is waited for.
         return Kind.BRIEF if request.content_arriving and (kind is Kind.QUICK or kind.is_trial) else kind

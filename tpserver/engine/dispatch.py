@@ -60,7 +60,9 @@ class Dispatch(Record):
         """
         costs, leadership = self.costs, self.leadership
         cost = costs.find(request) if costs.groups else None
-        kind = Kind.QUICK if cost is None and not request.content_arriving else costs.kind(request, cost, now)
+        kind = Kind.QUICK
+        if cost is not None or request.content_arriving or request.computes:
+            kind = costs.kind(request, cost, now)
         # A leader that was relieved while it received the request runs nothing: it has no place.
         if self.admission.place_for_leader(kind, now) and leadership.current is connection:
             self._run_in_place(request, connection, cost, kind, now)

@@ -81,6 +81,7 @@ class ArchiveResponder:
 
     __slots__ = ("_archives", "_folder", "_listing")
     runs_inline = False
+    computes = False
 
     def __init__(self, folder: Folder, listing: Listing, archives: Archives) -> None:
         self._folder = folder
@@ -162,6 +163,8 @@ class ArchiveResponder:
             names, expected, modified = pending.pop()
             path = "/".join(["", *top.names, *names, ""])
             shown = folder.find(path.encode("utf-8", "surrogateescape").decode("latin-1"), fresh_look())
+            if self._is_for_others(top, path, shown):
+                continue
             if isinstance(shown, File):  # its index
                 name = "/".join(names)
                 yield _Found(name, "", modified)
@@ -175,6 +178,18 @@ class ArchiveResponder:
             if names:
                 yield _Found("/".join(names), "", modified)
             yield from self._files(names, shown.real, pending)
+
+    def _is_for_others(self, top: Listing, path: str, shown: object) -> bool:
+        """Whether a folder at `path`, or its index, is protected otherwise than the one that the archive is of."""
+        protection = self._folder.protection
+        if protection is None:
+            return False
+        root, places = os.path.realpath(self._folder.root), [path]
+        if isinstance(shown, File):
+            places += [self._folder.place(shown.name), self._folder.place(shown.real, root)]
+        if isinstance(shown, Listing):
+            places.append(self._folder.place(shown.real, root))
+        return protection.conceals("/".join(top.names), places)
 
     def _files(
         self, names: tuple[str, ...], real: str, pending: list[tuple[tuple[str, ...], str, int]]

@@ -21,6 +21,7 @@ from tpserver.files.file import File, signature
 from tpserver.files.found import Listing, Redirect
 from tpserver.files.opening import CAREFUL, FOLDER, open_below, open_file
 from tpserver.files.paths import allowed, is_code, is_hidden, is_program, os_text, segments, without_dots
+from tpserver.files.protected import Protection
 from tpserver.files.rules import FileRules
 from tpserver.logs.log import Log
 from tpserver.system.clock import clock
@@ -95,6 +96,7 @@ class Folder:
         self._listing = listing
         self._follow_links = follow_links
         self._careful = CAREFUL and not follow_links
+        self.protection: Protection | None = None  # what a listing leaves out
         self._real_root = ""  # the real path of the root when a path was last checked
         self._files: dict[str, File] = {}  # by request path; the oldest first
         self._memory = 0  # bytes of content in `_files`
@@ -248,10 +250,16 @@ class Folder:
             return Redirect(names)
         return Listing(names, real)
 
-    def place(self, name: str) -> str:
-        """The path of a file by which globs match it: that of a request, as `os_text`, without its slash."""
-        below = name[len(self.root) :].replace(os.sep, "/").lstrip("/")
-        return "/".join([*self._prefix_names, below])
+    def place(self, name: str, root: str = "") -> str:
+        """The path of a file by which globs match it: that of a request, as `os_text`, without its slash.
+
+        `root` is the root as `name` has it, by default `self.root`. A name that is not below it stays as it is.
+        """
+        root = root or self.root
+        if name != root and not name.startswith(os.path.join(root, "")):
+            return name.replace(os.sep, "/")
+        inside = name[len(root) :].replace(os.sep, "/").strip("/")
+        return "/".join([*self._prefix_names, inside] if inside else self._prefix_names)
 
     def has_index(self, real: str) -> bool:
         """Whether a folder that `real_path` returned has an index file. Any thread."""

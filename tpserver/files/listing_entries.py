@@ -26,6 +26,11 @@ def entry_of(folder: Folder, parent: str, found: os.DirEntry[str]) -> Entry | No
             if target is None:
                 return None
             real, status = target, os.stat(target)
+        if folder.protection is not None:
+            root = os.path.realpath(folder.root)
+            inside = folder.place(parent, root)
+            if folder.protection.conceals(inside, [f"{inside}/{name}", folder.place(real, root)]):
+                return None
         second = status.st_mtime_ns // 1_000_000_000
         if stat.S_ISDIR(status.st_mode):
             return (name, True, 0, second) if _is_reachable(folder, real, status) else None

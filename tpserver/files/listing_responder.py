@@ -78,6 +78,7 @@ class ListingResponder:
 
     __slots__ = ("_archive", "_folder", "_large", "_listing")
     runs_inline = True
+    computes = False
 
     def __init__(self, folder: Folder, listing: Listing, large: LargeListings, *, archive: bool = False) -> None:
         self._folder = folder

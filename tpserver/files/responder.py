@@ -30,6 +30,7 @@ class FileResponder:
 
     __slots__ = ("_file", "_folder", "_variants", "content_length", "ready")
     runs_inline = True
+    computes = False
 
     def __init__(self, folder: Folder, variants: Variants | None, file: File) -> None:
         """`variants` is None where files are sent in no content coding."""
@@ -56,6 +57,11 @@ class FileResponder:
         dated = file.dated
         self.ready = dated[1] if dated[0] is stamp else file.response(stamp)
         return self.ready
+
+    @property
+    def file(self) -> File:
+        """The file that was found, which may be sent as one of its variants."""
+        return self._file
 
     @property
     def fields(self) -> list[tuple[str, str]]:

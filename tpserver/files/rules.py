@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
 from tpserver.errors import UsageError
@@ -199,6 +199,13 @@ def _value(text: str) -> str:
     return value
 
 
+def as_private(value: str | None) -> str:
+    """The value of a Cache-Control field, or None -> the same for what only some may read."""
+    kept = [one.strip() for one in (value or "").split(",")]
+    shared = ("public", "private", "s-maxage", "")
+    return ", ".join(["private", *[one for one in kept if one.partition("=")[0].strip().lower() not in shared]])
+
+
 class HeaderRules:
     """The rules of `--header` for what is no file: listings, redirects and errors. Immutable; any thread may call."""
 
@@ -233,14 +240,19 @@ class FileRules:
         media: Iterable[MediaRule] = (),
         charset: str = "auto",
         encoded: Iterable[CodingRule] = (),
+        private: Callable[[str], bool] | None = None,
     ) -> None:
-        """`charset` as `--charset`. Raises `UsageError` where it is no name."""
+        """`charset` as `--charset`; `private` says which files no shared cache may keep.
+
+        Raises `UsageError` where the charset is no name.
+        """
         if TOKEN_TEXT.fullmatch(charset) is None:
             raise UsageError(f"--charset {charset}: it takes the name of a charset, such as utf-8, or auto, or none")
         self._fields = tuple(fields)
         self._media = tuple(media)
         self._charset = charset
         self._encoded = tuple(encoded)
+        self._private = private
 
     def fields(self, path: str) -> Fields:
         """The fields of the file at `path` ("assets/app.js", relative to the root).
@@ -251,7 +263,12 @@ class FileRules:
         found: dict[str, tuple[str, str]] = {}
         if is_hashed(path.rpartition("/")[2]):
             found["cache-control"] = ("Cache-Control", IMMUTABLE)
-        return _matching(self._fields, path, found)
+        fields = _matching(self._fields, path, found)
+        if self._private is None or not self._private(path):
+            return fields
+        given = next((value for name, value in fields if name.lower() == "cache-control"), None)
+        others = [field for field in fields if field[0].lower() != "cache-control"]
+        return [*others, ("Cache-Control", as_private(given))]
 
     def coding(self, path: str, sample: bytes) -> str:
         """The value of the Content-Encoding field of the file at `path`, which begins with `sample`; "" for none."""

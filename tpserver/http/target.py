@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from binascii import a2b_qp
+from typing import Final
 
 from tpserver.errors import RequestRefused
 from tpserver.http.grammar import ABSOLUTE_FORM, BAD_PERCENT, HOST
@@ -13,6 +15,9 @@ from tpserver.http.hosts import check_host
 # asterisk-form. The query is raw, without "?". The authority is that of an absolute-form, which replaces the Host field
 # (RFC 9112 section 3.2.2), else None. A plain tuple, because one is made for every request.
 Target = tuple[str, str, str | None]
+# How much of a path tells its group, in characters.
+LONGEST_GROUP: Final = 200
+_ID: Final = re.compile(r"/[^/]*[0-9][^/]*")
 
 
 def percent_encoded(character: re.Match[str]) -> str:
@@ -57,3 +62,15 @@ def percent_decoded(path: str) -> str:
     """
     escaped = BAD_PERCENT.sub("%25", path).replace("=", "%3D").replace("%", "=")
     return a2b_qp(escaped).decode("latin-1")
+
+
+@functools.lru_cache(maxsize=1024)
+def route_group(method: str, path: str) -> str:
+    """The method, and the path with a star for each segment that holds a digit, and for the last of several.
+
+    >>> route_group("GET", "/report"), route_group("GET", "/report/march"), route_group("GET", "/user/7/posts/all")
+    ('GET /report', 'GET /report/*', 'GET /user/*/posts/*')
+    """
+    path = _ID.sub("/*", path)
+    beginning, _, last = path.rpartition("/")
+    return f"{method} {beginning}/*" if beginning and last else f"{method} {path}"

@@ -39,6 +39,7 @@ class AccessLog:
         self._long = 0  # characters in long ones; threads that overlap may lose some, until all are written
         self._dropping = False  # since the last time that all were written, which has been logged
         self.hosts_port: int | None = None  # set: each line begins with the host that was asked for, and this port
+        self.user_of: Callable[[Head], str] | None = None  # where there are users
         self._failing = False  # a line was lost since the last write, which has been logged
         self._thread = WritingThread("tpserver-access-log", self._write_all, pause)
 
@@ -53,7 +54,9 @@ class AccessLog:
     ) -> None:
         """One answered request, as `combined`. Any thread; never raises."""
         try:
-            line = combined(when, client_address, head, status, length, elapsed)
+            user_of = self.user_of
+            user = user_of(head) if user_of is not None and type(head) is Head and head.secret else "-"
+            line = combined(when, client_address, head, status, length, elapsed, user)
             if self.hosts_port is not None:
                 line = host_prefix(head, self.hosts_port) + line
             lines = self._lines

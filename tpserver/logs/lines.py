@@ -33,6 +33,7 @@ def combined(
     status: int,
     length: int,
     elapsed: float = 0.0,
+    user: str = "-",
 ) -> str:
     """A line in the Combined Log Format of Apache httpd; that of a slow request has its seconds at the end.
 
@@ -51,7 +52,9 @@ def combined(
     values = f"{request}{referer}{agent}"
     if len(values) > LONGEST or values.encode().translate(None, _PLAIN):  # something is left: it is not plain
         request, referer, agent = escaped(request), escaped(referer), escaped(agent)
-    line = f'{host} - - [{_when(int(when))}] "{request}" {status} {length or "-"} "{referer}" "{agent}"\n'
+    if user != "-":
+        user = escaped(user).replace(" ", _SPACE)
+    line = f'{host} - {user} [{_when(int(when))}] "{request}" {status} {length or "-"} "{referer}" "{agent}"\n'
     return line if elapsed < SLOW else f"{line[:-1]} {elapsed:.3f}\n"
 
 

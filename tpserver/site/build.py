@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final
 
 from tpserver.config import Config
 from tpserver.errors import StartError, UsageError
@@ -16,6 +16,7 @@ from tpserver.files.found import Listing
 from tpserver.files.named_pages import page_path
 from tpserver.files.paths import os_text
 from tpserver.files.prefixes import Mount
+from tpserver.files.protected import AuthRule
 from tpserver.files.rules import FileRules, HeaderRules
 from tpserver.files.variants import Variants
 from tpserver.http.cors import CrossOrigin
@@ -26,6 +27,9 @@ from tpserver.site.site import Site
 from tpserver.site.vhosts import VirtualHosts
 from tpserver.version import SOFTWARE
 from tpserver.wsgi.responder import Application, WSGIResponder
+
+if TYPE_CHECKING:
+    from tpserver.site.auth import Guard
 
 # MODULE:CALLABLE, names of Python, or file.py:CALLABLE; the callable may be called with arguments.
 # On Windows a folder may look like it, so an existing folder comes first.
@@ -45,7 +49,14 @@ class Sites:
     def __init__(self, config: Config, coder: BackgroundCoder | None, load: Load) -> None:
         self._config = config
         self._coder = coder
-        self._rules = FileRules([*config.cache_control, *config.header], config.mime, config.charset, config.encoded)
+        self.guard = _guard(config.auth) if config.auth else None
+        self._rules = FileRules(
+            [*config.cache_control, *config.header],
+            config.mime,
+            config.charset,
+            config.encoded,
+            None if self.guard is None else self.guard.protection.protects,
+        )
         self._headers = HeaderRules(config.header)
         self._cors = CrossOrigin(config.cors) if config.cors else None
         named = next((rule.name for rule in config.header if rule.name.lower().startswith("access-control-")), None)
@@ -105,7 +116,8 @@ class Sites:
     def _site(
         self, folder: Folder | None, responder: WSGIResponder | None, host: str = "", around: Site | None = None
     ) -> Site:
-        return Site(
+        kind: Callable[..., Site] = Site if self.guard is None else self.guard.site
+        return kind(
             folder,
             responder,
             host=host,
@@ -163,6 +175,8 @@ class Sites:
                 follow_links=config.follow_links,
                 prefix=prefix,
             )
+            if self.guard is not None:
+                folder.protection = self.guard.protection
             self._folders[place] = folder
             self._variants[folder] = None if config.compress == "off" else Variants(folder, self._coder)
         return self._folders[place]
@@ -179,6 +193,12 @@ class Sites:
             if not any(isinstance(one, File) for one in found):
                 places = " or ".join(folder.root for folder in self._folders.values())
                 raise UsageError(f"{option}: there is no such file below {places}")
+
+
+def _guard(rules: Sequence[AuthRule]) -> Guard:
+    from tpserver.site.auth import Guard  # few servers have one, and it imports hashlib
+
+    return Guard(rules)
 
 
 def _listings(archive: bool) -> Callable[[Folder, Listing, Head], Responder]:

@@ -43,6 +43,7 @@ class PageResponder:
 
     __slots__ = ("_cause", "_detail", "_fields", "_status")
     runs_inline = True
+    computes = False
 
     def __init__(self, status: int, detail: str, fields: tuple[tuple[str, str], ...], cause: str = "") -> None:
         self._cause = cause
@@ -110,6 +111,8 @@ class Site:
             found = folder.find(head.path, turn)
             if reads:
                 if isinstance(found, File):
+                    if self._cors is None:
+                        return FileResponder(folder, self._variants, found)
                     return self._file_responder(folder, found, head)
                 if isinstance(found, Listing):
                     assert self._listing is not None

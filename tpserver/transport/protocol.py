@@ -35,7 +35,7 @@ class Request:
     A protocol derives its own requests from this. The engine sets `connection` and `arrived`.
     """
 
-    __slots__ = ("arrived", "connection", "content_arriving", "runs_inline")
+    __slots__ = ("arrived", "computes", "connection", "content_arriving", "runs_inline")
     kind: Literal["request"] = "request"
 
     connection: Wire
@@ -44,10 +44,12 @@ class Request:
     def __init__(self, *, runs_inline: bool = False, content_arriving: bool = False) -> None:
         """`runs_inline`: the leader answers it, without the application: it takes no place among the threads.
 
-        `content_arriving`: its content is still on its way, and read by the thread that runs it.
+        `content_arriving`: its content is still on its way, and read by the thread that runs it. `computes`: it
+        takes long for certain, and never runs in the leader.
         """
         self.runs_inline = runs_inline
         self.content_arriving = content_arriving
+        self.computes = False
 
     def answer_at_once(self) -> bool:
         """The leader, before it asks for anything else: answers if that takes no handler; whether it did."""

@@ -50,6 +50,7 @@ class WSGIResponder:
     """
 
     runs_inline = False
+    computes = False
     response_class = WSGIResponse
 
     def __init__(
