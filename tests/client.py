@@ -99,12 +99,14 @@ AnyClient = TypeVar("AnyClient", bound="Client")
 class Client:
     """A connection to a server."""
 
-    def __init__(self, server: Serving, receive_buffer: int | None = None) -> None:
+    def __init__(self, server: Serving, receive_buffer: int | None = None, source: str | None = None) -> None:
         self.sock = socket.socket()
         self.sock.settimeout(PATIENCE)
         if receive_buffer is not None:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         try:
+            if source is not None:
+                self.sock.bind((source, 0))
             self.sock.connect(server.address)
         except BaseException:
             self.sock.close()

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from tests.client import Client
 
 ROOT = Path(__file__).resolve().parent.parent
-PATIENCE = 30.0
+PATIENCE = 50.0
 WINDOWS = sys.platform == "win32"
 
 HELLO = """

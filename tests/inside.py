@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from tests.client import PATIENCE
+from tpserver import protocol
 from tpserver.engine import admission, costs, dispatch, measuring
 from tpserver.engine import server as engine
 from tpserver.engine.admission import Admission
@@ -78,6 +79,12 @@ def run_in_pool(monkeypatch: pytest.MonkeyPatch) -> None:
 def take_short_waits_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
     """A request that waits at all is known to wait, although it does not take long."""
     monkeypatch.setattr(costs, "BRIEF", 0.0)
+
+
+def take_for_long(server: Server, group: str) -> None:
+    """The requests of this group are known to wait, and to take long."""
+    cost = server.costs.groups[group] = costs.Cost(runs=costs.SPAN)
+    cost.quick, cost.waiting, cost.elapsed, cost.trial_at = False, 1.0, 1.0, float("inf")
 
 
 def computes(server: Server) -> bool:
@@ -224,7 +231,8 @@ def waits_for_room(server: Server) -> bool:
 
 def replace_addresses(monkeypatch: pytest.MonkeyPatch, address: Callable[[int], str]) -> None:
     """Clients are counted by an address that is made of their port."""
-    monkeypatch.setattr(connections, "counted_address", lambda client_address: address(client_address[1]))
+    for module in (connections, protocol):
+        monkeypatch.setattr(module, "counted_address", lambda client_address: address(client_address[1]))
 
 
 def descriptors(server: Server, what: str) -> list[int]:

@@ -18,6 +18,7 @@ from tpserver.http.head import Head
 from tpserver.logs.access_log import AccessLog
 from tpserver.protocol import HTTPProtocol, HTTPRequest, Receiver
 from tpserver.site.site import Site
+from tpserver.system.clock import clock
 
 GET = b"GET /file.txt HTTP/1.1\r\nHost: h\r\n\r\n"
 
@@ -92,6 +93,7 @@ def respond(request: HTTPRequest, client: str = "192.0.2.1") -> bytes:
     request.connection = wire
     if not request.answer_at_once():
         assert request.runs_inline
+        request.arrived = clock.perf_counter()
         server: Any = None
         Handler(request, (client, 1), server)  # type: ignore[arg-type]
     data: bytes = wire.data

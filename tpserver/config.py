@@ -161,6 +161,16 @@ class Config(Record, frozen=True):
         least=1,
         most=1000,
     )
+    stream_threads: int = option(
+        -1,
+        "N",
+        "Most requests that give their place among the --threads to others while they wait for their client: to read a"
+        " streamed response, or to send a content (--stream-body). Their threads go on waiting, so up to N more threads"
+        " run the application.",
+        least=-1,
+        most=1000,
+        shown="as --threads; 0 with --threads 1 or --in-place never",
+    )
     queue: int = option(1024, "N", "Most requests that wait for a thread. One more gets 503 at once.")
     queue_timeout: float = option(30.0, "SECONDS", "Longest wait for a thread in seconds, then 503. 0: no limit.")
     in_place: str = option(
@@ -199,7 +209,9 @@ class Config(Record, frozen=True):
     max_spool: int = option(
         1024**3,
         "SIZE",
-        "Most bytes of request contents on disk at once; beyond it 503, and 413 for a single content that is larger.",
+        "Most bytes of request contents on disk at once; beyond it 503, and 413 for a single content that is larger."
+        " The contents of one client address (IPv6: /64 network; behind a proxy all have the proxy's) take at most half"
+        " of it, then 503, unless nothing else is there. It does not protect from clients with several addresses.",
     )
     stream_body: tuple[str, ...] = option(
         (),
@@ -254,6 +266,13 @@ class Config(Record, frozen=True):
                 value = parse_several(value, name, declared)
                 object.__setattr__(self, name, value)
             check(value, name, declared)
+
+    @property
+    def threads_beside_streams(self) -> int:
+        """The value of `stream_threads`, or what it is by default."""
+        if self.stream_threads >= 0:
+            return self.stream_threads
+        return 0 if self.threads == 1 or self.in_place == "never" else self.threads
 
     def __eq__(self, other: object) -> bool:
         return vars(self) == vars(other) if isinstance(other, Config) else NotImplemented

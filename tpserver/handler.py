@@ -13,6 +13,7 @@ from tpserver.errors import RequestRefused
 from tpserver.http import pages
 from tpserver.http.arriving import ArrivingContent
 from tpserver.http.message import CONTINUE
+from tpserver.http.own_responses import own_response
 from tpserver.http.response import server_timing
 from tpserver.protocol import HTTPRequest
 from tpserver.reply import Wire
@@ -110,7 +111,7 @@ class HTTPRequestHandler(socketserver.StreamRequestHandler):
             self._protocol.tell_refusal(self.client_address, head, status, cause, detail)
         if status >= 400 and self.request.site.error_page(head, self, status, fields):
             return
-        data = pages.own_response(head, status, detail, self.stamp, self.keep_alive, fields)
+        data = own_response(head, status, detail, self.stamp, self.keep_alive, fields)
         self.status = status
         self.length = pages.content_length(data)
         self.wfile.write(data)

@@ -9,6 +9,7 @@ import functools
 import logging
 import re
 from collections import Counter
+from collections.abc import Sized
 from typing import BinaryIO, Final
 
 from tpserver.errors import RequestRefused
@@ -19,6 +20,7 @@ from tpserver.http.dates import format_date
 from tpserver.http.head import Head
 from tpserver.http.message import MEMORY_HEAD_LENGTH, Memory, MessageReader
 from tpserver.http.negotiation import accepts_html
+from tpserver.http.own_responses import busy_response
 from tpserver.http.pages import Refusal
 from tpserver.http.refused import RefusedHead, refused_head
 from tpserver.http.response import stamp
@@ -28,11 +30,13 @@ from tpserver.logs.lines import refusal
 from tpserver.logs.log import Log
 from tpserver.reply import Responder, Wire
 from tpserver.response_counts import ResponseCounts
+from tpserver.site.hung import find_beside_hangs, place_name
 from tpserver.site.site import PageResponder, Site
 from tpserver.site.vhosts import VirtualHosts
 from tpserver.spool import Spool
 from tpserver.system.clock import clock
-from tpserver.transport.protocol import Address, Outcome, Request
+from tpserver.transport.listener import counted_address
+from tpserver.transport.protocol import Address, Hangs, Outcome, Request
 from tpserver.version import SOFTWARE
 
 _log = Log("tpserver")
@@ -57,11 +61,14 @@ class HTTPRequest(Request):
         self.remote = remote
         self.head = head
         self.content = content
-        self.content_arriving = content is not None and isinstance(content, ArrivingContent)
+        # Not `isinstance`, which is slow for a class of `io`.
+        kind: type = type(content)
+        self.content_arriving = kind is ArrivingContent
 
     def answer_at_once(self) -> bool:
         """As in the engine: chooses what answers, and sends the response of a small file that is ready."""
         protocol, head = self.protocol, self.head
+        protocol.answering = head
         # Read before `turn`: what a relieved leader finds for an old turn must not be kept for a new one.
         found = protocol.found
         known = found.get(head)
@@ -71,7 +78,10 @@ class HTTPRequest(Request):
                 site = site.choose(head)
             responder: Responder
             try:
-                responder = site.find(head, protocol.turn)
+                if protocol.detours:
+                    responder = find_beside_hangs(site, head, protocol.turn, protocol.hanging)
+                else:
+                    responder = site.find(head, protocol.turn)
             except RequestRefused as refusal:
                 responder = PageResponder(refusal.status, refusal.detail, refusal.fields, refusal.cause)
             known = found[head] = site, responder, f"{site.host} {head.route}" if site.host else head.route
@@ -141,6 +151,9 @@ class HTTPProtocol:
         )
         self.draining = False  # every response is the last on its connection; set by the engine
         self.turn = 0
+        self.answering: Head | None = None  # of the last request that the leader has begun to answer
+        self.detours: Sized = ()
+        self.hanging: Hangs  # set by the engine, as `detours`
         # Site, responder and route of each head that came in this turn of the leader, so that one stat serves them all.
         self.found: dict[Head, tuple[Site, Responder, str]] = {}
         self._second = -1
@@ -159,6 +172,18 @@ class HTTPProtocol:
     def end(self) -> None:
         """The server has stopped: drops what was kept for one turn."""
         self.found = {}
+        self.answering = None
+
+    def place_name(self) -> str:
+        """As in the engine."""
+        head = self.answering
+        if head is None:
+            return ""
+        return place_name(self.site.choose(head) if isinstance(self.site, VirtualHosts) else self.site, head)
+
+    def new_content(self, client_address: Address, length: int | None) -> BinaryIO:
+        """The leader: a file for the content of a request. Raises as `Spool.new_content`."""
+        return self.spool.new_content(length, counted_address(client_address))
 
     def receiver(self, client_address: Address = ("", 0)) -> Receiver:
         """For a new connection."""
@@ -173,10 +198,15 @@ class HTTPProtocol:
         if not keep_alive:
             request.connection.keep_alive = False
         html = accepts_html(head.fields.get("HTTP_ACCEPT"))
-        data, length = pages.busy(self.stamp, retry_after, html, head.method == "HEAD", head.protocol, keep_alive)
+        data, length = busy_response(self.stamp, retry_after, html, head.method == "HEAD", head.protocol, keep_alive)
         self.record(request.connection.client_address, head, 503, length, clock.perf_counter() - request.arrived)
         self.tell_refusal(request.connection.client_address, head, 503, cause, "")
         return data
+
+    def leave(self, request: Request) -> None:
+        """As in the engine: logs it with 499, as nginx does."""
+        assert isinstance(request, HTTPRequest)
+        self.record(request.connection.client_address, request.head, 499, 0, clock.perf_counter() - request.arrived)
 
     def too_many_connections(self, client_address: Address, cause: str) -> bytes:
         """503 for a connection beyond the limit, whatever it was going to ask."""
@@ -217,7 +247,9 @@ class Receiver(MessageReader[HTTPRequest]):
     __slots__ = ("_client_address", "_protocol", "_remote")
 
     def __init__(self, protocol: HTTPProtocol, client_address: Address) -> None:
-        super().__init__(protocol.limits, protocol.memory, protocol.spool.new_content, protocol.arrives)
+        super().__init__(
+            protocol.limits, protocol.memory, functools.partial(protocol.new_content, client_address), protocol.arrives
+        )
         self._protocol = protocol
         self._client_address = client_address
         # REMOTE_ADDR and REMOTE_PORT; a unix socket has none.
@@ -230,7 +262,7 @@ class Receiver(MessageReader[HTTPRequest]):
     def receive(self, data: bytes) -> Outcome:
         """Bytes in; a request, an interim response, a refusal, or None. Never raises `RequestRefused`."""
         if self._head is None and not self.pending and len(data) <= MEMORY_HEAD_LENGTH:
-            # `read_message` does the same; here it saves a call for the heads that come again and again.
+            # `read_message` does the same; here it saves calls for the heads that come again and again.
             head = self._memory.heads.get(data)
             if head is not None:
                 self._blank_seen = False

@@ -9,7 +9,9 @@ from typing import BinaryIO, Protocol
 
 from tpserver.http.message import Message
 from tpserver.transport import protocol as transport
-from tpserver.transport.protocol import Address
+from tpserver.transport.protocol import Address, Hangs
+
+__all__ = ["Hangs", "Reply", "Responder", "Wire"]
 
 
 class Wire(transport.Wire, Protocol):

@@ -7,6 +7,7 @@ import io
 import os
 import sys
 import threading
+from functools import partial
 from typing import Any, TypedDict
 
 from tpserver.application import check_application, check_unpatched, load_application
@@ -36,6 +37,7 @@ from tpserver.system.monkey_patches import patched
 from tpserver.system.network import bind_advice, reachable_at
 from tpserver.transport.errors import EngineBroken
 from tpserver.transport.pace import Timing
+from tpserver.transport.protocol import CONTENTS
 from tpserver.wsgi.responder import Application
 
 _log = Log("tpserver")
@@ -102,6 +104,7 @@ class Server(engine.Server):
                 handler_class if self.request_log is None else logged_by(self.request_log, handler_class),
                 protocol,
                 threads=config.threads,
+                stream_threads=config.threads_beside_streams,
                 queue=config.queue,
                 queue_timeout=config.queue_timeout,
                 in_place=config.in_place == "auto",
@@ -116,6 +119,8 @@ class Server(engine.Server):
             text = f"cannot listen on {config.host}:{config.port}: {reason}{bind_advice(error, config.port)}"
             raise AddressError(text, error) from error
         protocol.refused = self.refused
+        protocol.spool.hangs = partial(self.hanging.refuses, CONTENTS)
+        protocol.spool.note_answer = partial(self.hanging.note_answer, CONTENTS)
         self.set_app(application)
 
     def set_app(self, application: Application | None) -> None:

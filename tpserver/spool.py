@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import threading
+from collections import Counter
+from collections.abc import Callable
 from typing import Any, BinaryIO, Final, NoReturn, cast
 
 from tpserver.errors import RequestRefused
@@ -27,15 +30,25 @@ _PIECE: Final = 16 * 1024
 
 
 class Spool:
-    """The disk space for temporary files of one server: at most `limit` bytes, by default 1 GiB. Any thread."""
+    """The disk space for temporary files of one server: at most `limit` bytes, by default 1 GiB. Any thread.
+
+    The contents of one client address take at most half of it, and half of MEMORY: stalled uploads of one client do not
+    take the space from all others. A content that is the only one on disk may take more, and is given up, unless it is
+    complete, where others need the space.
+    """
 
     def __init__(self, limit: int = 1024**3) -> None:
         self.limit = limit
+        self.hangs: Callable[[], object] = bool  # whether the disk does not answer
+        self.note_answer: Callable[[], object] = bool  # is told that it has
         self.taken = 0
         self.in_memory = 0  # bytes of contents that are larger than SPOOL
-        self._logged = False  # that the space is used up; once until there is space again
-        # Guards `taken`, `in_memory` and `_logged`.
+        # Guards all that follows, `taken`, `in_memory`, and what contents have reserved.
         self._lock = threading.Lock()
+        self._logged = False  # that the space is used up; once until there is space again
+        self._taken_by: Counter[str] = Counter()  # bytes on disk, by address; none of 0
+        self._in_memory_of: Counter[str] = Counter()
+        self._beyond: SpooledContent | None = None  # takes more than its address's share; not complete
 
     def prepare(self) -> None:
         """Before contents are stored: imports `tempfile`, and finds its folder. Later no descriptor may be left."""
@@ -44,58 +57,128 @@ class Spool:
         with contextlib.suppress(OSError):
             tempfile.gettempdir()
 
-    def new_content(self, length: int | None) -> BinaryIO:
-        """Returns a file for a content of `length` bytes (None: unknown). Raises `RequestRefused` (413, 503)."""
+    def new_content(self, length: int | None, address: str = "") -> BinaryIO:
+        """Returns a file for a content of `length` bytes (None: unknown) from `address` ("": it has no share).
+
+        Raises `RequestRefused` (413, 503).
+        """
+        if length is not None and length <= SPOOL:
+            return io.BytesIO()
+        content = SpooledContent(self, address)
         if length is not None:
-            if length <= SPOOL:
-                return io.BytesIO()
             self.check(length)
-            no_memory = length > LARGE or self.in_memory + length > MEMORY
-            if no_memory and self.taken + length > self.limit:
-                self._refuse()
+            no_memory = length > LARGE or not self._has_memory(address, length)
+            if no_memory and not (self._has_space(content, length) or self._takes_others_space(content)):
+                self._refuse(address)
         # Nothing is reserved yet: a client that announces much and sends nothing must not block the others.
-        return cast(BinaryIO, SpooledContent(self))
+        return cast(BinaryIO, content)
 
     def check(self, length: int) -> None:
         """Raises `RequestRefused` (413) where a content of `length` bytes exceeds the limit by itself."""
         if length > self.limit:
             raise RequestRefused(413, f"The content is larger than {self.limit} bytes.", close=True)
 
-    def take(self, length: int) -> None:
-        """Reserves `length` bytes on disk. Raises `RequestRefused` (503) where that exceeds the limit."""
+    def take(self, content: SpooledContent, length: int) -> None:
+        """Reserves `length` more bytes on disk. Raises `RequestRefused` (503) where that exceeds the limit."""
+        given_up: SpooledContent | None = None
         with self._lock:
-            if self.taken + length <= self.limit:
+            has_space = self._has_space(content, length)
+            if not has_space and self._takes_others_space(content):
+                given_up = self._beyond
+                assert given_up is not None
+                given_up.given_up = True
+                self._release(given_up)
+                has_space = self._has_space(content, length)
+            if has_space:
                 self.taken += length
+                self._taken_by[content.address] += length
+                content.reserved += length
+                if self._exceeds_share(content, 0):
+                    self._beyond = content
                 self._logged = False
-                return
-        self._refuse()
+        if given_up is not None:
+            given_up.truncate_file()
+        if not has_space:
+            self._refuse(content.address)
 
-    def give(self, length: int) -> None:
-        """Releases `length` reserved bytes."""
-        with self._lock:
-            self.taken -= length
+    def refuse_hung(self) -> NoReturn:
+        """Raises `RequestRefused` (503)."""
+        raise RequestRefused(
+            503,
+            "The disk for contents does not answer now.",
+            close=True,
+            fields=(("Retry-After", "5"),),
+            cause="disk hangs",
+        )
 
-    def take_memory(self, length: int) -> bool:
-        """Reserves `length` bytes of memory; False where that exceeds MEMORY."""
+    def complete(self, content: SpooledContent) -> None:
+        """All of the content has come: it is not given up any more. Raises `RequestRefused` (503) where it was."""
         with self._lock:
-            if self.in_memory + length > MEMORY:
+            if self._beyond is content:
+                self._beyond = None
+            given_up = content.given_up
+        if given_up:
+            self._refuse(content.address)
+
+    def take_memory(self, content: SpooledContent, length: int) -> bool:
+        """Reserves `length` more bytes of memory; False where there is no room."""
+        with self._lock:
+            if not self._has_memory(content.address, length):
                 return False
             self.in_memory += length
+            self._in_memory_of[content.address] += length
+            content.in_memory += length
             return True
 
-    def give_memory(self, length: int) -> None:
-        """Releases `length` reserved bytes of memory."""
+    def release_memory(self, content: SpooledContent) -> None:
+        """Releases the memory that a content has reserved."""
         with self._lock:
-            self.in_memory -= length
+            self.in_memory -= content.in_memory
+            _subtract(self._in_memory_of, content.address, content.in_memory)
+            content.in_memory = 0
 
-    def _refuse(self) -> NoReturn:
+    def release(self, content: SpooledContent) -> None:
+        """Releases the disk space that a content has reserved."""
+        with self._lock:
+            self._release(content)
+
+    # -- under the lock, or where a moment's answer will do
+
+    def _release(self, content: SpooledContent) -> None:
+        self.taken -= content.reserved
+        _subtract(self._taken_by, content.address, content.reserved)
+        content.reserved = 0
+        if self._beyond is content:
+            self._beyond = None
+
+    def _has_memory(self, address: str, length: int) -> bool:
+        share = MEMORY // 2 if address else MEMORY
+        return self.in_memory + length <= MEMORY and self._in_memory_of[address] + length <= share
+
+    def _has_space(self, content: SpooledContent, length: int) -> bool:
+        if content.given_up or self.taken + length > self.limit:
+            return False
+        is_alone = self.taken == content.reserved
+        return is_alone or content is self._beyond or not self._exceeds_share(content, length)
+
+    def _exceeds_share(self, content: SpooledContent, length: int) -> bool:
+        return bool(content.address) and self._taken_by[content.address] + length > self.limit // 2
+
+    def _takes_others_space(self, content: SpooledContent) -> bool:
+        """Whether a content is to be given up for this one."""
+        beyond = self._beyond
+        return beyond is not None and beyond.address != content.address and not content.given_up
+
+    def _refuse(self, address: str) -> NoReturn:
         logged, self._logged = self._logged, True
         if not logged:
             _log.error(
-                "request contents occupy %d of %d bytes on disk: further ones are refused with 503; "
-                "--max-spool raises the limit",
+                "request contents occupy %d of %d bytes on disk, those of %s %d (one address has at most half): "
+                "further ones are refused with 503; --max-spool raises the limit",
                 self.taken,
                 self.limit,
+                address or "all clients",
+                self._taken_by[address],
             )
         raise RequestRefused(
             503,
@@ -106,19 +189,29 @@ class Spool:
         )
 
 
+def _subtract(counts: Counter[str], address: str, length: int) -> None:
+    """Drops what comes to 0: there may be any number of addresses."""
+    counts[address] -= length
+    if not counts[address]:
+        del counts[address]
+
+
 class SpooledContent(io.BufferedIOBase):
     """One content: in memory, or in an anonymous temporary file, as the constants say. Only the owner's thread calls.
 
     The application reads it as `wsgi.input`, a seekable binary file; only the server calls `write`.
     """
 
-    def __init__(self, spool: Spool) -> None:
+    def __init__(self, spool: Spool, address: str) -> None:
+        self.address = address
+        self.reserved = 0  # bytes on disk; this and the next two are the spool's
+        self.in_memory = 0  # bytes reserved there
+        self.given_up = False  # it has lost its space to others before it was complete
         self._pieces: list[bytes] = []  # what has come so far, if it is in memory
         self._file: io.BytesIO | io.BufferedRandom | None = None
         self._spool = spool
-        self._reserved = 0  # bytes on disk
-        self._in_memory = 0  # bytes reserved there
         self._written = 0
+        self._complete = False
 
     def write(self, data: Any, /) -> int:
         """Appends bytes. Raises OSError, and `RequestRefused` (413, 503) where the spool is full."""
@@ -131,8 +224,9 @@ class SpooledContent(io.BufferedIOBase):
             else:
                 self._pieces.append(bytes(data))
             return len(data)
-        self._spool.take(self._written - self._reserved)
-        self._reserved = self._written
+        self._spool.take(self, self._written - self.reserved)
+        if self._spool.hangs():
+            self._spool.refuse_hung()
         if self._file is None:
             import tempfile  # not without an application
 
@@ -140,24 +234,29 @@ class SpooledContent(io.BufferedIOBase):
             self._file = file
             file.writelines(self._pieces)
             self._release_memory()
-        return self._file.write(data)
+        length = self._file.write(data)
+        self._spool.note_answer()
+        return length
 
     def _has_memory(self) -> bool:
         """Whether all that was written has its place in memory; reserves it."""
-        if self._written <= SPOOL or self._written <= self._in_memory:
+        if self._written <= SPOOL or self._written <= self.in_memory:
             return True
         # As much as a content doubles by: the lock is taken a few times, not for each piece.
         wanted = min(2 * self._written, LARGE)
-        if self._written > LARGE or not self._spool.take_memory(wanted - self._in_memory):
-            return False
-        self._in_memory = wanted
-        return True
+        return self._written <= LARGE and self._spool.take_memory(self, wanted - self.in_memory)
 
     def _release_memory(self) -> None:
         self._pieces.clear()
-        reserved, self._in_memory = self._in_memory, 0
-        if reserved:
-            self._spool.give_memory(reserved)
+        if self.in_memory:
+            self._spool.release_memory(self)
+
+    def truncate_file(self) -> None:
+        """Any thread: the space on disk is needed for others. What is written later is refused."""
+        file = self._file
+        if file is not None and not isinstance(file, io.BytesIO):
+            with contextlib.suppress(OSError, ValueError):  # it has just been closed
+                os.ftruncate(file.fileno(), 0)
 
     def _readable(self) -> io.BytesIO | io.BufferedRandom:
         """The content as a file. What is in memory is joined once; to read all of it takes no copy then."""
@@ -170,9 +269,8 @@ class SpooledContent(io.BufferedIOBase):
 
     def close(self) -> None:
         """Removes the temporary file and releases its space. May be called again."""
-        reserved, self._reserved = self._reserved, 0
-        if reserved:
-            self._spool.give(reserved)
+        if self.reserved:
+            self._spool.release(self)
         self._release_memory()
         if self._file is not None:
             with contextlib.suppress(OSError):  # a full disk: the rest of the buffer cannot be written
@@ -195,7 +293,10 @@ class SpooledContent(io.BufferedIOBase):
         return self._readable().readline(-1 if size is None else size)
 
     def seek(self, offset: int, whence: int = 0, /) -> int:
-        """Moves to another position, as `io.IOBase.seek`; returns it."""
+        """Moves to another position, as `io.IOBase.seek`; returns it. The server does so when all has come."""
+        if not self._complete:
+            self._spool.complete(self)
+            self._complete = True
         return self._readable().seek(offset, whence)
 
     def readable(self) -> bool:

@@ -116,7 +116,7 @@ def test_1976_and_2577_nothing_is_run_for_clients_that_have_left(
             client.send(request(f"/impatient/{number}"))
         until_waiting(running, 20)
         for client in impatient:
-            client.close()
+            client.reset()
         until_waiting(running, 0)
         gates.open("first")
         assert first.response().status == 200

@@ -153,7 +153,8 @@ def test_pytest_ends(tmp_path: Path, more: tuple[str, ...]) -> None:
     if more:
         pytest.importorskip("xdist")
     (tmp_path / "test_it.py").write_text(APP + TESTS, "utf-8")
-    arguments = ("-m", "pytest", "-q", "-p", "no:cacheprovider", *more, "test_it.py")
+    # With a folder of its own: else it removes those of earlier runs at its end, which may take a minute.
+    arguments = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "--basetemp=temporary", *more, "test_it.py")
     # Without the plugins of this suite, which take seconds to import where the machine is busy.
     environment = {"PYTHONWARNINGS": "ignore", "PYTEST_ADDOPTS": "", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     with python(*arguments, cwd=tmp_path, env=environment) as console:

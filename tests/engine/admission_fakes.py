@@ -47,7 +47,7 @@ class Office:
 
     def task(self, kind: Kind = Kind.BRIEF, name: str = "") -> Task:
         request: Any = Asked(name, kind)
-        connection: Any = SimpleNamespace()
+        connection: Any = SimpleNamespace(lags=False)
         return Task(request, connection, kind, Place.QUEUED)
 
     def come(self, kind: Kind = Kind.BRIEF, name: str = "", now: float = NOW) -> Admitted:

@@ -21,6 +21,7 @@ from tpserver.engine.slow_log import SlowLog
 from tpserver.engine.task import Place, Task, Tasks
 from tpserver.system.clock import clock
 from tpserver.system.thread_usage import ThreadUsage
+from tpserver.transport.polling import ClientSide
 from tpserver.transport.protocol import Request
 
 LEADER = 77  # identity of the thread that leads
@@ -33,17 +34,18 @@ class FakeConnection:
 
     outbox = None
     held = False
+    lags = False
 
     def __init__(self) -> None:
         self.detached = False
         self.aborted = False
-        self.gone = False
+        self.side = ClientSide.OPEN
 
     def flush(self, send: object) -> None:
         pass
 
-    def client_gone(self) -> bool:
-        return self.gone
+    def client_side(self) -> ClientSide:
+        return self.side
 
     def abort(self) -> None:
         self.aborted = True
@@ -122,6 +124,7 @@ class Desk:
         self.woken = 0
         self.at_work: set[tuple[int, int]] = {(LEADER, 1)}
         self.ended: Counter[str] = Counter()
+        self.left: list[str] = []
         self.while_answering: Callable[[], object] = lambda: None
         pool: Any = self.pool
         connections: Any = SimpleNamespace(give_back=self.returned.append, mailbox=SimpleNamespace(wake=self._wake))
@@ -134,6 +137,8 @@ class Desk:
             slow_log=SlowLog(self.tasks, 0.0),
             answer=self._answer,
             refuse=self._refuse,
+            place_name=lambda connection: "",
+            leave=lambda request: self.left.append(request.route),
             connections=connections,
             ended=self.ended,
             queue_timeout=timeout,

@@ -103,6 +103,12 @@ class LineProtocol:
     def overload(self, request: Line, retry_after: int, cause: str) -> bytes:
         return b"busy\n"
 
+    def leave(self, request: Line) -> None:
+        pass
+
+    def place_name(self) -> str:
+        return ""
+
     def too_many_connections(self, client_address: Any, cause: str) -> bytes:
         return b"full\n"
 

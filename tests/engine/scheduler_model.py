@@ -247,7 +247,7 @@ class ModelServer:
                 kind = self.costs.kind(request, self.costs.find(request), now)
                 if not self.admission.place_for_leader(kind, now):
                     yield "compute", HANDING_OVER / 2
-                    connection: Any = SimpleNamespace()
+                    connection: Any = SimpleNamespace(lags=False)
                     task = Task(request, connection, kind, Place.QUEUED)
                     if self.admission.admit(task, now) is Admitted.STARTED:
                         self._jobs.append(task)
@@ -306,7 +306,8 @@ class ModelServer:
         if self._current is not None:
             request, thread, begun, patience = self._current
             if now - begun >= max(TICK, patience):
-                task = Task(request, None, Kind.LONG, Place.RELIEVED)  # type: ignore[arg-type]
+                relieved: Any = SimpleNamespace(lags=False)
+                task = Task(request, relieved, Kind.LONG, Place.RELIEVED)
                 task.begun = begun
                 self.admission.begin_relieved(task)
                 thread.relieved = task

@@ -13,6 +13,7 @@ from tests.engine.admission_fakes import NOW, Office, name
 from tpserver.engine import admission as module
 from tpserver.engine.admission import Admitted
 from tpserver.engine.costs import Kind
+from tpserver.engine.lagging import LAGGING_LEADERS
 from tpserver.engine.task import Place, Task
 
 STARTED, QUEUED, REFUSED = Admitted.STARTED, Admitted.QUEUED, Admitted.REFUSED
@@ -239,3 +240,53 @@ def test_counts_are_right_when_many_threads_come_and_go() -> None:
     assert 1 <= most <= 4
     assert len(ran) == len(set(ran)) == outcomes[STARTED] + outcomes[QUEUED]
     assert sum(outcomes.values()) == 16 * 300
+
+
+# -- those that wait for their clients
+
+
+def lag(*tasks: Task) -> None:
+    for task in tasks:
+        task.connection.lags = True
+
+
+def test_those_that_wait_for_their_clients_give_their_places_to_others_up_to_a_bound() -> None:
+    office = Office(threads=2, queue=1)
+    office.admission.stream_threads = 1
+    first, second = office.run(), office.run()
+    assert office.come(name="waits") is QUEUED
+    assert office.come() is REFUSED
+    lag(first)
+    assert office.next() == "waits"
+    lag(second)  # one more than may
+    assert office.next() is None
+    assert office.come() is QUEUED
+    assert office.come() is REFUSED
+    office.end(first)
+    assert len(office.tasks.running) == 2
+
+
+def test_long_ones_that_wait_for_their_clients_leave_the_places_of_long_ones() -> None:
+    office = Office(threads=3)
+    office.admission.stream_threads = 2
+    office.end(office.run(BRIEF))
+    lag(office.run(LONG), office.run(LONG))
+    assert office.come(LONG) is STARTED
+    assert office.come(LONG) is STARTED
+    assert office.come(LONG) is QUEUED
+
+
+def test_any_number_of_them_keeps_no_quick_one_waiting() -> None:
+    office = Office(threads=2)
+    running = [office.run(), office.run(), office.relieve()]
+    assert not office.admission.place_for_leader()
+    lag(running[0])
+    assert office.admission.place_for_leader()
+
+
+def test_so_many_leaders_wait_for_clients_that_others_are_left() -> None:
+    office = Office(threads=2)
+    lag(*(office.relieve() for _ in range(LAGGING_LEADERS + 2)))
+    assert office.admission.place_for_leader()
+    lag(office.relieve())
+    assert not office.admission.place_for_leader()

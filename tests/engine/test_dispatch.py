@@ -10,6 +10,7 @@ from tests.engine.dispatch_fakes import LEADER, Asked, Desk, FakeConnection
 from tpserver.engine import dispatch as module
 from tpserver.engine.costs import Kind
 from tpserver.engine.task import Place
+from tpserver.transport.polling import ClientSide
 
 
 @pytest.fixture
@@ -122,16 +123,27 @@ def wait_in_queue(desk: Desk) -> Any:
 def test_a_client_that_has_left_is_not_answered(desk: Desk) -> None:
     connection = wait_in_queue(desk)
     (task,) = desk.tasks.queued()
-    connection.gone = True
+    connection.side = ClientSide.RESET
     desk.now += module.LEFT_AFTER / 2
     desk.dispatch.end_waiting(desk.now)
     assert desk.returned == []  # it is not asked so soon
     desk.now += module.LEFT_AFTER
     desk.dispatch.end_waiting(desk.now)
     assert (desk.returned, connection.aborted, desk.ended) == ([connection], True, {"client gone": 1})
+    assert desk.left == ["long"]
     assert task.request is not None
     assert task.request.closed  # type: ignore[attr-defined]
     assert desk.tasks.waiting == 0
+
+
+def test_a_client_that_has_closed_its_side_is_served_behind_the_others(desk: Desk) -> None:
+    doubtful = wait_in_queue(desk)
+    other = desk.come("long")
+    doubtful.side = ClientSide.ENDED
+    desk.now += 2 * module.LEFT_AFTER
+    desk.dispatch.end_waiting(desk.now)
+    assert [task.connection for task in desk.tasks.queued()] == [other, doubtful]
+    assert (desk.returned, desk.ended) == ([], {})
 
 
 def test_what_has_waited_for_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

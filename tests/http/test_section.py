@@ -172,6 +172,7 @@ def test_a_target_in_absolute_form_changes_its_own_host_only() -> None:
     assert parse(memory, "Host: h").fields == {"HTTP_HOST": "h"}
 
 
+@pytest.mark.timeout(240)  # 5 s of computing, on a machine that may be busy
 def test_a_million_heads_that_all_differ_do_not_fill_the_memory() -> None:
     memory = SectionMemory()
     before = sys.getsizeof(memory.lines) + sys.getsizeof(memory.sections)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
+
 import pytest
 
+from tests import inside
 from tests.client import Client, chunked, request
 from tests.gates import Gates
-from tests.waiting import turns, until_left
+from tests.running import Running
+from tests.waiting import turns, until, until_left
 from tpserver.spool import SPOOL
 
 LIMIT = 100_000
@@ -86,3 +91,114 @@ def test_what_has_not_come_takes_no_room(start):
         turns(running)
         quick.send(by_length(90_000))
         assert quick.response().status == 200
+
+
+class Addresses:
+    """Each client has the address that it is given; the others share one."""
+
+    def __init__(self, monkeypatch):
+        self.by_port = {}
+        inside.replace_addresses(monkeypatch, lambda port: self.by_port.get(port, "192.0.2.99"))
+
+    def client(self, running, address):
+        client = Client(running)
+        self.by_port[client.sock.getsockname()[1]] = address
+        return client
+
+
+@pytest.fixture
+def addresses(monkeypatch):
+    return Addresses(monkeypatch)
+
+
+def taken(running: Running) -> int:
+    return running.server.stats()["spool"]["bytes"]
+
+
+def stall_two_of(clients, running):
+    """Two stall with 200 kB each, which is all of a share of 500 kB; then the others try."""
+    for number, client in enumerate(clients):
+        stall(client, 200_000)
+        if number < 2:
+            until(running, lambda sent=number + 1: taken(running) == sent * 199_999)
+
+
+def stall(client, length):
+    """All of an upload but for its last byte."""
+    with contextlib.suppress(ConnectionError):  # it may be refused already
+        client.send(by_length(length)[:-1])
+
+
+def test_stalled_uploads_of_one_address_leave_room_for_the_others(start, addresses, log):
+    running = start(length_of, max_spool=1_000_000)
+    with contextlib.ExitStack() as stack:
+        stalled = [stack.enter_context(addresses.client(running, "192.0.2.1")) for _ in range(5)]
+        stall_two_of(stalled, running)
+        refused = [client.response() for client in stalled[2:]]
+        assert [(one.status, one.fields["retry-after"]) for one in refused] == [(503, "5")] * 3
+        with addresses.client(running, "192.0.2.2") as other:
+            other.send(by_length(500_000))
+            assert other.response().content == b"500000"
+        for client in stalled[:2]:
+            client.send(b"x")
+            assert client.response().content == b"200000"
+    until(running, lambda: taken(running) == 0)
+    assert log.text.count("those of 192.0.2.1 399998 (one address has at most half)") == 1
+
+
+def test_stalled_uploads_in_chunks_are_counted_as_well(start, addresses):
+    running = start(length_of, max_spool=1_000_000)
+    with addresses.client(running, "192.0.2.1") as first, addresses.client(running, "192.0.2.1") as second:
+        first.send(in_chunks(300_000)[:-1])
+        until(running, lambda: taken(running) == 300_000)
+        second.send(in_chunks(300_000)[:-1])
+        assert second.response().status == 503
+        first.send(b"\n")
+        assert first.response().content == b"300000"
+
+
+def test_an_upload_that_has_taken_more_than_its_share_gives_way_to_another_address(start, addresses):
+    running = start(length_of, max_spool=1_000_000)
+    with addresses.client(running, "192.0.2.1") as large, addresses.client(running, "192.0.2.2") as other:
+        stall(large, 900_000)
+        until(running, lambda: taken(running) == 899_999)
+        other.send(by_length(400_000))
+        assert other.response().content == b"400000"
+        large.send(b"x")
+        assert large.response().status == 503
+    until(running, lambda: taken(running) == 0)
+
+
+def test_an_upload_that_has_taken_more_than_its_share_goes_on_while_there_is_room(start, addresses):
+    running = start(length_of, max_spool=1_000_000)
+    with addresses.client(running, "192.0.2.1") as large, addresses.client(running, "192.0.2.2") as other:
+        stall(large, 700_000)
+        until(running, lambda: taken(running) == 699_999)
+        stall(other, 200_000)
+        until(running, lambda: taken(running) == 899_998)
+        for client, length in ((large, b"700000"), (other, b"200000")):
+            client.send(b"x")
+            assert client.response().content == length
+
+
+def test_an_upload_that_is_complete_is_not_given_up(start, addresses, gates):
+    running = start(gates, max_spool=1_000_000)
+    with addresses.client(running, "192.0.2.1") as large, addresses.client(running, "192.0.2.2") as other:
+        large.send(request("/hold/it", method="POST", content=b"x" * 900_000))
+        gates.arrived()
+        stall(other, 400_000)
+        assert other.response().status == 503
+        gates.open("it")
+        assert large.response().content == b"/hold/it " + b"x" * 900_000
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="127.0.0.2 is an address of this machine on Linux only")
+def test_addresses_are_those_of_the_sockets(start):
+    running = start(length_of, max_spool=1_000_000)
+    with contextlib.ExitStack() as stack:
+        stalled = [stack.enter_context(Client(running)) for _ in range(5)]
+        stall_two_of(stalled, running)
+        assert [client.response().status for client in stalled[2:]] == [503] * 3
+        with Client(running, source="127.0.0.2") as other:
+            other.send(by_length(500_000))
+            assert other.response().content == b"500000"

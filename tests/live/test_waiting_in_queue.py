@@ -10,7 +10,7 @@ import pytest
 from tests import inside
 from tests.client import PATIENCE, Client, request, several
 from tests.gates import Gates
-from tests.waiting import turns, until_left, until_waiting
+from tests.waiting import turns, until, until_left, until_waiting
 
 
 def busy(start, gates, **options):
@@ -45,15 +45,15 @@ def test_without_a_limit_they_wait(start, gates):
         assert client.response().status == 200
 
 
-@pytest.mark.parametrize("leave", [Client.close, Client.reset], ids=["closes", "resets"])
-def test_one_whose_client_has_left_is_never_run(start, gates, leave, monkeypatch):
+def test_one_whose_client_has_left_is_never_run(start, gates, monkeypatch, tmp_path):
     inside.notice_leavers_at_once(monkeypatch)
-    running, first = busy(start, gates)
+    log = tmp_path / "access.log"
+    running, first = busy(start, gates, access_log=str(log))
     with first, Client(running) as stays:
         leaves = Client(running)
         leaves.send(request("/left"))
         until_waiting(running, 1)
-        leave(leaves)
+        leaves.reset()
         until_waiting(running, 0)
         stays.send(request("/stays"))
         until_waiting(running, 1)
@@ -63,14 +63,17 @@ def test_one_whose_client_has_left_is_never_run(start, gates, leave, monkeypatch
         until_left(running, 2)
     assert gates.seen == ["/hold/first", "/stays"]
     assert running.server.stats()["ended"] == {"client gone": 1}
+    running.stop()
+    assert [line for line in log.read_text().splitlines() if '"GET /left HTTP/1.1" 499 ' in line]
 
 
 def test_those_who_have_left_make_room_in_the_queue(start, gates):
     running, first = busy(start, gates, queue=1)
     with first, Client(running) as client:
-        with Client(running) as leaves:
-            leaves.send(request("/left"))
-            until_waiting(running, 1)
+        leaves = Client(running)
+        leaves.send(request("/left"))
+        until_waiting(running, 1)
+        leaves.reset()
         until_waiting(running, 0)
         client.send(request("/next"))
         until_waiting(running, 1)
@@ -79,14 +82,43 @@ def test_those_who_have_left_make_room_in_the_queue(start, gates):
     assert "/left" not in gates.seen
 
 
-def test_one_that_only_has_nothing_more_to_send_gets_its_answer(start, gates):
+def test_one_that_only_has_nothing_more_to_send_gets_its_answer_behind_the_others(start, gates, monkeypatch):
+    inside.notice_leavers_at_once(monkeypatch)
     running, first = busy(start, gates)
-    with first, Client(running) as client:
+    with first, Client(running) as client, Client(running) as other:
         client.send(request("/half-closed"))
         client.finish_sending()
         until_waiting(running, 1)
+        other.send(request("/other"))
+        until(
+            running, lambda: [task.request.route for task in running.server.tasks.queued()][1:] == ["GET /half-closed"]
+        )
         gates.open("first")
         assert client.response().content == b"/half-closed "
+        assert other.response().content == b"/other "
+    assert gates.seen == ["/hold/first", "/other", "/half-closed"]
+
+
+@pytest.mark.parametrize("fields", [(), ("Connection: close",)], ids=["kept", "closed"])
+def test_one_that_half_closes_and_waits_too_long_is_told_so(start, gates, monkeypatch, fields):
+    inside.notice_leavers_at_once(monkeypatch)
+    running, first = busy(start, gates, queue_timeout=0.05)
+    with first, Client(running) as client:
+        client.send(request("/half-closed", *fields))
+        client.finish_sending()
+        assert client.response().status == 503
+        assert client.ended()
+        gates.open("first")
+
+
+def test_what_still_waits_when_the_server_stops_is_logged(start, gates, log):
+    running, first = busy(start, gates, drain_timeout=0.01)
+    with first, Client(running) as client:
+        client.send(request("/waits"))
+        until_waiting(running, 1)
+        running.stop()
+        gates.open("first")
+    assert "1 requests still wait for a thread; they are dropped" in log.text
 
 
 def test_a_client_that_pipelines_has_not_left(start, gates):
@@ -128,7 +160,7 @@ needs_events = pytest.mark.skipif(
 )
 
 
-def never_run(occupied, gates, asks, more, leave):
+def never_run(occupied, gates, asks, more):
     """One waits in the queue behind the first with what it `asks`, sends `more`, and leaves: only the first is run."""
     running, first = occupied
     with first:
@@ -136,7 +168,7 @@ def never_run(occupied, gates, asks, more, leave):
             leaves.send(asks)
             until_waiting(running, 1)
             leaves.send(more)
-            leave(leaves)
+            leaves.reset()
         until_waiting(running, 0)
         gates.open("first")
         assert first.response().status == 200
@@ -145,18 +177,17 @@ def never_run(occupied, gates, asks, more, leave):
 
 
 @needs_events
-@pytest.mark.parametrize("leave", [Client.close, Client.reset], ids=["closes", "resets"])
 @pytest.mark.parametrize("more", [request("/second"), b"x"], ids=["a request", "a byte"])
-def test_one_whose_client_has_left_with_something_unread_is_never_run(start, gates, leave, more, monkeypatch):
+def test_one_whose_client_has_left_with_something_unread_is_never_run(start, gates, more, monkeypatch):
     inside.notice_leavers_at_once(monkeypatch)
-    never_run(busy(start, gates), gates, request("/left"), more, leave)
+    never_run(busy(start, gates), gates, request("/left"), more)
 
 
 @needs_events
 def test_one_who_has_left_in_the_middle_of_an_upload_is_never_run(start, gates, monkeypatch):
     inside.notice_leavers_at_once(monkeypatch)
     upload = request("/up", "Content-Length: 1000", method="POST") + b"some"
-    never_run(busy(start, gates, stream_body=["/up"]), gates, upload, b"more", Client.close)
+    never_run(busy(start, gates, stream_body=["/up"]), gates, upload, b"more")
 
 
 @needs_events

@@ -326,3 +326,21 @@ def test_a_producer_finds_out_what_has_happened_to_the_leader(error):
     with pytest.raises(ConnectionAbortedError):
         connection.send(b"beyond the gap")
     assert bytes(sock.taken) == b"0123"
+
+
+@pytest.mark.parametrize(("pause", "in_place", "left"), [(0.0, False, True), (1e-3, False, False), (0.0, True, False)])
+def test_the_leader_sends_pieces_that_follow_each_other_fast_many_at_once(monkeypatch, pause, in_place, left):
+    times = iter(number * pause for number in range(1000))
+    monkeypatch.setattr("tpserver.system.clock.clock.perf_counter", lambda: next(times))
+    told = []
+    sock = VectorSocket(1000)
+    connection = on(sock, tell_leader=told.append)
+    connection.detached = not in_place
+    pieces = [b"%d;" % number for number in range(100)]
+    for piece in pieces:
+        connection.send(piece)
+    assert bool(told) is left
+    calls = sock.calls
+    assert (calls < 20) is left
+    connection.send_on()
+    assert bytes(sock.taken) == b"".join(pieces)

@@ -24,7 +24,7 @@ also builds, starts and stops everything. (post): other threads have the leader 
       "          retry_after                                                 x       x         x     x
     Tasks        everything, begun, queued, waiting                          x       x         x     x
       "          remove                                                              x         x     x
-      "          add_detour                                                                          x
+      "          add_detour, put_last                                                                x
     Leadership   take                                                        x
       "          finish                                                      x       x
       "          appoint, relieve, close                                                             x

@@ -15,6 +15,7 @@ from math import ceil
 from typing import Final
 
 from tpserver.engine.costs import Costs, Kind
+from tpserver.engine.lagging import occupied, occupied_for_quick
 from tpserver.engine.task import Place, Task, Tasks
 
 # Seconds for which a thread is kept from long requests after a brief one: these may be rare, and find one free.
@@ -43,6 +44,7 @@ class Admission:
         self.costs = costs
         self.threads = threads
         self.queue = queue
+        self.stream_threads = 0  # so many that wait for their clients give their places to others; set by the server
         self.in_place = in_place  # whether the leader runs quick requests
         self.one_computes = one_computes  # threads share one interpreter lock
         self.on_trial = False  # the leader runs a trial, which takes a thread's place; set by it, and by the watcher
@@ -60,7 +62,8 @@ class Admission:
         A trial may be relieved, so it takes one of the `threads`: quick requests do not wait for it.
         """
         if kind is Kind.QUICK:
-            return self.in_place and len(self.tasks.running) <= self.threads
+            running = self.tasks.running
+            return self.in_place and (len(running) <= self.threads or occupied_for_quick(running) <= self.threads)
         return self.in_place and kind.is_trial and self._has_room(kind, now)
 
     def admit(self, task: Task, now: float) -> Admitted:
@@ -70,7 +73,7 @@ class Admission:
             if task.kind is Kind.BRIEF or (task.kind is Kind.QUICK and not self.in_place):
                 self._brief_at = now
             starts = self._may_start(task.kind, now)
-            if not starts and tasks.waiting + len(tasks.running) >= self.queue + self.threads:
+            if not starts and tasks.waiting + self._occupied >= self.queue + self.threads:
                 return Admitted.REFUSED
             task.connection.detached = True  # before it is in the registry: what is there is not the leader's
             if starts:
@@ -144,7 +147,7 @@ class Admission:
                 tasks.for_pool.remove(task)
                 self._start(task, now)
                 return task
-            elif len(tasks.running) >= self.threads:
+            elif self._occupied >= self.threads:
                 break
         return None
 
@@ -163,11 +166,18 @@ class Admission:
             return True
         return not any(one.kind is Kind.COMPUTING and now - one.begun < _ALONE for one in self.tasks.running)
 
+    @property
+    def _occupied(self) -> int:
+        """How many of the `threads` are taken."""
+        running = self.tasks.running
+        return len(running) if len(running) < self.threads else occupied(running, self.stream_threads)
+
     def _has_room(self, kind: Kind, now: float) -> bool:
         """Whether a thread is left for one of `kind`. Needs no lock where a moment's answer will do."""
-        if len(self.tasks.running) + self.on_trial >= self.threads:
+        if self._occupied + self.on_trial >= self.threads:
             return False
         if kind in _LONG and self.threads > 1 and now - self._brief_at < _KEPT_FOR:
             # Only long ones count: else brief ones that come all the time would keep them waiting for good.
-            return sum(one.kind in _LONG for one in list(self.tasks.running)) + self.on_trial < self.threads - 1
+            long = {one: None for one in list(self.tasks.running) if one.kind in _LONG}
+            return occupied(long, self.stream_threads) + self.on_trial < self.threads - 1
         return True

@@ -20,14 +20,14 @@ from tpserver.system.clock import clock
 from tpserver.system.gil_held_io import send_holding
 from tpserver.transport.connection import INTERNAL_ERROR, Connection
 from tpserver.transport.connections import Connections
+from tpserver.transport.polling import ClientSide
 from tpserver.transport.protocol import Request
 
 _log = Log("tpserver")
 
 # Of a route of which enough runs are known, one run in so many is measured.
 _SAMPLED: Final = 8
-# Seconds in a queue after which a client that has closed its side is taken to have left. One that only has nothing
-# more to send looks the same, and gets its answer where nothing is amiss.
+# Seconds in a queue after which it is asked whether the client has left.
 LEFT_AFTER: Final = 0.1
 
 
@@ -42,6 +42,8 @@ class Dispatch(Record):
     slow_log: SlowLog
     answer: Callable[[Request, Connection], None]  # runs a request in the calling thread, and raises nothing
     refuse: Callable[[Request, Connection, str], None]  # writes 503, for a cause
+    place_name: Callable[[Connection], str]  # what the leader waits for, see `Hanging`
+    leave: Callable[[Request], None]  # logs a request whose client has left
     connections: Connections
     ended: Counter[str]  # connections that ended without an answer, by cause
     queue_timeout: float  # seconds that a request may wait; 0: no limit
@@ -192,6 +194,7 @@ class Dispatch(Record):
         task.term = self.leadership.term
         task.begun = clock.perf_counter() if request is None else request.arrived
         if request is None:  # it receives, or sends a file: from or to a slow disk
+            task.place_name = self.place_name(connection)
             self.tasks.add_detour(task)
         else:
             self.admission.begin_relieved(task)
@@ -207,18 +210,26 @@ class Dispatch(Record):
             self.connections.mailbox.wake()
 
     def end_waiting(self, now: float) -> None:
-        """The watcher: refuses what has waited for too long, and drops what no client waits for any more."""
+        """The watcher: refuses what has waited for too long, and drops what no client waits for any more.
+
+        A client that has closed its side may have left, or have nothing more to send. It is served behind the others.
+        """
+        doubtful: set[Task] = set()
         for task in self.tasks.queued():
             assert task.request is not None
             waited = now - task.request.arrived
-            left = waited >= LEFT_AFTER and task.connection.client_gone()
+            side = task.connection.client_side() if waited >= LEFT_AFTER else ClientSide.OPEN
             late = 0 < self.queue_timeout <= waited
-            if left and self.tasks.remove(task):
+            if side is ClientSide.RESET and self.tasks.remove(task):
                 self.ended["client gone"] += 1
+                self.leave(task.request)
                 self.drop(task)
             elif late and self.tasks.remove(task):
                 self.refuse(task.request, task.connection, "queue timeout")
                 self.give_back(task.connection)
+            elif side is not ClientSide.OPEN:
+                doubtful.add(task)
+        self.tasks.put_last(doubtful)
 
     def clear(self) -> None:
         """The watcher, when the server stops: refuses what waits, and forgets what still runs: it is left behind."""

@@ -10,14 +10,17 @@ from collections.abc import Callable
 from typing import Final
 
 from tpserver.engine.dispatch import Dispatch
+from tpserver.engine.hanging import Hanging
 from tpserver.engine.leadership import Leadership
+from tpserver.engine.pool import Pool
 from tpserver.engine.task import Task, Tasks
 from tpserver.engine.watcher import Watcher
 from tpserver.logs.log import Log
 from tpserver.system.clock import clock
 from tpserver.system.gil_held_io import RECEIVE, Receive, Send, receive_holding, send_holding
 from tpserver.transport.connection import BODY, INTERNAL_ERROR, LINGERING, READY, RUNNING, SENDING, Connection
-from tpserver.transport.connections import Connections
+from tpserver.transport.connections import OVERDUE, Connections
+from tpserver.transport.outbox import FilePiece, device_name
 from tpserver.transport.polling import NOTHING, READ, WRITE
 from tpserver.transport.protocol import Address, ConnectionProtocol, Request
 
@@ -42,16 +45,20 @@ class Leader:
         tasks: Tasks,
         protocol: ConnectionProtocol,
         watcher: Watcher,
+        hanging: Hanging,
+        closing: Pool,
         *,
         process_request: Callable[[Request, Address], bool],
     ) -> None:
-        """`process_request` says whether the request was answered here."""
+        """`closing` has threads that close files; `process_request` says whether the request was answered here."""
         self.connections = connections
         self._leadership = leadership
         self._dispatch = dispatch
         self._tasks = tasks
         self._protocol = protocol
         self._watcher = watcher
+        self._hanging = hanging
+        self._closing = closing
         self._process_request = process_request
         self._unsent: list[Connection] = []  # answered this turn; survives a change of leader
         self._suspects: set[Connection] = set()  # that nothing had at the last sweep
@@ -119,7 +126,12 @@ class Leader:
             if task is not None:
                 self._dispatch.run_queued(task, clock.perf_counter())
             elif state is SENDING:
-                connection.progress(connection.flush(), now)
+                if connection.deadline == OVERDUE:
+                    self._end_overdue(connection)
+                elif self._tasks.detours:
+                    self._send_beside_hangs(connection, now)
+                else:
+                    connection.progress(connection.flush(), now)
             elif state is LINGERING:
                 self._swallow(connection)
             elif state is READY:
@@ -253,6 +265,30 @@ class Leader:
             connection.flush()
             outcome = connection.receiver.receive(b"")
         return True
+
+    def _send_beside_hangs(self, connection: Connection, now: float) -> None:
+        """As a leader must while others wait for a disk: it may be the same one."""
+        place = device_name(connection.outbox)
+        if place and self._hanging.refuses(place):
+            self.connections.ended["disk hangs"] += 1
+            self._reset_without_files(connection)
+            return
+        connection.progress(connection.flush(), now)
+        if place:
+            self._hanging.note_answer(place)
+
+    def _end_overdue(self, connection: Connection) -> None:
+        if self._tasks.detours:
+            self._reset_without_files(connection)
+        else:
+            connection.reset()
+
+    def _reset_without_files(self, connection: Connection) -> None:
+        """To close a file of a disk that hangs may take as long as to read it: that is left to other threads."""
+        if connection.outbox is not None:
+            for file in connection.outbox.take_files():
+                self._closing.run(FilePiece.close, file)
+        connection.reset()  # what is missing cannot be told in another way
 
     def _swallow(self, connection: Connection) -> None:
         """Drops what comes until the client closes."""

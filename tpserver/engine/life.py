@@ -65,6 +65,7 @@ class LivingServer(ListeningServer):
     leader: Leader
     pool: Pool  # its threads run requests
     _bench: Pool  # its threads lead, or wait to
+    _closing: Pool  # its threads close files of a disk that hangs
     _dispatch: Dispatch
 
     life = Life.NEW
@@ -162,7 +163,7 @@ class LivingServer(ListeningServer):
         if _THREADS_REFUSED_EARLY:
             with contextlib.suppress(RuntimeError):
                 self._bench.start(self.admission.threads)
-                self.pool.start(self.admission.threads)
+                self.pool.start(self.admission.threads + self.admission.stream_threads)
         self._bench.run(self._lead, self.leadership.appoint())
 
     def _watch(self, enough: Callable[[], bool]) -> None:
@@ -191,7 +192,7 @@ class LivingServer(ListeningServer):
         self._bench.shutdown(wait=False)
         left = {task.thread for task in self.tasks.begun()}
         self._bench.join(_JOIN_TIMEOUT, left)
-        running, detours = len(self.tasks.running), len(self.tasks.detours)
+        running, waiting, detours = len(self.tasks.running), self.tasks.waiting, len(self.tasks.detours)
         self._dispatch.clear()
         if detours or leading in self._at_work:
             _log.error("a thread hangs while it serves a file; it is left behind")
@@ -199,7 +200,10 @@ class LivingServer(ListeningServer):
             self.connections.close()
         if running:
             _log.error("%d requests still run; their threads are left behind", running)
+        if waiting:
+            _log.error("%d requests still wait for a thread; they are dropped", waiting)
         self.protocol.end()
+        self._closing.shutdown(wait=False)
         self.pool.shutdown(wait=False)
         self.pool.join(_JOIN_TIMEOUT, left)
         self.service_actions()

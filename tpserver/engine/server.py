@@ -16,6 +16,8 @@ from typing import Any, Final
 from tpserver.engine.admission import Admission
 from tpserver.engine.costs import Costs
 from tpserver.engine.dispatch import Dispatch
+from tpserver.engine.hanging import Hanging
+from tpserver.engine.lagging import LAGGING_LEADERS
 from tpserver.engine.leader import Leader
 from tpserver.engine.leadership import Leadership
 from tpserver.engine.life import Life, LivingServer
@@ -28,18 +30,21 @@ from tpserver.engine.watcher import Watcher
 from tpserver.logs.log import Log
 from tpserver.system.clock import clock
 from tpserver.system.interpreter import has_lock
-from tpserver.transport.connection import INTERNAL_ERROR, MAX_OUTBOX, Connection
+from tpserver.transport.connection import INTERNAL_ERROR, MAX_OUTBOX, RUNNING, SENDING, Connection
 from tpserver.transport.connections import Connections
 from tpserver.transport.listener import addresses, shortage
+from tpserver.transport.outbox import device_name
 from tpserver.transport.pace import Timing
-from tpserver.transport.protocol import Address, ConnectionProtocol, Request
+from tpserver.transport.protocol import CONTENTS, Address, ConnectionProtocol, Request
 from tpserver.transport.states import count
 
 _log = Log("tpserver")
 
-# Threads that lead, or were relieved of something and have not come back: of requests, or of slow disks. When all of
-# them are at something, no thread leads.
+# Threads that lead, or were relieved of something else than requests and have not come back: of slow disks. When all of
+# them are at something, no thread leads: see hanging.
 _MOST_LEADERS: Final = 64
+# Threads that close files of a disk that hangs: that may hang as well.
+_MOST_CLOSING: Final = 4
 # The switch interval grows with the square of what runs, from this many requests on. Threads that wait for the
 # interpreter wake up once an interval each, and each switch costs. Measured with 8 threads that compute for 1 ms and
 # wait for 1 ms: 490, 640 and 580 requests/s with 0.4, 2 and 8 ms.
@@ -58,6 +63,7 @@ class Server(socketserver.ThreadingMixIn, LivingServer):
         protocol: ConnectionProtocol,
         *,
         threads: int = 8,
+        stream_threads: int = 0,
         queue: int = 1024,
         queue_timeout: float = 0.0,
         in_place: bool = True,
@@ -70,7 +76,8 @@ class Server(socketserver.ThreadingMixIn, LivingServer):
     ) -> None:
         """Binds and listens. Raises OSError.
 
-        `threads` requests of the application run at once, and one quick one more in place; `queue` more wait, for
+        `threads` requests of the application run at once, and one quick one more in place. Up to `stream_threads` that
+        wait for their clients (to read a stream, or to send a content) are not counted. `queue` more wait, for
         `queue_timeout` seconds at most (0: no limit). `in_place` False, or one thread: the leader runs none.
         `max_outbox`: bytes of a stream that wait in memory for its client before its producer does. A request that
         has run for `slow_request` seconds is logged (0: never). The other limits: 0 is none.
@@ -82,6 +89,7 @@ class Server(socketserver.ThreadingMixIn, LivingServer):
         self.max_connections_per_ip = max_connections_per_ip
         self.max_outbox = max_outbox
         self.timing = timing or Timing()
+        self.send_timeout = self.timing.send_timeout
         self.handled = 0  # requests, so far
         self.refused: Counter[str] = Counter()  # by cause, as `ended`; two threads that overlap may lose one
         self.ended: Counter[str] = Counter()  # connections that ended without an answer
@@ -91,6 +99,8 @@ class Server(socketserver.ThreadingMixIn, LivingServer):
         self.admission = Admission(
             self.tasks, self.costs, threads, queue, in_place=in_place and threads > 1, one_computes=has_lock()
         )
+        self.admission.stream_threads = stream_threads
+        self.hanging = Hanging(self.tasks.detours)
         self.leadership = Leadership()
         self.slow_log = SlowLog(self.tasks, slow_request)
         self.switch_interval = 0.0  # the interpreter's, in seconds, while one or two requests run; 0: is left alone
@@ -101,8 +111,12 @@ class Server(socketserver.ThreadingMixIn, LivingServer):
         super().__init__(server_address, RequestHandlerClass, bind_and_activate)
 
     def _build(self) -> None:
-        self.pool = Pool(self.admission.threads)
-        self._bench = Pool(_MOST_LEADERS, "tpserver-leader")
+        self.protocol.hanging, self.protocol.detours = self.hanging, self.tasks.detours
+        threads = self.admission.threads + self.admission.stream_threads
+        self.pool = Pool(threads)
+        # The others were relieved of requests.
+        self._bench = Pool(_MOST_LEADERS + threads + LAGGING_LEADERS, "tpserver-leader")
+        self._closing = Pool(_MOST_CLOSING, "tpserver-closing")
         self.connections = Connections(
             self.protocol,
             self,
@@ -122,6 +136,8 @@ class Server(socketserver.ThreadingMixIn, LivingServer):
             slow_log=self.slow_log,
             answer=self._answer,
             refuse=self._refuse,
+            place_name=self._place_name,
+            leave=self.protocol.leave,
             connections=self.connections,
             ended=self.ended,
             queue_timeout=self._queue_timeout,
@@ -133,6 +149,8 @@ class Server(socketserver.ThreadingMixIn, LivingServer):
             self.tasks,
             self.protocol,
             self.watcher,
+            self.hanging,
+            self._closing,
             process_request=self.process_request,
         )
         self.watcher.busy = lambda: bool(self.tasks.running or self.tasks.waiting)
@@ -159,6 +177,13 @@ class Server(socketserver.ThreadingMixIn, LivingServer):
     def _set_switch_interval(self, now: float) -> None:
         if self.switch_interval:
             sys.setswitchinterval(self.switch_interval * max(1.0, (len(self.tasks.running) / _FROM) ** 2))
+
+    def _place_name(self, connection: Connection) -> str:
+        """The watcher: what the leader that is at `connection` waits for, if not for the application."""
+        device = device_name(connection.outbox)
+        if device or connection.state is SENDING:
+            return device
+        return self.protocol.place_name() if connection.state is RUNNING else CONTENTS
 
     # -- socketserver: a request's way
 

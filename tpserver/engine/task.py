@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Set
 from enum import Enum
 
 from tpserver.engine.costs import Cost, Kind
@@ -27,7 +28,9 @@ class Place(Enum):
 class Task:
     """One request, or what a leader was relieved of. Its fields are changed by the thread that has it."""
 
-    __slots__ = ("begun", "connection", "cost", "kind", "logged", "over", "place", "request", "term", "thread")
+    __slots__ = (
+        "begun", "connection", "cost", "kind", "logged", "over", "place", "place_name", "request", "term", "thread",
+    )  # fmt: skip
 
     def __init__(
         self, request: Request | None, connection: Connection, kind: Kind, place: Place, cost: Cost | None = None
@@ -40,6 +43,7 @@ class Task:
         self.cost = cost  # the record by which its kind was found; None: nothing is known, or it is no request
         self.begun = 0.0  # of perf_counter, in seconds: when it was given its thread
         self.thread = 0  # identity of the thread that has it; 0: none has come for it yet
+        self.place_name = ""  # of a relieved leader: what it waits for, see `Hanging`
         self.term = 0  # of a relieved leader: the one that it led by
         self.over = False  # that thread is elsewhere by now: what is not released then was lost
         self.logged = False  # as slow
@@ -83,6 +87,17 @@ class Tasks:
         """The watcher."""
         with self.lock:
             self.detours[task] = None
+
+    def put_last(self, tasks: Set[Task]) -> None:
+        """The watcher: those of `tasks` that wait go behind the others."""
+        if tasks:
+            with self.lock:
+                for queue in (self.for_leader, self.for_pool):
+                    ordered = sorted(queue, key=tasks.__contains__)
+                    if ordered != list(queue):
+                        queue.extend(ordered)
+                        for _ in ordered:  # it is never empty meanwhile, for those who look without the lock
+                            queue.popleft()
 
     def remove(self, task: Task) -> bool:
         """Any thread: takes `task` out, which is the caller's then. False: another thread has done so."""

@@ -16,16 +16,12 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
-from tpserver.errors import RequestRefused
 from tpserver.files.file import File, signature
-from tpserver.files.opening import CAREFUL, FOLDER, open_below, open_file
+from tpserver.files.opening import CAREFUL, FOLDER, open_below, open_file, out_of_descriptors
 from tpserver.files.paths import allowed, is_code, is_hidden, is_program, os_text, segments, url_name, without_dots
 from tpserver.files.rules import FileRules
 from tpserver.http.head import Head
-from tpserver.logs.log import Log
 from tpserver.system.clock import clock
-
-_log = Log("tpserver")
 
 INDEX: Final = "index.html"
 # Bytes of the largest file whose content is cached, and of all cached contents. Their heads are cached in addition.
@@ -79,14 +75,6 @@ class Listing(NamedTuple):
 
     names: tuple[str, ...]
     real: str
-
-
-def out_of_descriptors(error: OSError) -> RequestRefused:
-    """503 for a file that cannot be opened because descriptors or memory are exhausted; logs `error`."""
-    _log.error("cannot open a file to send it: %s", error.strerror)
-    return RequestRefused(
-        503, "The server is overloaded. Try again in a moment.", fields=(("Retry-After", "1"),), cause="no descriptors"
-    )
 
 
 class Folder:
@@ -147,6 +135,10 @@ class Folder:
                 pass
             self.forget(path)
         return self._look_up(path, turn)
+
+    def remembered(self, path: str) -> File | None:
+        """The cached file of a request path, as it was when it was looked at last. Any thread."""
+        return self._files.get(path)
 
     def _still_leads_there(self, file: File) -> bool:
         """Whether the links in the path of a file lead where they did; followed once a second."""

@@ -15,11 +15,12 @@ from typing import Final
 
 from tpserver.errors import RequestRefused
 from tpserver.files.archive_responder import ArchiveResponder, Archives, wants_archive
-from tpserver.files.folder import EXHAUSTED, Folder, Listing, out_of_descriptors
+from tpserver.files.folder import EXHAUSTED, Folder, Listing
 from tpserver.files.listing import FORMATS, Entry, filtered, parse_view, wanted_format
 from tpserver.files.listing_entries import entry_of
 from tpserver.files.listing_page import json_list, page, text_list
 from tpserver.files.listing_style import POLICY
+from tpserver.files.opening import out_of_descriptors
 from tpserver.files.responder import rest_of_head
 from tpserver.http.conditional import Validators, evaluate
 from tpserver.http.head import Head

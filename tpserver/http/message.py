@@ -97,7 +97,7 @@ class MessageReader(Generic[MessageType]):
         self._content: BinaryIO | None = None
         self._arriving: ArrivingContent | None = None  # from its head on, until it is handed out
         self._asked = False  # whether 100 Continue may still be sent
-        self._last_raw = b""  # a head with secrets is remembered by its own connection only
+        self._last_raw = b""  # a head with secrets, or before a content, is remembered by its own connection only
         self._last_head: Head | None = None
         self._last_section: FieldSection | None = None
 
@@ -121,39 +121,23 @@ class MessageReader(Generic[MessageType]):
             return self._take_body(data)
         head = None
         if not self.pending and len(data) <= MEMORY_HEAD_LENGTH:
-            head = self._memory.heads.get(data) or (self._last_head if data == self._last_raw else None)
+            head = self._memory.heads.get(data)
         if head is not None:
             self._blank_seen = False
         else:
-            head = (None if data else self._take_remembered()) or self._take_head(data)
+            head = self._take_head(data)
         if head is None:
             return None
-        if head.has_content:
-            self._begin_body(head)
-            return self._take_body(b"")
-        return self.new_message(head, None)
+        if not head.has_content:
+            return self.new_message(head, None)
+        self._begin_body(head)
+        return self._take_body(b"")
 
     def close(self) -> None:
         """Drops what was collected of a message that will never be complete."""
         if self._content is not None:
             self._content.close()
             self._content = None
-
-    def _take_remembered(self) -> Head | None:
-        """The head at the start of `pending`, where it is remembered: a client that pipelines repeats itself."""
-        buffer = self.pending
-        if self._last_head is not None and buffer.startswith(self._last_raw):
-            head, end = self._last_head, len(self._last_raw)
-        else:
-            end = buffer.find(HEAD_END, 0, MEMORY_HEAD_LENGTH) + len(HEAD_END)
-            known = self._memory.heads.get(buffer[:end])
-            if known is None:
-                return None
-            head = known
-        self.pending = buffer[end:]
-        self._scanned = 0
-        self._blank_seen = False
-        return head
 
     def _take_head(self, data: bytes) -> Head | None:
         buffer = self.pending + data
@@ -164,21 +148,35 @@ class MessageReader(Generic[MessageType]):
         self.pending = buffer
         if buffer in (b"", b"\r"):
             return None
-        found = take_head(buffer, self._scanned, self._limits, self._memory.sections, self._last_section)
-        if found is None:
-            self._scanned = len(buffer)
-            return None
-        head, end = found
-        self._last_section = head.section
+        last = self._last_head
+        if last is not None and buffer.startswith(self._last_raw):
+            head, end = last, len(self._last_raw)
+        else:
+            found = None if data else self._find_pipelined(buffer)
+            if found is None:
+                found = take_head(buffer, self._scanned, self._limits, self._memory.sections, self._last_section)
+                if found is None:
+                    self._scanned = len(buffer)
+                    return None
+                head, end = found
+                self._last_section = section = head.section
+                if end <= MEMORY_HEAD_LENGTH and not section.chunked:  # a chunked one changes: it gets a length
+                    if head.secret or head.has_content:
+                        self._last_raw, self._last_head = buffer[:end], head
+                    else:
+                        self._memory.heads.add(buffer[:end], head)
+            else:
+                head, end = found
         self.pending = buffer[end:]
         self._scanned = 0
         self._blank_seen = False
-        if end <= MEMORY_HEAD_LENGTH and not head.has_content:
-            if head.secret:
-                self._last_raw, self._last_head = buffer[:end], head
-            else:
-                self._memory.heads.add(buffer[:end], head)
         return head
+
+    def _find_pipelined(self, buffer: bytes) -> tuple[Head, int] | None:
+        """As `take_head`, where the next head of a client that pipelines is in the memory."""
+        end = buffer.find(HEAD_END, 0, MEMORY_HEAD_LENGTH) + len(HEAD_END)
+        head = self._memory.heads.get(buffer[:end])
+        return None if head is None else (head, end)
 
     def _begin_body(self, head: Head) -> None:
         self._head = head

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Final, Literal
 
 from tpserver.http.grammar import HEAD_END
-from tpserver.http.head import Head
-from tpserver.http.negotiation import accepts_html
 from tpserver.http.response import REASONS, bodiless, own_head, persistence_line
 
 # The type of the page depends on the Accept field (RFC 9110 section 12.5.5).
@@ -105,40 +102,6 @@ def response(
 def content_length(data: bytes) -> int:
     """The number of bytes of content in a complete response."""
     return len(data) - data.index(HEAD_END) - len(HEAD_END)
-
-
-def own_response(
-    head: Head, status: int, detail: str, stamp: bytes, keep_alive: bool, fields: tuple[tuple[str, str], ...]
-) -> bytes:
-    """The server's own complete response to the request `head`; the other arguments are those of `response`."""
-    return response(
-        status,
-        detail,
-        stamp=stamp,
-        html=accepts_html(head.fields.get("HTTP_ACCEPT")),
-        head_only=head.method == "HEAD",
-        protocol=head.protocol,
-        keep_alive=keep_alive,
-        fields=fields,
-    )
-
-
-@functools.lru_cache(maxsize=8)
-def busy(
-    stamp: bytes, retry_after: int, html: bool | None, head_only: bool, protocol: str, keep_alive: bool
-) -> tuple[bytes, int]:
-    """The response to a request that finds the queue full, and the length of its content: most are refused alike."""
-    data = response(
-        503,
-        "The server is busy. Try again in a moment.",
-        stamp=stamp,
-        html=html,
-        head_only=head_only,
-        protocol=protocol,
-        keep_alive=keep_alive,
-        fields=(("Retry-After", str(retry_after)),),
-    )
-    return data, content_length(data)
 
 
 def cause_of(status: int) -> str:

@@ -122,6 +122,29 @@ class Site:
             return self._options
         raise RequestRefused(405, "A file can be read, not written.", fields=_ALLOW)
 
+    @property
+    def has_folder(self) -> bool:
+        """Whether files are looked for."""
+        return self._folder is not None
+
+    def find_in_memory(self, head: Head, *, everywhere: bool) -> Responder:
+        """As `find`, where the disk of a file hangs: looks at what is in memory only. Raises `RequestRefused` (503).
+
+        Where the whole folder hangs (`everywhere`) an application answers for what is not known to be a file.
+        """
+        folder = self._folder
+        if folder is not None and head.method in ("GET", "HEAD"):
+            file = folder.remembered(head.path)
+            if file is not None and file.content is not None:
+                return FileResponder(folder, None, file)
+            if self.application is not None and everywhere and file is None:
+                return self.application
+        elif self.application is not None:
+            return self.application
+        raise RequestRefused(
+            503, "The disk with this file does not answer now.", fields=(("Retry-After", "5"),), cause="disk hangs"
+        )
+
     def error_page(self, head: Head, reply: Reply, status: int, fields: tuple[tuple[str, str], ...]) -> bool:
         """Answers with the site's file for `status`. False: it has none, or the client takes no HTML.
 

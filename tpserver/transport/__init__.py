@@ -14,11 +14,13 @@ of the table in engine/__init__.py. (post): other threads have the leader do it.
       "          drained, close                                                                      x
     Connection   progress, send_on, has_come, hold, end_sending, close       x
       "          send, receive, write_file, reset                            x       x         x
-      "          write, flush, abort, client_gone, sending, held             x       x         x     x
+      "          write, flush, abort, client_gone, client_side,              x       x         x     x
+      "          sending, held                                               x       x         x     x
       "          cut_off                                                                             x
     Outbox       send_on                                                     x
+      "          take_files                                                  x
       "          append_file, watch, leave                                   x       x         x
-      "          append, send, discard                                       x       x         x     x
+      "          append, send, discard, device                               x       x         x     x
     Mailbox      deliver, silence                                            x
       "          post, wake; also signal handlers                            x       x         x     x
       "          close                                                                               x

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import select
 import socket
 import struct
 import sys
@@ -23,7 +22,7 @@ from tpserver.system.clock import clock
 from tpserver.system.gil_held_io import RECEIVE, Send
 from tpserver.transport.outbox import Outbox, Version
 from tpserver.transport.pace import Timing
-from tpserver.transport.polling import NOTHING, READ, WRITE, wait_for
+from tpserver.transport.polling import NOTHING, READ, WRITE, ClientSide, client_side, wait_for
 from tpserver.transport.protocol import Address, Receiver
 
 _log = Log("tpserver")
@@ -32,10 +31,12 @@ _log = Log("tpserver")
 _AT_ONCE: Final = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 # A producer that is faster than its client waits beyond this many bytes in memory, unless told otherwise.
 MAX_OUTBOX: Final = 1024 * 1024
+# Pieces of a stream that follow each other within so many seconds, and how many of them show that more will come: from
+# then on the leader sends what has come meanwhile, at once. Measured: 10 us for each system call less.
+_FAST: Final = 100e-6
+_BURST: Final = 8
 # What is logged, with its traceback, where a fault of the server's has cost one connection.
 INTERNAL_ERROR: Final = "internal error; connection closed"
-# What poll tells when the client has closed its side, also behind bytes that have not been received (Linux).
-_PEER_CLOSED: Final[int] = getattr(select, "POLLRDHUP", 0) if hasattr(select, "poll") else 0
 
 
 class State(Enum):
@@ -59,9 +60,9 @@ class Connection:
     """One accepted, non-blocking socket, of which there may be thousands."""
 
     __slots__ = (
-        "_tell_leader", "body_time_left", "broken", "client_address", "client_ends", "counted_address",
-        "deadline", "detached", "fd", "keep_alive", "max_outbox", "moved", "outbox", "polled", "receiver", "sock",
-        "state", "timing", "unsent_response",
+        "_burst", "_piece_at", "_tell_leader", "body_time_left", "broken", "client_address", "client_ends",
+        "counted_address", "deadline", "detached", "fd", "keep_alive", "lags", "max_outbox", "moved", "outbox",
+        "polled", "receiver", "sock", "state", "timing", "unsent_response",
     )  # fmt: skip
 
     def __init__(
@@ -89,9 +90,12 @@ class Connection:
         self.body_time_left: float | None = None  # seconds, for a body that the thread of its request receives
         self.moved = 0  # bytes that the last flush has sent
         self.detached = False  # owned by the thread of its request, which is not the leader
+        self.lags = False  # the thread of its request waits for the client
         self.keep_alive = True  # False: the connection closes behind what is still to be sent
         self.client_ends = False  # it has said that it sends nothing more: it is not waited for its end
         self.broken = False  # the client is gone, or what it got must not pass for complete: just close
+        self._burst = 0  # pieces of a stream that have followed each other fast, each sent by its producer
+        self._piece_at = 0.0  # of perf_counter, in seconds: when the last of them came
         self._tell_leader = tell_leader
 
     @property
@@ -177,8 +181,11 @@ class Connection:
                 outbox = self.outbox
                 if outbox is None or not outbox.leave(data):
                     self.write(data)
-                    self.flush()
-                    outbox = self.outbox
+                    if self._is_leader_faster():
+                        outbox = self._outbox()
+                    else:
+                        self.flush()
+                        outbox = self.outbox
                 if outbox is not None:  # the socket has not taken everything, now or before
                     self._leave_over(outbox)
         except BaseException:  # the client reads too slowly, or there is no memory or stack
@@ -188,6 +195,13 @@ class Connection:
             raise
         if self.broken:
             raise ConnectionAbortedError("the client has gone")
+
+    def _is_leader_faster(self) -> bool:
+        """The producer: whether it makes piece after piece, and another thread leads, which sends many at once."""
+        now = clock.perf_counter()
+        self._burst = self._burst + 1 if now - self._piece_at < _FAST else 0
+        self._piece_at = now
+        return self._burst >= _BURST and self.detached
 
     def _leave_over(self, outbox: Outbox) -> None:
         if outbox.size > self.max_outbox:
@@ -201,9 +215,16 @@ class Connection:
         now = clock.monotonic()
         deadline = self.timing.progress(self.timing.begin(now), self.moved, now)
         while outbox.size > self.max_outbox // 2 and not self.broken:
-            if not wait_for(self.sock, WRITE, deadline - clock.monotonic()):
+            if not self._wait_for(WRITE, deadline - clock.monotonic()):
                 raise ConnectionAbortedError("the client reads too slowly")
             deadline = self.timing.progress(deadline, self.flush(), clock.monotonic())
+
+    def _wait_for(self, wanted: int, timeout: float) -> bool:
+        self.lags = True
+        try:
+            return wait_for(self.sock, wanted, timeout)
+        finally:
+            self.lags = False
 
     def send_on(self) -> bool:
         """The leader, of a detached connection: sends what is left of its stream; whether to go on. Raises none."""
@@ -242,7 +263,7 @@ class Connection:
                 if not data:
                     raise ConnectionAbortedError("the client has gone")
             except BlockingIOError:
-                if not wait_for(self.sock, READ, deadline - clock.monotonic()):
+                if not self._wait_for(READ, deadline - clock.monotonic()):
                     self.keep_alive = False
                     raise TimeoutError("the client sends too slowly") from None
             except OSError as error:
@@ -260,24 +281,15 @@ class Connection:
             return False
 
     def client_gone(self) -> bool:
-        """Any thread that runs or drops a request of this connection: whether the client has closed its side.
+        """Any thread that runs a request of this connection: whether the client has closed its side.
 
-        A client that only has nothing more to send, and still reads, looks the same: no usual client does that.
-        An end behind bytes that have not been received is seen where the system tells of it (POLLRDHUP: Linux).
+        A client that only has nothing more to send, and still reads, looks the same.
         """
-        if self.broken:
-            return True
-        try:
-            if _PEER_CLOSED:
-                poll = vars(select)["poll"]()
-                poll.register(self.sock, _PEER_CLOSED)
-                return bool(poll.poll(0))
-            was_reset = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-            return bool(was_reset) or not self.sock.recv(1, socket.MSG_PEEK)
-        except BlockingIOError:
-            return False
-        except (OSError, ValueError):  # ValueError: it has been closed on this side
-            return True
+        return self.client_side() is not ClientSide.OPEN
+
+    def client_side(self) -> ClientSide:
+        """Any thread that runs or drops a request of this connection: what the client has done to its side."""
+        return ClientSide.RESET if self.broken else client_side(self.sock)
 
     # -- the end
 

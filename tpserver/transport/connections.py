@@ -10,6 +10,7 @@ import socket
 import sys
 from collections import Counter
 from functools import partial
+from math import inf
 from typing import Final
 
 from tpserver.logs.log import Log
@@ -28,6 +29,8 @@ _log = Log("tpserver")
 
 # Seconds between two looks at the deadlines; also the longest poll.
 SWEEP: Final = 1.0
+# The deadline of a connection that the leader resets when it attends to it.
+OVERDUE: Final = -inf
 # Connections beyond the limit that linger at once: as many as `select` on Windows has left.
 _TURNED_AWAY: Final = 8
 
@@ -53,7 +56,7 @@ class Connections:
         self._timing = timing
         self._max_outbox = max_outbox
         self._refused = refused
-        self._ended = ended
+        self.ended = ended
         self._max_per_address = max_connections_per_ip  # 0: no limit
         self._per_address: Counter[str] = Counter()
         self.poller = new_poller()
@@ -262,7 +265,7 @@ class Connections:
         self._check_vital()
         self.listener.watch()
         for connection in list(self.by_fd.values()):
-            if not connection.detached and connection.deadline <= now:
+            if not connection.detached and OVERDUE < connection.deadline <= now:
                 self._expire(connection, now)
         if self._protocol.draining:
             self.begin_drain(now)
@@ -288,14 +291,21 @@ class Connections:
     def _expire(self, connection: Connection, now: float) -> None:
         state = connection.state
         if state is SENDING:
-            self._ended["slow reader"] += 1
+            self.ended["slow reader"] += 1
+            _log.debug("%s reads too slowly; its connection is reset", connection.client_address)
+            if connection.outbox is not None and connection.outbox.device is not None:
+                # To close a file may take as long as a disk does: the leader attends to it, and can be relieved.
+                connection.deadline = OVERDUE
+                self.ready[connection] = None
+                return
+            connection.reset()  # else the system keeps what it has not read, for minutes
         elif state is not LINGERING:
             last_words = connection.receiver.expire()
             if last_words:
                 self.refuse(connection, "head timeout" if state is HEAD else "slow body", last_words)
                 self.settle(connection, now)
                 return
-            self._ended["no request" if state is HEAD else "idle timeout"] += 1
+            self.ended["no request" if state is HEAD else "idle timeout"] += 1
         self.drop(connection)
 
     def close(self) -> None:

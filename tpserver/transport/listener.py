@@ -41,6 +41,7 @@ class ListeningServer(socketserver.TCPServer):
     _asked: tuple[str, int]  # the address that was asked for
     closed = False  # by `server_close` or `stop_listening`
     _inherits_nodelay: bool | None = None  # accepted sockets have TCP_NODELAY by the listening one; None: not known yet
+    send_timeout = 0.0  # seconds after which the system resets a client that takes nothing (Linux); 0: in its own time
     refuses_when_draining = False  # the socket is closed when the drain begins: for a program that serves once
 
     @property
@@ -111,6 +112,10 @@ class ListeningServer(socketserver.TCPServer):
                 # Accepted sockets inherit it. Else 4000 whose clients do not read take all memory of the system's TCP.
                 with contextlib.suppress(OSError):
                     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT)
+            if sys.platform == "linux":
+                # The same, for what is left of responses when their connections have been closed.
+                with contextlib.suppress(OSError, OverflowError):
+                    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(self.send_timeout * 1000))
 
     def server_close(self) -> None:
         """Any thread: closes the listening socket. After `serve_forever` as a rule, but also before and during it."""

@@ -5,6 +5,7 @@ Sending never blocks: what the socket does not take stays here, and the leader s
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import threading
@@ -32,7 +33,7 @@ class FilePiece:
     one that is written anew may become longer, too.
     """
 
-    __slots__ = ("_file", "_first", "_more", "_offset", "_sample", "_version", "remaining")
+    __slots__ = ("_file", "_first", "_more", "_offset", "_sample", "_version", "device", "remaining")
 
     def __init__(self, file: int, offset: int, length: int, version: Version | None, more: bool) -> None:
         self._file = file
@@ -40,6 +41,7 @@ class FilePiece:
         self._version = version
         self._more = more
         self.remaining = length
+        self.device = os.fstat(file).st_dev
         self._sample = None if version is None else self._look()
 
     def send(self, sock: socket.socket) -> int:
@@ -84,6 +86,12 @@ class FilePiece:
             os.close(self._file)
 
 
+def device_name(outbox: Outbox | None) -> str:
+    """The name of the device whose file is sent next; "" where that is none. Any thread; a moment's answer."""
+    device = None if outbox is None else outbox.device
+    return "" if device is None else f"device {device}:"
+
+
 class Outbox:
     """Bytes and file pieces on their way to one socket.
 
@@ -105,6 +113,14 @@ class Outbox:
     def __bool__(self) -> bool:
         """Whether something is left. Any thread; the answer is a moment's."""
         return bool(self._parts)
+
+    @property
+    def device(self) -> int | None:
+        """The device of the file that is sent next; None where that is no file. Any thread; a moment's answer."""
+        with contextlib.suppress(IndexError):
+            first = self._parts[0]
+            return first.device if isinstance(first, FilePiece) else None
+        return None
 
     def append(self, data: bytes | memoryview) -> None:
         """The owner: puts `data` behind what is still to be sent."""
@@ -133,11 +149,22 @@ class Outbox:
         with self._lock:
             self._discarded = True
             while self._parts:
-                part = self._parts.popleft()
-                if isinstance(part, FilePiece):
-                    part.close()
+                try:
+                    part = self._parts[0]  # `device` tells of it as long as a disk takes to close it
+                    if isinstance(part, FilePiece):
+                        part.close()
+                finally:
+                    self._parts.popleft()
             self.size = 0
             self.watched = self.held = False
+
+    def take_files(self) -> list[FilePiece]:
+        """The leader: as `discard`, but it leaves it to the caller to close these."""
+        with self._lock:
+            files = [part for part in self._parts if isinstance(part, FilePiece)]
+            self._parts.clear()
+        self.discard()
+        return files
 
     # -- a stream: one thread produces it, and the leader sends what is left over meanwhile
 

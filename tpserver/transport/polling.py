@@ -9,6 +9,7 @@ import select
 import selectors
 import socket
 import sys
+from enum import Enum
 from typing import Final
 
 NOTHING: Final = 0
@@ -17,6 +18,8 @@ WRITE: Final = 4
 
 # How many events one poll takes at the most.
 _TURN: Final = 256
+# What poll tells when the client has closed its side, also behind bytes that have not been received (Linux).
+_PEER_CLOSED: Final[int] = getattr(select, "POLLRDHUP", 0) if hasattr(select, "poll") else 0
 _EVENTS: Final = {READ: selectors.EVENT_READ, WRITE: selectors.EVENT_WRITE}
 
 
@@ -83,3 +86,33 @@ def wait_for(sock: socket.socket, wanted: int, timeout: float) -> bool:
         except ValueError:
             return True
         return bool(selector.select(timeout))
+
+
+class ClientSide(Enum):
+    """What a client has done to its side of a connection."""
+
+    OPEN = "open"
+    ENDED = "ended"  # it sends nothing more: it has closed its socket, or only its sending side, and still reads
+    RESET = "reset"  # it gets nothing more
+
+
+def client_side(sock: socket.socket) -> ClientSide:
+    """Any thread that has the connection. Until something is sent to it, a client that has left only has ENDED.
+
+    An end behind bytes that have not been received is seen where the system tells of it (POLLRDHUP: Linux).
+    """
+    try:
+        if _PEER_CLOSED:
+            poll = vars(select)["poll"]()
+            poll.register(sock, _PEER_CLOSED)
+            events = poll.poll(0)
+            if not events:
+                return ClientSide.OPEN
+            return ClientSide.ENDED if events[0][1] == _PEER_CLOSED else ClientSide.RESET
+        if sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            return ClientSide.RESET
+        return ClientSide.OPEN if sock.recv(1, socket.MSG_PEEK) else ClientSide.ENDED
+    except BlockingIOError:
+        return ClientSide.OPEN
+    except (OSError, ValueError):  # ValueError: it has been closed on this side
+        return ClientSide.RESET

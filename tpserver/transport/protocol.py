@@ -5,7 +5,8 @@ tpserver/protocol.py implements it for HTTP/1.1; tests/engine/line_server.py for
 
 from __future__ import annotations
 
-from typing import Literal, Protocol, TypeAlias
+from collections.abc import Sized
+from typing import Final, Literal, Protocol, TypeAlias
 
 # What `socket.accept` says of a client: (host, port), with two more numbers for IPv6, or the path of a unix socket.
 Address: TypeAlias = tuple[str, int] | tuple[str, int, int, int] | str
@@ -112,10 +113,26 @@ class Receiver(Protocol):
         """Drops what was collected. The connection is gone."""
 
 
+class Hangs(Protocol):
+    """Where disks hang. Any thread may call."""
+
+    def refuses(self, place: str) -> str:
+        """The folder around `place`, or `place` itself, that gets no more requests; "" where it does."""
+
+    def note_answer(self, place: str) -> None:
+        """The disk has answered at `place`."""
+
+
+# The place of the disk that contents of requests are stored on.
+CONTENTS: Final = "contents"
+
+
 class ConnectionProtocol(Protocol):
     """One server's protocol. The leader calls it."""
 
     draining: bool  # set by the engine: every answer is the last on its connection
+    detours: Sized  # set by the engine: empty where no leader waits for a disk
+    hanging: Hangs  # set by the engine
 
     def receiver(self, client_address: Address) -> Receiver:
         """For a new connection."""
@@ -128,6 +145,12 @@ class ConnectionProtocol(Protocol):
 
     def overload(self, request: Request, retry_after: int, cause: str) -> bytes:
         """The answer to a request that is not run, for a `cause` of a few words; `retry_after` in seconds."""
+
+    def leave(self, request: Request) -> None:
+        """The watcher: the client of `request`, which has waited for a thread, has left; it will not be run."""
+
+    def place_name(self) -> str:
+        """The watcher: the place of the file that the leader answers with: the host and the path, or ""."""
 
     def too_many_connections(self, client_address: Address, cause: str) -> bytes:
         """The answer to a connection beyond the limit, which is closed then."""
