@@ -41,6 +41,9 @@ from tpserver.version import SOFTWARE
 
 _log = Log("tpserver")
 
+# Of a 503 whose end is not known.
+_SOON: Final = (("Retry-After", "5"),)
+
 
 class HTTPRequest(Request):
     """One message on its connection: what socketserver hands from method to method.
@@ -274,7 +277,7 @@ class Receiver(MessageReader[HTTPRequest]):
         except OSError as error:
             _log.error("cannot store the content of a request: %s", error)
             detail = "The server has no room for this content now."
-            return self._refuse(RequestRefused(503, detail, close=True, cause="disk full"), data)
+            return self._refuse(RequestRefused(503, detail, close=True, fields=_SOON, cause="disk full"), data)
 
     def expire(self) -> bytes:
         """408 in the middle of a request; nothing where none has begun (RFC 9110 section 15.5.9)."""

@@ -146,7 +146,10 @@ class ListingResponder:
             except OSError as error:
                 _log.error("cannot store a large listing: %s", error)
                 raise RequestRefused(
-                    503, "The server has no room for this listing now.", cause="no room for listing"
+                    503,
+                    "The server has no room for this listing now.",
+                    fields=(("Retry-After", "5"),),
+                    cause="no room for listing",
                 ) from None
             reply.status, reply.length = 200, length
             first = b"%bContent-Length: %d\r\n%b" % (lines, length, rest_of_head(head, reply))
