@@ -9,14 +9,24 @@ from collections.abc import Iterator, Sequence
 from tpserver.config import Config
 from tpserver.files.paths import os_text
 from tpserver.spool import LARGE
+from tpserver.system.terminal import CYAN, FAINT, coloured
 from tpserver.wsgi.responder import Application
 
 
-def greeting(config: Config, application: Application | None, url: str, reachable: Sequence[str]) -> str:
-    """What is served and where; `reachable` has the addresses for other devices."""
+def greeting(
+    config: Config, application: Application | None, url: str, reachable: Sequence[str], *, colours: bool = False
+) -> str:
+    """What is served and where; `reachable` has the addresses for other devices. `colours`: for a terminal."""
     port = url.rstrip("/").rpartition(":")[2]
-    others = [f"\n  other devices: http://{one}:{port}/" for one in reachable]
-    return f"tpserver serves {_what(config, application)} at {url} (Ctrl-C stops it){''.join(others)}"
+    first, lead, others = "  other devices: ", "", []
+    for one in reachable:
+        address = f"http://[{one}]:{port}/" if ":" in one else f"http://{one}:{port}/"
+        others.append(f"\n{lead or first}{coloured(address, CYAN) if colours else address}")
+        lead = " " * len(first)
+    shown, end = url, "(Ctrl-C stops it)"
+    if colours:
+        shown, end = coloured(url, CYAN), coloured(end, FAINT)
+    return f"tpserver serves {_what(config, application)} at {shown} {end}{''.join(others)}"
 
 
 def start_warnings(

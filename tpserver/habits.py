@@ -36,6 +36,16 @@ _ANSWERS: Final = {
     **dict.fromkeys(("--factory", "--call"), "write the call itself, as in module:create_app()"),
     **dict.fromkeys(("--unix-socket", "--uds", "--socket"), "tpserver listens on TCP: use --host and --port"),
     **dict.fromkeys(("-i", "--no-listing", "--autoindex", "--browse"), "use --listing to list folders"),
+    **dict.fromkeys(
+        ("-l", "--listen", "--address", "-a", "--addr", "--ip"), "use --host HOST, --host HOST:PORT or --port"
+    ),
+    **dict.fromkeys(("--dir", "--folder", "--static", "--document-root", "-r"), "use --root DIR"),
+    **dict.fromkeys(("-o", "--browser", "--open-browser"), "use --open"),
+    **dict.fromkeys(("-c", "--config", "--settings"), "tpserver has no configuration file; all options are arguments"),
+    **dict.fromkeys(("--preload", "--max-requests", "--max-requests-jitter"), _ONE_PROCESS),
+    **dict.fromkeys(("--limit-concurrency", "--connection-limit"), "use --max-connections, --threads and --queue"),
+    **dict.fromkeys(("--cache", "--max-age", "--cache-time"), "use --cache-control '**=max-age=SECONDS'"),
+    "-P": "use -p or --port",
     "--single": "use --spa index.html",
     "--cgi": "tpserver runs no CGI scripts; it serves WSGI applications, see --app",
     "--protocol": "tpserver speaks HTTP/1.1",
@@ -71,8 +81,10 @@ def answer_unknown(arguments: Sequence[str], known: Sequence[str]) -> UsageError
     short = name[:2] if name[:2] in _ANSWERS and not name.startswith("--") else name
     if (text := _ANSWERS.get(name) or _ANSWERS.get(short)) is not None:
         return UsageError(f"there is no option {name}: {text}")
-    near = difflib.get_close_matches(name, known, 1) if name.startswith("--") else []
-    return UsageError(f"unrecognized arguments: {' '.join(arguments)}" + (f"; did you mean {near[0]}?" if near else ""))
+    names = [one.removeprefix("--") for one in known]  # the dashes would make all of them alike
+    near = difflib.get_close_matches(name[2:], names, 1, 0.7) if name.startswith("--") else []
+    hint = f"; did you mean --{near[0]}?" if near else ""
+    return UsageError(f"unrecognized arguments: {' '.join(arguments)}{hint}")
 
 
 def _add(values: dict[str, object], name: str, value: object, option: str) -> None:

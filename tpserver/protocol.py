@@ -44,6 +44,8 @@ _log = Log("tpserver")
 
 # The route of all checks of passwords: what they cost tells nothing of the address.
 CHECKS: Final = "password checks"
+# Of a 503 whose end is not known.
+_SOON: Final = (("Retry-After", "5"),)
 
 
 class HTTPRequest(Request):
@@ -214,8 +216,7 @@ class HTTPProtocol:
     def leave(self, request: Request) -> None:
         """As in the engine: logs it with 499, as nginx does."""
         assert isinstance(request, HTTPRequest)
-        elapsed = clock.perf_counter() - request.arrived
-        self.record(request.connection.client_address, request.head, 499, 0, elapsed)
+        self.record(request.connection.client_address, request.head, 499, 0, clock.perf_counter() - request.arrived)
 
     def too_many_connections(self, client_address: Address, cause: str) -> bytes:
         """503 for a connection beyond the limit, whatever it was going to ask."""
@@ -283,7 +284,7 @@ class Receiver(MessageReader[HTTPRequest]):
         except OSError as error:
             _log.error("cannot store the content of a request: %s", error)
             detail = "The server has no room for this content now."
-            return self._refuse(RequestRefused(503, detail, close=True, cause="disk full"), data)
+            return self._refuse(RequestRefused(503, detail, close=True, fields=_SOON, cause="disk full"), data)
 
     def expire(self) -> bytes:
         """408 in the middle of a request; nothing where none has begun (RFC 9110 section 15.5.9)."""

@@ -23,6 +23,7 @@ from tpserver.greeting import greeting, start_warnings
 from tpserver.handler import HTTPRequestHandler, TimedRequestHandler
 from tpserver.http.section import Limits
 from tpserver.logs.access_log import AccessLog
+from tpserver.logs.lines import with_colours
 from tpserver.logs.log import Log
 from tpserver.logs.server_log import LogWriter, log_to_stderr
 from tpserver.logs.streams import LogFile, LogStream
@@ -35,6 +36,7 @@ from tpserver.spool import SPOOL, Spool
 from tpserver.system import process
 from tpserver.system.monkey_patches import patched
 from tpserver.system.network import bind_advice, reachable_at
+from tpserver.system.terminal import has_colours
 from tpserver.transport.errors import EngineBroken
 from tpserver.transport.pace import Timing
 from tpserver.transport.protocol import CONTENTS
@@ -118,9 +120,9 @@ class Server(engine.Server):
             reason = getattr(error, "strerror", None) or str(error)
             text = f"cannot listen on {config.host}:{config.port}: {reason}{bind_advice(error, config.port)}"
             raise AddressError(text, error) from error
+        protocol.refused = self.refused
         protocol.spool.hangs = partial(self.hanging.refuses, CONTENTS)
         protocol.spool.note_answer = partial(self.hanging.note_answer, CONTENTS)
-        protocol.refused = self.refused
         self.set_app(application)
         if self._sites.guard is not None:
             self._sites.guard.warn_in_the_clear(self.server_name)
@@ -190,7 +192,8 @@ class Server(engine.Server):
         if where == "none" or (where == "-" and sys.stdout is None):
             return None
         if where == "-":
-            return AccessLog(LogStream(sys.stdout).write)
+            write = LogStream(sys.stdout).write
+            return AccessLog((lambda text: write(with_colours(text))) if has_colours(sys.stdout) else write)
         try:
             self._log_file = LogFile(where)
         except (OSError, ValueError) as error:
@@ -280,7 +283,8 @@ def _run(config: Config, application: Application | None, log: LogWriter | None)
         stdout = None if sys.stdout is None else LogStream(sys.stdout)
         for warning in start_warnings(config, server.get_app(), server.sockets, server.reads_contents):
             _log.warning("%s", warning)
-        _say(stdout, greeting(config, server.get_app(), server.url, reachable_at(server.server_name)))
+        others = reachable_at(server.server_name)
+        _say(stdout, greeting(config, server.get_app(), server.url, others, colours=has_colours(sys.stdout)))
         if config.switch_interval:
             sys.setswitchinterval(config.switch_interval)
             server.switch_interval = config.switch_interval

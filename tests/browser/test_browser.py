@@ -242,6 +242,10 @@ def test_a_filter_works_as_it_is_typed(browser: Any, serve: Serve, pictures: Pat
     assert "No name here contains this." in browser.find_element("tag name", "main").text
     field.send_keys(ESCAPE)
     assert len(names(browser)) == 6
+    (pictures / "photos" / "Stra\u00dfe und Sm\u00f8r.txt").touch()
+    browser.refresh()
+    browser.find_element("css selector", "input[type=search]").send_keys("STRASSE smor")
+    assert names(browser) == ["Stra\u00dfe und Sm\u00f8r.txt"]
     assert complaints(browser) == []
 
 

@@ -128,3 +128,38 @@ def test_addresses_for_other_devices_are_printed(site: Path) -> None:
     with tpserver("--host", "0.0.0.0", cwd=site) as console:
         port = console.port
         assert console.read_line() == f"  other devices: http://{address}:{port}/\n"
+
+
+@pytest.mark.parametrize(
+    ("typed", "answer"),
+    [
+        ("--listen 0.0.0.0:8000", "use --host"),
+        ("--address=0.0.0.0", "use --host"),
+        ("-l 8000", "use --host"),
+        ("--dir pages", "use --root"),
+        ("-o", "use --open"),
+        ("-c gunicorn.conf.py", "no configuration file"),
+        ("--preload", "one process"),
+        ("--max-requests 100", "one process"),
+        ("--limit-concurrency 5", "--max-connections"),
+        ("--cache 0", "--cache-control"),
+        ("-P 8000", "--port"),
+    ],
+)
+def test_an_option_of_another_server_is_answered_with_what_to_use_here(typed: str, answer: str) -> None:
+    with pytest.raises(UsageError, match="there is no option") as refused:
+        parse(typed.split())
+    assert answer in str(refused.value)
+
+
+@pytest.mark.parametrize(("typed", "meant"), [("--thread 4", "--threads"), ("--max-conections 4", "--max-connections")])
+def test_a_slip_is_corrected(typed: str, meant: str) -> None:
+    with pytest.raises(UsageError, match=f"did you mean {meant}\\?"):
+        parse(typed.split())
+
+
+@pytest.mark.parametrize("typed", ["--quux", "--banana 5"])
+def test_what_resembles_nothing_gets_no_proposal(typed: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        parse(typed.split())
+    assert "did you mean" not in str(refused.value)

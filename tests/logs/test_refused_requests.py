@@ -16,6 +16,7 @@ from tests.logs.test_access_log import read
 from tests.running import Running, Start
 from tests.waiting import eventually, until_left, until_waiting
 from tpserver import handler
+from tpserver.files import folder, opening
 from tpserver.logs import lines
 
 AGENT = "User-Agent: probe/1.0"
@@ -192,10 +193,8 @@ def test_one_connection_too_many_is_a_cause(site: Site, log: pytest.LogCaptureFi
 def test_no_descriptors_is_a_cause(
     site: Site, tmp_path: Path, log: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tpserver.files import folder
-
     def refuse(self: object, path: str, turn: int) -> None:
-        raise folder.out_of_descriptors(OSError(24, "Too many open files"))
+        raise opening.out_of_descriptors(OSError(24, "Too many open files"))
 
     running = site.start(root=str(tmp_path))
     monkeypatch.setattr(folder.Folder, "find", refuse)

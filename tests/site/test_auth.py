@@ -333,10 +333,12 @@ def test_below_a_mount_the_whole_path_decides(root: Path, users: Path, start: St
 def test_a_mounted_application_is_protected_however_its_prefix_is_written(
     users: Path, start: Start, tmp_path: Path
 ) -> None:
-    (tmp_path / "mounted.py").write_text(
-        "def app(environ, start_response):\n    start_response('200 OK', [])\n    return [environ['REMOTE_USER'].encode()]\n",
-        "utf-8",
-    )
+    source = """
+def app(environ, start_response):
+    start_response("200 OK", [])
+    return [environ["REMOTE_USER"].encode()]
+"""
+    (tmp_path / "mounted.py").write_text(source, "utf-8")
     running = start(mount=[f"/api={tmp_path / 'mounted.py'}:app"], auth=[f"api/**={users}"])
     for target in ("/api", "/api/x", "//api/x", "/%61pi/x", "/x/../api/x", "/API/x"):
         assert ask(running, target).status in (401, 404)

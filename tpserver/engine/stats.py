@@ -61,8 +61,9 @@ class Stats(TypedDict):
       "queue timeout" and "stopping" (while it waited). 408: "head timeout" and "slow body". And what the protocol
       cannot or will not read or serve, in its words; for HTTP those of the status: "bad request" (400), "content too
       large" (413), "uri too long" (414), "request header fields too large" (431) and so on. 503 is "no room for
-      content" (`--max-spool`), "disk full", "disk hangs", "no descriptors", "too many listings", "too many archives",
-      or "service unavailable" for other reasons. Each is logged at the level debug, with the request.
+      content" (`--max-spool`), "disk full", "disk hangs" (a disk that does not answer), "no descriptors", "too many
+      listings", "too many archives", or "service unavailable" for other reasons. Each is logged at the level debug,
+      with the request.
     - `ended` has what ended with nothing said: "idle timeout" (between two requests), "no request" (nothing came on
       a new connection), "slow reader" (of what was left to send when its request had run), "client gone" (while that
       was in a queue), "disk hangs" (while a file was sent).

@@ -16,17 +16,13 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from tpserver.errors import RequestRefused
 from tpserver.files.file import File, signature
 from tpserver.files.found import Listing, Redirect
-from tpserver.files.opening import CAREFUL, FOLDER, open_below, open_file
+from tpserver.files.opening import CAREFUL, FOLDER, open_below, open_file, out_of_descriptors
 from tpserver.files.paths import allowed, is_code, is_hidden, is_program, os_text, segments, without_dots
 from tpserver.files.protected import Protection
 from tpserver.files.rules import FileRules
-from tpserver.logs.log import Log
 from tpserver.system.clock import clock
-
-_log = Log("tpserver")
 
 INDEX: Final = "index.html"
 # Bytes of the largest file whose content is cached, and of all cached contents. Their heads are cached in addition.
@@ -56,13 +52,6 @@ _UNIQUE_TURNS: Final = itertools.count(-2, -1)
 def fresh_look() -> int:
     """A turn number for `Folder.find` that no other call has: the file is checked now. Any thread."""
     return next(_UNIQUE_TURNS)
-
-
-def out_of_descriptors(error: OSError) -> RequestRefused:
-    """503 for a file that cannot be opened because descriptors or memory are exhausted; logs `error`."""
-    _log.error("cannot open a file to send it: %s", error.strerror)
-    detail = "The server is overloaded. Try again in a moment."
-    return RequestRefused(503, detail, fields=(("Retry-After", "1"),), cause="no descriptors")
 
 
 class Folder:

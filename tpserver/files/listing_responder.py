@@ -15,12 +15,13 @@ from typing import Final
 
 from tpserver.errors import RequestRefused
 from tpserver.files.archive_responder import ArchiveResponder, Archives, wants_archive
-from tpserver.files.folder import EXHAUSTED, Folder, out_of_descriptors
+from tpserver.files.folder import EXHAUSTED, Folder
 from tpserver.files.found import Listing
 from tpserver.files.listing import FORMATS, Entry, filtered, parse_view, wanted_format
 from tpserver.files.listing_entries import entry_of
 from tpserver.files.listing_page import json_list, page, text_list
 from tpserver.files.listing_style import POLICY
+from tpserver.files.opening import out_of_descriptors
 from tpserver.files.responder import rest_of_head
 from tpserver.http.conditional import Validators, evaluate
 from tpserver.http.head import Head
@@ -147,7 +148,10 @@ class ListingResponder:
             except OSError as error:
                 _log.error("cannot store a large listing: %s", error)
                 raise RequestRefused(
-                    503, "The server has no room for this listing now.", cause="no room for listing"
+                    503,
+                    "The server has no room for this listing now.",
+                    fields=(("Retry-After", "5"),),
+                    cause="no room for listing",
                 ) from None
             reply.status, reply.length = 200, length
             first = b"%bContent-Length: %d\r\n%b" % (lines, length, rest_of_head(head, reply))

@@ -27,7 +27,10 @@ for (const button of document.querySelectorAll("nav button")) {
 
 const input = document.querySelector("input[type=search]");
 const items = [...document.querySelectorAll("tbody tr:not(.up), .grid li:not(.up)")];
-const folded = text => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
+const letters = {"\u00df": "ss", "\u00e6": "ae", "\u0153": "oe", "\u00f8": "o", "\u0111": "d", "\u00f0": "d",
+  "\u00fe": "th", "\u0127": "h", "\u0131": "i", "\u0142": "l", "\u0167": "t", "\u014b": "n"};
+const folded = text => text.toLowerCase().normalize("NFD").replace(/([a-z\u0370-\u03ff])[\u0300-\u036f]+/g, "$1")
+  .normalize("NFC").replace(/[\u00df-\u0167]/g, letter => letters[letter] || letter);
 if (input && items.length) {
   const names = items.map(item => folded(item.querySelector("a").textContent));
   const count = document.querySelector("#count");

@@ -10,6 +10,11 @@ import errno
 import os
 from typing import Final
 
+from tpserver.errors import RequestRefused
+from tpserver.logs.log import Log
+
+_log = Log("tpserver")
+
 # O_NONBLOCK: open() does not wait for the writer of a FIFO. O_CLOEXEC: child processes do not inherit the file.
 _OPEN: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 
@@ -50,3 +55,11 @@ def open_below(root: str, real: str, kind: int = 0) -> int:
         return os.open(name, _OPEN | _NO_LINK | kind, dir_fd=place)
     finally:
         os.close(place)
+
+
+def out_of_descriptors(error: OSError) -> RequestRefused:
+    """503 for a file that cannot be opened because descriptors or memory are exhausted; logs `error`."""
+    _log.error("cannot open a file to send it: %s", error.strerror)
+    return RequestRefused(
+        503, "The server is overloaded. Try again in a moment.", fields=(("Retry-After", "1"),), cause="no descriptors"
+    )

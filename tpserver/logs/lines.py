@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
@@ -9,6 +10,7 @@ from typing import Final
 from tpserver.http.dates import format_date
 from tpserver.http.head import Head
 from tpserver.http.refused import RefusedHead
+from tpserver.system.terminal import CYAN, FAINT, GREEN, RED, YELLOW, coloured
 
 # Characters of a value that a line has at the most: they are cut off before they are escaped, which takes 40 ns each.
 LONGEST: Final = 2048
@@ -21,6 +23,9 @@ _ESCAPES: Final = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F
 }
 # Bytes that need no escape.
 _PLAIN: Final = bytes(code for code in range(0x80) if code not in _ESCAPES)
+# The status in a line: behind the request, in which a quote is escaped.
+_STATUS: Final = re.compile(r'(?<!\\)" (\d{3}) (?=[\d-])')
+_COLOURS: Final = dict(zip("12345", (FAINT, GREEN, CYAN, YELLOW, RED), strict=True))
 # A space in what must be one word.
 _SPACE: Final = "\\x20"
 _NO_FIELDS: Final[Mapping[str, str]] = {}
@@ -73,6 +78,11 @@ def refusal(client_address: object, head: Head | RefusedHead | None, status: int
     request, fields = _what_came(head)
     agent = escaped(fields.get("HTTP_USER_AGENT", "-"))
     return f'{host} "{escaped(request)}" refused with {status}: {reason} (agent "{agent}")'
+
+
+def with_colours(text: str) -> str:
+    """Lines of the access log for a terminal: the status is in the colour of its class."""
+    return _STATUS.sub(lambda match: f'" {coloured(match[1], _COLOURS[match[1][0]])} ', text)
 
 
 def escaped(text: str) -> str:

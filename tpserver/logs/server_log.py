@@ -12,6 +12,7 @@ from tpserver.logs.log import own_loggers
 from tpserver.logs.streams import LogStream
 from tpserver.logs.writing_thread import WritingThread
 from tpserver.system.clock import clock
+from tpserver.system.terminal import FAINT, RED, YELLOW, coloured, has_colours
 
 # Records that wait to be written; further ones are dropped and counted.
 _BACKLOG: Final = 5000
@@ -48,6 +49,20 @@ class SafeFormatter(logging.Formatter):
         record.created = clock.time()
         record.msecs = record.created % 1 * 1000
         return super().formatTime(record, datefmt)
+
+
+_LEVELS: Final = {"WARNING": YELLOW, "ERROR": RED, "CRITICAL": RED, "DEBUG": FAINT}
+
+
+class ColouredFormatter(SafeFormatter):
+    """For a terminal: the level is in colour, and as wide as the longest usual one."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """As the base class; the codes of colours are the only control characters."""
+        text = super().format(record)
+        level = record.levelname
+        shown = coloured(f"{level:<7}", _LEVELS[level]) if level in _LEVELS else f"{level:<7}"
+        return text.replace(f" {level} ", f" {shown} ", 1)
 
 
 class LogWriter(logging.Handler):
@@ -112,7 +127,8 @@ def log_to_stderr(level: str | None = None) -> LogWriter | None:
     if _logger.handlers or logging.getLogger().handlers or sys.stderr is None:
         return None
     writer = LogWriter(LogStream(sys.stderr))
-    writer.setFormatter(SafeFormatter("%(asctime)s %(levelname)s %(message)s"))
+    made = ColouredFormatter if has_colours(sys.stderr) else SafeFormatter
+    writer.setFormatter(made("%(asctime)s %(levelname)s %(message)s"))
     _logger.addHandler(writer)
     _logger.propagate = False  # it does that itself
     return writer

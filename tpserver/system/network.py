@@ -6,6 +6,8 @@ import contextlib
 import errno
 import os
 import socket
+import sys
+from typing import Final
 
 _LISTENING = "0A"
 
@@ -38,10 +40,48 @@ def bind_advice(error: Exception, port: int) -> str:
 
 
 def reachable_at(host: str) -> list[str]:
-    """The addresses at which other devices find a server that listens on `host`, where that is all addresses."""
+    """The addresses at which other devices find a server that listens on `host`, where that is all addresses.
+
+    The one of the usual way out comes first.
+    """
     if host not in ("0.0.0.0", "::"):
         return []
-    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.connect(("192.0.2.1", 9))  # sends nothing; the system says which address it would send from
-        return [str(sock.getsockname()[0])]
-    return []
+    found = [_way_out(socket.AF_INET, "192.0.2.1"), *_ipv4_addresses()]
+    if host == "::":
+        found += [_way_out(socket.AF_INET6, "2001:db8::1")]
+    return [one for one in dict.fromkeys(found) if one and not one.startswith(_NOT_FOR_OTHERS)]
+
+
+# Loopback, link-local, unspecified.
+_NOT_FOR_OTHERS: Final = ("127.", "169.254.", "0.", "::1", "fe80:")
+# Interfaces between this machine and what runs on it.
+_INTERNAL: Final = ("docker", "br-", "veth", "virbr", "vmnet", "lo")
+# ioctl SIOCGIFADDR (netdevice(7)), and where the address is in its answer.
+_ADDRESS_OF_INTERFACE: Final = 0xC0206921 if sys.platform == "darwin" else 0x8915
+_ADDRESS: Final = slice(20, 24)
+
+
+def _way_out(family: int, beyond: str) -> str:
+    """The address that packets to others are sent from; nothing is sent."""
+    with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as sock:
+        sock.connect((beyond, 9))
+        return str(sock.getsockname()[0])
+    return ""
+
+
+def _ipv4_addresses() -> list[str]:
+    """One of each interface, in their order."""
+    found: list[str] = []
+    if sys.platform == "win32":
+        with contextlib.suppress(OSError):
+            return socket.gethostbyname_ex(socket.gethostname())[2]  # asks no other machine
+    elif sys.platform in ("linux", "darwin"):
+        import fcntl
+
+        with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            for _, name in socket.if_nameindex():
+                if not name.startswith(_INTERNAL):
+                    with contextlib.suppress(OSError):  # it has none
+                        answer = fcntl.ioctl(sock, _ADDRESS_OF_INTERFACE, name.encode()[:15].ljust(256, b"\0"))
+                        found.append(socket.inet_ntoa(answer[_ADDRESS]))
+    return found
