@@ -14,7 +14,7 @@ FILES_BEGIN, FILES_END = "<!-- file-options:begin -->\n", "<!-- file-options:end
 FILES = (
     "root", "index", "try_html", "spa", "listing", "archive", "compress", "cache_control", "header", "mime", "charset",
     "encoded",
-    "error_page", "follow_links", "vhost", "mount",
+    "error_page", "follow_links", "dot_files", "py_files", "hide", "redirect", "vhost", "mount",
 )  # fmt: skip
 
 
@@ -30,12 +30,15 @@ def with_options(text: str, table: str, begin_marker: str = BEGIN, end_marker: s
 def main() -> None:
     """Rewrites both documents."""
     sys.path.insert(0, str(ROOT))
-    from tpserver.config import options_table
+    from tpserver.config import OPTIONS
+    from tpserver.option import options_table
 
     readme = ROOT / "README.md"
-    readme.write_text(with_options(readme.read_text("utf-8"), options_table()), "utf-8", newline="\n")
+    readme.write_text(with_options(readme.read_text("utf-8"), options_table(OPTIONS)), "utf-8", newline="\n")
     files = ROOT / "docs" / "static-files.md"
-    text = with_options(files.read_text("utf-8"), options_table(FILES), FILES_BEGIN, FILES_END)
+    text = with_options(
+        files.read_text("utf-8"), options_table({name: OPTIONS[name] for name in FILES}), FILES_BEGIN, FILES_END
+    )
     files.write_text(text, "utf-8", newline="\n")
 
 

@@ -5,11 +5,11 @@ An option is a field of `Config`; `option.py` says what an `Option` holds.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any, Final
 
 from tpserver.files.named_pages import ErrorPage, parse_error_page, parse_index
 from tpserver.files.prefixes import Mount, parse_mount
+from tpserver.files.redirects import RedirectRule, parse_redirect
 from tpserver.files.rules import (
     CodingRule,
     FieldRule,
@@ -19,8 +19,9 @@ from tpserver.files.rules import (
     parse_header,
     parse_mime,
 )
+from tpserver.files.shown import HideRule, parse_hide
 from tpserver.http.hosts import VirtualHost, parse_virtual_host
-from tpserver.option import Option, check, flag, option, option_name, parse_prefix, parse_several, shown_default
+from tpserver.option import Option, check, flag, option, parse_prefix, parse_several
 from tpserver.record import Record
 
 
@@ -65,8 +66,9 @@ class Config(Record, frozen=True):
     spa: str | None = option(
         None,
         "FILE",
-        "File below the root that answers, with 200, for unknown paths without an extension where the client accepts"
-        " HTML. An application is asked first, and its 404 is replaced.",
+        "File below the root that answers, with 200, for unknown paths where the client accepts HTML; for those with an"
+        " extension where a browser opens them as a page (Sec-Fetch-Dest, Accept). An application is asked"
+        " first, and its 404 is replaced.",
         shown="none",
     )
     error_page: tuple[ErrorPage, ...] = option(
@@ -119,6 +121,31 @@ class Config(Record, frozen=True):
     )
     follow_links: bool = flag(
         "Follow symbolic links out of the root. Every user who can make a link there can then publish any file."
+    )
+    dot_files: bool = flag(
+        "Serve and list files and folders whose names begin with a dot, such as .zarray and .git. Every client can then"
+        " read what a .env or .htpasswd below the root holds; see --hide."
+    )
+    py_files: bool = flag(
+        "Serve and list Python files, for PyScript, Brython and downloads; only in folders beside which no application"
+        " is served."
+    )
+    hide: tuple[HideRule, ...] = option(
+        (),
+        "GLOB",
+        "Answer 404 for the files and folders that match the glob, and for all below them, and leave them out of"
+        " listings and archives. It ignores case. May be repeated.",
+        parse=parse_hide,
+        parsed_type=HideRule,
+    )
+    redirect: tuple[RedirectRule, ...] = option(
+        (),
+        "FROM=TO",
+        "Redirect GET and HEAD requests for this path, or for those that match this glob, by status 302 to a path or"
+        " a URL. The query is kept. Where both end in /**, so is what ** stands for. May be repeated: the first match"
+        " decides, before any file or application.",
+        parse=parse_redirect,
+        parsed_type=RedirectRule,
     )
     vhost: tuple[VirtualHost, ...] = option(
         (),
@@ -228,6 +255,13 @@ class Config(Record, frozen=True):
         "Most bytes of a streamed response that wait in memory for the client; beyond it the application waits.",
         least=1024,
     )
+    no_sendfile: bool = flag(
+        "Read files and send them, instead of sendfile(), which is faulty for some file systems, such as shared folders"
+        " of virtual machines."
+    )
+    server_header: str | None = option(
+        None, "TEXT", "Server field of all responses. none: no such field.", shown="tpserver and its version"
+    )
     slow_request: float = option(
         10.0,
         "SECONDS",
@@ -278,13 +312,3 @@ class Config(Record, frozen=True):
 OPTIONS: Final[dict[str, Option]] = {name: getattr(Config, name) for name in Config.__annotations__}
 for _name, _option in OPTIONS.items():
     setattr(Config, _name, _option.default)
-
-
-def options_table(names: Iterable[str] = OPTIONS) -> str:
-    """The options as a Markdown table. `names`: only these fields, in this order."""
-    rows = ["| option | meaning | default |", "| --- | --- | --- |"]
-    for name in names:
-        declared = OPTIONS[name]
-        written = f"{option_name(name)} {declared.metavar}".rstrip()
-        rows.append(f"| `{written}` | {declared.meaning} | {shown_default(declared)} |")
-    return "\n".join(rows) + "\n"

@@ -22,6 +22,7 @@ from tpserver.files.background import BackgroundCoder
 from tpserver.files.coders import quick_coders
 from tpserver.files.paths import os_text
 from tpserver.handler import HTTPRequestHandler, TimedRequestHandler
+from tpserver.http.response import server_value
 from tpserver.http.section import Limits
 from tpserver.logs.access_log import AccessLog
 from tpserver.logs.log import Log
@@ -87,6 +88,7 @@ class Server(engine.Server):
             spool=Spool(config.max_spool),
             arriving=config.stream_body,
             arriving_chunked=config.stream_chunked,
+            software=server_value(config.server_header),
         )
         timing = Timing(
             head_timeout=config.head_timeout,
@@ -108,6 +110,7 @@ class Server(engine.Server):
                 max_connections=config.max_connections,
                 max_connections_per_ip=config.max_connections_per_ip,
                 max_outbox=config.max_outbox,
+                sendfile=not config.no_sendfile,
                 slow_request=config.slow_request,
                 timing=timing,
             )

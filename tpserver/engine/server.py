@@ -64,6 +64,7 @@ class Server(socketserver.ThreadingMixIn, LivingServer):
         max_connections: int = 10_000,
         max_connections_per_ip: int = 0,
         max_outbox: int = MAX_OUTBOX,
+        sendfile: bool = True,
         slow_request: float = 0.0,
         timing: Timing | None = None,
         bind_and_activate: bool = True,
@@ -73,7 +74,8 @@ class Server(socketserver.ThreadingMixIn, LivingServer):
         `threads` requests of the application run at once, and one quick one more in place; `queue` more wait, for
         `queue_timeout` seconds at most (0: no limit). `in_place` False, or one thread: the leader runs none.
         `max_outbox`: bytes of a stream that wait in memory for its client before its producer does. A request that
-        has run for `slow_request` seconds is logged (0: never). The other limits: 0 is none.
+        has run for `slow_request` seconds is logged (0: never). `sendfile` False: files are read and sent.
+        The other limits: 0 is none.
         """
         if ":" in server_address[0] or {family for family, _ in addresses(server_address[0])} == {socket.AF_INET6}:
             self.address_family = socket.AF_INET6
@@ -81,6 +83,7 @@ class Server(socketserver.ThreadingMixIn, LivingServer):
         self.max_connections = max_connections
         self.max_connections_per_ip = max_connections_per_ip
         self.max_outbox = max_outbox
+        self._sendfile = sendfile
         self.timing = timing or Timing()
         self.handled = 0  # requests, so far
         self.refused: Counter[str] = Counter()  # by cause, as `ended`; two threads that overlap may lose one
@@ -110,6 +113,7 @@ class Server(socketserver.ThreadingMixIn, LivingServer):
             max_connections=self.max_connections,
             max_connections_per_ip=self.max_connections_per_ip,
             max_outbox=self.max_outbox,
+            sendfile=self._sendfile,
             refused=self.refused,
             ended=self.ended,
         )

@@ -60,8 +60,8 @@ class Connection:
 
     __slots__ = (
         "_tell_leader", "body_time_left", "broken", "client_address", "client_ends", "counted_address",
-        "deadline", "detached", "fd", "keep_alive", "max_outbox", "moved", "outbox", "polled", "receiver", "sock",
-        "state", "timing", "unsent_response",
+        "deadline", "detached", "fd", "keep_alive", "max_outbox", "moved", "outbox", "polled", "receiver", "sendfile",
+        "sock", "state", "timing", "unsent_response",
     )  # fmt: skip
 
     def __init__(
@@ -72,6 +72,7 @@ class Connection:
         timing: Timing,
         max_outbox: int = MAX_OUTBOX,
         tell_leader: Callable[[Connection], None] = lambda _: None,
+        sendfile: bool = True,
     ) -> None:
         """`tell_leader` is called by the thread of a stream when the leader has to send what is left over."""
         self.sock = sock
@@ -79,6 +80,7 @@ class Connection:
         self.client_address = client_address
         self.receiver = receiver
         self.timing = timing
+        self.sendfile = sendfile
         self.max_outbox = max_outbox  # bytes that wait in memory before their producer does
         self.unsent_response: bytes | None = None  # in one piece, not yet offered to the socket: the usual, quick case
         self.outbox: Outbox | None = None  # made for a response that needs one; the leader takes it away when empty
@@ -218,7 +220,7 @@ class Connection:
 
     def _outbox(self) -> Outbox:
         if self.outbox is None:
-            self.outbox = Outbox()
+            self.outbox = Outbox(sendfile=self.sendfile)
         if self.unsent_response is not None:
             self.outbox.append(self.unsent_response)
             self.unsent_response = None
