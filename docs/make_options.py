@@ -11,11 +11,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BEGIN, END = "<!-- options:begin -->\n", "<!-- options:end -->\n"
 FILES_BEGIN, FILES_END = "<!-- file-options:begin -->\n", "<!-- file-options:end -->\n"
-FILES = (
-    "root", "index", "try_html", "spa", "listing", "archive", "compress", "cache_control", "header", "cors", "mime",
-    "charset", "encoded",
-    "error_page", "follow_links", "auth", "vhost", "mount",
-)  # fmt: skip
 
 
 def with_options(text: str, table: str, begin_marker: str = BEGIN, end_marker: str = END) -> str:
@@ -30,12 +25,15 @@ def with_options(text: str, table: str, begin_marker: str = BEGIN, end_marker: s
 def main() -> None:
     """Rewrites both documents."""
     sys.path.insert(0, str(ROOT))
-    from tpserver.config import options_table
+    from tpserver.config import OPTIONS
+    from tpserver.file_options import FileOptions
+    from tpserver.option import options_table
 
     readme = ROOT / "README.md"
-    readme.write_text(with_options(readme.read_text("utf-8"), options_table()), "utf-8", newline="\n")
+    readme.write_text(with_options(readme.read_text("utf-8"), options_table(OPTIONS)), "utf-8", newline="\n")
     files = ROOT / "docs" / "static-files.md"
-    text = with_options(files.read_text("utf-8"), options_table(FILES), FILES_BEGIN, FILES_END)
+    of_files = {name: OPTIONS[name] for name in FileOptions.__annotations__}
+    text = with_options(files.read_text("utf-8"), options_table(of_files), FILES_BEGIN, FILES_END)
     files.write_text(text, "utf-8", newline="\n")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from tpserver.errors import UsageError
@@ -129,3 +129,12 @@ def shown_default(option: Option) -> str:
             if value % _UNITS[unit] == 0:
                 return f"{value // _UNITS[unit]}{unit}"
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def options_table(options: Mapping[str, Option]) -> str:
+    """Options, by the names of their fields -> a Markdown table."""
+    rows = ["| option | meaning | default |", "| --- | --- | --- |"]
+    for name, declared in options.items():
+        written = f"{option_name(name)} {declared.metavar}".rstrip()
+        rows.append(f"| `{written}` | {declared.meaning} | {shown_default(declared)} |")
+    return "\n".join(rows) + "\n"

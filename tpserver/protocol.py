@@ -135,11 +135,13 @@ class HTTPProtocol:
         spool: Spool | None = None,
         arriving: tuple[str, ...] = (),
         arriving_chunked: bool = False,
+        software: str | None = None,
     ) -> None:
         """`arriving`: beginnings of paths whose contents the application reads while they arrive.
 
         Those of unknown length only with `arriving_chunked`: most frameworks take them for empty.
         """
+        self._software = SOFTWARE if software is None else software  # the value of the Server field, "" for none
         self.site = site
         self.limits = limits or Limits()
         self.memory = Memory()
@@ -175,7 +177,7 @@ class HTTPProtocol:
         second = int(clock.time())
         if second != self._second:
             self._second = second
-            self.stamp = stamp(format_date(second), SOFTWARE)
+            self.stamp = stamp(format_date(second), self._software)
 
     def end(self) -> None:
         """The server has stopped: drops what was kept for one turn."""

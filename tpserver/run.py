@@ -21,6 +21,7 @@ from tpserver.files.background import BackgroundCoder
 from tpserver.files.coders import quick_coders
 from tpserver.greeting import greeting, start_warnings
 from tpserver.handler import HTTPRequestHandler, TimedRequestHandler
+from tpserver.http.response import server_value
 from tpserver.http.section import Limits
 from tpserver.logs.access_log import AccessLog
 from tpserver.logs.lines import with_colours
@@ -91,6 +92,7 @@ class Server(engine.Server):
             spool=Spool(config.max_spool),
             arriving=config.stream_body,
             arriving_chunked=config.stream_chunked,
+            software=server_value(config.server_header),
         )
         timing = Timing(
             head_timeout=config.head_timeout,
@@ -113,6 +115,7 @@ class Server(engine.Server):
                 max_connections=config.max_connections,
                 max_connections_per_ip=config.max_connections_per_ip,
                 max_outbox=config.max_outbox,
+                sendfile=not config.no_sendfile,
                 slow_request=config.slow_request,
                 timing=timing,
             )

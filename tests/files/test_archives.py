@@ -220,8 +220,8 @@ def test_a_file_that_is_removed_meanwhile_is_left_out(
     running = start(root=root, archive=True)
     real = archive_responder.entry_of
 
-    def removing(folder: Any, parent: str, found: Any) -> Any:
-        entry = real(folder, parent, found)
+    def removing(folder: Any, names: Any, parent: str, found: Any) -> Any:
+        entry = real(folder, names, parent, found)
         if found.name == "b.png":
             (root / "sub" / "b.png").unlink()
         return entry

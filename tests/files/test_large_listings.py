@@ -33,7 +33,7 @@ class Gate:
         self._open = threading.Event()
         self._lock = threading.Lock()
 
-    def listed(self, name: str, *, windows: bool) -> bool:
+    def listed(self, name: str, *, windows: bool, dot_files: bool) -> bool:
         """Stands where a name is judged."""
         if name == "-gate" and not self._open.is_set():
             with self._lock:

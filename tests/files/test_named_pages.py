@@ -78,7 +78,7 @@ def test_what_is_no_index(text: str) -> None:
         ("GET", "/users/7", None, True),
         ("POST", "/users/7", BROWSER, False),
         ("GET", "/app.js", BROWSER, False),
-        ("GET", "/john.doe", BROWSER, False),
+        ("GET", "/john.doe", BROWSER, True),
         ("GET", "/api/users", "application/json", False),
         ("GET", "/api/users", "text/html;q=0, */*", False),
         ("GET", "/img/x", "image/*", False),

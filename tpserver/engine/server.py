@@ -70,6 +70,7 @@ class Server(socketserver.ThreadingMixIn, LivingServer):
         max_connections: int = 10_000,
         max_connections_per_ip: int = 0,
         max_outbox: int = MAX_OUTBOX,
+        sendfile: bool = True,
         slow_request: float = 0.0,
         timing: Timing | None = None,
         bind_and_activate: bool = True,
@@ -80,7 +81,8 @@ class Server(socketserver.ThreadingMixIn, LivingServer):
         wait for their clients (to read a stream, or to send a content) are not counted. `queue` more wait, for
         `queue_timeout` seconds at most (0: no limit). `in_place` False, or one thread: the leader runs none.
         `max_outbox`: bytes of a stream that wait in memory for its client before its producer does. A request that
-        has run for `slow_request` seconds is logged (0: never). The other limits: 0 is none.
+        has run for `slow_request` seconds is logged (0: never). `sendfile` False: files are read and sent.
+        The other limits: 0 is none.
         """
         if ":" in server_address[0] or {family for family, _ in addresses(server_address[0])} == {socket.AF_INET6}:
             self.address_family = socket.AF_INET6
@@ -88,6 +90,7 @@ class Server(socketserver.ThreadingMixIn, LivingServer):
         self.max_connections = max_connections
         self.max_connections_per_ip = max_connections_per_ip
         self.max_outbox = max_outbox
+        self._sendfile = sendfile
         self.timing = timing or Timing()
         self.send_timeout = self.timing.send_timeout
         self.handled = 0  # requests, so far
@@ -124,6 +127,7 @@ class Server(socketserver.ThreadingMixIn, LivingServer):
             max_connections=self.max_connections,
             max_connections_per_ip=self.max_connections_per_ip,
             max_outbox=self.max_outbox,
+            sendfile=self._sendfile,
             refused=self.refused,
             ended=self.ended,
         )

@@ -198,7 +198,7 @@ class ArchiveResponder:
         try:
             with self._folder.scan(real) as entries:
                 for one in entries:
-                    entry = entry_of(self._folder, real, one)
+                    entry = entry_of(self._folder, (*self._listing.names, *names), real, one)
                     if entry is None:
                         continue
                     name, is_folder, _, modified = entry

@@ -19,9 +19,10 @@ from typing import Final
 from tpserver.files.file import File, signature
 from tpserver.files.found import Listing, Redirect
 from tpserver.files.opening import CAREFUL, FOLDER, open_below, open_file, out_of_descriptors
-from tpserver.files.paths import allowed, is_code, is_hidden, is_program, os_text, segments, without_dots
+from tpserver.files.paths import allowed, os_text, segments, without_dots
 from tpserver.files.protected import Protection
 from tpserver.files.rules import FileRules
+from tpserver.files.shown import DEFAULT, Shown
 from tpserver.system.clock import clock
 
 INDEX: Final = "index.html"
@@ -61,6 +62,7 @@ class Folder:
     `.html` is tried before a folder. `rules` give fields and media types. `listing`: folders without an index are
     listed. `follow_links`: links may lead out of the root. `windows`: names are judged by the rules of Windows.
     `prefix`: the path of the root, as in a request ("/static"); all paths, and the globs of `rules`, are whole paths.
+    `shown` says which names are served.
     """
 
     def __init__(
@@ -74,9 +76,11 @@ class Folder:
         follow_links: bool = False,
         windows: bool = sys.platform == "win32",
         prefix: str = "",
+        shown: Shown = DEFAULT,
     ) -> None:
         self.root = os.path.abspath(root)
         self.prefix = prefix
+        self.shown = shown
         self._prefix_names = tuple(os_text(prefix).split("/")[1:])
         self._index_names = tuple(index)
         self._try_html = try_html
@@ -138,7 +142,7 @@ class Folder:
         Raises OSError where it may not be served, and `RequestRefused` (503).
         """
         real = self.real_path(name)
-        if real is None or is_code(real):
+        if real is None or self.shown.is_code(real):
             raise FileNotFoundError(name)
         return self._open_real(real)
 
@@ -179,8 +183,8 @@ class Folder:
     def _look_up(self, path: str, turn: int) -> File | Listing | Redirect | None:
         if "/." in path:
             path = without_dots(path)
-        names = segments(path, windows=self.windows)
-        if names is None or is_program(path):
+        names = segments(path, windows=self.windows, dot_files=self.shown.dot_files)
+        if names is None or self.shown.is_program(path) or self.shown.hides(names):
             return None
         for _ in range(1 + _RETRIES):
             try:
@@ -199,10 +203,10 @@ class Folder:
         name = os.path.join(self.root, *names[depth:])
         real, mode = self._resolve(name)
         if stat.S_ISREG(mode):
-            return None if path.endswith("/") or is_code(real) else self._load(path, name, real, turn)
+            return None if path.endswith("/") or self.shown.is_code(real) else self._load(path, name, real, turn)
         if self._try_html and names and not path.endswith("/"):
             page, page_mode = self._resolve(name + ".html")
-            if stat.S_ISREG(page_mode) and not is_code(page):
+            if stat.S_ISREG(page_mode) and not self.shown.is_code(page):
                 return self._load(path, name + ".html", page, turn, earlier=(name,))
         if stat.S_ISDIR(mode):
             return self._index(path, name, names, turn) or self._listed(path, name, real, names)
@@ -223,7 +227,7 @@ class Folder:
         for index_name in self._index_names:
             index = os.path.join(name, index_name)
             real, mode = self._resolve(index)
-            if stat.S_ISREG(mode) and not is_code(real):
+            if stat.S_ISREG(mode) and not self.shown.is_code(real):
                 if not path.endswith("/"):
                     return Redirect(names)
                 return self._load(path, index, real, turn, earlier=tuple(earlier))
@@ -257,7 +261,7 @@ class Folder:
     def real_path(self, name: str) -> str | None:
         """The path of `name` with all links resolved; None where it may not be served. Any thread.
 
-        It must be below the real root, unless `follow_links` is set. A link does not publish what has a hidden name: no
+        It must be below the real root, unless `follow_links` is set. A link does not publish what is hidden: no
         part below the root may be hidden, nor the last one elsewhere. (On Windows a folder `.git` has a second, short
         name besides.)
         """
@@ -268,13 +272,19 @@ class Folder:
             return None
         below = root if root.endswith(os.sep) else root + os.sep
         if real != root and not real.startswith(below):
-            return real if self._follow_links and not is_hidden(os.path.basename(real)) else None
+            return real if self._follow_links and not self._conceals([os.path.basename(real)]) else None
         parts = real[len(below) :].split(os.sep)
-        if any(map(is_hidden, parts)):
+        if self._conceals(parts):
             return None
-        if self.windows and not all(allowed(part, windows=True) for part in parts if part):
+        if self.windows and not all(
+            allowed(part, windows=True, dot_files=self.shown.dot_files) for part in parts if part
+        ):
             return None
         return real
+
+    def _conceals(self, parts: Sequence[str]) -> bool:
+        """Whether the names that lead to a real path from the root hide it."""
+        return any(map(self.shown.is_hidden, parts)) or self.shown.hides([*self._prefix_names, *filter(None, parts)])
 
     def _load(self, path: str, name: str, real: str, turn: int, *, earlier: tuple[str, ...] = ()) -> File:
         """Raises OSError and `RequestRefused` (503)."""

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Sequence
 from typing import Final
 
 from tpserver.files.folder import Folder
 from tpserver.files.listing import Entry
-from tpserver.files.paths import allowed, is_code, is_program
+from tpserver.files.paths import allowed
 
 # Windows: a junction or another kind of link; `is_symlink` does not report all of them.
 _REPARSE_POINT: Final = getattr(stat, "FILE_ATTRIBUTE_REPARSE_POINT", 0x400)
 
 
-def entry_of(folder: Folder, parent: str, found: os.DirEntry[str]) -> Entry | None:
-    """The entry of a file or folder in `parent`, a real path; None where a request for it would get 404."""
-    name = found.name
-    if not allowed(name, windows=folder.windows):
+def entry_of(folder: Folder, names: Sequence[str], parent: str, found: os.DirEntry[str]) -> Entry | None:
+    """The entry of a file or folder in `parent`, a real path; None where a request for it would get 404.
+
+    `names` lead to `parent` in a request.
+    """
+    name, shown = found.name, folder.shown
+    if not allowed(name, windows=folder.windows, dot_files=shown.dot_files) or shown.hides([*names, name]):
         return None
     try:
         real, status = f"{parent}{os.sep}{name}", found.stat(follow_symlinks=False)
-        if stat.S_ISLNK(status.st_mode) or getattr(status, "st_file_attributes", 0) & _REPARSE_POINT:
+        if shown.hiding or stat.S_ISLNK(status.st_mode) or getattr(status, "st_file_attributes", 0) & _REPARSE_POINT:
             target = folder.real_path(real)
             if target is None:
                 return None
@@ -34,7 +38,7 @@ def entry_of(folder: Folder, parent: str, found: os.DirEntry[str]) -> Entry | No
         second = status.st_mtime_ns // 1_000_000_000
         if stat.S_ISDIR(status.st_mode):
             return (name, True, 0, second) if _is_reachable(folder, real, status) else None
-        if not stat.S_ISREG(status.st_mode) or is_program(name) or is_code(real):
+        if not stat.S_ISREG(status.st_mode) or shown.is_program(name) or shown.is_code(real):
             return None
         return (name, False, status.st_size, second) if _permitted(real, status, os.R_OK) else None
     except OSError:  # removed meanwhile

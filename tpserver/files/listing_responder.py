@@ -127,7 +127,7 @@ class ListingResponder:
                 for number, one in enumerate(found):
                     if number == LARGE:
                         self._large.start(place)
-                    entry = entry_of(self._folder, real, one)
+                    entry = entry_of(self._folder, self._listing.names, real, one)
                     if entry is not None:
                         entries.append(entry)
         except OSError as error:

@@ -35,23 +35,26 @@ def without_dots(path: str) -> str:
     return "/".join([part for part in parts if part != "."])
 
 
-def segments(path: str, *, windows: bool) -> tuple[str, ...] | None:
+def segments(path: str, *, windows: bool, dot_files: bool = False) -> tuple[str, ...] | None:
     """A decoded path ("/a/b.html", its bytes as latin-1) -> its names ("a", "b.html"); None where one is not allowed.
 
     Empty segments are dropped, so a path that ends in a slash gives the names of the folder. The names are in the form
-    of `os_text`.
+    of `os_text`. `dot_files` as `allowed`.
     """
     if "\0" in path or "\\" in path:
         return None
     names = tuple(filter(None, os_text(path).split("/")))
     if len(path) > _LONGEST and sum(map(len, names)) + len(names) > _LONGEST:
         return None
-    return names if all(allowed(name, windows=windows) for name in names) else None
+    return names if all(allowed(name, windows=windows, dot_files=dot_files) for name in names) else None
 
 
-def allowed(name: str, *, windows: bool) -> bool:
-    """Whether a request may name a file or folder `name`, one segment in the form of `segments`."""
-    if name.startswith(".") and name != WELL_KNOWN:
+def allowed(name: str, *, windows: bool, dot_files: bool = False) -> bool:
+    """Whether a request may name a file or folder `name`, one segment in the form of `segments`.
+
+    `dot_files`: also with a dot in front.
+    """
+    if name.startswith(".") and name != WELL_KNOWN and (not dot_files or name in (".", "..")):
         return False  # hidden, "." and ".."
     return "\\" not in name and not (windows and not allowed_on_windows(name))
 

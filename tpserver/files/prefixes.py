@@ -30,12 +30,17 @@ def parse_mount(text: str) -> Mount:
         raise ValueError(f"the prefix {written} takes every path: use --root for a folder, --app for an application")
     if "?" in written or "#" in written:
         raise ValueError(f"the prefix {written!r} is not a path: it has a query or a fragment")
-    octets = written.removesuffix("/").encode("utf-8", "surrogateescape").decode("latin-1")
-    path = percent_decoded(_NOT_IN_TARGETS.sub(percent_encoded, octets))
+    path = decoded(written.removesuffix("/"))
     names = segments(path, windows=sys.platform == "win32")
     if names is None or "" in path.split("/")[1:]:
         raise ValueError(f"the prefix {written!r} has an empty segment, or a name that is not served, such as .git")
     return Mount(path, what)
+
+
+def decoded(text: str) -> str:
+    """A path as the user writes it, percent-encoded or not -> its bytes as latin-1, as in `Head.path`."""
+    octets = text.encode("utf-8", "surrogateescape").decode("latin-1")
+    return percent_decoded(_NOT_IN_TARGETS.sub(percent_encoded, octets))
 
 
 def names_of(path: str) -> list[str]:

@@ -41,6 +41,21 @@ def accepts_html(accept: str | None) -> bool:
     return accept is None or quality(accept, "text/html") > 0
 
 
+def prefers_html(accept: str) -> bool:
+    """Whether an Accept field names text/html, and gives no other media range a higher quality."""
+    if bounded(accept) is None:
+        return False
+    html = others = 0.0
+    for item in accept.split(","):
+        name, *parameters = (part.strip(OWS_TEXT) for part in item.split(";"))
+        weight = next((float(match[1]) for match in map(QVALUE.fullmatch, parameters) if match), 1.0)
+        if name.lower() == "text/html":
+            html = max(html, weight)
+        else:
+            others = max(others, weight)
+    return html > 0 and html >= others
+
+
 def accepted_codings(value: str | None) -> Tiers:
     """The codings of CODINGS and IDENTITY that an Accept-Encoding field accepts (RFC 9110 section 12.5.3).
 

@@ -6,11 +6,12 @@ Everything that an application returns is checked before it is sent: a CR or LF 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Final, TypeAlias
 
-from tpserver.errors import ApplicationError
+from tpserver.errors import ApplicationError, UsageError
 from tpserver.http.grammar import CONTENT_LENGTH, FIELD_VALUE_TEXT, STATUS_TEXT, TOKEN_TEXT
 from tpserver.http.lists import members
 from tpserver.http.repeated import Repeated
@@ -223,6 +224,15 @@ def own_head(status: int, fields: Iterable[tuple[str, str]]) -> bytes:
     return "".join(lines).encode("latin-1")
 
 
+def server_value(text: str | None) -> str | None:
+    """The value of `--server-header` -> that of the Server field, "" for none. Raises `UsageError`."""
+    if text is None:
+        return None
+    if re.fullmatch(r"[\x21-\x7e](?:[\x20-\x7e]{0,254}[\x21-\x7e])?", text) is None:
+        raise UsageError(f"--server-header {text!r}: it takes up to 256 visible ASCII characters, or none")
+    return "" if text == "none" else text
+
+
 # Fields of the server's own that a rule of `--header` replaces. Others are lists, or more than one holds at once.
 _REPLACED: Final = frozenset({"cache-control", "content-disposition", "x-content-type-options"})
 
@@ -236,15 +246,20 @@ def with_rules(fields: Iterable[tuple[str, str]], rules: list[tuple[str, str]]) 
 
 
 def stamp(date: str, software: str) -> bytes:
-    """The Date and Server lines, which every response has (RFC 9110 sections 6.6.1 and 10.2.4)."""
-    return f"Date: {date}\r\nServer: {software}\r\n".encode("latin-1")
+    """The Date and Server lines, which every response has (RFC 9110 sections 6.6.1 and 10.2.4).
+
+    Without `software` the Date line only.
+    """
+    server = f"Server: {software}\r\n" if software else ""
+    return f"Date: {date}\r\n{server}".encode("latin-1")
 
 
 def missing_stamp(head: ResponseHead, both: bytes) -> bytes:
     """The stamp `both` without the lines that the application has sent itself."""
-    date, server, rest = both.split(b"\r\n", 2)
-    lines = b"" if head.has_date else date + b"\r\n"
-    return (lines if head.has_server else lines + server + b"\r\n") + rest
+    date, end, rest = both.partition(b"\r\n")
+    if head.has_server and rest.startswith(b"Server: "):
+        rest = rest.partition(b"\r\n")[2]
+    return rest if head.has_date else date + end + rest
 
 
 def persistence_line(protocol: str, keep_alive: bool) -> bytes:

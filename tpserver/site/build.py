@@ -17,7 +17,9 @@ from tpserver.files.named_pages import page_path
 from tpserver.files.paths import os_text
 from tpserver.files.prefixes import Mount
 from tpserver.files.protected import AuthRule
+from tpserver.files.redirects import Redirects
 from tpserver.files.rules import FileRules, HeaderRules
+from tpserver.files.shown import Shown
 from tpserver.files.variants import Variants
 from tpserver.http.cors import CrossOrigin
 from tpserver.http.head import Head
@@ -50,6 +52,7 @@ class Sites:
         self._config = config
         self._coder = coder
         self.guard = _guard(config.auth) if config.auth else None
+        self._redirects = Redirects(config.redirect) if config.redirect else None
         self._rules = FileRules(
             [*config.cache_control, *config.header],
             config.mime,
@@ -91,9 +94,10 @@ class Sites:
             return WSGIResponder(application, server_name, server_port, software=SOFTWARE, by_host=by_host)
 
         def site(folder: Folder | None, application: Application | None, host: str = "") -> Site | Mounts:
+            folder = self._beside(folder, application)
             around = self._site(folder, responder(application, by_host=bool(host)), host)
             mounted = {
-                prefix: self._site(what, None, host, around)
+                prefix: self._site(self._beside(what, None), None, host, around)
                 if isinstance(what, Folder)
                 else self._site(None, responder(what, by_host=bool(host)), host, around)
                 for prefix, what in self._mounts.items()
@@ -128,6 +132,7 @@ class Sites:
             headers=self._headers,
             cors=self._cors,
             around=around,
+            redirects=self._redirects,
         )
 
     def _add_host(self, pattern: str, what: str, load: Load) -> None:
@@ -158,12 +163,18 @@ class Sites:
             raise UsageError(f"{name}: {error}") from error
         self._mounts[prefix] = MountedApplication(application, prefix)
 
-    def _folder(self, where: str, name: str, prefix: str = "") -> Folder:
+    def _beside(self, folder: Folder | None, application: Application | None) -> Folder | None:
+        """`folder` as it is served beside `application`: with Python files only where there is none."""
+        if folder is None or application is not None or not self._config.py_files:
+            return folder
+        return self._folder(folder.root, folder.root, folder.prefix, py_files=True)
+
+    def _folder(self, where: str, name: str, prefix: str = "", *, py_files: bool = False) -> Folder:
         """The folder at `where`; one and the same for all hosts that name it, so that it is remembered once."""
         if not os.path.isdir(where):
             hint = "; an application has the form MODULE:CALLABLE" if prefix else ""
             raise UsageError(f"{name}: there is no such folder{hint}")
-        place = os.path.abspath(where) + os.pathsep + prefix
+        place = f"{os.path.abspath(where)}\0{prefix}\0{py_files}"
         if place not in self._folders:
             config = self._config
             folder = Folder(
@@ -174,6 +185,7 @@ class Sites:
                 listing=config.listing or config.archive,
                 follow_links=config.follow_links,
                 prefix=prefix,
+                shown=Shown(dot_files=config.dot_files, py_files=py_files, hide=config.hide),
             )
             if self.guard is not None:
                 folder.protection = self.guard.protection

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -13,6 +12,7 @@ from tpserver.files.file import File
 from tpserver.files.folder import Folder, fresh_look
 from tpserver.files.found import Listing, Redirect
 from tpserver.files.named_pages import is_page
+from tpserver.files.redirects import Redirects, query_of
 from tpserver.files.responder import FileResponder, MarkedFileResponder, send_parts
 from tpserver.files.rules import HeaderRules
 from tpserver.files.variants import Variants
@@ -23,7 +23,6 @@ from tpserver.http.message import Message
 from tpserver.http.negotiation import accepts_html
 from tpserver.http.pages import VARY
 from tpserver.http.response import own_head
-from tpserver.http.target import percent_encoded
 from tpserver.reply import Reply, Responder
 from tpserver.site.fallback import FallbackResponder
 from tpserver.wsgi.responder import WSGIResponder
@@ -32,9 +31,6 @@ _ALLOW: Final = (("Allow", "GET, HEAD, OPTIONS"),)
 _ALLOW_APPLICATION: Final = (("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),)
 # RFC 9110 section 9.1 and RFC 5789.
 _REGISTERED: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"})
-# All but what a query may hold (RFC 3986 section 3.4), the percent sign of what is escaped already, and the brackets,
-# which all clients send and understand unescaped.
-_NOT_IN_QUERY: Final = re.compile(r"[^A-Za-z0-9%/?:@!$&'()*+,;=\-._~\[\]]")
 _NOT_FOUND: Final = "There is nothing at this address."
 
 
@@ -63,7 +59,7 @@ class Site:
     answers for pages which neither the folder nor the application has (single-page application); `error_pages` maps
     statuses to the paths of their files. `variants` as `FileResponder`. `listing` makes the
     responder of a listing; there is one where `folder` finds any. `around` is the site that this one is mounted in: its
-    error pages stand in for those that this one lacks.
+    error pages stand in for those that this one lacks. `redirects` come before everything else.
     """
 
     def __init__(
@@ -79,6 +75,7 @@ class Site:
         headers: HeaderRules | None = None,
         cors: CrossOrigin | None = None,
         around: Site | None = None,
+        redirects: Redirects | None = None,
     ) -> None:
         self.host = host
         self.application = application
@@ -91,6 +88,7 @@ class Site:
         # RFC 9110 section 9.3.7: for `*`, the methods of the whole server.
         self._options = PageResponder(204, "", _ALLOW if application is None else _ALLOW_APPLICATION)
         self._around = around
+        self._redirects = redirects
         self._spa = spa
         self._spa_page = functools.lru_cache(1)(_as_spa_page)
         # Asked first, where there is an application.
@@ -107,6 +105,10 @@ class Site:
             return self._options
         reads = method in ("GET", "HEAD")
         preflight = self._cors is not None and is_preflight(method, head.fields)
+        if self._redirects is not None and reads:
+            location = self._redirects.location(head)
+            if location is not None:
+                return PageResponder(302, "This address leads to another one.", (("Location", location),))
         if folder is not None and (reads or self.application is None or preflight):
             found = folder.find(head.path, turn)
             if reads:
@@ -252,9 +254,8 @@ def _as_spa_page(file: File) -> File:
 
 def _redirect(redirect: Redirect, head: Head) -> PageResponder:
     """To the folder's address with a slash at the end."""
-    # The query may hold characters that no URI has.
-    location = redirect.location(head) + ("?" + _NOT_IN_QUERY.sub(percent_encoded, head.query) if head.query else "")
-    return PageResponder(301, "The folder has its address with a slash at the end.", (("Location", location),))
+    fields = (("Location", redirect.location(head) + query_of(head)),)
+    return PageResponder(301, "The folder has its address with a slash at the end.", fields)
 
 
 class MisdirectedSite(Site):

@@ -57,7 +57,7 @@ class Connection:
     __slots__ = (
         "_burst", "_piece_at", "_tell_leader", "body_time_left", "broken", "client_address", "client_ends",
         "counted_address", "deadline", "detached", "fd", "keep_alive", "lags", "max_outbox", "moved", "outbox",
-        "polled", "receiver", "sock", "state", "timing", "unsent_response",
+        "polled", "receiver", "sendfile", "sock", "state", "timing", "unsent_response",
     )  # fmt: skip
 
     def __init__(
@@ -68,6 +68,7 @@ class Connection:
         timing: Timing,
         max_outbox: int = MAX_OUTBOX,
         tell_leader: Callable[[Connection], None] = lambda _: None,
+        sendfile: bool = True,
     ) -> None:
         """`tell_leader` is called by the thread of a stream when the leader has to send what is left over."""
         self.sock = sock
@@ -75,6 +76,7 @@ class Connection:
         self.client_address = client_address
         self.receiver = receiver
         self.timing = timing
+        self.sendfile = sendfile
         self.max_outbox = max_outbox  # bytes that wait in memory before their producer does
         self.unsent_response: bytes | None = None  # in one piece, not yet offered to the socket: the usual, quick case
         self.outbox: Outbox | None = None  # made for a response that needs one; the leader takes it away when empty
@@ -182,7 +184,10 @@ class Connection:
                         self.flush()
                         outbox = self.outbox
                 if outbox is not None:  # the socket has not taken everything, now or before
-                    self._leave_over(outbox)
+                    if outbox.size > self.max_outbox:
+                        self._wait_for_room(outbox)
+                    if outbox.watch():
+                        self._tell_leader(self)
         except BaseException:  # the client reads too slowly, or there is no memory or stack
             if not self.broken:
                 self.broken, self.keep_alive = True, False  # first, for calls may fail now
@@ -197,12 +202,6 @@ class Connection:
         self._burst = self._burst + 1 if now - self._piece_at < _FAST else 0
         self._piece_at = now
         return self._burst >= _BURST and self.detached
-
-    def _leave_over(self, outbox: Outbox) -> None:
-        if outbox.size > self.max_outbox:
-            self._wait_for_room(outbox)
-        if outbox.watch():
-            self._tell_leader(self)
 
     def _wait_for_room(self, outbox: Outbox) -> None:
         """Sends until half of `max_outbox` is left over, or the connection is broken."""
@@ -234,7 +233,7 @@ class Connection:
 
     def _outbox(self) -> Outbox:
         if self.outbox is None:
-            self.outbox = Outbox()
+            self.outbox = Outbox(sendfile=self.sendfile)
         if self.unsent_response is not None:
             self.outbox.append(self.unsent_response)
             self.unsent_response = None

@@ -47,6 +47,7 @@ class Connections:
         max_connections: int,
         max_connections_per_ip: int,
         max_outbox: int,
+        sendfile: bool = True,
         refused: Counter[str],
         ended: Counter[str],
     ) -> None:
@@ -55,6 +56,7 @@ class Connections:
         self._listening = listening
         self._timing = timing
         self._max_outbox = max_outbox
+        self._sendfile = sendfile
         self._refused = refused
         self.ended = ended
         self._max_per_address = max_connections_per_ip  # 0: no limit
@@ -183,7 +185,9 @@ class Connections:
 
     def _admit(self, sock: socket.socket, client_address: Address, now: float) -> None:
         receiver = self._protocol.receiver(client_address)
-        connection = Connection(sock, client_address, receiver, self._timing, self._max_outbox, self._tell_leader)
+        connection = Connection(
+            sock, client_address, receiver, self._timing, self._max_outbox, self._tell_leader, self._sendfile
+        )
         old = self.by_fd.get(connection.fd)
         if old is not None:  # other code has closed that one
             self._disown(old)

@@ -15,6 +15,7 @@ from typing import Final
 
 # Of a file, as much is offered to the socket in one go. (Without sendfile it is read into memory.)
 FILE_STEP: Final = (1024 if hasattr(os, "sendfile") else 256) * 1024
+READ_STEP: Final = 256 * 1024
 # Buffers offered in one sendmsg; POSIX promises 16, every system of today takes 1024.
 _VECTOR: Final = 64
 # Of a piece of a file, so many bytes are remembered at its beginning, middle and end.
@@ -33,10 +34,13 @@ class FilePiece:
     one that is written anew may become longer, too.
     """
 
-    __slots__ = ("_file", "_first", "_more", "_offset", "_sample", "_version", "device", "remaining")
+    __slots__ = ("_file", "_first", "_more", "_offset", "_sample", "_sendfile", "_version", "device", "remaining")
 
-    def __init__(self, file: int, offset: int, length: int, version: Version | None, more: bool) -> None:
+    def __init__(
+        self, file: int, offset: int, length: int, version: Version | None, more: bool, sendfile: bool
+    ) -> None:
         self._file = file
+        self._sendfile = sendfile
         self._first = self._offset = offset
         self._version = version
         self._more = more
@@ -49,10 +53,10 @@ class FilePiece:
 
         Raises BlockingIOError when it takes none, OSError when the client is gone, EOFError when the file has changed.
         """
-        step = min(self.remaining, FILE_STEP)
+        step = min(self.remaining, FILE_STEP if self._sendfile else READ_STEP)
         if step == self.remaining:  # for a client that has all it was promised takes it for whole
             self._check()
-        if hasattr(os, "sendfile"):
+        if self._sendfile and hasattr(os, "sendfile"):
             sent: int = os.sendfile(sock.fileno(), self._file, self._offset, step)
         else:
             data = self._read(self._offset, step)
@@ -100,9 +104,11 @@ class Outbox:
     once is never in here. An exception may come from outside at any line: only a `with` takes the lock.
     """
 
-    __slots__ = ("_discarded", "_lock", "_parts", "held", "size", "watched")
+    __slots__ = ("_discarded", "_lock", "_parts", "_sendfile", "held", "size", "watched")
 
-    def __init__(self) -> None:
+    def __init__(self, *, sendfile: bool = True) -> None:
+        """`sendfile`: files are sent by the kernel, where the system can do that."""
+        self._sendfile = sendfile
         self._lock = threading.Lock()
         self._parts: deque[bytes | memoryview | FilePiece] = deque()
         self._discarded = False  # nothing is sent any more: what has been dropped would be missing before it
@@ -133,7 +139,7 @@ class Outbox:
         """The owner: the same with a `FilePiece`. `more` promises that a piece without it comes next of that file."""
         with self._lock:
             self.held = False  # from here on the disk decides how long the lock is held
-            self._parts.append(FilePiece(file, offset, length, version, more))
+            self._parts.append(FilePiece(file, offset, length, version, more, self._sendfile))
 
     def send(self, sock: socket.socket) -> int:
         """The owner: offers the socket what is here, once for each kind; how many bytes it took (0: none now).
