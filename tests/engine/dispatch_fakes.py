@@ -138,6 +138,7 @@ class Desk:
             answer=self._answer,
             refuse=self._refuse,
             place_name=lambda connection: "",
+            note_answer=lambda place: None,
             leave=lambda request: self.left.append(request.route),
             connections=connections,
             ended=self.ended,

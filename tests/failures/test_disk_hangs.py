@@ -17,7 +17,7 @@ from tests.clock import Clock
 from tests.gates import Gates
 from tests.logged import errors
 from tests.running import Running, Start
-from tests.waiting import turns, until, until_left
+from tests.waiting import turns, until, until_left, until_settled
 from tpserver.engine import hanging
 from tpserver.engine.hanging import MOST
 
@@ -83,6 +83,12 @@ def disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Disk]:
 
 
 @pytest.fixture
+def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What waits is taken to hang at once."""
+    monkeypatch.setattr(hanging, "PATIENCE", 0.0)
+
+
+@pytest.fixture
 def site(tmp_path: Path, disk: Disk) -> str:
     (tmp_path / "other").mkdir()
     for number in range(MANY):
@@ -94,6 +100,21 @@ def site(tmp_path: Path, disk: Disk) -> str:
 
 def detours(running: Running) -> int:
     return len(running.server.tasks.detours)
+
+
+def until_still(running: Running) -> None:
+    """Until the clients' sockets take nothing more of their files."""
+
+    def left() -> list[int]:
+        outboxes = [one.outbox for one in running.server.connections.by_fd.copy().values()]
+        return [part.remaining for outbox in outboxes if outbox for part in list(outbox._parts)]  # type: ignore[union-attr]
+
+    seen: list[list[int]] = []
+    until_settled(running)
+    while len(seen) < 3 or not seen[-3] == seen[-2] == seen[-1]:
+        turns(running, 10)
+        seen.append(left())
+    until_settled(running)
 
 
 def until_hung(running: Running, count: int) -> None:
@@ -114,6 +135,7 @@ def hang_one_after_another(running: Running, clients: list[Client], target: str)
     return hung
 
 
+@pytest.mark.usefixtures("no_patience")
 @pytest.mark.parametrize("target", ["/mount/{}.txt", "/mount/sub{}/file.txt"], ids=["one folder", "many folders"])
 def test_others_are_answered_however_many_requests_hang(
     start: Start, disk: Disk, site: str, gates: Gates, target: str, log: pytest.LogCaptureFixture
@@ -137,6 +159,7 @@ def test_others_are_answered_however_many_requests_hang(
     assert len([line for line in errors(log) if "/mount/" in line]) == 1
 
 
+@pytest.mark.usefixtures("no_patience")
 def test_an_application_goes_on_where_the_whole_folder_hangs(start: Start, disk: Disk, gates: Gates) -> None:
     disk.write("known.txt", b"known")
     disk.write("large.bin", b"x" * 200_000)
@@ -144,7 +167,7 @@ def test_an_application_goes_on_where_the_whole_folder_hangs(start: Start, disk:
     with several(running, MANY) as clients, Client(running) as other:
         assert other.ask("/known.txt").content == b"known"
         assert len(other.ask("/large.bin").content) == 200_000
-        turns(running)  # until it is closed
+        until_settled(running)  # it is closed
         disk.hang()
         for number, client in enumerate(clients):
             client.send(request(f"/page{number}"))
@@ -159,6 +182,56 @@ def test_an_application_goes_on_where_the_whole_folder_hangs(start: Start, disk:
             assert client.response().content == b"/page%d " % number
 
 
+def test_many_requests_at_once_are_not_taken_for_a_disk_that_hangs(
+    start: Start, disk: Disk, site: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has a second to answer one of them."""
+    monkeypatch.setattr(hanging, "PATIENCE", 1e9)
+    running = start(root=site)
+    with several(running, 2 * MOST) as clients:
+        disk.hang()
+        for number, client in enumerate(clients):
+            client.send(request(f"/mount/{number}.txt"))
+        until_hung(running, 2 * MOST)
+        disk.answer()
+        assert [client.response().status for client in clients] == [200] * 2 * MOST
+
+
+def test_there_is_a_bound_for_those_at_once_beyond_which_no_second_is_waited(
+    start: Start, disk: Disk, site: str, gates: Gates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hanging, "PATIENCE", 1e9)
+    running = start(gates, root=site)
+    with several(running, MANY) as clients, Client(running) as other:
+        disk.hang()
+        for number, client in enumerate(clients):
+            client.send(request(f"/mount/sub{number}/file.txt"))
+        until_hung(running, hanging.MANY)
+        until(running, lambda: running.server.stats()["refused"] == {"disk hangs": MANY - hanging.MANY})
+        assert other.ask("/other/0.txt").content == b"other 0"
+        assert other.ask("/application").content == b"/application "
+        disk.answer()
+        statuses = sorted(client.response().status for client in clients)
+        assert statuses == [200] * hanging.MANY + [503] * (MANY - hanging.MANY)
+
+
+@pytest.mark.usefixtures("no_patience")
+def test_a_disk_of_which_one_has_come_back_gets_more(start: Start, disk: Disk, site: str) -> None:
+    running = start(root=site)
+    with several(running, MOST) as clients, Client(running) as other:
+        disk.hang()
+        for number, client in enumerate(clients):
+            client.send(request(f"/mount/{number}.txt"))
+            until_hung(running, number + 1)
+        assert other.ask("/mount/20.txt").status == 503
+        running.server.hanging.note_answer("/mount/0.txt")  # as a leader does that comes back
+        other.send(request("/mount/20.txt"))
+        until_hung(running, MOST + 1)
+        disk.answer()
+        assert other.response().status == 200
+
+
+@pytest.mark.usefixtures("no_patience")
 def test_a_slow_disk_is_not_taken_for_one_that_hangs(start: Start, disk: Disk, site: str) -> None:
     """Many wait at once, but some are answered in the meantime."""
     running = start(root=site)
@@ -177,6 +250,7 @@ def test_a_slow_disk_is_not_taken_for_one_that_hangs(start: Start, disk: Disk, s
             assert client.response().status == 200
 
 
+@pytest.mark.usefixtures("no_patience")
 @pytest.mark.skipif(not hasattr(os, "sendfile"), reason="this system has no sendfile")
 def test_downloads_from_a_disk_that_hangs_are_reset_and_others_go_on(start: Start, disk: Disk, site: str) -> None:
     disk.write("large.bin", b"x" * LARGE)
@@ -186,7 +260,7 @@ def test_downloads_from_a_disk_that_hangs_are_reset_and_others_go_on(start: Star
         for client in clients:
             client.send(request("/mount/large.bin", CLOSE))
             assert client.head().status == 200
-        until(running, lambda: not inside.any_detached(running.server))
+        until_still(running)
         disk.hang()
         read: list[int | ConnectionResetError] = []
         readers = [threading.Thread(target=_read_all, args=(client, read)) for client in clients]
@@ -214,6 +288,7 @@ def _read_all(client: Client, read: list[int | ConnectionResetError]) -> None:
         read.append(error)
 
 
+@pytest.mark.usefixtures("no_patience")
 def test_slow_readers_of_a_disk_that_hangs_are_ended_although_their_files_cannot_be_closed(
     start: Start, disk: Disk, site: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -226,6 +301,7 @@ def test_slow_readers_of_a_disk_that_hangs_are_ended_although_their_files_cannot
             client = stack.enter_context(Client(running, receive_buffer=4096))
             client.send(request("/mount/large.bin"))
             assert client.head().status == 200
+        until_still(running)
         disk.hang()
         clock.now += 40
         inside.check_deadlines_soon(running.server)
@@ -237,6 +313,7 @@ def test_slow_readers_of_a_disk_that_hangs_are_ended_although_their_files_cannot
     until_left(running, 0)
 
 
+@pytest.mark.usefixtures("no_patience")
 def test_files_are_looked_for_no_more_when_almost_all_leaders_hang(
     start: Start, disk: Disk, site: str, gates: Gates, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -43,6 +43,7 @@ class Dispatch(Record):
     answer: Callable[[Request, Connection], None]  # runs a request in the calling thread, and raises nothing
     refuse: Callable[[Request, Connection, str], None]  # writes 503, for a cause
     place_name: Callable[[Connection], str]  # what the leader waits for, see `Hanging`
+    note_answer: Callable[[str], None]  # it has come back
     leave: Callable[[Request], None]  # logs a request whose client has left
     connections: Connections
     ended: Counter[str]  # connections that ended without an answer, by cause
@@ -159,6 +160,7 @@ class Dispatch(Record):
         for task in self.tasks.begun():
             if task.thread == get_ident() and task.place is Place.RELIEVED:
                 try:
+                    self.note_answer(task.place_name)
                     self.release(task, clock.perf_counter())
                 finally:
                     task.over = True

@@ -18,8 +18,10 @@ from tpserver.system.clock import clock
 
 _log = Log("tpserver")
 
-# So many hang at one place until it gets no more. A disk that is only slow answers some of them in the meantime.
+# So many hang at one place, for so many seconds, until it gets no more. A disk that is only slow answers some of them
+# in the meantime.
 MOST: Final = 16
+PATIENCE: Final = 1.0
 # Where what hangs is in so many parts of a folder, all of it hangs.
 PARTS: Final = 8
 # So many hang in all until a place gets no more where one hangs.
@@ -46,12 +48,14 @@ class Hanging:
         if len(hung) < MOST:
             self._logged = False
             return ""
+        many = len(hung) >= MANY
+        latest = clock.perf_counter() - (0.0 if many else PATIENCE)
         around = list(_around(place))
         for outer in around:
             since = self._answered.get(outer, 0.0)
-            inside = [name for name, begun in hung if begun > since and name.startswith(outer)]
-            almost_all = len(hung) >= MANY and outer != around[0]
-            if inside and (almost_all or len(inside) >= MOST):
+            inside = [name for name, begun in hung if since < begun <= latest and name.startswith(outer)]
+            almost_all = many and (outer != around[0] or "/" not in place)
+            if len(inside) >= (1 if many else MOST):
                 common = _common_folder(inside)
                 parts = {_first_part(name, common) for name in inside}
                 known = _first_part(place, common) in parts or len(parts) >= PARTS
@@ -60,7 +64,7 @@ class Hanging:
         return self._refuse(around[0], len(hung)) if len(around) > 1 and len(hung) >= ALL else ""
 
     def note_answer(self, place: str) -> None:
-        """The disk has answered at `place`."""
+        """The disk has answered at `place`: a file was found or sent, or a leader has come back."""
         if len(self._answered) >= _PLACES:
             self._answered.clear()
         now = clock.perf_counter()

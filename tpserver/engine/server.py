@@ -141,6 +141,7 @@ class Server(socketserver.ThreadingMixIn, LivingServer):
             answer=self._answer,
             refuse=self._refuse,
             place_name=self._place_name,
+            note_answer=self.hanging.note_answer,
             leave=self.protocol.leave,
             connections=self.connections,
             ended=self.ended,
