@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from tests.client import PATIENCE
 from tpserver import protocol
-from tpserver.engine import admission, costs, dispatch, measuring
+from tpserver.engine import admission, costs, measuring
 from tpserver.engine import server as engine
+from tpserver.engine import waiting as waiting_rules
 from tpserver.engine.admission import Admission
 from tpserver.engine.costs import Kind
 from tpserver.engine.life import Life
@@ -108,7 +109,7 @@ def keep_thread_for_brief_ones(server: Server) -> None:
 
 def set_queue_timeout(server: Server, seconds: float) -> None:
     """How long a request may wait for a thread, from now on."""
-    server._dispatch.queue_timeout = seconds
+    server._waiting._timeout = seconds
 
 
 def set_mean_time(server: Server, seconds: float) -> None:
@@ -118,7 +119,7 @@ def set_mean_time(server: Server, seconds: float) -> None:
 
 def notice_leavers_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether the client of a request that waits has left is asked however short it has waited."""
-    monkeypatch.setattr(dispatch, "LEFT_AFTER", 0.0)
+    monkeypatch.setattr(waiting_rules, "LEFT_AFTER", 0.0)
 
 
 def around_end_of_request(

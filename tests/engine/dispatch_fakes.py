@@ -19,6 +19,7 @@ from tpserver.engine.lost_tasks import LostTasks
 from tpserver.engine.measuring import Run
 from tpserver.engine.slow_log import SlowLog
 from tpserver.engine.task import Place, Task, Tasks
+from tpserver.engine.waiting import Waiting
 from tpserver.system.clock import clock
 from tpserver.system.thread_usage import ThreadUsage
 from tpserver.transport.polling import ClientSide
@@ -139,11 +140,10 @@ class Desk:
             refuse=self._refuse,
             place_name=lambda connection: "",
             note_answer=lambda place: None,
-            leave=lambda request: self.left.append(request.route),
             connections=connections,
-            ended=self.ended,
-            queue_timeout=timeout,
         )
+        leave: Any = lambda request: self.left.append(request.route)  # noqa: E731
+        self.waiting = Waiting(self.tasks, self.dispatch, self._refuse, leave, self.ended, timeout)
         self.lost_tasks = LostTasks(
             self.tasks, self.leadership, pool, self.dispatch, lambda thread, term: (thread, term) in self.at_work
         )

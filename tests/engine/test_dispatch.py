@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from tests.engine.dispatch_fakes import LEADER, Asked, Desk, FakeConnection
-from tpserver.engine import dispatch as module
+from tpserver.engine import dispatch
 from tpserver.engine.costs import Kind
 from tpserver.engine.task import Place
+from tpserver.engine.waiting import LEFT_AFTER
 from tpserver.transport.polling import ClientSide
 
 
@@ -124,11 +125,11 @@ def test_a_client_that_has_left_is_not_answered(desk: Desk) -> None:
     connection = wait_in_queue(desk)
     (task,) = desk.tasks.queued()
     connection.side = ClientSide.RESET
-    desk.now += module.LEFT_AFTER / 2
-    desk.dispatch.end_waiting(desk.now)
+    desk.now += LEFT_AFTER / 2
+    desk.waiting.check(desk.now)
     assert desk.returned == []  # it is not asked so soon
-    desk.now += module.LEFT_AFTER
-    desk.dispatch.end_waiting(desk.now)
+    desk.now += LEFT_AFTER
+    desk.waiting.check(desk.now)
     assert (desk.returned, connection.aborted, desk.ended) == ([connection], True, {"client gone": 1})
     assert desk.left == ["long"]
     assert task.request is not None
@@ -140,8 +141,8 @@ def test_a_client_that_has_closed_its_side_is_served_behind_the_others(desk: Des
     doubtful = wait_in_queue(desk)
     other = desk.come("long")
     doubtful.side = ClientSide.ENDED
-    desk.now += 2 * module.LEFT_AFTER
-    desk.dispatch.end_waiting(desk.now)
+    desk.now += 2 * LEFT_AFTER
+    desk.waiting.check(desk.now)
     assert [task.connection for task in desk.tasks.queued()] == [other, doubtful]
     assert (desk.returned, desk.ended) == ([], {})
 
@@ -150,10 +151,10 @@ def test_what_has_waited_for_too_long_is_refused(monkeypatch: pytest.MonkeyPatch
     desk = Desk(monkeypatch, timeout=5.0)
     connection = wait_in_queue(desk)
     desk.now += 4.9
-    desk.dispatch.end_waiting(desk.now)
+    desk.waiting.check(desk.now)
     assert desk.refused == []
     desk.now += 0.2
-    desk.dispatch.end_waiting(desk.now)
+    desk.waiting.check(desk.now)
     assert (desk.refused, desk.returned) == ([("long", "queue timeout")], [connection])
 
 
@@ -169,7 +170,7 @@ def test_what_may_run_although_no_request_has_ended_is_started_by_the_watcher(de
 
 def test_when_the_server_stops_what_waits_is_refused(desk: Desk) -> None:
     connection = wait_in_queue(desk)
-    desk.dispatch.clear()
+    desk.waiting.end_all()
     assert (desk.tasks.waiting, desk.refused, desk.returned) == (0, [("long", "stopping")], [connection])
 
 
@@ -198,7 +199,7 @@ def test_a_relieved_leader_ends_its_own_task_and_starts_what_waits(desk: Desk, m
     desk.while_answering = lambda: None
     desk.come("long")
     assert (len(desk.tasks.running), desk.tasks.waiting, len(desk.pool.jobs)) == (2, 1, 1)
-    monkeypatch.setattr(module, "get_ident", lambda: LEADER)
+    monkeypatch.setattr(dispatch, "get_ident", lambda: LEADER)
     desk.dispatch.end_relieved()
     assert (desk.begun(Place.RELIEVED), len(desk.pool.jobs)) == ([], 2)
     assert desk.kind("unknown") is Kind.QUICK
@@ -210,6 +211,6 @@ def test_a_leader_that_is_relieved_of_a_file_takes_no_place(desk: Desk, monkeypa
     desk.leadership.current = connection
     desk.relieve()
     assert (len(desk.tasks.running), len(desk.tasks.detours)) == (0, 1)
-    monkeypatch.setattr(module, "get_ident", lambda: LEADER)
+    monkeypatch.setattr(dispatch, "get_ident", lambda: LEADER)
     desk.dispatch.end_relieved()
     assert desk.tasks.everything() == []

@@ -15,6 +15,7 @@ from tpserver.engine.leadership import Leadership
 from tpserver.engine.lost_tasks import LostTasks
 from tpserver.engine.pool import Pool
 from tpserver.engine.task import Tasks
+from tpserver.engine.waiting import Waiting
 from tpserver.engine.watcher import Watcher
 from tpserver.transport.connection import Connection
 from tpserver.transport.connections import Connections
@@ -22,7 +23,8 @@ from tpserver.transport.mailbox import Mailbox
 from tpserver.transport.outbox import Outbox
 
 CLASSES = (
-    Admission, Connection, Connections, Dispatch, Leader, Leadership, LostTasks, Mailbox, Outbox, Pool, Tasks, Watcher,
+    Admission, Connection, Connections, Dispatch, Leader, Leadership, LostTasks, Mailbox, Outbox, Pool, Tasks, Waiting,
+    Watcher,
 )  # fmt: skip
 
 

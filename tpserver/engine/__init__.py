@@ -14,7 +14,8 @@ also builds, starts and stops everything. (post): other threads have the leader 
       "          start                                                       x       x               x
       "          release                                                             x         x     x
       "          give_back                                                   x       x         x     x
-      "          drop, hand_on, promote_waiting, end_waiting, clear                                  x
+      "          drop, hand_on, promote_waiting, forget                                              x
+    Waiting      check, end_all                                                                      x
     LostTasks    check                                                                               x
     Admission    next_for_leader                                             x
       "          place_for_leader                                            x       x               x

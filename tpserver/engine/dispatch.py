@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from threading import get_ident
 from typing import Final
@@ -20,15 +19,12 @@ from tpserver.system.clock import clock
 from tpserver.system.gil_held_io import send_holding
 from tpserver.transport.connection import INTERNAL_ERROR, Connection
 from tpserver.transport.connections import Connections
-from tpserver.transport.polling import ClientSide
 from tpserver.transport.protocol import Request
 
 _log = Log("tpserver")
 
 # Of a route of which enough runs are known, one run in so many is measured.
 _SAMPLED: Final = 8
-# Seconds in a queue after which it is asked whether the client has left.
-LEFT_AFTER: Final = 0.1
 
 
 class Dispatch(Record):
@@ -44,10 +40,7 @@ class Dispatch(Record):
     refuse: Callable[[Request, Connection, str], None]  # writes 503, for a cause
     place_name: Callable[[Connection], str]  # what the leader waits for, see `Hanging`
     note_answer: Callable[[str], None]  # it has come back
-    leave: Callable[[Request], None]  # logs a request whose client has left
     connections: Connections
-    ended: Counter[str]  # connections that ended without an answer, by cause
-    queue_timeout: float  # seconds that a request may wait; 0: no limit
     pooled: int = 0  # requests that the pool has run; two threads that overlap may lose one
     took_long: bool = False  # the last one in place did: no response waits for the next to be sent with it
     _runs: int = 0  # for `_is_measured`
@@ -213,34 +206,8 @@ class Dispatch(Record):
         if self.has_for_leader():
             self.connections.mailbox.wake()
 
-    def end_waiting(self, now: float) -> None:
-        """The watcher: refuses what has waited for too long, and drops what no client waits for any more.
-
-        A client that has closed its side may have left, or have nothing more to send. It is served behind the others.
-        """
-        doubtful: set[Task] = set()
-        for task in self.tasks.queued():
-            assert task.request is not None
-            waited = now - task.request.arrived
-            side = task.connection.client_side() if waited >= LEFT_AFTER else ClientSide.OPEN
-            late = 0 < self.queue_timeout <= waited
-            if side is ClientSide.RESET and self.tasks.remove(task):
-                self.ended["client gone"] += 1
-                self.leave(task.request)
-                self.drop(task)
-            elif late and self.tasks.remove(task):
-                self.refuse(task.request, task.connection, "queue timeout")
-                self.give_back(task.connection)
-            elif side is not ClientSide.OPEN:
-                doubtful.add(task)
-        self.tasks.put_last(doubtful)
-
-    def clear(self) -> None:
-        """The watcher, when the server stops: refuses what waits, and forgets what still runs: it is left behind."""
-        for task in self.tasks.queued():
-            if self.tasks.remove(task) and task.request is not None:
-                self.refuse(task.request, task.connection, "stopping")
-                self.give_back(task.connection)
+    def forget(self) -> None:
+        """The watcher, when the server stops: forgets what still runs, which is left behind."""
         for task in self.tasks.begun():
             task.logged = False  # its end is not told: it is not known when that will be
             self.release(task, clock.perf_counter(), ran=False)

@@ -15,6 +15,7 @@ from tpserver.engine.leader import Leader
 from tpserver.engine.leadership import Leadership
 from tpserver.engine.pool import Pool
 from tpserver.engine.task import Tasks
+from tpserver.engine.waiting import Waiting
 from tpserver.engine.watcher import Watcher
 from tpserver.logs.log import Log
 from tpserver.system.clock import clock
@@ -67,6 +68,7 @@ class LivingServer(ListeningServer):
     _bench: Pool  # its threads lead, or wait to
     _closing: Pool  # its threads close files of a disk that hangs
     _dispatch: Dispatch
+    _waiting: Waiting
 
     life = Life.NEW
     broken = False  # it has stopped since other code has closed its sockets
@@ -193,7 +195,8 @@ class LivingServer(ListeningServer):
         left = {task.thread for task in self.tasks.begun()}
         self._bench.join(_JOIN_TIMEOUT, left)
         running, waiting, detours = len(self.tasks.running), self.tasks.waiting, len(self.tasks.detours)
-        self._dispatch.clear()
+        self._waiting.end_all()
+        self._dispatch.forget()
         if detours or leading in self._at_work:
             _log.error("a thread hangs while it serves a file; it is left behind")
         else:

@@ -26,6 +26,7 @@ from tpserver.engine.pool import Pool
 from tpserver.engine.slow_log import SlowLog
 from tpserver.engine.stats import Stats, collect
 from tpserver.engine.task import Tasks
+from tpserver.engine.waiting import Waiting
 from tpserver.engine.watcher import Watcher
 from tpserver.logs.log import Log
 from tpserver.system.clock import clock
@@ -142,10 +143,7 @@ class Server(socketserver.ThreadingMixIn, LivingServer):
             refuse=self._refuse,
             place_name=self._place_name,
             note_answer=self.hanging.note_answer,
-            leave=self.protocol.leave,
             connections=self.connections,
-            ended=self.ended,
-            queue_timeout=self._queue_timeout,
         )
         self.leader = Leader(
             self.connections,
@@ -159,6 +157,9 @@ class Server(socketserver.ThreadingMixIn, LivingServer):
             process_request=self.process_request,
         )
         self.watcher.busy = lambda: bool(self.tasks.running or self.tasks.waiting)
+        self._waiting = Waiting(
+            self.tasks, dispatch, self._refuse, self.protocol.leave, self.ended, self._queue_timeout
+        )
         lost_tasks = LostTasks(self.tasks, self.leadership, self.pool, dispatch, self._is_at_work)
         self.watcher.checks = [
             dispatch.promote_waiting,
@@ -166,7 +167,7 @@ class Server(socketserver.ThreadingMixIn, LivingServer):
             lambda now: self.service_actions(),
         ]
         self.watcher.rare_checks = [
-            dispatch.end_waiting,
+            self._waiting.check,
             self.slow_log.check,
             lost_tasks.check,
             lambda now: self._replace_lost_leader(),
