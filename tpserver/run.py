@@ -116,6 +116,13 @@ class Server(engine.Server):
             raise AddressError(text, error) from error
         self.set_app(application)
 
+    def _build(self) -> None:
+        """As in the engine. Says where fewer connections are possible than were asked for."""
+        super()._build()
+        wanted, possible = self.config.max_connections, self.connections.capacity
+        if possible < wanted != OPTIONS["max_connections"].default:
+            _log.warning("--max-connections reduced to %d by the open-files limit or select()", possible)
+
     def set_app(self, application: Application | None) -> None:
         """The application that answers from now on; None: files only. As wsgiref's `WSGIServer.set_app`.
 

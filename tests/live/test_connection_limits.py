@@ -18,6 +18,7 @@ from tests.clock import Clock
 from tests.gates import Gates
 from tests.waiting import turns, until_left, until_waiting
 from tpserver import Server
+from tpserver.transport import connections
 
 
 def test_one_connection_too_many_gets_503_and_those_there_are_go_on(start):
@@ -178,3 +179,12 @@ def test_two_hundred_clients_at_once(start):
                 assert client.response().content == f"/hold/{number} ".encode()
         until_left(running, 0)
         assert gates.most == inside.threads(running.server)
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_that_fewer_are_possible_is_said_to_who_asked_for_more(monkeypatch, start, log, asked):
+    monkeypatch.setattr(connections, "capacity", lambda wanted, poller_capacity: 500)
+    start(Gates(), **({"max_connections": 501} if asked else {}))
+    assert [one.getMessage() for one in log.records if one.levelno >= logging.WARNING] == (
+        ["--max-connections reduced to 500 by the open-files limit or select()"] if asked else []
+    )

@@ -148,8 +148,6 @@ class Server(socketserver.ThreadingMixIn, LivingServer):
             lost_tasks.check,
             lambda now: self._replace_lost_leader(),
         ]
-        if self.connections.capacity < self.max_connections:
-            _log.warning("max_connections reduced to %d by the open-files limit or select()", self.connections.capacity)
 
     # -- the watcher's rounds
 

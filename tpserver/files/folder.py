@@ -131,10 +131,8 @@ class Folder:
             if file.turn == turn:
                 return file
             try:
-                now = os.stat(file.name)
                 if (
-                    # `signature(now)`, without the call
-                    (now.st_mtime_ns, now.st_ctime_ns, now.st_size, now.st_ino, now.st_dev) == file.signature
+                    signature(os.stat(file.name)) == file.signature
                     and not file.mtime_ambiguous  # else another edit may have left the same times
                     and not (file.earlier and any(map(os.path.isfile, file.earlier)))
                     and (clock.monotonic() - file.verified_at < _VERIFIED_FOR or self._still_leads_there(file))
