@@ -18,9 +18,10 @@ from typing import Final, NamedTuple
 
 from tpserver.errors import RequestRefused
 from tpserver.files.file import File, signature
-from tpserver.files.opening import CAREFUL, FOLDER, open_below, open_file
-from tpserver.files.paths import allowed, is_code, is_hidden, is_program, os_text, segments, url_name, without_dots
+from tpserver.files.opening import CAREFUL, FOLDER, SCANS_DESCRIPTORS, open_below, open_file
+from tpserver.files.paths import is_code, is_hidden, is_program, os_text, segments, url_name, without_dots
 from tpserver.files.rules import FileRules
+from tpserver.files.stored_names import is_too_long, served_on_windows, stored_path, tell_length
 from tpserver.http.head import Head
 from tpserver.logs.log import Log
 from tpserver.system.clock import clock
@@ -193,7 +194,7 @@ class Folder:
             return
         descriptor = open_below(self._real_root, real, FOLDER)
         try:
-            with os.scandir(descriptor) as found:
+            with os.scandir(descriptor if SCANS_DESCRIPTORS else real) as found:
                 yield found
         finally:
             os.close(descriptor)
@@ -229,6 +230,8 @@ class Folder:
         """The real path of `name` and its `st_mode`; "" and 0 where it does not exist or may not be served."""
         try:
             if not os.access(name, os.F_OK):  # first: the usual case where an application has most of the paths
+                if self.windows and is_too_long(name):
+                    tell_length(name)
                 return "", 0
             real = self.real_path(name)
             return ("", 0) if real is None else (real, os.stat(real).st_mode)
@@ -278,9 +281,10 @@ class Folder:
         parts = real[len(below) :].split(os.sep)
         if any(map(is_hidden, parts)):
             return None
-        if self.windows and not all(allowed(part, windows=True) for part in parts if part):
+        try:
+            return real if not self.windows or served_on_windows(root, parts) else None
+        except OSError:  # removed meanwhile
             return None
-        return real
 
     def _load(self, path: str, name: str, real: str, turn: int, *, earlier: tuple[str, ...] = ()) -> File:
         """Raises OSError and `RequestRefused` (503)."""
@@ -291,6 +295,8 @@ class Folder:
         content = sample if len(sample) == status.st_size else None
         place = name[len(self.root) :].replace(os.sep, "/").lstrip("/")
         rules = self._rules
+        if rules.look_at_names:
+            place = stored_path(self.root, place)
         coding = rules.coding(place, sample)
         media = rules.content_type(place, sample, coding)
         file = File(
