@@ -40,7 +40,7 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "engine": {"errors", "logs", "record", "system", "transport"},
     "errors": set(),
     "files": {"errors", "http", "logs", "reply", "system"},
-    "greeting": {"config", "files", "spool", "system", "wsgi"},
+    "greeting": {"config", "files", "logs", "spool", "system", "wsgi"},
     "handler": {"errors", "http", "protocol", "reply", "system"},
     "http": {"errors"},
     "logs": {"http", "system"},

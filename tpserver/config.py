@@ -112,7 +112,9 @@ class Config(FileOptions, frozen=True):
         "With --stream-body, pass contents of unknown length (chunked) while they arrive, too. Flask reads them to the"
         " end (wsgi.input_terminated); Bottle, Django and Falcon take them for empty, since there is no CONTENT_LENGTH."
     )
-    max_connections: int = option(10_000, "N", "Most open connections. One more gets 503.", least=1)
+    max_connections: int = option(
+        10_000, "N", "Most open connections. One more gets 503. Windows: 500 at most.", least=1
+    )
     max_connections_per_ip: int = option(
         0, "N", "Most open connections of one client address, or of one IPv6 network (/64). 0: no limit."
     )

@@ -1,4 +1,4 @@
-"""What a start says: where the server is, and what of its surroundings will hurt it."""
+"""What a start says: where the server is, and what of its surroundings will hurt it. Opens the browser (`--open`)."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from collections.abc import Iterator, Sequence
 
 from tpserver.config import Config
 from tpserver.files.paths import os_text
+from tpserver.logs.log import Log
 from tpserver.spool import LARGE
 from tpserver.system.terminal import CYAN, FAINT, coloured
 from tpserver.wsgi.responder import Application
+
+_log = Log("tpserver")
 
 
 def greeting(
@@ -76,3 +79,11 @@ def _temporary_folder_problem() -> str | None:
     if wanted and os.path.realpath(used) != os.path.realpath(wanted):
         return f"the temporary folder {wanted} cannot be written: {large} are stored in {used}"
     return None
+
+
+def open_browser(url: str) -> None:
+    """A thread of its own: a browser in a terminal runs until it is left."""
+    import webbrowser
+
+    if not webbrowser.open(url):
+        _log.warning("no browser could be opened; the address is %s", url)

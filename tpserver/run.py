@@ -19,7 +19,7 @@ from tpserver.engine.stats import Stats
 from tpserver.errors import AddressError, StartError, UsageError
 from tpserver.files.background import BackgroundCoder
 from tpserver.files.coders import quick_coders
-from tpserver.greeting import greeting, start_warnings
+from tpserver.greeting import greeting, open_browser, start_warnings
 from tpserver.handler import HTTPRequestHandler, TimedRequestHandler
 from tpserver.http.response import server_value
 from tpserver.http.section import Limits
@@ -35,10 +35,12 @@ from tpserver.site.build import Sites
 from tpserver.site.site import Site
 from tpserver.spool import SPOOL, Spool
 from tpserver.system import process
+from tpserver.system.console_ends import stopped_by_console
 from tpserver.system.monkey_patches import patched
 from tpserver.system.network import bind_advice, reachable_at
 from tpserver.system.terminal import has_colours
 from tpserver.transport.errors import EngineBroken
+from tpserver.transport.listener import shortage
 from tpserver.transport.pace import Timing
 from tpserver.transport.protocol import CONTENTS
 from tpserver.wsgi.responder import Application
@@ -131,6 +133,15 @@ class Server(engine.Server):
             self._sites.guard.warn_in_the_clear(self.server_name)
             if self.access_log is not None:
                 self.access_log.user_of = self._sites.guard.user_of
+
+    def _build(self) -> None:
+        """As in the engine. Says where fewer connections are possible than were asked for."""
+        super()._build()
+        wanted, possible = self.config.max_connections, self.connections.capacity
+        # Of Windows's 500 only who has asked for more is told: there is nothing to be done.
+        if possible < wanted and (sys.platform != "win32" or wanted != OPTIONS["max_connections"].default):
+            why = shortage(wanted, self.connections.poller.capacity)
+            _log.warning("--max-connections reduced from %d to %d: %s", wanted, possible, why)
 
     def set_app(self, application: Application | None) -> None:
         """The application that answers from now on; None: files only. As wsgiref's `WSGIServer.set_app`.
@@ -279,6 +290,7 @@ def _run(config: Config, application: Application | None, log: LogWriter | None)
         logs_reopened_by_signals(reopen_logs),
         Server(config, application) as server,
         stopped_by_signals(server.begin_shutdown),
+        stopped_by_console(server.begin_shutdown),
     ):
         made.append(server)
         if log is not None:
@@ -292,7 +304,7 @@ def _run(config: Config, application: Application | None, log: LogWriter | None)
             sys.setswitchinterval(config.switch_interval)
             server.switch_interval = config.switch_interval
         if config.open:
-            threading.Thread(target=_open_browser, args=(server.url,), daemon=True).start()
+            threading.Thread(target=open_browser, args=(server.url,), daemon=True).start()
         server.refuses_when_draining = True  # clients can go elsewhere at once
         with contextlib.suppress(EngineBroken):  # it has been logged
             server.serve_forever()
@@ -316,11 +328,3 @@ def _parts(app: Application | str | None, **options: Any) -> tuple[Config, Appli
     except TypeError as error:
         unknown = sorted(set(options) - set(OPTIONS))
         raise UsageError(f"there is no option {', '.join(unknown)}" if unknown else str(error)) from None
-
-
-def _open_browser(url: str) -> None:
-    """A thread of its own: a browser in a terminal runs until it is left."""
-    import webbrowser
-
-    if not webbrowser.open(url):
-        _log.warning("no browser could be opened; the address is %s", url)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
+
+import pytest
 
 from tests.console import python
 
@@ -38,6 +41,7 @@ def test_the_package_imports_nothing_that_the_first_answer_does_not_need(tmp_pat
     assert imported_by("import tpserver, tpserver.cli", tmp_path) <= imported_by(NEEDED, tmp_path)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a pipe there holds less than -X importtime writes before the end")
 def test_a_small_file_is_sent_before_anything_else_is_imported(site: Path) -> None:
     with python("-S", "-X", "importtime", "-m", "tpserver", "--port", "0", cwd=site) as console:
         assert console.get("/") == "home"

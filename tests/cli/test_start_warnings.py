@@ -45,7 +45,7 @@ def test_a_public_address_says_what_is_exposed_once(host: str, site: Path) -> No
 def test_a_small_limit_of_open_files_is_named_with_what_to_type(site: Path) -> None:
     text = stderr(site, command=("sh", "-c", 'ulimit -n 256 && exec "$@"', "sh"))
     (line,) = text.splitlines()
-    assert "WARNING max_connections reduced from 10000 to 192: ulimit -n is 256. Type ulimit -n 10064" in line
+    assert "WARNING --max-connections reduced from 10000 to 192: ulimit -n is 256. Type ulimit -n 10064" in line
 
 
 @posix

@@ -29,7 +29,7 @@ def root(tmp_path: Path) -> Path:
         "html/.well-known/.secret",
         "html/.well-known.bak/x",
         "html/..secret",
-        "html/.../x",
+        *([] if os.name == "nt" else ["html/.../x"]),  # Windows takes dots off the end of a name
         "secret.txt",
         "html-secret/secret.txt",
         "htm/secret.txt",

@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from tests.logged import errors
 from tpserver.files import folder
 from tpserver.files.file import File
 from tpserver.files.folder import Folder
 from tpserver.files.found import Redirect
+from tpserver.files.listing_entries import entry_of
+from tpserver.files.rules import FileRules, parse_header
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows needs no fake")
 
@@ -25,7 +29,14 @@ class Insensitive:
 
     def __init__(self, top: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self._top = str(top)
-        for module, name in ((os, "access"), (os, "stat"), (os, "open"), (os.path, "realpath")):
+        for module, name in (
+            (os, "access"),
+            (os, "stat"),
+            (os, "lstat"),
+            (os, "scandir"),
+            (os, "open"),
+            (os.path, "realpath"),
+        ):
             monkeypatch.setattr(module, name, self._before(getattr(module, name)))
 
     def _before(self, call: Any) -> Any:
@@ -123,3 +134,52 @@ def test_an_edit_shows_under_every_spelling(root: Path) -> None:
             found = served.find(path, number)
             assert isinstance(found, File)
             assert found.content == content
+
+
+@pytest.mark.parametrize("path", ["/Sub/index.html", "/SUB/index.HTML", "/sub/", "/Sub/Index.html"])
+def test_a_rule_holds_for_every_spelling_of_a_name(root: Path, path: str) -> None:
+    rules = FileRules([parse_header("Sub/*.html=X-Private: yes")])
+    found = Folder(root, rules=rules, windows=True).find(path, 1)
+    assert isinstance(found, File)
+    assert found.fields == (("X-Private", "yes"),)
+
+
+def test_a_rule_for_another_spelling_than_the_stored_one_is_for_no_file(root: Path) -> None:
+    found = Folder(root, rules=FileRules([parse_header("sub/*=X-Private: yes")]), windows=True).find("/sub/", 1)
+    assert isinstance(found, File)
+    assert found.fields == ()
+
+
+def test_what_windows_hides_is_hidden(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("desktop.ini", "$Recycle.Bin/inside.txt", "Sub/desktop.ini"):
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).write_text("content", "utf-8")
+    original = os.lstat
+
+    def with_attributes(path: Any) -> Any:
+        hidden = {"desktop.ini": 2, "$Recycle.Bin": 4}.get(os.path.basename(path), 0x20)
+        status = original(path)
+        return SimpleNamespace(st_file_attributes=hidden, st_mode=status.st_mode)
+
+    monkeypatch.setattr(os, "lstat", with_attributes)
+    for path in ("/desktop.ini", "/Sub/desktop.ini", "/$Recycle.Bin/inside.txt"):
+        assert find(root, path) is None
+    assert isinstance(find(root, "/Page.html"), File)
+
+
+def test_a_path_too_long_for_windows_is_said_once_and_not_listed(
+    root: Path, monkeypatch: pytest.MonkeyPatch, log: pytest.LogCaptureFixture
+) -> None:
+    name = "n" * (260 - len(str(root)) - 1)
+    for one in (name, name[1:]):
+        (root / one).write_text("content", "utf-8")
+    access, lexists = os.access, os.path.lexists
+    monkeypatch.setattr(os, "access", lambda path, mode: len(path) < 260 and access(path, mode))
+    monkeypatch.setattr(os.path, "lexists", lambda path: lexists(path.removeprefix("\\\\?\\")))
+    assert find(root, f"/{name}") is None
+    assert find(root, f"/{name[1:]}").content == b"content"
+    assert ["a path of 260 characters" in one for one in errors(log)] == [True]
+    served = Folder(root, windows=True)
+    with os.scandir(root) as entries:
+        listed = {entry[0] for entry in (entry_of(served, (), str(root), one) for one in entries) if entry}
+    assert (name in listed, name[1:] in listed) == (False, True)

@@ -9,6 +9,7 @@ import selectors
 import socket
 import sys
 import threading
+from types import SimpleNamespace
 
 import pytest
 
@@ -18,6 +19,7 @@ from tests.clock import Clock
 from tests.gates import Gates
 from tests.waiting import turns, until_left, until_waiting
 from tpserver import Server
+from tpserver.transport import connections
 
 
 def test_one_connection_too_many_gets_503_and_those_there_are_go_on(start):
@@ -178,3 +180,13 @@ def test_two_hundred_clients_at_once(start):
                 assert client.response().content == f"/hold/{number} ".encode()
         until_left(running, 0)
         assert gates.most == inside.threads(running.server)
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_that_fewer_are_possible_is_said_to_who_asked_for_more(monkeypatch, start, log, asked):
+    monkeypatch.setattr(connections, "capacity", lambda wanted, poller_capacity: 500)
+    monkeypatch.setattr("tpserver.run.sys", SimpleNamespace(platform="win32"))
+    start(Gates(), **({"max_connections": 501} if asked else {}))
+    told = [one.getMessage() for one in log.records if one.levelno >= logging.WARNING]
+    assert len(told) == asked
+    assert all(line.startswith("--max-connections reduced from 501 to 500: ") for line in told)

@@ -6,6 +6,7 @@ import io
 import logging
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,8 +15,9 @@ import pytest
 from tests.client import PATIENCE, Client, salvage
 from tests.failures.limited import get, limited
 from tpserver.logs import server_log
-from tpserver.logs.server_log import LogWriter
+from tpserver.logs.server_log import LogWriter, SafeFormatter
 from tpserver.logs.streams import LogStream
+from tpserver.system.clock import clock
 
 
 class Stream(io.StringIO):
@@ -124,3 +126,20 @@ def test_what_is_logged_last_is_there_at_the_end(tmp_path: Path) -> None:
             console.send()
             assert said.read().count("\nValueError: xxx") == 30
             assert console.process.wait(30) == 0
+
+
+@pytest.mark.parametrize("now", [-1e10, 1e11])
+def test_a_line_is_written_whatever_the_clock_says(now: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows knows the local time from 1970 to 3000 only."""
+
+    def converter(seconds: float | None) -> time.struct_time:
+        raise OSError(22, "Invalid argument")
+
+    monkeypatch.setattr(SafeFormatter, "converter", staticmethod(converter))
+    monkeypatch.setattr(clock, "time", lambda: now)
+    stream = io.StringIO()
+    log = LogWriter(LogStream(stream))
+    log.setFormatter(SafeFormatter("%(asctime)s %(message)s"))
+    log.emit(record("something"))
+    assert log.finish()
+    assert stream.getvalue() in ("1653-02-10T06:13:20Z something\n", "5138-11-16T09:46:40Z something\n")

@@ -33,7 +33,7 @@ from tpserver.system.clock import clock
 from tpserver.system.interpreter import has_lock
 from tpserver.transport.connection import INTERNAL_ERROR, MAX_OUTBOX, RUNNING, SENDING, Connection
 from tpserver.transport.connections import Connections
-from tpserver.transport.listener import addresses, shortage
+from tpserver.transport.listener import addresses
 from tpserver.transport.outbox import device_name
 from tpserver.transport.pace import Timing
 from tpserver.transport.protocol import CONTENTS, Address, ConnectionProtocol, Request
@@ -172,11 +172,6 @@ class Server(socketserver.ThreadingMixIn, LivingServer):
             lost_tasks.check,
             lambda now: self._replace_lost_leader(),
         ]
-        if self.connections.capacity < self.max_connections:
-            why = shortage(self.max_connections, self.connections.poller.capacity)
-            _log.warning(
-                "max_connections reduced from %d to %d: %s", self.max_connections, self.connections.capacity, why
-            )
 
     # -- the watcher's rounds
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import copy
 import os
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from operator import attrgetter
 from typing import Final, NamedTuple
 
 from tpserver.files.codings import is_coded, packed
@@ -23,6 +24,13 @@ from tpserver.system.clock import clock
 Signature = tuple[int, int, int, int, int]
 
 _SECOND: Final = 1_000_000_000
+
+# What changes when a file is edited or replaced, or its permissions are. Windows: `st_ctime` of `os.stat` is the time
+# of creation, that of `os.fstat` the time of the last change since Python 3.12 (cpython#157671). Both have the former.
+_CHANGED: Final = "st_birthtime_ns" if hasattr(os.stat_result, "st_birthtime_ns") else "st_ctime_ns"
+signature: Final[Callable[[os.stat_result], Signature]] = attrgetter(
+    "st_mtime_ns", _CHANGED, "st_size", "st_ino", "st_dev"
+)
 
 
 class File:
@@ -169,8 +177,3 @@ def entity_tag(status: os.stat_result, content: bytes | None, coding: str) -> st
     else:
         digest = f"{len(content):x}-{zlib.crc32(content):08x}{zlib.adler32(content):08x}"
     return f'"{digest}-{coding}"' if coding else f'"{digest}"'
-
-
-def signature(status: os.stat_result) -> Signature:
-    """What changes when a file is edited or replaced, or its permissions are."""
-    return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino, status.st_dev

@@ -18,11 +18,12 @@ from typing import Final
 
 from tpserver.files.file import File, signature
 from tpserver.files.found import Listing, Redirect
-from tpserver.files.opening import CAREFUL, FOLDER, open_below, open_file, out_of_descriptors
-from tpserver.files.paths import allowed, os_text, segments, without_dots
+from tpserver.files.opening import CAREFUL, FOLDER, SCANS_DESCRIPTORS, open_below, open_file, out_of_descriptors
+from tpserver.files.paths import os_text, segments, without_dots
 from tpserver.files.protected import Protection
 from tpserver.files.rules import FileRules
 from tpserver.files.shown import DEFAULT, Shown
+from tpserver.files.stored_names import is_too_long, served_on_windows, stored_path, tell_length
 from tpserver.system.clock import clock
 
 INDEX: Final = "index.html"
@@ -107,10 +108,8 @@ class Folder:
             if file.turn == turn:
                 return file
             try:
-                now = os.stat(file.name)
                 if (
-                    # `signature(now)`, without the call
-                    (now.st_mtime_ns, now.st_ctime_ns, now.st_size, now.st_ino, now.st_dev) == file.signature
+                    signature(os.stat(file.name)) == file.signature
                     and not file.mtime_ambiguous  # else another edit may have left the same times
                     and not (file.earlier and any(map(os.path.isfile, file.earlier)))
                     and (clock.monotonic() - file.verified_at < _VERIFIED_FOR or self._still_leads_there(file))
@@ -175,7 +174,7 @@ class Folder:
             return
         descriptor = open_below(self._real_root, real, FOLDER)
         try:
-            with os.scandir(descriptor) as found:
+            with os.scandir(descriptor if SCANS_DESCRIPTORS else real) as found:
                 yield found
         finally:
             os.close(descriptor)
@@ -216,6 +215,8 @@ class Folder:
         """The real path of `name` and its `st_mode`; "" and 0 where it does not exist or may not be served."""
         try:
             if not os.access(name, os.F_OK):  # first: the usual case where an application has most of the paths
+                if self.windows and is_too_long(name):
+                    tell_length(name)
                 return "", 0
             real = self.real_path(name)
             return ("", 0) if real is None else (real, os.stat(real).st_mode)
@@ -276,11 +277,11 @@ class Folder:
         parts = real[len(below) :].split(os.sep)
         if self._conceals(parts):
             return None
-        if self.windows and not all(
-            allowed(part, windows=True, dot_files=self.shown.dot_files) for part in parts if part
-        ):
+        try:
+            served = not self.windows or served_on_windows(root, parts, dot_files=self.shown.dot_files)
+        except OSError:  # removed meanwhile
             return None
-        return real
+        return real if served else None
 
     def _conceals(self, parts: Sequence[str]) -> bool:
         """Whether the names that lead to a real path from the root hide it."""
@@ -293,8 +294,8 @@ class Folder:
             sample = stream.read(SMALL + 1 if status.st_size <= SMALL else SAMPLE)
         # Of another size, it is being written: it is read from the disk when it is sent.
         content = sample if len(sample) == status.st_size else None
-        place = self.place(name)
         rules = self._rules
+        place = self.place(stored_path(self.root, name) if rules.look_at_names else name)
         coding = rules.coding(place, sample)
         media = rules.content_type(place, sample, coding)
         file = File(

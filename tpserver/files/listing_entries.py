@@ -10,6 +10,7 @@ from typing import Final
 from tpserver.files.folder import Folder
 from tpserver.files.listing import Entry
 from tpserver.files.paths import allowed
+from tpserver.files.stored_names import hidden_by_attributes, is_too_long
 
 # Windows: a junction or another kind of link; `is_symlink` does not report all of them.
 _REPARSE_POINT: Final = getattr(stat, "FILE_ATTRIBUTE_REPARSE_POINT", 0x400)
@@ -35,6 +36,8 @@ def entry_of(folder: Folder, names: Sequence[str], parent: str, found: os.DirEnt
             inside = folder.place(parent, root)
             if folder.protection.conceals(inside, [f"{inside}/{name}", folder.place(real, root)]):
                 return None
+        if folder.windows and (hidden_by_attributes(name, status) or is_too_long(real)):
+            return None
         second = status.st_mtime_ns // 1_000_000_000
         if stat.S_ISDIR(status.st_mode):
             return (name, True, 0, second) if _is_reachable(folder, real, status) else None

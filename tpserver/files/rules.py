@@ -253,6 +253,7 @@ class FileRules:
         self._charset = charset
         self._encoded = tuple(encoded)
         self._private = private
+        self.look_at_names = bool(self._fields or self._media or self._encoded)
 
     def fields(self, path: str) -> Fields:
         """The fields of the file at `path` ("assets/app.js", relative to the root).

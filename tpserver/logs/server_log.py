@@ -8,6 +8,7 @@ import sys
 from collections import deque
 from typing import Final
 
+from tpserver.http.dates import format_timestamp
 from tpserver.logs.log import own_loggers
 from tpserver.logs.streams import LogStream
 from tpserver.logs.writing_thread import WritingThread
@@ -48,7 +49,10 @@ class SafeFormatter(logging.Formatter):
         """By the server's clock."""
         record.created = clock.time()
         record.msecs = record.created % 1 * 1000
-        return super().formatTime(record, datefmt)
+        try:
+            return super().formatTime(record, datefmt)
+        except (OSError, OverflowError, ValueError):  # Windows: before 1970 and after 3000
+            return format_timestamp(int(record.created))
 
 
 _LEVELS: Final = {"WARNING": YELLOW, "ERROR": RED, "CRITICAL": RED, "DEBUG": FAINT}

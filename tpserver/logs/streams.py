@@ -9,15 +9,18 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import sys
 from typing import IO, Final
 
 from tpserver.logs.log import Log
 from tpserver.system.descriptors import identity
 
+if sys.platform == "win32":
+    from tpserver.system.windows_files import open_to_append
+
 _log = Log("tpserver")
 
-# O_BINARY: `write` translates line ends itself; on Windows they would be translated twice.
-_FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
+_FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_APPEND
 
 
 class LogStream:
@@ -55,7 +58,10 @@ class LogFile:
         self._open()
 
     def _open(self) -> None:
-        self._fd = os.open(self._path, _FLAGS, 0o666)
+        if sys.platform == "win32":
+            self._fd = open_to_append(self._path)  # so that it can be renamed meanwhile
+        else:
+            self._fd = os.open(self._path, _FLAGS, 0o666)
         self._identity = identity(self._fd)
 
     def write(self, text: str) -> None:

@@ -14,4 +14,6 @@ def identity(descriptor: int) -> tuple[int, ...] | None:
         found = os.fstat(descriptor)
     except OSError:
         return None
-    return found.st_dev, found.st_ino, getattr(found, "st_rdev", 0), stat.S_IFMT(found.st_mode)
+    # Under wine the number of the device is lost when the file is renamed. On Windows no socket has a descriptor.
+    device = 0 if os.name == "nt" else found.st_dev
+    return device, found.st_ino, getattr(found, "st_rdev", 0), stat.S_IFMT(found.st_mode)
