@@ -85,7 +85,7 @@ class HTTPRequest(Request):
             responder: Responder
             try:
                 if protocol.detours:
-                    responder = find_beside_hangs(site, head, protocol.turn, protocol.hanging)
+                    responder = find_beside_hangs(site, head, protocol)
                 else:
                     responder = site.find(head, protocol.turn)
             except RequestRefused as refusal:

@@ -224,6 +224,7 @@ def test_a_disk_of_which_one_has_come_back_gets_more(start: Start, disk: Disk, s
             client.send(request(f"/mount/{number}.txt"))
             until_hung(running, number + 1)
         assert other.ask("/mount/20.txt").status == 503
+        assert running.server.protocol.place_name() == ""  # a leader that refuses, and is relieved, waits for no disk
         running.server.hanging.note_answer("/mount/0.txt")  # as a leader does that comes back
         other.send(request("/mount/20.txt"))
         until_hung(running, MOST + 1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from tpserver.http.head import Head
 from tpserver.reply import Hangs, Responder
 from tpserver.site.site import Site
@@ -12,14 +14,23 @@ def place_name(site: Site, head: Head) -> str:
     return site.host + head.path
 
 
-def find_beside_hangs(site: Site, head: Head, turn: int, hanging: Hangs) -> Responder:
+class Looking(Protocol):
+    """What the protocol knows of the leader's look for what answers."""
+
+    turn: int
+    hanging: Hangs
+    answering: Head | None  # whose file the leader waits for, if it waits
+
+
+def find_beside_hangs(site: Site, head: Head, looking: Looking) -> Responder:
     """As `Site.find`, while leaders wait for a disk. The leader. Raises `RequestRefused`, 503 too."""
     place = place_name(site, head)
     if not site.has_folder or not head.path.startswith("/"):
-        return site.find(head, turn)
-    hung = hanging.refuses(place)
+        return site.find(head, looking.turn)
+    hung = looking.hanging.refuses(place)
     if hung:
+        looking.answering = None  # that this leader goes on tells nothing of the disk
         return site.find_in_memory(head, everywhere=hung == site.host + "/")
-    responder = site.find(head, turn)
-    hanging.note_answer(place)
+    responder = site.find(head, looking.turn)
+    looking.hanging.note_answer(place)
     return responder
