@@ -15,7 +15,7 @@ from tests.console import Console, tpserver
 
 CLIENTS = 64
 WINDOW = 400  # answers: less than a server gives in a second
-MOST_WINDOWS = 25
+MOST_WINDOWS = 40
 PATIENT = 3 * PATIENCE
 
 # Its first requests take long; then it does a fixed amount of work: 0.6 ms. A request for /stall stalls all others.

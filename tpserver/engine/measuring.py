@@ -32,7 +32,7 @@ class Run(NamedTuple):
         if self.elapsed <= 5 * HAND_OVER:  # too short to have waited for more than the interpreter
             return 0.0, self.computed
         computed = self.computed / self.at_once  # threads that compute at once slow each other
-        if self.at_once > 1 and self.elapsed >= max(COMPUTING, 2 * self.computed * self.at_once):
+        if self.at_once > 1 and self.elapsed >= COMPUTING and self.computed_by_all >= 2 * self.computed * self.at_once:
             return self.elapsed, computed  # it got less than half of its share: it cannot have wanted more
         return (0.0, computed) if computed >= COMPUTING else None
 
@@ -46,13 +46,15 @@ class Meter:
         """`running`: the requests that run in other threads, and perhaps in this one."""
         self._running = running
         self._at_once = len(running)
-        self._used, self._by_all, self._begun = thread_usage(), clock.process_time(), clock.perf_counter()
+        # In this order: on Linux the clock of the process brings the usage of this thread up to date, which may else be
+        # that of the last tick (4 ms).
+        self._by_all, self._used, self._begun = clock.process_time(), thread_usage(), clock.perf_counter()
 
     def end(self, *, is_counted: bool) -> Run:
         """The run that has just ended; `is_counted` among those that ran."""
         elapsed = clock.perf_counter() - self._begun
-        used, before = thread_usage(), self._used
         by_all = clock.process_time() - self._by_all
+        used, before = thread_usage(), self._used
         at_once = max(self._at_once, len(self._running)) + (not is_counted)
         waited = used.waits < 0 or used.waits > before.waits  # below 0: the system does not tell
         return Run(elapsed, used.seconds - before.seconds, by_all, at_once, waited)

@@ -19,7 +19,10 @@ if sys.platform == "linux":
     from resource import RUSAGE_THREAD, getrusage
 
     def thread_usage() -> ThreadUsage:
-        """One system call. A thread that the system has stopped to let others run has not waited (getrusage(2))."""
+        """One system call. A thread that the system has stopped to let others run has not waited (getrusage(2)).
+
+        The seconds may be those of the last tick, unless the clock of the process was read just before.
+        """
         usage = getrusage(RUSAGE_THREAD)
         return ThreadUsage(usage.ru_utime + usage.ru_stime, usage.ru_nvcsw)
 
