@@ -31,9 +31,8 @@ def entry_of(folder: Folder, names: Sequence[str], parent: str, found: os.DirEnt
                 return None
             real, status = target, os.stat(target)
         if folder.protection is not None:
-            root = os.path.realpath(folder.root)
-            inside = folder.place(parent, root)
-            if folder.protection.conceals(inside, [f"{inside}/{name}", folder.place(real, root)]):
+            inside = folder.place(parent, folder.real_root)
+            if folder.protection.conceals(inside, [f"{inside}/{name}", folder.place(real, folder.real_root)]):
                 return None
         second = status.st_mtime_ns // 1_000_000_000
         if stat.S_ISDIR(status.st_mode):
