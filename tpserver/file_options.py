@@ -131,8 +131,8 @@ class FileOptions(Record, frozen=True):
         (),
         "GLOB=FILE",
         "Ask for a user's name and password (Basic authentication) for paths that match the glob, and all below them:"
-        " files, listings and applications. FILE has lines user:scrypt$..., which python -m tpserver hash-password USER"
-        " writes. May be repeated: the last match decides.",
+        " files, the coded ones beside them (app.js.br), listings and applications. FILE has lines user:scrypt$...,"
+        " which python -m tpserver hash-password USER writes. May be repeated: the last match decides.",
         parse=parse_auth,
         parsed_type=AuthRule,
     )
@@ -147,8 +147,8 @@ class FileOptions(Record, frozen=True):
     hide: tuple[HideRule, ...] = option(
         (),
         "GLOB",
-        "Answer 404 for the files and folders that match the glob, and for all below them, and leave them out of"
-        " listings and archives. It ignores case. May be repeated.",
+        "Answer 404 for the files and folders that match the glob, for all below them and for the coded files beside"
+        " them (app.js.br), and leave them out of listings and archives. It ignores case. May be repeated.",
         parse=parse_hide,
         parsed_type=HideRule,
     )

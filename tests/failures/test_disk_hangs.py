@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import threading
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -180,6 +182,33 @@ def test_an_application_goes_on_where_the_whole_folder_hangs(start: Start, disk:
         disk.answer()
         for number, client in enumerate(clients[:MOST]):
             assert client.response().content == b"/page%d " % number
+
+
+@pytest.mark.usefixtures("no_patience")
+@pytest.mark.parametrize("mounted", [False, True])
+def test_what_is_in_memory_stays_protected_and_marked_where_its_disk_hangs(
+    start: Start, disk: Disk, tmp_path: Path, mounted: bool
+) -> None:
+    disk.write("known.txt", b"known")
+    disk.write("free.txt", b"free")
+    key = hashlib.scrypt(b"right", salt=b"s" * 16, n=2, r=8, p=1, dklen=32)
+    users = tmp_path / "users.txt"
+    users.write_text(f"ann:scrypt$2$8$1${b64encode(b's' * 16).decode()}${b64encode(key).decode()}\n", "utf-8")
+    ann = "Authorization: Basic " + b64encode(b"ann:right").decode()
+    prefix = "/m" if mounted else ""
+    where: dict[str, Any] = {"mount": [f"/m={disk.folder}"]} if mounted else {"root": str(disk.folder)}
+    running = start(**where, auth=[f"known.txt={users}"], cors=["*"], redirect=[f"{prefix}/old={prefix}/new"])
+    with several(running, MANY) as clients, Client(running) as other:
+        assert other.ask(f"{prefix}/free.txt").content == b"free"
+        assert other.ask(f"{prefix}/known.txt", ann).content == b"known"
+        disk.hang()
+        hang_one_after_another(running, clients, prefix + "/{}.txt")
+        free = other.ask(f"{prefix}/free.txt")
+        assert (free.content, free["Access-Control-Allow-Origin"]) == (b"free", "*")
+        assert other.ask(f"{prefix}/known.txt").status == 401
+        assert other.ask(f"{prefix}/known.txt", ann).content == b"known"
+        assert other.ask(f"{prefix}/old").status == 302
+        disk.answer()
 
 
 def test_many_requests_at_once_are_not_taken_for_a_disk_that_hangs(

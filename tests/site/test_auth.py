@@ -170,6 +170,29 @@ def test_listings_and_archives_leave_out_what_is_for_others(root: Path, users: P
     assert zipfile.ZipFile(io.BytesIO(data)).namelist() == ["public/", "public/a.txt"]
 
 
+@pytest.mark.parametrize("target", ["/alias/sub/", "/alias/sub/?archive=zip", "/alias/sub/b.txt"])
+def test_a_folder_behind_a_link_is_protected_by_its_own_path_too(
+    root: Path, users: Path, start: Start, target: str
+) -> None:
+    (root / "admin" / "sub" / "index.html").unlink()
+    (root / "admin" / "sub" / "b.txt").write_bytes(SECRET)
+    os.symlink("admin", root / "alias")
+    running = start(root=root, archive=True, auth=[f"admin/**={users}"])
+    assert ask(running, target, "Accept: text/plain").status == 401
+    with Client(running) as client:
+        client.send(request(target, ANN))
+        assert client.response().status == 200
+
+
+@pytest.mark.parametrize("name", ["secret.txt.gz", "secret.txt.br", "SECRET.TXT.ZST"])
+def test_a_coded_file_is_protected_as_the_plain_one_beside_it(root: Path, users: Path, start: Start, name: str) -> None:
+    (root / "admin" / name).write_bytes(SECRET)
+    running = start(root=root, listing=True, auth=[f"admin/secret.txt={users}"])
+    assert ask(running, f"/admin/{name}").status == 401
+    assert ask(running, f"/admin/{name}", ANN).content == SECRET
+    assert name not in ask(running, "/admin/", "Accept: text/plain").content.decode().split()
+
+
 def test_an_application_is_told_the_user(users: Path, start: Start) -> None:
     def told(environ: Any, start_response: Callable[..., Any]) -> list[bytes]:
         names = ("REMOTE_USER", "AUTH_TYPE", "HTTP_AUTHORIZATION")

@@ -124,6 +124,15 @@ def test_dot_segments_lead_out_of_no_mount_and_into_none(place: Path, start: Sta
     assert get(running, "/a/../b").content == b"app - /a/../b"
 
 
+def test_a_path_that_leads_from_one_mount_into_another_has_the_fields_and_the_page_of_the_site(
+    place: Path, start: Start
+) -> None:
+    running = start(root="root", mount=["/m=public"], error_page=["404=index.html"], header=["**=X-A: b"], cors=["*"])
+    answer = ask(running, "/m/../name.txt", HTML)
+    assert (answer.status, answer.content) == (404, b"root page")
+    assert (answer["X-A"], answer["Access-Control-Allow-Origin"]) == ("b", "*")
+
+
 def test_redirects_lead_below_the_prefix(place: Path, start: Start) -> None:
     (place / "public" / "css" / "index.html").write_bytes(b"css")
     running = start(root="root", mount=["/a/static=public"], listing=True)

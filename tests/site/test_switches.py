@@ -184,6 +184,14 @@ def test_no_link_leads_to_it(start: Start, root: Path) -> None:
     assert {name for name in archived(running) if name.endswith((".txt", ".pem"))} == set()
 
 
+@pytest.mark.parametrize("name", ["app.map.gz", "app.map.br", "app.map.ZST"])
+def test_coded_files_are_hidden_as_the_plain_ones_beside_them(start: Start, root: Path, name: str) -> None:
+    (root / name).write_bytes(b"x")
+    running = start(root=root, listing=True, hide=["*.map"])
+    assert ask(running, f"/{name}").status == 404
+    assert name not in ask(running, "/", "Accept: text/plain").content.decode().split()
+
+
 def test_globs_that_hide_match_the_whole_path_of_a_mount(start: Start, root: Path) -> None:
     running = start(mount=[f"/files={root}"], listing=True, hide=["/files/private", "/data"])
     assert ask(running, "/files/private/key.pem").status == 404

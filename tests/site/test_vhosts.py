@@ -85,10 +85,11 @@ def test_the_nearest_pattern_wins(place: Path, start: Start) -> None:
 
 @pytest.mark.parametrize("host", ["other.example", "127.0.0.1", "", "example"])
 def test_without_a_default_other_hosts_are_misdirected(place: Path, start: Start, host: str) -> None:
-    running = start(vhost=["a.example=a"])
+    running = start(vhost=["a.example=a"], header=["**=X-A: b"], cors=["*"])
     answer = get(running, host)
     assert answer.status == 421
     assert b"folder" not in answer.content
+    assert (answer["X-A"], answer["Access-Control-Allow-Origin"]) == ("b", "*")
 
 
 def test_a_misdirected_request_does_not_end_the_connection(place: Path, start: Start) -> None:

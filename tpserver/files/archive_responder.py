@@ -79,19 +79,19 @@ class ArchiveResponder:
     takes a part of an archive for the whole.
     """
 
-    __slots__ = ("_archives", "_folder", "_listing")
+    __slots__ = ("_archives", "_folder", "listing")
     runs_inline = False
     computes = False
 
     def __init__(self, folder: Folder, listing: Listing, archives: Archives) -> None:
         self._folder = folder
-        self._listing = listing
+        self.listing = listing
         self._archives = archives
 
     def respond(self, request: Message, reply: Reply) -> None:
         """Sends it. Waits for the client. Raises `RequestRefused` (503) beyond the limit."""
         head = request.head
-        name = self._listing.names[-1] if self._listing.names else "files"
+        name = self.listing.names[-1] if self.listing.names else "files"
         fields = [
             ("Content-Type", "application/zip"),
             ("Content-Disposition", _disposition(name)),
@@ -155,7 +155,7 @@ class ArchiveResponder:
 
         A folder with an index shows only that. A link to a folder is followed where none of it is in the archive.
         """
-        folder, top = self._folder, self._listing
+        folder, top = self._folder, self.listing
         # Names from the top; the real path, if it is no link; the date.
         pending: list[tuple[tuple[str, ...], str, int]] = [((), top.real, 0)]
         real_tops: list[str] = []
@@ -184,7 +184,7 @@ class ArchiveResponder:
         protection = self._folder.protection
         if protection is None:
             return False
-        root, places = os.path.realpath(self._folder.root), [path]
+        root, places = self._folder.real_root, [path]
         if isinstance(shown, File):
             places += [self._folder.place(shown.name), self._folder.place(shown.real, root)]
         if isinstance(shown, Listing):
@@ -198,7 +198,7 @@ class ArchiveResponder:
         try:
             with self._folder.scan(real) as entries:
                 for one in entries:
-                    entry = entry_of(self._folder, (*self._listing.names, *names), real, one)
+                    entry = entry_of(self._folder, (*self.listing.names, *names), real, one)
                     if entry is None:
                         continue
                     name, is_folder, _, modified = entry

@@ -91,7 +91,7 @@ class Folder:
         self._follow_links = follow_links
         self._careful = CAREFUL and not follow_links
         self.protection: Protection | None = None  # what a listing leaves out
-        self._real_root = ""  # the real path of the root when a path was last checked
+        self.real_root = ""  # the real path of the root when a path was last checked
         self._files: dict[str, File] = {}  # by request path; the oldest first
         self._memory = 0  # bytes of content in `_files`
         # Guards changes of `_files` and `_memory`; a lookup needs no lock.
@@ -151,7 +151,7 @@ class Folder:
         Raises `RequestRefused` (503), and OSError, also where part of it is a link now or it is no regular file.
         """
         try:
-            descriptor = open_below(self._real_root, real) if self._careful else open_file(real)
+            descriptor = open_below(self.real_root, real) if self._careful else open_file(real)
         except OSError as error:
             if error.errno in EXHAUSTED:
                 raise out_of_descriptors(error) from error
@@ -172,7 +172,7 @@ class Folder:
             with os.scandir(real) as found:
                 yield found
             return
-        descriptor = open_below(self._real_root, real, FOLDER)
+        descriptor = open_below(self.real_root, real, FOLDER)
         try:
             with os.scandir(descriptor if SCANS_DESCRIPTORS else real) as found:
                 yield found
@@ -267,7 +267,7 @@ class Folder:
         name besides.)
         """
         try:
-            root = self._real_root = os.path.realpath(self.root)
+            root = self.real_root = os.path.realpath(self.root)
             real = os.path.realpath(name, strict=True)
         except (OSError, ValueError):
             return None

@@ -32,9 +32,8 @@ def entry_of(folder: Folder, names: Sequence[str], parent: str, found: os.DirEnt
                 return None
             real, status = target, os.stat(target)
         if folder.protection is not None:
-            root = os.path.realpath(folder.root)
-            inside = folder.place(parent, root)
-            if folder.protection.conceals(inside, [f"{inside}/{name}", folder.place(real, root)]):
+            inside = folder.place(parent, folder.real_root)
+            if folder.protection.conceals(inside, [f"{inside}/{name}", folder.place(real, folder.real_root)]):
                 return None
         if folder.windows and (hidden_by_attributes(name, status) or is_too_long(real)):
             return None

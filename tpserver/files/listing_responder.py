@@ -77,13 +77,13 @@ class ListingResponder:
     `large` bounds the large listings; the responders of one server share it. `archive`: the page offers one.
     """
 
-    __slots__ = ("_archive", "_folder", "_large", "_listing")
+    __slots__ = ("_archive", "_folder", "_large", "listing")
     runs_inline = True
     computes = False
 
     def __init__(self, folder: Folder, listing: Listing, large: LargeListings, *, archive: bool = False) -> None:
         self._folder = folder
-        self._listing = listing
+        self.listing = listing
         self._large = large
         self._archive = archive
 
@@ -115,19 +115,19 @@ class ListingResponder:
             else:
                 host = head.fields.get("HTTP_HOST", "")
                 total, archive = len(everything), self._archive
-                pieces = page(self._listing.names, entries, view, host=host, total=total, archive=archive)
+                pieces = page(self.listing.names, entries, view, host=host, total=total, archive=archive)
             self._send(head, reply, lines, pieces)
 
     def _collect(self, place: contextlib.ExitStack) -> list[Entry]:
         """The entries of the folder. A large one takes a place of `LargeListings` until `place` ends."""
-        real = self._listing.real
+        real = self.listing.real
         entries: list[Entry] = []
         try:
             with self._folder.scan(real) as found:
                 for number, one in enumerate(found):
                     if number == LARGE:
                         self._large.start(place)
-                    entry = entry_of(self._folder, self._listing.names, real, one)
+                    entry = entry_of(self._folder, self.listing.names, real, one)
                     if entry is not None:
                         entries.append(entry)
         except OSError as error:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from tpserver.files.codings import without_extension
 from tpserver.files.paths import os_text
 from tpserver.files.rules import Glob
 
@@ -34,7 +35,7 @@ class Protection:
     """Finds the rule for a path. Immutable; any thread may call.
 
     It rather protects too much: case does not count, nor do characters that some file systems overlook; a glob also
-    takes what is below the folder that it matches.
+    takes what is below the folder that it matches, and the coded files beside it (`app.js.br`).
     """
 
     def __init__(self, rules: Sequence[AuthRule]) -> None:
@@ -85,6 +86,7 @@ class Protection:
             return len(self._globs) - 1
         folded = [_folded(name) for name in names]
         beginnings = ["/".join(folded[:number]) for number in range(1, len(folded) + 1)]
+        beginnings += [without_extension(one) for one in beginnings[-1:]]
         # With a slash it is below itself: `admin/**` takes the redirect of /admin and the listing of /admin/, too.
         paths = ["", *beginnings, *[f"{one}/" for one in beginnings]]
         for number in range(len(self._globs) - 1, -1, -1):

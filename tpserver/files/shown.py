@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from tpserver.files import paths
+from tpserver.files.codings import without_extension
 from tpserver.files.rules import Glob
 
 
 class HideRule:
-    """Hides what its glob matches, and everything below that. It ignores case, as some file systems do."""
+    """Hides what its glob matches, everything below that, and the coded files beside it (`app.js.br`).
+
+    It ignores case, as some file systems do.
+    """
 
     __slots__ = ("_below", "_glob")
 
@@ -20,8 +24,8 @@ class HideRule:
         self._below = Glob(f"{text}/**" if "/" in text else f"**/{text}/**")
 
     def matches(self, path: str) -> bool:
-        """Whether it hides `path`, in the form of `comparable`. The time is that of `Glob.matches`, twice."""
-        return self._glob.matches(path) or self._below.matches(path)
+        """Whether it hides `path`, in the form of `comparable`. The time is that of `Glob.matches`, three times."""
+        return self._glob.matches(path) or self._below.matches(path) or self._glob.matches(without_extension(path))
 
 
 def parse_hide(text: str) -> HideRule:

@@ -12,11 +12,13 @@ import hashlib
 import os
 import threading
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from tpserver.errors import RequestRefused, UsageError
+from tpserver.files.archive_responder import ArchiveResponder
 from tpserver.files.folder import fresh_look
+from tpserver.files.listing_responder import ListingResponder
 from tpserver.files.protected import AuthRule, Protection
 from tpserver.files.responder import FileResponder
 from tpserver.files.rules import as_private
@@ -195,12 +197,16 @@ class Guard:
 class CheckResponder:
     """Checks a password, and then answers as the site does. Runs as a request that computes does."""
 
-    __slots__ = ("__weakref__", "_credentials", "_rule", "_site", "answering")
+    __slots__ = ("__weakref__", "_credentials", "_look", "_rule", "_site", "answering")
     runs_inline = False
     computes = True
 
-    def __init__(self, site: GuardedSite, rule: int, credentials: Credentials) -> None:
+    def __init__(
+        self, site: GuardedSite, rule: int, credentials: Credentials, look: Callable[[int], Responder]
+    ) -> None:
+        """`look` finds what answers, in a turn."""
         self._site = site
+        self._look = look
         self._rule = rule
         self._credentials = credentials
         self.answering: Responder | None = None  # what answers once the password has turned out to be right
@@ -214,7 +220,7 @@ class CheckResponder:
             guard.leave(self)
         if not right:
             raise guard.refusal(self._rule)
-        self.answering = self._site.find_for(request.head, fresh_look(), self._credentials.user)
+        self.answering = self._site.for_user(self._look(fresh_look()), self._credentials.user)
         self.answering.respond(request, reply)
 
 
@@ -225,11 +231,19 @@ class GuardedSite(Site):
 
     def find(self, head: Head, turn: int) -> Responder:
         """As `Site.find`, for those who may. Raises `RequestRefused`: 401, and 503 where many passwords are checked."""
-        if head.path == "*":
-            return super().find(head, turn)
-        rule, found = self.guard.protection.of_request(head.path), None
+        look = functools.partial(super().find, head)
+        return look(turn) if head.path == "*" else self._admit(head, look, turn)
+
+    def find_in_memory(self, head: Head, *, everywhere: bool) -> Responder:
+        """As `Site.find_in_memory`, for those who may. Raises `RequestRefused` as `find`."""
+        in_memory = super().find_in_memory
+        return self._admit(head, lambda turn: in_memory(head, everywhere=everywhere), 0)
+
+    def _admit(self, head: Head, look: Callable[[int], Responder], turn: int) -> Responder:
+        """What `look` finds in `turn`, or what asks for a password. Raises `RequestRefused`."""
+        rule = self.guard.protection.of_request(head.path)
         if rule < 0:
-            found = super().find(head, turn)
+            found = look(turn)
             rule = max(map(self.guard.protection.of_place, self._places(found)), default=-1)
             if rule < 0:
                 return found
@@ -240,16 +254,15 @@ class GuardedSite(Site):
             raise self.guard.refusal(rule)
         right = self.guard.remembered(rule, credentials)
         if right is None:
-            check = CheckResponder(self, rule, credentials)
+            check = CheckResponder(self, rule, credentials, look)
             self.guard.enter(check)
             return check
         if not right:
             raise self.guard.refusal(rule)
-        return self.find_for(head, turn, credentials.user)
+        return self.for_user(look(turn), credentials.user)
 
-    def find_for(self, head: Head, turn: int, user: str) -> Responder:
-        """What answers `user`, who may read it."""
-        found = super().find(head, turn)
+    def for_user(self, found: Responder, user: str) -> Responder:
+        """What was found, as it answers `user`, who may read it."""
         return self._as_user(found, user) if isinstance(found, WSGIResponder) else found
 
     def header_fields(self, head: Head) -> list[tuple[str, str]]:
@@ -287,7 +300,7 @@ class GuardedSite(Site):
         if folder is None:
             return []
         if isinstance(found, FileResponder):
-            file = found.file
-            real_root = os.path.realpath(folder.root)
-            return [folder.place(file.name), folder.place(file.real, real_root)]
+            return [folder.place(found.file.name), folder.place(found.file.real, folder.real_root)]
+        if isinstance(found, (ListingResponder, ArchiveResponder)):
+            return [folder.place(found.listing.real, folder.real_root)]
         return [folder.prefix + self._spa] if self._spa is not None and found is self._spa_behind else []

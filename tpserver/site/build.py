@@ -25,7 +25,7 @@ from tpserver.http.cors import CrossOrigin
 from tpserver.http.head import Head
 from tpserver.reply import Responder
 from tpserver.site.mounts import MountedApplication, Mounts
-from tpserver.site.site import Site
+from tpserver.site.site import MisdirectedSite, Site
 from tpserver.site.vhosts import VirtualHosts
 from tpserver.version import SOFTWARE
 from tpserver.wsgi.responder import Application, WSGIResponder
@@ -102,7 +102,7 @@ class Sites:
                 else self._site(None, responder(what, by_host=bool(host)), host, around)
                 for prefix, what in self._mounts.items()
             }
-            return Mounts(mounted, around) if mounted else around
+            return Mounts(mounted, around, self._site(None, None, host, around)) if mounted else around
 
         reads_contents = any(not isinstance(what, Folder) for what in self._mounts.values())
         reads_contents |= application is not None or bool(self._host_applications)
@@ -115,7 +115,7 @@ class Sites:
             for pattern in {**folders, **applications}
         }
         wanted = self._root is not None or application is not None
-        return VirtualHosts(sites, default if wanted else None), reads_contents
+        return VirtualHosts(sites, default if wanted else MisdirectedSite(self._headers, self._cors)), reads_contents
 
     def _site(
         self, folder: Folder | None, responder: WSGIResponder | None, host: str = "", around: Site | None = None

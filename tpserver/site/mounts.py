@@ -15,13 +15,16 @@ from tpserver.wsgi.responder import Application, Environ, StartResponse
 
 
 class Mounts:
-    """Sites below prefixes, and `root` for all other paths. The longest prefix decides. For the leader."""
+    """Sites below prefixes, and `root` for all other paths. The longest prefix decides. For the leader.
 
-    def __init__(self, sites: Mapping[str, Site], root: Site) -> None:
+    `nothing`, a site without folder and application, answers for paths that belong to none.
+    """
+
+    def __init__(self, sites: Mapping[str, Site], root: Site, nothing: Site) -> None:
         self._sites = {tuple(names_of(prefix)): site for prefix, site in sites.items()}
         self._depths = sorted({len(names) for names in self._sites}, reverse=True)
         self._root = root
-        self._nothing = Site(None, None, host=root.host, around=root)
+        self._nothing = nothing
 
     def choose(self, head: Head) -> Site:
         """The site of the path that a request names.

@@ -106,9 +106,9 @@ class Site:
         reads = method in ("GET", "HEAD")
         preflight = self._cors is not None and is_preflight(method, head.fields)
         if self._redirects is not None and reads:
-            location = self._redirects.location(head)
-            if location is not None:
-                return PageResponder(302, "This address leads to another one.", (("Location", location),))
+            moved = self._moved(self._redirects, head)
+            if moved is not None:
+                return moved
         if folder is not None and (reads or self.application is None or preflight):
             found = folder.find(head.path, turn)
             if reads:
@@ -152,9 +152,12 @@ class Site:
         """
         folder = self._folder
         if folder is not None and head.method in ("GET", "HEAD"):
+            moved = None if self._redirects is None else self._moved(self._redirects, head)
+            if moved is not None:
+                return moved
             file = folder.remembered(head.path)
             if file is not None and file.content is not None:
-                return FileResponder(folder, None, file)
+                return MarkedFileResponder(folder, None, file, self.marks(head))
             if self.application is not None and everywhere and file is None:
                 return self.application
         elif self.application is not None:
@@ -217,6 +220,12 @@ class Site:
             return FileResponder(folder, self._variants, file)
         return MarkedFileResponder(folder, self._variants, file, self._cors.lines(head.fields))
 
+    def _moved(self, redirects: Redirects, head: Head) -> PageResponder | None:
+        location = redirects.location(head)
+        if location is None:
+            return None
+        return PageResponder(302, "This address leads to another one.", (("Location", location),))
+
     def _preflight(self, head: Head) -> PageResponder:
         assert self._cors is not None
         return PageResponder(204, "", (*_ALLOW, *self._cors.preflight(head.fields)))
@@ -261,8 +270,8 @@ def _redirect(redirect: Redirect, head: Head) -> PageResponder:
 class MisdirectedSite(Site):
     """Stands for hosts that the server does not answer for (RFC 9110 section 15.5.20)."""
 
-    def __init__(self) -> None:
-        super().__init__(None, None)
+    def __init__(self, headers: HeaderRules | None = None, cors: CrossOrigin | None = None) -> None:
+        super().__init__(None, None, headers=headers, cors=cors)
 
     def find(self, head: Head, turn: int) -> Responder:
         """Raises `RequestRefused` (421)."""

@@ -9,7 +9,7 @@ from typing import Final
 from tpserver.http.head import Head
 from tpserver.http.hosts import host_name, parents
 from tpserver.site.mounts import Mounts
-from tpserver.site.site import MisdirectedSite, Site
+from tpserver.site.site import Site
 
 # How many Host fields are remembered at once, and how long one may be in characters: clients may send any.
 _MEMORY: Final = 1024
@@ -19,12 +19,12 @@ _LONGEST: Final = 300
 class VirtualHosts:
     """Several sites. `sites` maps patterns to them, as `hosts.parents` gives patterns.
 
-    `default` answers for every other host, and where none is named; without one these get 421.
+    `default` answers for every other host, and where none is named.
     """
 
-    def __init__(self, sites: Mapping[str, Site | Mounts], default: Site | Mounts | None) -> None:
+    def __init__(self, sites: Mapping[str, Site | Mounts], default: Site | Mounts) -> None:
         self.sites = dict(sites)
-        self.default = default or MisdirectedSite()
+        self.default = default
         self._remembered = functools.lru_cache(_MEMORY)(self._choose)
 
     def choose(self, head: Head) -> Site:
