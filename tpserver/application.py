@@ -21,6 +21,8 @@ _FACTORIES: Final = ("create_app", "make_app", "create_application", "get_app", 
 _FACTORY_NAME: Final = re.compile(r"(create|make|get|build)_|.*_factory")
 # A file of Python, which may have a drive before it, and what follows its colon.
 _FILE: Final = re.compile(r"(.+?\.py)(?::(.*))?", re.DOTALL)
+# A call in a module, whose arguments may look like a file.
+_CALL: Final = re.compile(r"[\w.]+(?<!\.py):[\w.]+\s*\(")
 _MODULE: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 _COROUTINE: Final = 0x80  # inspect.CO_COROUTINE; that module is slow to import
 
@@ -57,7 +59,7 @@ def load_application(name: str, app_dir: str) -> Application:
     """
     if not os.path.isdir(app_dir):
         raise UsageError(f"--app-dir {app_dir}: there is no such folder")
-    file = _FILE.fullmatch(name)
+    file = None if _CALL.match(name) is not None else _FILE.fullmatch(name)
     if file is not None:
         place, text = os.path.join(app_dir, file[1]), file[2]
         if not os.path.isfile(place):
@@ -267,7 +269,11 @@ def _near_module(module_name: str, app_dir: str, name: str) -> str | None:
         entry.name.removesuffix(".py") for entry in os.scandir(app_dir) if entry.is_dir() or entry.name.endswith(".py")
     ]
     near = difflib.get_close_matches(module_name.partition(".")[0], here, 1)
-    return near[0] + name[len(module_name.partition(".")[0]) :] if near and near[0] != module_name else None
+    return (
+        near[0] + name[len(module_name.partition(".")[0]) :]
+        if near and near[0] != module_name.partition(".")[0]
+        else None
+    )
 
 
 def _near_file(place: str) -> str | None:

@@ -62,6 +62,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("making:create_app()", "made 0 ()"),
         ("making:create_app( 'x' )", "x 0 ()"),
         ('making:create_app("x", k=-1, more=[1, {"a": None}])', "x -1 [1, {'a': None}]"),
+        ('making:create_app("a.py:b")', "a.py:b 0 ()"),
+        ('making:create_app("settings.py")', "settings.py 0 ()"),
         ("usual.py", "app"),
         ("usual.py:application", "application"),
         ("./usual.py:app", "app"),
