@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import os
 import re
@@ -199,8 +200,10 @@ def _is_from(module: ModuleType, place: str) -> bool:
 
 def _unsuitable(found: object, name: str) -> str | None:
     """Why a callable is no application; None where it is one, or cannot be told."""
-    function = found
-    if isinstance(found, type):
+    function, given, named = found, 0, 0
+    if isinstance(found, functools.partial):
+        function, given, named = found.func, len(found.args), len(found.keywords)
+    elif isinstance(found, type):
         if type(found) is not type or "__new__" in {name for one in found.__mro__[:-1] for name in vars(one)}:
             return None
         function = getattr(found, "__init__")  # noqa: B009 - of the class, which calls it
@@ -215,13 +218,15 @@ def _unsuitable(found: object, name: str) -> str | None:
     code = function.__code__
     if code.co_flags & _COROUTINE:
         return f"{name} is asynchronous (ASGI); tpserver serves WSGI applications, which a2wsgi can make of it"
-    most: float = code.co_argcount - bound
+    most: float = max(0, code.co_argcount - bound - given)
     least = max(0, most - len(function.__defaults__ or ()))
-    least += code.co_kwonlyargcount - len(function.__kwdefaults__ or ())
+    least = max(0, least + code.co_kwonlyargcount - len(function.__kwdefaults__ or ()) - named)
     if code.co_flags & 0x04:  # inspect.CO_VARARGS
         most = float("inf")
-    makes = least == 0 and most < float("inf") and _FACTORY_NAME.fullmatch(name.rpartition(":")[2].rpartition(".")[2])
-    if makes or (least == 0 and most < 2):
+    last = name.rpartition(":")[2].rpartition(".")[2]
+    # A decorator's function takes any arguments: then only a usual name, as it was typed, tells.
+    makes = _FACTORY_NAME.fullmatch(last) if most < float("inf") else last in _FACTORIES and ":" in name
+    if (least == 0 and makes) or (least == 0 and most < 2):
         return f"{name} takes no arguments, so it may make an application, but is none{_hint(name + '()')}"
     if not least <= 2 <= most:
         return f"{name} takes {least:g} arguments; a WSGI application takes two (environ, start_response)"
