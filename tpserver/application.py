@@ -131,7 +131,8 @@ def _find(module: ModuleType, wanted: _Wanted | None, module_name: str) -> tuple
     if wanted is None:
         usual = next((name for name in _USUAL if hasattr(module, name)), None)
         if usual is None:
-            raise StartError(f"{module_name} has neither app nor application{_hint(_similar(module, '', module_name))}")
+            hint = _hint(_similar(module, "", module_name) or _inside(module))
+            raise StartError(f"{module_name} has neither app nor application{hint}")
         wanted = _Wanted(usual)
     shown = f"{module_name}:{wanted.name}"
     found: Any = module
@@ -254,6 +255,15 @@ def _similar(module: ModuleType, name: str, module_name: str) -> str | None:
             makes = not fits and (_unsuitable(value, one) or "").endswith("()?")
             if fits or makes:
                 return f"{module_name}:{one}" + ("()" if makes else "")
+    return None
+
+
+def _inside(module: ModuleType) -> str | None:
+    """The module of a package that usually has the application, as Django's wsgi.py."""
+    for folder in getattr(module, "__path__", ()):
+        for name in ("wsgi", "app", "main", "application"):
+            if os.path.isfile(os.path.join(folder, name + ".py")):
+                return f"{module.__name__}.{name}"
     return None
 
 

@@ -39,6 +39,8 @@ FILES = {
     "down/below.py": APP + "app = _app('below')\n",
     "pack/__init__.py": "",
     "pack/inner.py": APP + "from pack import other\napp = _app(other.TEXT)\n",
+    "django_site/__init__.py": "",
+    "django_site/wsgi.py": APP + "application = _app('django')\n",
     "pack/other.py": "TEXT = 'in a package'\n",
     "json.py": APP + "app = _app('hidden')\n",
 }
@@ -84,6 +86,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("down/below.py", "below"),
         ("pack/inner.py:app", "in a package"),
         ("pack.inner", "in a package"),
+        ("django_site.wsgi", "django"),
     ],
 )
 def test_an_application_is_found_by_the_names_that_other_servers_take(project: Path, name: str, text: str) -> None:
@@ -94,6 +97,7 @@ def test_an_application_is_found_by_the_names_that_other_servers_take(project: P
 @pytest.mark.parametrize(
     ("name", "error"),
     [
+        ("django_site", "django_site has neither app nor application; did you mean django_site.wsgi?"),
         ("parts:made", "did you mean parts:made()?"),
         ("parts:create_app", "did you mean parts:create_app()?"),
         ("usual:ap", "cannot find ap in usual:ap: usual has no such name; did you mean usual:app?"),
