@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import os
 import re
@@ -21,6 +22,8 @@ _FACTORIES: Final = ("create_app", "make_app", "create_application", "get_app", 
 _FACTORY_NAME: Final = re.compile(r"(create|make|get|build)_|.*_factory")
 # A file of Python, which may have a drive before it, and what follows its colon.
 _FILE: Final = re.compile(r"(.+?\.py)(?::(.*))?", re.DOTALL)
+# A call in a module, whose arguments may look like a file.
+_CALL: Final = re.compile(r"[\w.]+(?<!\.py):[\w.]+\s*\(")
 _MODULE: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 _COROUTINE: Final = 0x80  # inspect.CO_COROUTINE; that module is slow to import
 
@@ -57,7 +60,7 @@ def load_application(name: str, app_dir: str) -> Application:
     """
     if not os.path.isdir(app_dir):
         raise UsageError(f"--app-dir {app_dir}: there is no such folder")
-    file = _FILE.fullmatch(name)
+    file = None if _CALL.match(name) is not None else _FILE.fullmatch(name)
     if file is not None:
         place, text = os.path.join(app_dir, file[1]), file[2]
         if not os.path.isfile(place):
@@ -128,7 +131,8 @@ def _find(module: ModuleType, wanted: _Wanted | None, module_name: str) -> tuple
     if wanted is None:
         usual = next((name for name in _USUAL if hasattr(module, name)), None)
         if usual is None:
-            raise StartError(f"{module_name} has neither app nor application{_hint(_similar(module, '', module_name))}")
+            hint = _hint(_similar(module, "", module_name) or _inside(module))
+            raise StartError(f"{module_name} has neither app nor application{hint}")
         wanted = _Wanted(usual)
     shown = f"{module_name}:{wanted.name}"
     found: Any = module
@@ -197,8 +201,10 @@ def _is_from(module: ModuleType, place: str) -> bool:
 
 def _unsuitable(found: object, name: str) -> str | None:
     """Why a callable is no application; None where it is one, or cannot be told."""
-    function = found
-    if isinstance(found, type):
+    function, given, named = found, 0, 0
+    if isinstance(found, functools.partial):
+        function, given, named = found.func, len(found.args), len(found.keywords)
+    elif isinstance(found, type):
         if type(found) is not type or "__new__" in {name for one in found.__mro__[:-1] for name in vars(one)}:
             return None
         function = getattr(found, "__init__")  # noqa: B009 - of the class, which calls it
@@ -213,13 +219,15 @@ def _unsuitable(found: object, name: str) -> str | None:
     code = function.__code__
     if code.co_flags & _COROUTINE:
         return f"{name} is asynchronous (ASGI); tpserver serves WSGI applications, which a2wsgi can make of it"
-    most: float = code.co_argcount - bound
+    most: float = max(0, code.co_argcount - bound - given)
     least = max(0, most - len(function.__defaults__ or ()))
-    least += code.co_kwonlyargcount - len(function.__kwdefaults__ or ())
+    least = max(0, least + code.co_kwonlyargcount - len(function.__kwdefaults__ or ()) - named)
     if code.co_flags & 0x04:  # inspect.CO_VARARGS
         most = float("inf")
-    makes = least == 0 and most < float("inf") and _FACTORY_NAME.fullmatch(name.rpartition(":")[2].rpartition(".")[2])
-    if makes or (least == 0 and most < 2):
+    last = name.rpartition(":")[2].rpartition(".")[2]
+    # A decorator's function takes any arguments: then only a usual name, as it was typed, tells.
+    makes = _FACTORY_NAME.fullmatch(last) if most < float("inf") else last in _FACTORIES and ":" in name
+    if (least == 0 and makes) or (least == 0 and most < 2):
         return f"{name} takes no arguments, so it may make an application, but is none{_hint(name + '()')}"
     if not least <= 2 <= most:
         return f"{name} takes {least:g} arguments; a WSGI application takes two (environ, start_response)"
@@ -250,6 +258,15 @@ def _similar(module: ModuleType, name: str, module_name: str) -> str | None:
     return None
 
 
+def _inside(module: ModuleType) -> str | None:
+    """The module of a package that usually has the application, as Django's wsgi.py."""
+    for folder in getattr(module, "__path__", ()):
+        for name in ("wsgi", "app", "main", "application"):
+            if os.path.isfile(os.path.join(folder, name + ".py")):
+                return f"{module.__name__}.{name}"
+    return None
+
+
 def _near_module(module_name: str, app_dir: str, name: str) -> str | None:
     """What may have been meant by a module that there is not."""
     import difflib
@@ -267,7 +284,11 @@ def _near_module(module_name: str, app_dir: str, name: str) -> str | None:
         entry.name.removesuffix(".py") for entry in os.scandir(app_dir) if entry.is_dir() or entry.name.endswith(".py")
     ]
     near = difflib.get_close_matches(module_name.partition(".")[0], here, 1)
-    return near[0] + name[len(module_name.partition(".")[0]) :] if near and near[0] != module_name else None
+    return (
+        near[0] + name[len(module_name.partition(".")[0]) :]
+        if near and near[0] != module_name.partition(".")[0]
+        else None
+    )
 
 
 def _near_file(place: str) -> str | None:

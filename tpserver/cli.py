@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from tpserver.config import OPTIONS, Config
-from tpserver.ending import limit_wait_for_threads
+from tpserver.ending import limit_wait_for_threads, outlive_rotation
 from tpserver.errors import StartError, TpserverError, UsageError
 from tpserver.habits import answer_unknown, understand
 from tpserver.option import option_name, parse_count, shown_default
@@ -131,7 +131,9 @@ def _main(arguments: Sequence[str]) -> int:
             return _compress(arguments[1:])
         if arguments[:1] == ["hash-password"]:
             return _hash_password(arguments[1:])
-        return run(parse(arguments))
+        config = parse(arguments)
+        outlive_rotation()
+        return run(config)
     except TpserverError as error:
         print(f"tpserver: error: {error}", file=sys.stderr)
         if isinstance(error, StartError) and error.cause_text:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from tpserver.file_options import FileOptions
-from tpserver.option import Option, check, flag, option, parse_prefix, parse_several
+from tpserver.option import Option, check, flag, option, parse_level, parse_port, parse_prefix, parse_several
 
 
 class Config(FileOptions, frozen=True):
@@ -37,7 +37,12 @@ class Config(FileOptions, frozen=True):
         also=("-b", "--bind"),
     )
     port: int = option(
-        8888, "PORT", "Port to listen on. 0: a free port; the server prints which.", most=65535, also=("-p",)
+        8888,
+        "PORT",
+        "Port to listen on. 0: a free port; the server prints which.",
+        most=65535,
+        also=("-p",),
+        parse=parse_port,
     )
     open: bool = flag("Open the address in the browser when the server has started. Not with make_server.")
     threads: int = option(
@@ -86,6 +91,7 @@ class Config(FileOptions, frozen=True):
         "info",
         "LEVEL",
         "Lowest level that is logged on standard error.",
+        parse=parse_level,
         choices=("debug", "info", "warning", "error", "critical"),
     )
     max_head: int = option(

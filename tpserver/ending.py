@@ -25,6 +25,17 @@ class _WaitIsOver(BaseException):
     """Raised in the main thread, to end the interpreter's wait for other threads."""
 
 
+def outlive_rotation() -> None:
+    """A program that rotates logs does not end this process, neither before the server handles its signals nor after.
+
+    `signals` has what they do meanwhile.
+    """
+    for name in ("SIGHUP", "SIGUSR1") if threading.current_thread() is threading.main_thread() else ():
+        number = getattr(signal, name, None)  # Windows has neither
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, signal.SIG_IGN)
+
+
 def end_if_log_is_stuck(stuck: bool, status: int = 0) -> None:
     """After the server has stopped: ends the process here where one of its logs is `stuck`.
 

@@ -12,45 +12,163 @@ from tpserver.errors import UsageError
 _PORT: Final = re.compile(r":?([0-9]{1,5})")
 _HOST_AND_PORT: Final = re.compile(r"(\[[0-9A-Fa-f:.%\w]*\]|[^:/\\\[\]]*):([0-9]{1,5})")
 _ONE_PROCESS: Final = "tpserver is one process; --threads N says how many requests of the application run at once"
+_DIVIDED: Final = "use --host HOST:PORT, or --host and --port"
 _NO_TLS: Final = "tpserver speaks no TLS: put a reverse proxy such as nginx or Caddy in front"
 _NO_RELOAD: Final = "tpserver does not reload; docs/embedding.md shows how to run it below a reloader"
+_IN_FRONT: Final = (
+    "tpserver takes the client and the scheme from the connection: use a middleware of the application,"
+    " such as werkzeug's ProxyFix"
+)
+_HTTP_ONLY: Final = "leave it out; tpserver speaks HTTP/1.1 and WSGI, at --host and --port"
+_SUPERVISED: Final = "leave that to what starts it, such as systemd, or env and sudo in a shell"
 # Options of other servers -> what to use here.
 _ANSWERS: Final = {
     **dict.fromkeys(("-w", "--workers", "--processes", "--process", "-n"), _ONE_PROCESS),
     **dict.fromkeys(("-k", "--worker-class", "--worker-connections"), "--threads and --max-connections are the limits"),
-    **dict.fromkeys(("--reload", "--reloader", "--auto-reload"), _NO_RELOAD),
+    **dict.fromkeys(
+        (
+            "--reload",
+            "--reloader",
+            "--auto-reload",
+            "--reload-dir",
+            "--reload-include",
+            "--reload-exclude",
+            "--reload-engine",
+            "--reload-extra-file",
+            "--extra-files",
+            "--exclude-patterns",
+        ),
+        _NO_RELOAD,
+    ),
+    **dict.fromkeys(
+        (
+            "--no-reload",
+            "--noreload",
+            "--no-debug",
+            "--no-debugger",
+            "--with-threads",
+            "--threaded",
+            "--nothreading",
+            "--no-threading",
+            "--wsgi",
+            "--date-header",
+            "--sendfile",
+        ),
+        "it is so without it; leave it out",
+    ),
+    **dict.fromkeys(("--without-threads", "--single-threaded"), "use --threads 1"),
     **dict.fromkeys(
         ("--certfile", "--keyfile", "--ssl-certfile", "--ssl-keyfile", "--ssl", "--tls", "--cert", "--key", "-S"),
         _NO_TLS,
     ),
     **dict.fromkeys(
-        ("-t", "--timeout", "--graceful-timeout", "--keep-alive", "--timeout-keep-alive", "--channel-timeout"),
+        (
+            "-t",
+            "--timeout",
+            "--graceful-timeout",
+            "--keep-alive",
+            "--timeout-keep-alive",
+            "--channel-timeout",
+            "--timeout-graceful-shutdown",
+            "--keep-alive-timeout",
+            "--request-timeout",
+        ),
         "use --idle-timeout for a connection between two requests, --head-timeout for a request's head, --send-timeout"
         " for a pause in a transfer, --queue-timeout for the wait for a thread or --drain-timeout for the end;"
         " requests that run have no time limit",
     ),
-    **dict.fromkeys(("--debug", "-v", "--verbose"), "use --log-level debug"),
+    **dict.fromkeys(("--debug", "-v", "--verbose", "--debugger", "--expose-tracebacks"), "use --log-level debug"),
     **dict.fromkeys(("-q", "--quiet", "--silent", "--no-access-log"), "use --access-log none"),
     **dict.fromkeys(("--access-logfile", "--log-file", "--access-log-file"), "use --access-log PATH"),
+    **dict.fromkeys(
+        ("--error-logfile", "--error-log", "--log-config", "--access-logformat", "--log-format", "--capture-output"),
+        "errors are logged to stderr, see --log-level, and requests to --access-log",
+    ),
+    **dict.fromkeys(
+        (
+            "--proxy-headers",
+            "--no-proxy-headers",
+            "--forwarded-allow-ips",
+            "--trusted-proxy",
+            "--trusted-proxy-count",
+            "--trusted-proxy-headers",
+            "--proxy-protocol",
+            "--url-scheme",
+        ),
+        _IN_FRONT,
+    ),
+    **dict.fromkeys(("--root-path", "--url-prefix", "--script-name"), "use --mount PREFIX=MODULE:CALLABLE"),
+    **dict.fromkeys(
+        ("--interface", "--ws", "--http", "--loop", "--lifespan", "--http1", "--http2", "--http11"), _HTTP_ONLY
+    ),
+    **dict.fromkeys(
+        (
+            "-e",
+            "--env",
+            "--env-file",
+            "-u",
+            "--user",
+            "-g",
+            "--group",
+            "-m",
+            "--umask",
+            "--pid",
+            "--pidfile",
+            "--name",
+            "--fd",
+        ),
+        _SUPERVISED,
+    ),
+    **dict.fromkeys(("--pythonpath", "--working-dir", "--cwd"), "use --app-dir DIR"),
+    **dict.fromkeys(("--wsgi-file", "--module", "--application"), "use --app MODULE:CALLABLE or path/to/file.py"),
+    **dict.fromkeys(("--static-map", "--static-path-mount", "--mounts"), "use --mount PREFIX=DIR"),
+    **dict.fromkeys(
+        (
+            "--limit-request-line",
+            "--limit-request-field_size",
+            "--max-request-header-size",
+            "--h11-max-incomplete-event-size",
+        ),
+        "use --max-head SIZE",
+    ),
+    "--limit-request-fields": "use --max-fields N",
+    **dict.fromkeys(("--max-request-body-size", "--max-body-size"), "use --max-body SIZE"),
+    "--no-server-header": "use --server-header none",
+    "--http-socket": _DIVIDED,
+    "--ident": "use --server-header TEXT",
+    **dict.fromkeys(("--use-colors", "--no-use-colors"), "a terminal has colours unless NO_COLOR is set"),
+    "-H": _DIVIDED,
+    "-V": "use --version",
+    "--upload": "tpserver takes no uploads; an application can",
+    **dict.fromkeys(("--gzip", "--brotli"), "use --compress auto, which is the default"),
+    "--cors-allow-origin": "use --cors",
     **dict.fromkeys(("--daemon", "-D"), "tpserver stays in the foreground: start it by systemd, or with & in a shell"),
     **dict.fromkeys(("--factory", "--call"), "write the call itself, as in module:create_app()"),
     **dict.fromkeys(("--unix-socket", "--uds", "--socket"), "tpserver listens on TCP: use --host and --port"),
     **dict.fromkeys(("-i", "--no-listing", "--autoindex", "--browse"), "use --listing to list folders"),
     **dict.fromkeys(
-        ("-l", "--listen", "--address", "-a", "--addr", "--ip"), "use --host HOST, --host HOST:PORT or --port"
+        ("-l", "--listen", "--address", "-a", "--addr", "--ip", "--hostname"),
+        "use --host HOST, --host HOST:PORT or --port",
     ),
     **dict.fromkeys(("--dir", "--folder", "--static", "--document-root", "-r"), "use --root DIR"),
     **dict.fromkeys(("-o", "--browser", "--open-browser"), "use --open"),
     **dict.fromkeys(("-c", "--config", "--settings"), "tpserver has no configuration file; all options are arguments"),
-    **dict.fromkeys(("--preload", "--max-requests", "--max-requests-jitter"), _ONE_PROCESS),
+    **dict.fromkeys(
+        ("--preload", "--max-requests", "--max-requests-jitter", "--master", "--limit-max-requests"), _ONE_PROCESS
+    ),
     **dict.fromkeys(("--limit-concurrency", "--connection-limit"), "use --max-connections, --threads and --queue"),
-    **dict.fromkeys(("--cache", "--max-age", "--cache-time"), "use --cache-control '**=max-age=SECONDS'"),
+    **dict.fromkeys(("--cache", "--max-age", "--cache-time", "--no-cache"), "use --cache-control '**=max-age=SECONDS'"),
     "-P": "use -p or --port",
     "--single": "use --spa index.html",
     "--cgi": "tpserver runs no CGI scripts; it serves WSGI applications, see --app",
     "--protocol": "tpserver speaks HTTP/1.1",
     "--backlog": "the backlog is as long as the system allows",
 }
+# What is typed before the rest with other servers.
+_COMMANDS: Final = frozenset(
+    {"run", "runserver", "serve", "server", "start", "flask", "gunicorn", "uvicorn", "hypercorn", "waitress-serve"}
+)
+_ADDRESS: Final = re.compile(r"localhost|[0-9]{1,3}(\.[0-9]{1,3}){3}|http://[^/]+/?")
 
 
 def understand(words: Iterable[str], values: dict[str, object]) -> None:
@@ -63,10 +181,14 @@ def understand(words: Iterable[str], values: dict[str, object]) -> None:
             _add(values, "port", int(match[1]), "--port")
         elif _is_folder(word):
             _add(values, "root", word, "--root")
-        elif (match := _HOST_AND_PORT.fullmatch(word)) is not None:
+        elif _HOST_AND_PORT.fullmatch(word) is not None or _ADDRESS.fullmatch(word) is not None:
             _add(values, "host", word, "--host")
         elif word.endswith(("/", os.sep)):
             raise UsageError(f"there is no folder {word}")
+        elif os.path.isfile(word) and not word.endswith(".py"):
+            raise UsageError(f"{word} is a file; to serve it name its folder: {os.path.dirname(word) or '.'}")
+        elif word in _COMMANDS and not _is_module(word, str(values.get("app_dir", "."))):
+            raise UsageError(f"there is no command {word}: leave it out, and name a folder or MODULE:CALLABLE")
         else:
             _add(values, "app", word, "--app")
     if "host" in values:
@@ -77,13 +199,19 @@ def answer_unknown(arguments: Sequence[str], known: Sequence[str]) -> UsageError
     """The error for options that tpserver has not; `known` are those that it has."""
     import difflib
 
-    name = next((one for one in arguments if one.startswith("-")), arguments[0]).partition("=")[0]
-    short = name[:2] if name[:2] in _ANSWERS and not name.startswith("--") else name
-    if (text := _ANSWERS.get(name) or _ANSWERS.get(short)) is not None:
-        return UsageError(f"there is no option {name}: {text}")
-    names = [one.removeprefix("--") for one in known]  # the dashes would make all of them alike
+    given = [one.partition("=")[0] for one in arguments if one.startswith("-")]
+    for name in given:
+        short = name[:2] if name[:2] in _ANSWERS and not name.startswith("--") else name
+        if (text := _ANSWERS.get(name) or _ANSWERS.get(short)) is not None:
+            return UsageError(f"there is no option {name}: {text}")
+    name = given[0] if given else ""
+    names = [one.removeprefix("--") for one in (*known, *_ANSWERS)]  # the dashes would make all of them alike
     near = difflib.get_close_matches(name[2:], names, 1, 0.7) if name.startswith("--") else []
-    hint = f"; did you mean --{near[0]}?" if near else ""
+    hint = ""
+    if near and (text := _ANSWERS.get(f"--{near[0]}")) is not None:
+        return UsageError(f"there is no option {name}: {text}")
+    if near:
+        hint = f"; did you mean --{near[0]}?"
     return UsageError(f"unrecognized arguments: {' '.join(arguments)}{hint}")
 
 
@@ -104,6 +232,10 @@ def _is_folder(word: str) -> bool:
     return not (plain and (os.path.isfile(os.path.join(word, "__init__.py")) or os.path.isfile(word + ".py")))
 
 
+def _is_module(word: str, folder: str) -> bool:
+    return os.path.isfile(os.path.join(folder, word + ".py")) or os.path.isdir(os.path.join(folder, word))
+
+
 def _divide_host(values: dict[str, object]) -> None:
     """A host with a port: 0.0.0.0:8000, :8000, [::1]:8000."""
     host = str(values["host"])
@@ -116,4 +248,6 @@ def _divide_host(values: dict[str, object]) -> None:
             raise UsageError(f"the port was given twice: {values['port']} and {port}")
         values["port"] = port
         host = host or "0.0.0.0"
+    elif host.isdecimal():
+        raise UsageError(f"--host {host}: that is no address; use --port {host}")
     values["host"] = "0.0.0.0" if host == "*" else host.removeprefix("[").removesuffix("]")

@@ -139,7 +139,7 @@ class HTTPRequestHandler(socketserver.StreamRequestHandler):
         try:
             return self.wfile.receive()
         except TimeoutError as error:
-            raise RequestRefused(408, "The content comes too slowly.", close=True) from error
+            raise RequestRefused(408, "The content comes too slowly.", close=True, cause="slow body") from error
 
 
 class TimedRequestHandler(HTTPRequestHandler):

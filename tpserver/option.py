@@ -26,6 +26,18 @@ def parse_count(text: str) -> int:
     return int(text)
 
 
+def parse_port(text: str) -> int:
+    """A port. Raises ValueError."""
+    if ":" in text:
+        raise ValueError(f"{text!r} is not a whole number; for an address use --host {text}")
+    return parse_count(text)
+
+
+def parse_level(text: str) -> str:
+    """The name of a level, in any case."""
+    return {"warn": "warning", "fatal": "critical"}.get(text.lower(), text.lower())
+
+
 def parse_number(text: str) -> float:
     """A number, 0 or above. Raises ValueError."""
     if re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,12})?", text) is None:

@@ -295,6 +295,10 @@ class Receiver(MessageReader[HTTPRequest]):
         cause = "head timeout" if self.part == "head" else "slow body"
         return self._refuse(RequestRefused(408, "The request has not come in time.", close=True, cause=cause)).data
 
+    def note_left(self, head: Head) -> None:
+        """As `MessageReader.note_left`: logs it with 499."""
+        self._protocol.record(self._client_address, head, 499, 0)
+
     def _refuse(self, refusal: RequestRefused, data: bytes = b"") -> Refusal:
         """`data` came last. What begins as a HEAD request is answered as one, however it goes on.
 
@@ -303,6 +307,7 @@ class Receiver(MessageReader[HTTPRequest]):
         head = self._head
         come = self.pending or data
         begins = come[:5] if head is None else head.method.encode() + b" "
+        self._head = None  # it is answered: its client has not left
         self.close()
         response = pages.response(
             refusal.status,

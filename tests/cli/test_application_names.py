@@ -28,10 +28,19 @@ FILES = {
     "class Site:\n    def __call__(self, environ, start_response):\n        pass\n"
     "class Starlette:\n    async def __call__(self, scope, receive, send):\n        pass\nstar = Starlette()\n"
     "def web(environ, start_response):\n    pass\n",
+    "parts.py": APP + "from functools import partial, wraps\nmade = partial(_app, 'part')\n"
+    "def _with(text, environ, start_response):\n    return _app(text)(environ, start_response)\n"
+    "app = partial(_with, 'bound')\n"
+    "def _decorated(function):\n    @wraps(function)\n    def call(*args, **keywords):\n"
+    "        return function(*args, **keywords)\n    return call\n"
+    "@_decorated\ndef create_app():\n    return _app('decorated')\n"
+    "@_decorated\ndef make_page(environ, start_response):\n    return _app('page')(environ, start_response)\n",
     "my-site.py": APP + "app = _app('dashed')\n",
     "down/below.py": APP + "app = _app('below')\n",
     "pack/__init__.py": "",
     "pack/inner.py": APP + "from pack import other\napp = _app(other.TEXT)\n",
+    "django_site/__init__.py": "",
+    "django_site/wsgi.py": APP + "application = _app('django')\n",
     "pack/other.py": "TEXT = 'in a package'\n",
     "json.py": APP + "app = _app('hidden')\n",
 }
@@ -62,6 +71,12 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("making:create_app()", "made 0 ()"),
         ("making:create_app( 'x' )", "x 0 ()"),
         ('making:create_app("x", k=-1, more=[1, {"a": None}])', "x -1 [1, {'a': None}]"),
+        ('making:create_app("a.py:b")', "a.py:b 0 ()"),
+        ('making:create_app("settings.py")', "settings.py 0 ()"),
+        ("parts", "bound"),
+        ("parts:made()", "part"),
+        ("parts:create_app()", "decorated"),
+        ("parts:make_page", "page"),
         ("usual.py", "app"),
         ("usual.py:application", "application"),
         ("./usual.py:app", "app"),
@@ -71,6 +86,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("down/below.py", "below"),
         ("pack/inner.py:app", "in a package"),
         ("pack.inner", "in a package"),
+        ("django_site.wsgi", "django"),
     ],
 )
 def test_an_application_is_found_by_the_names_that_other_servers_take(project: Path, name: str, text: str) -> None:
@@ -81,6 +97,9 @@ def test_an_application_is_found_by_the_names_that_other_servers_take(project: P
 @pytest.mark.parametrize(
     ("name", "error"),
     [
+        ("django_site", "django_site has neither app nor application; did you mean django_site.wsgi?"),
+        ("parts:made", "did you mean parts:made()?"),
+        ("parts:create_app", "did you mean parts:create_app()?"),
         ("usual:ap", "cannot find ap in usual:ap: usual has no such name; did you mean usual:app?"),
         ("second:app", "second has no such name; did you mean second:application?"),
         ("making", "making has neither app nor application; did you mean making:create_app()?"),

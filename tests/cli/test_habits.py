@@ -35,6 +35,11 @@ from tpserver.errors import UsageError
         ("--host http://localhost:8000/", {"host": "localhost", "port": 8000}),
         ("localhost:8000", {"host": "localhost", "port": 8000}),
         ("0.0.0.0:8000", {"host": "0.0.0.0", "port": 8000}),
+        ("localhost", {"host": "localhost"}),
+        ("127.0.0.1 8000", {"host": "127.0.0.1", "port": 8000}),
+        ("http://127.0.0.1:8000/", {"host": "127.0.0.1", "port": 8000}),
+        ("--log-level DEBUG", {"log_level": "debug"}),
+        ("--log-level=Warn", {"log_level": "warning"}),
         ("pages", {"root": "pages"}),
         ("./pages", {"root": "./pages"}),
         (".", {"root": "."}),
@@ -78,12 +83,28 @@ def test_what_is_clear_is_understood(
         ("a:b c:d", "the application was given twice: a:b and c:d"),
         (". --root .", "the folder was given twice"),
         ("nowhere/", "there is no folder nowhere/"),
+        ("--host 8000", "use --port 8000"),
+        ("-p 127.0.0.1:8000", "use --host 127.0.0.1:8000"),
+        ("run --host 0.0.0.0", "there is no command run: leave it out"),
+        ("flask run", "there is no command flask: leave it out"),
+        ("uvicorn hello:app", "there is no command uvicorn"),
     ],
 )
 def test_what_is_not_taken_is_answered_with_the_right_option(typed: str, answer: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse(typed.split())
     assert answer in str(caught.value)
+
+
+def test_a_file_to_serve_is_answered_with_its_folder(site: Path) -> None:
+    ended = failing("index.html", cwd=site)
+    assert ended.stderr == "tpserver: error: index.html is a file; to serve it name its folder: .\n"
+
+
+def test_a_module_may_be_called_as_a_command_of_other_servers(site: Path) -> None:
+    (site / "run.py").write_text("from hello import app\n", "utf-8")
+    with tpserver("run", cwd=site) as console:
+        assert console.get("/x") == "hello /x"
 
 
 def test_a_folder_as_the_argument_is_served(site: Path) -> None:
@@ -144,6 +165,26 @@ def test_addresses_for_other_devices_are_printed(site: Path) -> None:
         ("--limit-concurrency 5", "--max-connections"),
         ("--cache 0", "--cache-control"),
         ("-P 8000", "--port"),
+        ("--worker 4 hello:app", "--threads"),
+        ("--error-logfile - hello:app", "--log-level"),
+        ("--proxy-headers hello:app", "ProxyFix"),
+        ("--forwarded-allow-ips=* hello:app", "ProxyFix"),
+        ("--trusted-proxy 127.0.0.1", "ProxyFix"),
+        ("--root-path /api hello:app", "--mount"),
+        ("--url-prefix=/api hello:app", "--mount"),
+        ("--interface wsgi hello:app", "WSGI"),
+        ("--loop uvloop", "leave it out"),
+        ("--user nobody hello:app", "systemd"),
+        ("-e A=b hello:app", "systemd"),
+        ("--pythonpath . hello:app", "--app-dir"),
+        ("--limit-request-line 4094", "--max-head"),
+        ("--no-reload --with-threads", "leave it out"),
+        ("--without-threads", "--threads 1"),
+        ("--timeout-graceful-shutdown 5", "--drain-timeout"),
+        ("--no-server-header", "--server-header none"),
+        ("--log-config log.ini", "--log-level"),
+        ("--wsgi-file hello.py", "--app"),
+        ("--quux --workers 4", "--threads"),
     ],
 )
 def test_an_option_of_another_server_is_answered_with_what_to_use_here(typed: str, answer: str) -> None:

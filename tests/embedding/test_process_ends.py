@@ -69,6 +69,20 @@ def test_what_ends_by_itself_is_not_worth_a_line(tmp_path: Path, more: str) -> N
 
 
 @posix
+@pytest.mark.parametrize("name", ["SIGHUP", "SIGUSR1"])
+def test_a_log_that_is_rotated_while_the_process_ends_does_not_end_it(tmp_path: Path, name: str) -> None:
+    (tmp_path / "served.py").write_text(HELLO + THREAD.replace("DAEMON", "False"), "utf-8")
+    with tpserver("--access-log", "none", "served:app", cwd=tmp_path) as console:
+        assert console.get("/") == "hello"
+        console.send(signal.SIGTERM)
+        assert console.read_line() == "stopped\n"
+        console.send(getattr(signal, name))
+        status, stdout, stderr = console.end()
+    assert (status, stdout) == (0, "at exit\n")
+    assert re.fullmatch(WARNING % "the-mailer", stderr)
+
+
+@posix
 def test_a_second_signal_does_not_wait_for_the_threads_of_the_application(tmp_path: Path) -> None:
     text = """
 def mail():

@@ -131,8 +131,9 @@ def test_a_head_that_does_not_come_whole(site: Site, log: pytest.LogCaptureFixtu
     assert [read(line)["request"] for line in site.lines()] == ["GET /slow HTTP/1.1"]
 
 
-def test_a_content_that_does_not_come_whole(site: Site, log: pytest.LogCaptureFixture) -> None:
-    running = site.start(Gates(), send_timeout=0.1)
+@pytest.mark.parametrize("stream_body", [[], ["/up"]], ids=["collected", "streamed"])
+def test_a_content_that_does_not_come_whole(stream_body: list[str], site: Site, log: pytest.LogCaptureFixture) -> None:
+    running = site.start(Gates(), send_timeout=0.1, stream_body=stream_body)
     with Client(running) as client:
         client.send(request("/up", AGENT, "Content-Length: 100", method="POST") + b"x")
         assert client.response().status == 408
@@ -277,6 +278,22 @@ def test_a_client_that_leaves_during_its_upload_is_499(site: Site) -> None:
     until_left(running, 0)
     (line,) = (line for line in site.lines() if "/up" in line)
     assert '"POST /up HTTP/1.1" 499 ' in line
+
+
+@pytest.mark.parametrize("leave", [Client.close, Client.reset], ids=["closes", "resets"])
+@pytest.mark.parametrize("framing", ["Content-Length: 100", "Transfer-Encoding: chunked"])
+def test_a_client_that_leaves_before_its_content_has_come_is_499(
+    framing: str, leave: Callable[[Client], None], site: Site
+) -> None:
+    running = site.start(Gates())
+    client = Client(running)
+    client.send(request("/up", AGENT, framing, method="POST") + b"1\r\nx\r\n")
+    eventually(lambda: running.server.stats()["connections"]["body"] == 1, "no content begins")
+    leave(client)
+    until_left(running, 0)
+    assert running.server.stats()["answers"]["statuses"][499] == 1
+    (line,) = (line for line in site.lines() if "probe" in line)
+    assert f'"{POST}" 499 ' in line
 
 
 # -- slow ones, and those of virtual hosts

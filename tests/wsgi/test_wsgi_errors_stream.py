@@ -22,6 +22,7 @@ def _writes(environ: dict[str, Any], start_response: Any) -> list[bytes]:
     handler = logging.StreamHandler(stream)
     handler.handle(logging.makeLogRecord({"msg": "logged"}))
     stream.flush()
+    assert stream.isatty() is False  # as libraries ask before they colour
     start_response("200 OK", [])
     return [b"fine"]
 
@@ -52,13 +53,26 @@ class _Broken(io.StringIO):
         raise BrokenPipeError("its reader has gone")
 
 
+class _Faulty:
+    """A program's own stream, with a fault."""
+
+    def write(self, text: str) -> int:
+        raise RuntimeError("a fault")
+
+    flush = isatty = write
+
+
 def _closed() -> io.StringIO:
     stream = io.StringIO()
     stream.close()
     return stream
 
 
-@pytest.mark.parametrize("stream", [_closed(), _Broken(), None, _Odd()], ids=["closed", "broken", "none", "odd"])
+@pytest.mark.parametrize(
+    "stream",
+    [_closed(), _Broken(), None, _Odd(), _Faulty(), io.BytesIO()],
+    ids=["closed", "broken", "none", "odd", "faulty", "binary"],
+)
 def test_no_stream_makes_a_500(start: Start, monkeypatch: pytest.MonkeyPatch, stream: Any) -> None:
     running = start(_writes)
     monkeypatch.setattr(sys, "stderr", stream)
@@ -72,6 +86,17 @@ def test_a_stream_that_was_there_at_the_start_may_be_closed(start: Start) -> Non
         running = start(_writes)
     first.close()
     assert ask(running, "/").content == b"fine"
+
+
+def test_an_application_that_closes_it_closes_not_that_of_the_process(start: Start) -> None:
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        environ["wsgi.errors"].close()
+        return _writes(environ, start_response)
+
+    running = start(app)
+    with contextlib.redirect_stderr(io.StringIO()) as captured:
+        assert ask(running, "/").content == b"fine"
+    assert not captured.closed
 
 
 def test_characters_that_the_stream_cannot_have_are_escaped(monkeypatch: pytest.MonkeyPatch) -> None:

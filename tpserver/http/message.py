@@ -138,6 +138,11 @@ class MessageReader(Generic[MessageType]):
         if self._content is not None:
             self._content.close()
             self._content = None
+            if self._head is not None:
+                self.note_left(self._head)
+
+    def note_left(self, head: Head) -> None:
+        """A client has left, or was left, before all of the content for this head had come."""
 
     def _take_head(self, data: bytes) -> Head | None:
         buffer = self.pending + data

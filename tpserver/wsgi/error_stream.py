@@ -16,7 +16,7 @@ class ErrorStream:
             raise TypeError(f"wsgi.errors takes str, not {type(text).__name__}")
         stream = sys.stderr
         if stream is not None:  # pythonw on Windows has none
-            with contextlib.suppress(OSError, ValueError):  # its reader has gone, or it is closed
+            with contextlib.suppress(Exception):  # its reader has gone, it is closed, or a program's own is faulty
                 try:
                     stream.write(text)
                 except UnicodeEncodeError:
@@ -30,9 +30,18 @@ class ErrorStream:
 
     def flush(self) -> None:
         """Flushes `sys.stderr` where that can be flushed."""
-        with contextlib.suppress(OSError, ValueError, AttributeError):
+        with contextlib.suppress(Exception):
             sys.stderr.flush()
 
+    def isatty(self) -> bool:
+        """Whether it is a terminal."""
+        with contextlib.suppress(Exception):  # closed, or none
+            return sys.stderr.isatty()
+        return False
+
+    def close(self) -> None:
+        """Leaves `sys.stderr` open: it is the process's."""
+
     def __getattr__(self, name: str) -> object:
-        """What else the stream has, such as `isatty` and `encoding`."""
+        """What else the stream has, such as `encoding` and `fileno`."""
         return getattr(sys.stderr, name)
