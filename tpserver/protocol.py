@@ -74,7 +74,7 @@ class HTTPRequest(Request):
     def answer_at_once(self) -> bool:
         """As in the engine: chooses what answers, and sends the response of a small file that is ready."""
         protocol, head = self.protocol, self.head
-        protocol.answering = head
+        protocol.answering = None if protocol.detours else head
         # Read before `turn`: what a relieved leader finds for an old turn must not be kept for a new one.
         found = protocol.found
         known = found.get(head)

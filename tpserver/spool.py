@@ -212,6 +212,7 @@ class SpooledContent(io.BufferedIOBase):
         self._spool = spool
         self._written = 0
         self._complete = False
+        self._closing = threading.Lock()  # guards the end of `_file`: its descriptor is not cut when it is another's
 
     def write(self, data: Any, /) -> int:
         """Appends bytes. Raises OSError, and `RequestRefused` (413, 503) where the spool is full."""
@@ -255,7 +256,7 @@ class SpooledContent(io.BufferedIOBase):
         """Any thread: the space on disk is needed for others. What is written later is refused."""
         file = self._file
         if file is not None and not isinstance(file, io.BytesIO):
-            with contextlib.suppress(OSError, ValueError):  # it has just been closed
+            with self._closing, contextlib.suppress(OSError, ValueError):  # it has just been closed
                 os.ftruncate(file.fileno(), 0)
 
     def _readable(self) -> io.BytesIO | io.BufferedRandom:
@@ -273,7 +274,7 @@ class SpooledContent(io.BufferedIOBase):
             self._spool.release(self)
         self._release_memory()
         if self._file is not None:
-            with contextlib.suppress(OSError):  # a full disk: the rest of the buffer cannot be written
+            with self._closing, contextlib.suppress(OSError):  # a full disk: the rest of the buffer cannot be written
                 self._file.close()
         super().close()
 

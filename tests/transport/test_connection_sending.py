@@ -344,3 +344,13 @@ def test_the_leader_sends_pieces_that_follow_each_other_fast_many_at_once(monkey
     assert (calls < 20) is left
     connection.send_on()
     assert bytes(sock.taken) == b"".join(pieces)
+
+
+def test_what_the_leader_has_sent_of_a_stream_counts_for_its_client():
+    sock = VectorSocket(1000)
+    connection = on(sock)
+    connection.detached = True
+    for _ in range(100):
+        connection.send(b"0123456789")
+    connection.send_on()
+    assert connection.taken == len(sock.taken)

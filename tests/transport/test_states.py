@@ -17,7 +17,7 @@ TIMING = Timing(head_timeout=15, idle_timeout=75, min_rate=10, grace=5, send_tim
 
 def connection(state, *, part="nothing", pending=False, come=False, **facts):
     """A connection in that state, between two requests but for what is said of it."""
-    usual = {"broken": False, "outbox": None, "keep_alive": True, "client_ends": False, "deadline": 5.0, "moved": 20}
+    usual = {"broken": False, "outbox": None, "keep_alive": True, "client_ends": False, "deadline": 5.0, "taken": 20}
     return SimpleNamespace(
         state=state,
         timing=TIMING,

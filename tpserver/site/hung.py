@@ -29,8 +29,8 @@ def find_beside_hangs(site: Site, head: Head, looking: Looking) -> Responder:
         return site.find(head, looking.turn)
     hung = looking.hanging.refuses(place)
     if hung:
-        looking.answering = None  # that this leader goes on tells nothing of the disk
         return site.find_in_memory(head, everywhere=hung == site.host + "/")
+    looking.answering = head  # not before: that a leader comes back which has asked for nothing tells nothing of a disk
     responder = site.find(head, looking.turn)
     looking.hanging.note_answer(place)
     return responder

@@ -15,7 +15,7 @@ of the table in engine/__init__.py. (post): other threads have the leader do it.
     Connection   progress, send_on, has_come, hold, end_sending, close       x
       "          send, receive, write_file, reset                            x       x         x
       "          write, flush, abort, client_gone, client_side,              x       x         x     x
-      "          sending, held                                               x       x         x     x
+      "          sending, held, taken                                        x       x         x     x
       "          cut_off                                                                             x
     Outbox       send_on                                                     x
       "          take_files                                                  x

@@ -19,7 +19,7 @@ from tpserver.logs.log import Log
 from tpserver.system.clock import clock
 from tpserver.system.gil_held_io import RECEIVE, Send
 from tpserver.transport.outbox import Outbox, Version
-from tpserver.transport.pace import Timing
+from tpserver.transport.pace import Burst, Timing
 from tpserver.transport.polling import NOTHING, READ, WRITE, ClientSide, client_side, reset_on_close, wait_for
 from tpserver.transport.protocol import Address, Receiver
 
@@ -27,9 +27,6 @@ _log = Log("tpserver")
 
 # A producer that is faster than its client waits beyond this many bytes in memory, unless told otherwise.
 MAX_OUTBOX: Final = 1024 * 1024
-# Pieces of a stream that follow each other within so many seconds; from so many of them on the leader sends them.
-_FAST: Final = 100e-6
-_BURST: Final = 8
 # What is logged, with its traceback, where a fault of the server's has cost one connection.
 INTERNAL_ERROR: Final = "internal error; connection closed"
 
@@ -55,7 +52,7 @@ class Connection:
     """One accepted, non-blocking socket, of which there may be thousands."""
 
     __slots__ = (
-        "_burst", "_piece_at", "_tell_leader", "body_time_left", "broken", "client_address", "client_ends",
+        "_burst", "_tell_leader", "body_time_left", "broken", "client_address", "client_ends",
         "counted_address", "deadline", "detached", "fd", "keep_alive", "lags", "max_outbox", "moved", "outbox",
         "polled", "receiver", "sendfile", "sock", "state", "timing", "unsent_response",
     )  # fmt: skip
@@ -85,20 +82,24 @@ class Connection:
         self.polled = NOTHING  # what the poller watches; the leader's
         self.deadline = inf  # of the monotonic clock, in seconds; the leader's
         self.body_time_left: float | None = None  # seconds, for a body that the thread of its request receives
-        self.moved = 0  # bytes that the last flush has sent
+        self.moved = 0  # bytes of the last response in one piece, or of a stream, that have not gone by the outbox
         self.detached = False  # owned by the thread of its request, which is not the leader
         self.lags = False  # the thread of its request waits for the client
         self.keep_alive = True  # False: the connection closes behind what is still to be sent
         self.client_ends = False  # it has said that it sends nothing more: it is not waited for its end
         self.broken = False  # the client is gone, or what it got must not pass for complete: just close
-        self._burst = 0  # pieces of a stream that have followed each other fast, each sent by its producer
-        self._piece_at = 0.0  # of perf_counter, in seconds: when the last of them came
+        self._burst: Burst | None = None  # of a stream
         self._tell_leader = tell_leader
 
     @property
     def sending(self) -> bool:
         """Whether the socket has not yet taken everything. Any thread; a snapshot."""
         return self.unsent_response is not None or bool(self.outbox)
+
+    @property
+    def taken(self) -> int:
+        """Bytes of the response that the socket has taken: the client has those to read. Any thread; a snapshot."""
+        return self.moved if self.outbox is None else self.moved + self.outbox.moved
 
     @property
     def held(self) -> bool:
@@ -138,11 +139,11 @@ class Connection:
                     sent = self.sock.send(data) if send is None else send(self.sock, data)
                 except BlockingIOError:
                     sent = 0
+                self.moved = sent
                 if sent < len(data):
                     self._outbox().append(memoryview(data)[sent:])
             else:
                 sent = self.outbox.send(self.sock) if self.outbox else 0
-            self.moved = sent
             return sent
         except EOFError:
             self.reset()
@@ -178,10 +179,13 @@ class Connection:
                 outbox = self.outbox
                 if outbox is None or not outbox.leave(data):
                     self.write(data)
-                    if self._is_leader_faster():
+                    burst = self._burst = self._burst or Burst()
+                    if burst.goes_on(clock.perf_counter()) and self.detached:  # the leader sends many at once
                         outbox = self._outbox()
                     else:
+                        moved = self.moved if self.outbox is None else 0
                         self.flush()
+                        self.moved += moved
                         outbox = self.outbox
                 if outbox is not None:  # the socket has not taken everything, now or before
                     if outbox.size > self.max_outbox:
@@ -196,18 +200,11 @@ class Connection:
         if self.broken:
             raise ConnectionAbortedError("the client has gone")
 
-    def _is_leader_faster(self) -> bool:
-        """The producer: whether it makes piece after piece, and another thread leads, which sends many at once."""
-        now = clock.perf_counter()
-        self._burst = self._burst + 1 if now - self._piece_at < _FAST else 0
-        self._piece_at = now
-        return self._burst >= _BURST and self.detached
-
     def _wait_for_room(self, outbox: Outbox) -> None:
         """Sends until half of `max_outbox` is left over, or the connection is broken."""
         outbox.watched = False  # the leader sends nothing meanwhile
         now = clock.monotonic()
-        deadline = self.timing.progress(self.timing.begin(now), self.moved, now)
+        deadline = self.timing.progress(self.timing.begin(now), self.taken, now)
         while outbox.size > self.max_outbox // 2 and not self.broken:
             if not self._wait_for(WRITE, deadline - clock.monotonic()):
                 raise ConnectionAbortedError("the client reads too slowly")

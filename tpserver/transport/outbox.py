@@ -104,7 +104,7 @@ class Outbox:
     once is never in here. An exception may come from outside at any line: only a `with` takes the lock.
     """
 
-    __slots__ = ("_discarded", "_lock", "_parts", "_sendfile", "held", "size", "watched")
+    __slots__ = ("_discarded", "_lock", "_parts", "_sendfile", "held", "moved", "size", "watched")
 
     def __init__(self, *, sendfile: bool = True) -> None:
         """`sendfile`: files are sent by the kernel, where the system can do that."""
@@ -113,6 +113,7 @@ class Outbox:
         self._parts: deque[bytes | memoryview | FilePiece] = deque()
         self._discarded = False  # nothing is sent any more: what has been dropped would be missing before it
         self.size = 0  # bytes held in memory
+        self.moved = 0  # bytes that the socket has taken
         self.watched = False  # the leader has been told to send on, and does so until all is sent
         self.held = False  # complete responses in memory, which the leader keeps for the next: see `Connection.hold`
 
@@ -221,6 +222,7 @@ class Outbox:
                     break
         except BlockingIOError:
             pass
+        self.moved += total
         return total
 
     def _send_bytes(self, sock: socket.socket) -> int:

@@ -1,8 +1,12 @@
-"""How long a client may take: the timeouts of a server, and the pace of a transfer. Pure arithmetic, no clock."""
+"""How long a client may take, and how fast a stream is made. Pure arithmetic, no clock."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+# Pieces of a stream that follow each other within so many seconds are a burst, from so many of them on.
+_FAST: Final = 100e-6
+_MANY: Final = 8
 
 
 class Timing(NamedTuple):
@@ -28,3 +32,19 @@ class Timing(NamedTuple):
         if not self.min_rate:
             return now + self.send_timeout
         return min(deadline + moved / self.min_rate, now + self.send_timeout)
+
+
+class Burst:
+    """Whether a producer makes piece after piece of its stream."""
+
+    __slots__ = ("_at", "_pieces")
+
+    def __init__(self) -> None:
+        self._at = 0.0  # when the last piece came
+        self._pieces = 0  # that have followed each other fast
+
+    def goes_on(self, now: float) -> bool:
+        """The producer has one piece more at `now`, in seconds: whether others will follow at once, as it seems."""
+        self._pieces = self._pieces + 1 if now - self._at < _FAST else 0
+        self._at = now
+        return self._pieces >= _MANY

@@ -79,8 +79,8 @@ def enter(connection: Connection, state: State, now: float) -> None:
         connection.deadline = now + timing.head_timeout
     elif state is BODY:
         connection.deadline = timing.begin(now)
-    elif state is SENDING:  # what the socket has taken already counts: the client has that to read
-        connection.deadline = timing.progress(timing.begin(now), connection.moved, now)
+    elif state is SENDING:
+        connection.deadline = timing.progress(timing.begin(now), connection.taken, now)
     elif state is LINGERING:
         # Half-closed, read to the end, closed: else the client's kernel may drop what it has not yet read.
         connection.deadline = now + LINGER
