@@ -5,13 +5,12 @@ It is a thread of its own. It never touches the poller, and blocks for nothing b
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
-from queue import Empty, SimpleQueue
 from typing import Final
 
 from tpserver.engine.leadership import Leadership
 from tpserver.logs.log import Log
+from tpserver.system.bell import Bell
 from tpserver.system.clock import clock
 
 _log = Log("tpserver")
@@ -42,13 +41,12 @@ class Watcher:
         self.checks: list[Check] = []  # of each round; one that fails does not keep the others from theirs
         self.rare_checks: list[Check] = []  # the same, of rounds five times as far apart
         self._alert_until = 0.0
-        # Wakes the watcher. A queue, for a signal handler may ring in the middle of anything: an Event has a lock.
-        self._bell: SimpleQueue[None] = SimpleQueue()
+        self._bell = Bell()
 
     def wake(self) -> None:
         """Any thread, and signal handlers: something has come, look again."""
         self.sleeps = False
-        self._bell.put(None)
+        self._bell.ring()
 
     def watch(self, enough: Callable[[], bool]) -> None:
         """Watches until `enough`. Raises what is no `Exception`; all others are logged: memory may run out anywhere."""
@@ -94,15 +92,9 @@ class Watcher:
         """One tick; or, when it has been quiet, until the leader has something or a thread calls."""
         now = clock.perf_counter()
         if now - quiet_since < 2 * _ROUND:
-            self._wait_for_bell(TICK if now < self._alert_until else 4 * TICK)
+            self._bell.wait(TICK if now < self._alert_until else 4 * TICK)
         else:
             self.sleeps = True
             if self._turns() == seen_turns:  # else it began before it could see that the watcher sleeps
-                self._wait_for_bell(_REST)
+                self._bell.wait(_REST)
             self.sleeps = False
-
-    def _wait_for_bell(self, timeout: float) -> None:
-        with contextlib.suppress(Empty):
-            self._bell.get(timeout=timeout)
-            while True:  # however often it was rung
-                self._bell.get_nowait()

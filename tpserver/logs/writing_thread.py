@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import atexit
-import contextlib
 import threading
 from collections.abc import Callable
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
+
+from tpserver.system.bell import Bell
 
 
 class WritingThread:
@@ -20,7 +21,7 @@ class WritingThread:
         self._write = write
         self._pause = pause
         self._calls: SimpleQueue[bool] = SimpleQueue()  # to write; False is the last. Safe in signal handlers
-        self._rest_ends: SimpleQueue[None] = SimpleQueue()  # what comes in it cuts a pause short
+        self._rest_ends = Bell()  # cuts a pause short
         self._thread: threading.Thread | None = None
         self._exiting = False  # the interpreter is: no thread may begin to write any more
         # A daemon thread that is in a write when the interpreter ends keeps the lock of the stream for ever.
@@ -52,7 +53,7 @@ class WritingThread:
             self._write()
             return True
         self._calls.put(False)
-        self._rest_ends.put(None)
+        self._rest_ends.ring()
         thread.join(timeout)
         return not thread.is_alive()
 
@@ -64,7 +65,6 @@ class WritingThread:
         pause = self._pause
         while self._calls.get():
             self._write()
-            with contextlib.suppress(Empty):
-                self._rest_ends.get(timeout=pause)
+            if self._rest_ends.wait(pause):
                 pause = 0.0
         self._write()
