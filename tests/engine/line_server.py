@@ -94,6 +94,9 @@ class LineProtocol:
         self.receivers.append(LineReceiver())
         return self.receivers[-1]
 
+    def is_counted(self, client_address: Any) -> bool:
+        return True
+
     def begin_turn(self) -> None:
         pass
 

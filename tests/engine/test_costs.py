@@ -37,12 +37,13 @@ def test_a_run_that_got_its_share_of_the_interpreter_beside_others_tells_nothing
     assert Run(0.004, 0.002, 0.004, at_once=2).verdict() is None
 
 
-def test_a_long_run_that_got_less_than_half_of_its_share_has_waited() -> None:
-    assert Run(0.1, 0.004, 0.1, at_once=4).verdict() == (0.1, 0.001)
+def test_a_long_run_that_got_less_than_a_quarter_of_its_share_has_waited() -> None:
+    assert Run(0.1, 0.004, 0.1, at_once=4).verdict() == (0.1, 0.004)
+    assert Run(0.1, 0.004, 0.1, at_once=8).verdict() is None
 
 
 def test_a_run_that_computes_for_long_beside_others_is_known_to_compute() -> None:
-    assert Run(0.1, 0.03, 0.1, at_once=3).verdict() == (0.0, pytest.approx(0.01))
+    assert Run(0.1, 0.03, 0.1, at_once=3).verdict() == (None, 0.03)
 
 
 # -- what a route's runs tell together
@@ -145,6 +146,26 @@ def test_a_trial_that_learns_nothing_ends(learning: Learning) -> None:
         learning.costs.learn(Asked("/page"), None, Run(0.004, 0.002, 0.004, at_once=2), learning.now)
         trials += 1
     assert trials <= module.SPAN
+
+
+def test_an_unknown_route_leaves_after_a_long_run_that_tells_nothing(learning: Learning) -> None:
+    learning.costs.learn(Asked("/page"), None, Run(0.030, 0.004, 0.030, at_once=8), learning.now)
+    assert learning.kind("/page") is Kind.LONG
+
+
+def test_a_trial_whose_long_runs_tell_nothing_fails(learning: Learning) -> None:
+    learning.costs.learn(Asked("/page"), None, Run(0.030, 0.004, 0.030, at_once=8), learning.now)
+    learning.now += module._FIRST_TRIAL
+    while learning.kind("/page").is_trial:
+        learning.costs.learn(Asked("/page"), None, Run(0.030, 0.004, 0.030, at_once=8), learning.now)
+    assert learning.kind("/page") is Kind.LONG
+
+
+def test_what_computes_runs_one_at_a_time_also_while_its_trial_goes_on_elsewhere(learning: Learning) -> None:
+    learning.places("/report", 20, computes=4 * COMPUTING)
+    request = Asked("/report")
+    learning.costs.record(request).relieved.add(request)
+    assert learning.kind("/report") is Kind.COMPUTING
 
 
 def test_what_computes_no_longer_comes_back(learning: Learning) -> None:

@@ -121,6 +121,33 @@ def test_a_new_appointment_ends_the_old_one():
     assert (leadership.current, connection.detached) == (None, False)
 
 
+def test_a_leader_that_is_at_work_is_not_replaced():
+    leadership = leading()
+    assert leadership.replace(lambda thread, term: (thread, term) == (THREAD, 1)) is None
+    assert (leadership.term, leadership.thread) == (1, THREAD)
+
+
+def test_a_leader_that_is_lost_is_replaced():
+    assert leading().replace(lambda *_: False) == 2
+
+
+def test_a_leader_is_not_replaced_while_it_takes_its_term():
+    """Two would lead at once: connections were closed under load."""
+    leadership = Leadership()
+    term = leadership.appoint()
+    at_work = {THREAD: term}  # as it says itself, before it takes the term
+    leadership.lock.acquire()
+    replaced = []
+    watcher = threading.Thread(
+        target=lambda: replaced.append(leadership.replace(lambda thread, term: at_work.get(thread) == term))
+    )
+    watcher.start()
+    leadership.thread = THREAD  # as `take` does, with the lock held
+    leadership.lock.release()
+    watcher.join()
+    assert replaced == [None]
+
+
 def test_when_all_ends_the_thread_that_leads_is_known():
     assert leading().close() == THREAD
 

@@ -67,19 +67,29 @@ def test_a_task_that_ends_while_it_is_looked_at_is_not_given_up(desk: Desk, monk
 
 def test_a_task_on_its_way_to_a_thread_is_not_given_up(desk: Desk) -> None:
     desk.come("long")
-    desk.now += module._UNCLAIMED / 2
-    desk.lost_tasks.check(desk.now)
     desk.pool.backlog = 1
-    desk.now += 1e6
-    desk.lost_tasks.check(desk.now)
+    for _ in range(2 * module._UNCLAIMED):
+        desk.lost_tasks.check(desk.now)
     assert len(desk.tasks.running) == 1
+
+
+def test_a_stop_of_the_whole_process_loses_no_task(desk: Desk) -> None:
+    """The watcher may go on before the thread that was about to come for it."""
+    desk.come("long")
+    for _ in range(module._UNCLAIMED - 1):
+        desk.now += 1e6
+        desk.lost_tasks.check(desk.now)
+    (task,) = desk.tasks.begun()
+    task.thread = 5
+    desk.lost_tasks.check(desk.now)
+    assert desk.tasks.begun() == [task]
 
 
 def test_a_task_that_no_thread_has_come_for_is_given_up(desk: Desk) -> None:
     """Its thread was interrupted as it took it from the queue of the pool."""
     connection = desk.come("long")
-    desk.now += module._UNCLAIMED
-    desk.lost_tasks.check(desk.now)
+    for _ in range(module._UNCLAIMED):
+        desk.lost_tasks.check(desk.now)
     assert (len(desk.tasks.running), connection.aborted) == (0, True)
 
 

@@ -101,6 +101,42 @@ def test_what_computes_and_waits_leaves():
     assert sum(second.answered["/both"] for second in seconds[2:]) / 4 > 800  # 500 in place
 
 
+# All clients ask at once for a page that nobody has asked for before: threads slow each other from its first run on.
+
+
+@pytest.mark.parametrize("seconds", [1e-3, 3e-3, 4e-3])
+def test_a_page_that_is_new_to_all_is_in_place(seconds):
+    server = ModelServer()
+    server.ask(64, "/page", computes(seconds))
+    assert share_in_place(server.run(3)[-1]) == 1
+
+
+@pytest.mark.parametrize("seconds", [6e-3, 10e-3, 20e-3])
+def test_what_computes_for_long_and_is_new_to_all_runs_one_at_a_time(seconds):
+    server = ModelServer()
+    server.ask(64, "/report", computes(seconds))
+    for second in server.run(6)[2:]:
+        assert second.places["relieved"] <= 2
+        assert second.answered["/report"] > 0.95 / seconds
+
+
+@pytest.mark.parametrize(("computing", "waiting"), [(1e-3, 10e-3), (4e-3, 4e-3), (10e-3, 10e-3), (10e-3, 40e-3)])
+def test_what_computes_and_waits_and_is_new_to_all_leaves(computing, waiting):
+    server = ModelServer()
+    server.ask(64, "/both", waits(waiting, computing))
+    seconds = server.run(10)[5:]
+    assert sum(second.places["relieved"] for second in seconds) <= 10
+    most = min(8 / (computing + waiting), 1 / computing)
+    assert sum(second.answered["/both"] for second in seconds) / 5 > 0.85 * most
+
+
+def test_a_page_that_has_become_slow_leaves():
+    server = ModelServer()
+    server.ask(64, "/page", lambda begun: [("compute", PAGE if begun < 2 else 10e-3)])
+    last = server.run(4)[-1]
+    assert last.places["pool"] > 95
+
+
 def test_a_report_does_not_hold_up_pages():
     server = ModelServer()
     server.ask(2, "/report", computes(0.3))

@@ -22,12 +22,13 @@ from tests.running import Running, Start
 from tests.waiting import turns, until, until_left, until_settled
 from tpserver.engine import hanging
 from tpserver.engine.hanging import MOST
+from tpserver.engine.leadership import Leadership
 
 MANY = 80
 LARGE = 4_000_000
 
 
-# The threads that wait for a disk. (A leader may also be relieved because the machine is busy.)
+# The threads that wait for a disk.
 WAITING: set[int] = set()
 
 
@@ -95,6 +96,17 @@ def disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Disk]:
     disk = Disk(monkeypatch, tmp_path / "mount")
     yield disk
     disk.answer()
+
+
+@pytest.fixture(autouse=True)
+def others_are_not_relieved(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only what waits for a disk is relieved, and nothing because the machine is busy: it would be counted too."""
+    relieve = Leadership.relieve
+
+    def relieve_what_waits(self: Leadership, attention_id: int, hand_on: Any) -> int | None:
+        return relieve(self, attention_id, hand_on) if self.thread in WAITING else None
+
+    monkeypatch.setattr(Leadership, "relieve", relieve_what_waits)
 
 
 @pytest.fixture

@@ -174,7 +174,7 @@ def looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watcher, "_ROUND", 0.002)
     monkeypatch.setattr(watcher, "_REST", 0.02)
     monkeypatch.setattr(connections, "SWEEP", 0.02)
-    monkeypatch.setattr(lost_tasks, "_UNCLAIMED", 0.05)
+    monkeypatch.setattr(lost_tasks, "_UNCLAIMED", 5)
 
 
 @pytest.mark.timeout(300)  # in all, of some forty servers: each wait of theirs has its own limit

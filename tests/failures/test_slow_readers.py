@@ -62,6 +62,7 @@ def reset_is_seen(client: Client) -> bool:
     return False
 
 
+@pytest.mark.usefixtures("hard_resets")
 def test_one_that_is_dropped_is_reset_so_that_the_system_keeps_nothing_for_it(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:

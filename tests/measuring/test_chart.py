@@ -52,7 +52,7 @@ def test_it_is_readable_by_night() -> None:
 
 def test_every_peer_that_readme_shows_has_a_mark() -> None:
     pytest.importorskip("resource", reason="the benchmarks need Unix")
-    from benchmarks.model import BARE
+    from benchmarks.job import BARE
     from benchmarks.scenarios import README_ROWS, SCENARIOS
 
     shown = {peer for name in README_ROWS for peer in SCENARIOS[name].peers} - {BARE}

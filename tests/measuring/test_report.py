@@ -9,7 +9,8 @@ import pytest
 pytest.importorskip("resource", reason="the benchmarks need Unix")
 
 from benchmarks import report
-from benchmarks.model import BEFORE, SUBJECT, Outcome
+from benchmarks.job import BEFORE, SUBJECT
+from benchmarks.model import Outcome
 from benchmarks.scenarios import README_ROWS, SCENARIOS
 
 if TYPE_CHECKING:

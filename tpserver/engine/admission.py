@@ -178,6 +178,6 @@ class Admission:
             return False
         if kind in _LONG and self.threads > 1 and now - self._brief_at < _KEPT_FOR:
             # Only long ones count: else brief ones that come all the time would keep them waiting for good.
-            long = {one: None for one in list(self.tasks.running) if one.kind in _LONG}
+            long = [one for one in list(self.tasks.running) if one.kind in _LONG]
             return occupied(long, self.stream_threads) + self.on_trial < self.threads - 1
         return True

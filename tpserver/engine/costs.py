@@ -13,7 +13,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Final
 
-from tpserver.engine.measuring import COMPUTING, HAND_OVER, Run
+from tpserver.engine.measuring import COMPUTING, HAND_OVER, Run, Verdict
 from tpserver.transport.protocol import Request
 
 # A request that takes less is brief. Long ones leave a thread to it. A database query takes less, a report more.
@@ -24,7 +24,7 @@ _MOST_SLOW: Final = 1 / 8
 # Runs that a mean is of; then one run replaces one in so many.
 SPAN: Final = 64
 # Seconds until a route that left is tried in place again: the first time, doubled up to the longest. A trial fails
-# after two runs that wait, and costs a waiting application less than 1 % at the longest.
+# after two slow runs, and costs a waiting application less than 1 % at the longest.
 _FIRST_TRIAL: Final = 0.1
 _LONGEST_TRIAL: Final = 10.0
 # Records kept, of which one takes 400 bytes; and characters of their names. A longer route has no record of its own;
@@ -79,27 +79,27 @@ class Cost:
                 return Kind.QUICK
             if now >= self.trial_at:
                 return Kind.TRIAL if self.elapsed < BRIEF else Kind.LONG_TRIAL
-            if self.computing >= max(COMPUTING, 4 * self.waiting):  # one at a time keeps the interpreter busy
-                return Kind.COMPUTING
+        if self.computing >= max(COMPUTING, 4 * self.waiting):  # one at a time keeps the interpreter busy
+            return Kind.COMPUTING
         return Kind.BRIEF if self.runs and self.elapsed < BRIEF else Kind.LONG
 
-    def learn(self, elapsed: float, verdict: tuple[float, float] | None, now: float) -> None:
+    def learn(self, elapsed: float, verdict: Verdict | None, now: float) -> None:
         """Takes one run of so many seconds, and what it tells, into the means."""
         self.note_elapsed(elapsed)
         was_quick = self.quick
         on_trial = not was_quick and now >= self.trial_at
         if on_trial and not self._tried:  # these runs decide, whatever was known before
-            self.runs, self.slow = 0, 0.0
+            self.runs, self.slow, self.waiting = 0, 0.0, 0.0
         if verdict is not None:
-            waited, computed = verdict
             self.runs = min(self.runs + 1, SPAN)
-            self.waiting += (waited - self.waiting) / self.runs
-            self.computing += (computed - self.computing) / self.runs
-            self.slow += ((not _is_quick(waited, computed)) - self.slow) / self.runs
+            if verdict.waited is not None:
+                self.waiting += (verdict.waited - self.waiting) / self.runs
+            self.computing += (verdict.computed - self.computing) / self.runs
+            self.slow += ((not verdict.is_quick) - self.slow) / self.runs
         if on_trial:
             self._judge(now)
         else:
-            self.quick = self.slow <= _MOST_SLOW
+            self.quick = self.slow <= _MOST_SLOW and (bool(self.runs) or elapsed < COMPUTING)
             if was_quick and not self.quick:
                 self.trial_at = now + self._trial_every
         self.patience = 2 * min(self.computing if self.quick else self.elapsed, COMPUTING)
@@ -107,10 +107,11 @@ class Cost:
     def _judge(self, now: float) -> None:
         """After each run on trial."""
         self._tried += 1
-        # Runs that tell nothing do no harm: then other threads keep the interpreter, here and there.
-        if self.slow <= _MOST_SLOW and self._tried >= SPAN // 4:
+        # Short runs that tell nothing do no harm: then other threads keep the interpreter, here and there.
+        has_ended = self._tried >= SPAN // 4
+        if has_ended and self.slow <= _MOST_SLOW and (self.runs or self.elapsed < COMPUTING):
             self.quick, self._tried, self._trial_every = True, 0, _FIRST_TRIAL
-        elif self.slow > _MOST_SLOW and self.runs >= 2:
+        elif has_ended or (self.slow > _MOST_SLOW and self.runs >= 2):
             self._trial_every = min(2 * self._trial_every, _LONGEST_TRIAL)
             self._tried, self.trial_at = 0, now + self._trial_every
 
@@ -118,11 +119,6 @@ class Cost:
         """Takes the seconds of one run into that mean."""
         self.seen = min(self.seen + 1, SPAN)
         self.elapsed += (elapsed - self.elapsed) / self.seen
-
-
-def _is_quick(waited: float, computed: float) -> bool:
-    """Whether a request that waits and computes for so long (seconds) belongs in place."""
-    return computed < COMPUTING and waited <= HAND_OVER + computed / 8
 
 
 class Costs:
@@ -160,7 +156,7 @@ class Costs:
         """After a run that was measured. One that contradicts its group makes a record of the route's own."""
         verdict = run.verdict()
         cost = cost or self.record(request)
-        contradicts = bool(cost.runs) and verdict is not None and _is_quick(*verdict) != cost.quick
+        contradicts = bool(cost.runs) and verdict is not None and verdict.is_quick != cost.quick
         if contradicts and request.route not in self.routes and len(request.route) <= _LIMIT:
             # Two slow runs tell that it is of another kind than a quick group, not one.
             own = self._add(self.routes, request.route, Cost(runs=SPAN // 8 if cost.quick else 0))

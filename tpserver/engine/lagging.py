@@ -6,7 +6,7 @@ Readers of a stream that is larger than an outbox, and senders of a content that
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection
 from typing import Final
 
 from tpserver.engine.task import Place, Task
@@ -15,12 +15,12 @@ from tpserver.engine.task import Place, Task
 LAGGING_LEADERS: Final = 32
 
 
-def occupied(running: Mapping[Task, None], most: int) -> int:
+def occupied(running: Collection[Task], most: int) -> int:
     """How many of those that run occupy a place: all but those that wait for their clients, of which `most` count."""
     return len(running) - min(sum(task.connection.lags for task in list(running)), most)
 
 
-def occupied_for_quick(running: Mapping[Task, None]) -> int:
+def occupied_for_quick(running: Collection[Task]) -> int:
     """The same for quick requests, which need no thread of the pool: any number of those that wait for their clients.
 
     Leaders that were relieved of such are bounded: others must be left.

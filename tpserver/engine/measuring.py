@@ -15,6 +15,18 @@ HAND_OVER: Final = 60e-6
 COMPUTING: Final = 5e-3
 
 
+class Verdict(NamedTuple):
+    """What a run tells, in seconds."""
+
+    waited: float | None  # None: it does not tell
+    computed: float
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether such requests belong in place."""
+        return self.computed < COMPUTING and (self.waited or 0.0) <= HAND_OVER + self.computed / 8
+
+
 class Run(NamedTuple):
     """One run of a request, in seconds."""
 
@@ -24,17 +36,18 @@ class Run(NamedTuple):
     at_once: int = 1  # requests that ran at the same time, this one included
     waited: bool = True  # False: its thread never gave the processor away by itself, as the system tells
 
-    def verdict(self) -> tuple[float, float] | None:
-        """Seconds that it waited, and that it computed; None where other threads blur what happened."""
+    def verdict(self) -> Verdict | None:
+        """What it tells; None where other threads blur what happened."""
         others = self.computed_by_all - self.computed
         if others <= self.elapsed / 8:
-            return max(self.elapsed - self.computed, 0.0) if self.waited else 0.0, self.computed
+            return Verdict(max(self.elapsed - self.computed, 0.0) if self.waited else 0.0, self.computed)
         if self.elapsed <= 5 * HAND_OVER:  # too short to have waited for more than the interpreter
-            return 0.0, self.computed
-        computed = self.computed / self.at_once  # threads that compute at once slow each other
-        if self.at_once > 1 and self.elapsed >= COMPUTING and self.computed_by_all >= 2 * self.computed * self.at_once:
-            return self.elapsed, computed  # it got less than half of its share: it cannot have wanted more
-        return (0.0, computed) if computed >= COMPUTING else None
+            return Verdict(0.0, self.computed)
+        if self.at_once > 1 and self.elapsed >= COMPUTING and self.computed_by_all >= 4 * self.computed * self.at_once:
+            # It got less than a quarter of its share, so it cannot have wanted more. How much of the rest it has waited
+            # for the interpreter is not known.
+            return Verdict(self.elapsed, self.computed)
+        return Verdict(None, self.computed) if self.computed >= COMPUTING else None
 
 
 class Meter:
