@@ -15,6 +15,7 @@
     slow_clients.py    a process that is thousands of bad clients
     bare_loop.py       tpserver's parser in a loop without an engine
     launch.py          starts the peers that have no command line of their own
+    job.py             what a server is asked to do
     model.py           the words: metric, target, scenario, outcome
     report.py          outcomes as text, Markdown and JSON
     chart.py           the chart of README's Speed section

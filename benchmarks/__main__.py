@@ -1,6 +1,6 @@
 """The command line: python -m benchmarks [--scenario NAME]... [--peer NAME]... [--against DIR]
 
-`python -m benchmarks counts`, `soak`, `garbage` and `slow-http` are programs of their own: see `PROGRAMS`.
+`python -m benchmarks counts`, `soak`, `garbage`, `slow-http` and `rolling` are programs of their own: see `PROGRAMS`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from . import report
 from .apps import work
 from .bench import WARM_SECONDS, Bench
-from .model import BEFORE, SUBJECT, Outcome, Scenario, Target
+from .job import BEFORE, SUBJECT
+from .model import Outcome, Scenario, Target
 from .process import ServerFailed
 from .scenarios import SCENARIOS
 from .servers import PEERS, SERVERS, Server, TPServer, checkout
@@ -31,6 +32,7 @@ PROGRAMS = {
     "soak": "trials.soak",
     "garbage": "trials.garbage",
     "slow-http": "trials.slow_http",
+    "rolling": "trials.rolling",
 }
 START_SECONDS = 1.0  # about what a server takes to start and to end
 

@@ -23,7 +23,7 @@ from .wrk import Load, Wrk
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .model import Job
+    from .job import Job
 
 FILES = {"1k.bin": 1 << 10, "10k.bin": 10 << 10, "100k.bin": 100 << 10, "20m.bin": 20 << 20}
 TEXT, TEXT_SIZE = "50k.txt", 50 << 10

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 
 from .bench import FILES
 from .client import Client
+from .job import Job
 from .loads import throughput
-from .model import Job, Metric, Scenario, Target
+from .model import Metric, Scenario, Target
 from .process import ServerFailed
 from .wrk import Load
 
 if TYPE_CHECKING:
     from .bench import Bench
-    from .model import Figures
+    from .job import Figures
     from .servers import Server
 
 STARTS = 5

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from .client import Client
-from .model import BEFORE, SUBJECT
+from .job import BEFORE, SUBJECT
 from .process import ServerFailed
 from .report import aligned
 from .servers import ROOT, checkout

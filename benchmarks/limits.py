@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, cast
 from .apps.plain import HANG_SECONDS
 from .bench import FILES, Bench, Helper
 from .client import Client
-from .model import Job, Metric, Scenario, Target
+from .job import Job
+from .model import Metric, Scenario, Target
 from .probe import percentile
 from .process import ServerFailed, ServerProcess, need_files
 
 if TYPE_CHECKING:
-    from .model import Figures
+    from .job import Figures
     from .servers import Server
 
 THREADS = 8

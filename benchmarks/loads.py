@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from .bench import Bench
-    from .model import Figures, Job
+    from .job import Figures, Job
     from .servers import Server
     from .wrk import Counted
 

@@ -58,12 +58,15 @@ class ServerProcess:
         folder: Path,
         environment: Mapping[str, str],
         log: Path,
+        descriptors: Sequence[int] = (),
     ) -> None:
+        """`descriptors` are those that it gets besides its standard streams."""
         self.port = port
         self._command = command
         self._folder = folder
         self._environment = environment
         self._log = log
+        self._descriptors = descriptors
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> ServerProcess:
@@ -76,6 +79,7 @@ class ServerProcess:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                pass_fds=self._descriptors,
             )
         return self
 
@@ -110,6 +114,26 @@ class ServerProcess:
             if answer.status != 200 or len(answer.body) != length:
                 raise ServerFailed(f"answered {answer.status} with {len(answer.body)} bytes, not 200 with {length}")
             return
+
+    def wait_listening(self) -> None:
+        """Wait until a connection is taken, for a bounded time."""
+        deadline = time.monotonic() + READY_SECONDS
+        while True:
+            try:
+                socket.create_connection((HOST, self.port), timeout=READY_SECONDS).close()
+                return
+            except OSError:
+                if time.monotonic() > deadline:
+                    raise ServerFailed(f"did not listen within {READY_SECONDS:.0f} s{self._last_words()}") from None
+                self.rest(_TICK)
+
+    def wait_saying(self, text: str) -> None:
+        """Wait until it has written a line with `text`, for a bounded time: where another process may be answering."""
+        deadline = time.monotonic() + READY_SECONDS
+        while not any(text in line for line in self.said()):
+            if time.monotonic() > deadline:
+                raise ServerFailed(f"did not begin within {READY_SECONDS:.0f} s{self._last_words()}")
+            self.rest(_TICK)
 
     def rest(self, seconds: float) -> None:
         """Let the server run for so long; it must not end."""

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import chart
-from .model import BARE, BEFORE, SUBJECT, Metric, Outcome, Target
+from .job import BARE, BEFORE, SUBJECT
+from .model import Metric, Outcome, Target
 from .scenarios import README_ROWS, SCENARIOS
 from .servers import ROOT, TITLES
 from .wrk import find_program

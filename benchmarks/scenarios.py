@@ -5,7 +5,8 @@ from __future__ import annotations
 from . import costs, limits, loads
 from .apps.plain import Trap
 from .bench import FILES, TEXT
-from .model import BARE, BEFORE, Job, Metric, Scenario, Target
+from .job import BARE, BEFORE, Job
+from .model import Metric, Scenario, Target
 from .wrk import Load
 
 THREADED_PEERS = ("waitress", "cheroot", "gunicorn")

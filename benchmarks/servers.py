@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .client import HOST
-from .model import BARE, BEFORE, SUBJECT, Job
+from .job import BARE, BEFORE, SUBJECT, Job
 from .wrk import find_program
 
 if TYPE_CHECKING:

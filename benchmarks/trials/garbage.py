@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from ..bench import Bench
 from ..client import HOST, Client, get
-from ..model import SUBJECT, Job
+from ..job import SUBJECT, Job
 from ..process import ServerFailed, ServerProcess
 from ..servers import SERVERS
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from ..bench import Bench
 from ..client import HOST
-from ..model import SUBJECT, Job
+from ..job import SUBJECT, Job
 from ..probe import percentile
 from ..process import ServerFailed, need_files
 from ..servers import SERVERS

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..bench import Bench
 from ..client import Client
-from ..model import SUBJECT, Job
+from ..job import SUBJECT, Job
 from ..probe import percentile
 from ..servers import SERVERS
 from .flat import RULES, WARM_UP, Verdict, judge
