@@ -26,8 +26,8 @@ def main() -> None:
     """Rewrites both documents."""
     sys.path.insert(0, str(ROOT))
     from tpserver.config import OPTIONS
-    from tpserver.file_options import FileOptions
-    from tpserver.option import options_table
+    from tpserver.options.files import FileOptions
+    from tpserver.options.option import options_table
 
     readme = ROOT / "README.md"
     readme.write_text(with_options(readme.read_text("utf-8"), options_table(OPTIONS)), "utf-8", newline="\n")

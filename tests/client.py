@@ -23,7 +23,7 @@ class Serving(Protocol):
     """A server that can be asked."""
 
     @property
-    def address(self) -> tuple[str, int]: ...
+    def address(self) -> tuple[str, int] | str: ...
 
 
 @dataclass
@@ -100,7 +100,8 @@ class Client:
     """A connection to a server."""
 
     def __init__(self, server: Serving, receive_buffer: int | None = None, source: str | None = None) -> None:
-        self.sock = socket.socket()
+        # A path is that of a unix socket.
+        self.sock = socket.socket(socket.AF_UNIX if isinstance(server.address, str) else socket.AF_INET)
         self.sock.settimeout(PATIENCE)
         if receive_buffer is not None:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.client import PATIENCE
 from tpserver import protocol
-from tpserver.engine import admission, costs, measuring
+from tpserver.engine import admission, costs, dispatch, measuring
 from tpserver.engine import server as engine
 from tpserver.engine import waiting as waiting_rules
 from tpserver.engine.admission import Admission
@@ -22,7 +22,7 @@ from tpserver.engine.costs import Kind
 from tpserver.engine.life import Life
 from tpserver.engine.pool import Pool
 from tpserver.system.clock import clock
-from tpserver.transport import connections, polling, states
+from tpserver.transport import address_limit, connections, polling, states
 from tpserver.transport.connection import Connection
 from tpserver.transport.pace import Timing
 
@@ -100,6 +100,24 @@ def compute_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measuring, "thread_usage", lambda: usage()._replace(waits=0))
     monkeypatch.setattr(admission, "_ALONE", 1e9)
     monkeypatch.setattr(costs, "_FIRST_TRIAL", 1e9)
+
+
+def take_short_runs_for_quick(monkeypatch: pytest.MonkeyPatch, longest: float) -> None:
+    """Whatever the clocks of the processor tell of runs that take up to `longest` seconds."""
+
+    class ShortMeter(measuring.Meter):
+        __slots__ = ()
+
+        def end(self, *, is_counted: bool) -> measuring.Run:
+            run = super().end(is_counted=is_counted)
+            return run if run.elapsed > longest else run._replace(computed=0.0, computed_by_all=0.0, waited=False)
+
+    monkeypatch.setattr(dispatch, "Meter", ShortMeter)
+
+
+def take_short_waits_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the help that quick requests get where the clock of a thread is coarse."""
+    monkeypatch.setattr(dispatch, "Meter", measuring.Meter)
 
 
 def keep_thread_for_brief_ones(server: Server) -> None:
@@ -232,7 +250,7 @@ def waits_for_room(server: Server) -> bool:
 
 def replace_addresses(monkeypatch: pytest.MonkeyPatch, address: Callable[[int], str]) -> None:
     """Clients are counted by an address that is made of their port."""
-    for module in (connections, protocol):
+    for module in (address_limit, protocol):
         monkeypatch.setattr(module, "counted_address", lambda client_address: address(client_address[1]))
 
 

@@ -1,4 +1,4 @@
-"""Hides what Windows lacks, so that the ways around it are tested on any system."""
+"""Hides what Windows and macOS lack, so that the ways around it are tested on any system."""
 
 from __future__ import annotations
 
@@ -26,6 +26,16 @@ def _loopback_pair(*_: object) -> tuple[socket.socket, socket.socket]:
     return one, other
 
 
+_accept = socket.socket.accept
+
+
+def _accept_as_bsd(listening: socket.socket) -> tuple[socket.socket, object]:
+    """What `accept` is on macOS and Windows: a socket that does not block if the listening one does not."""
+    accepted, address = _accept(listening)
+    os.set_blocking(accepted.fileno(), os.get_blocking(listening.fileno()))
+    return accepted, address
+
+
 def hide() -> None:
     """Before tpserver is imported. For the rest of the process."""
     for module, names in _HIDDEN.items():
@@ -35,6 +45,8 @@ def hide() -> None:
             if name in getattr(module, "__all__", ()):  # libraries go through it
                 module.__all__.remove(name)
     socket.socketpair = _loopback_pair  # type: ignore[assignment]
+    if os.name == "posix":
+        socket.socket.accept = _accept_as_bsd  # type: ignore[assignment, method-assign]
     shutil._USE_CP_SENDFILE = False  # type: ignore[attr-defined] # it has looked before
     shutil._use_fd_functions = False  # type: ignore[attr-defined]
     # Chosen when `selectors` was imported, which pytest has done long ago.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from tests.client import PATIENCE
@@ -34,3 +35,14 @@ class Running:
 
 
 Start = Callable[..., Running]  # the fixture `start`: an application and options in, a running server out
+
+
+@contextmanager
+def serving(server: Server) -> Iterator[Server]:
+    """Serves in a thread until the end of the block, and closes `server`."""
+    running = Running(server, threading.Thread(target=server.serve_forever))
+    running.thread.start()
+    try:
+        yield server
+    finally:
+        running.stop()

@@ -11,7 +11,7 @@ from tests.scripts import script
 from tpserver import Config
 from tpserver.config import OPTIONS
 from tpserver.errors import UsageError
-from tpserver.option import option_name, options_table, parse_count, parse_number, parse_size, shown_default
+from tpserver.options.option import option_name, options_table, parse_count, parse_number, parse_size, shown_default
 
 ROOT = Path(__file__).resolve().parent.parent
 K, M, G = 1024, 1024**2, 1024**3

@@ -10,8 +10,8 @@ import pytest
 
 from tests.scripts import DOCS, script
 from tpserver.config import OPTIONS
-from tpserver.file_options import FileOptions
-from tpserver.option import option_name, options_table
+from tpserver.options.files import FileOptions
+from tpserver.options.option import option_name, options_table
 
 TEXT = (DOCS / "static-files.md").read_text("utf-8")
 

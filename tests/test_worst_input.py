@@ -9,16 +9,26 @@ import sys
 import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from tpserver.config import Config
 from tpserver.files.folder import Folder
+from tpserver.files.listing import filtered
 from tpserver.files.listing_responder import Listings
+from tpserver.files.protected import parse_auth
+from tpserver.files.redirects import Redirects, parse_redirect
+from tpserver.files.rules import HeaderRules, parse_header
 from tpserver.files.variants import Variants
 from tpserver.handler import HTTPRequestHandler
+from tpserver.http.cors import CrossOrigin
 from tpserver.http.pages import Refusal
 from tpserver.protocol import HTTPProtocol, HTTPRequest
+from tpserver.proxied import ProxiedProtocol
+from tpserver.site.auth import Guard
+from tpserver.site.mounts import Mounts
 from tpserver.site.site import Site
 from tpserver.site.vhosts import VirtualHosts
 from tpserver.system.clock import clock
@@ -60,6 +70,14 @@ def protocol(tmp_path: Path) -> Iterator[HTTPProtocol]:
     protocol.begin_turn()
     yield protocol
     protocol.end()
+
+
+@pytest.fixture
+def proxied(protocol: HTTPProtocol) -> HTTPProtocol:
+    """The same site for a trusted proxy."""
+    proxied = ProxiedProtocol(Config(trusted_proxy=["192.0.2.0/24"]), protocol.site)
+    proxied.begin_turn()
+    return proxied
 
 
 def answer(protocol: HTTPProtocol, data: bytes) -> bytes:
@@ -128,6 +146,17 @@ def test_a_field_with_a_list(protocol: HTTPProtocol, name: str, text: str, targe
     check(protocol, f"GET {target} HTTP/1.1\r\nHost: a.example\r\n{name}: {filled(text)}\r\n\r\n".encode())
 
 
+@pytest.mark.parametrize(
+    "text",
+    [",", ", ", "192.0.2.1,", "[::1]:80, ", ":", "[", "_", "for=192.0.2.1,", "a=b;", ";", '"', "/a", '\\"', 'for="'],
+)
+@pytest.mark.parametrize("behind", ["", ", 192.0.2.1", ", for=192.0.2.1"])
+@pytest.mark.parametrize("name", ["Forwarded", *(f"X-Forwarded-{name}" for name in ("For", "Proto", "Host", "Prefix"))])
+def test_what_a_proxy_passes_on(proxied: HTTPProtocol, name: str, text: str, behind: str) -> None:
+    head = f"GET /file.txt HTTP/1.1\r\nHost: a.example\r\n{name}: {filled(text)[:-30]}{behind}\r\n\r\n"
+    check(proxied, head.encode())
+
+
 @pytest.mark.parametrize("text", [".", "a.", "a", "-.", "%41", "[", ":", "1:", "0", "*.", "a.b:0"])
 @pytest.mark.parametrize("before", ["", "[", "[v1.", "a.example:", "x."])
 def test_a_host(protocol: HTTPProtocol, before: str, text: str) -> None:
@@ -145,9 +174,47 @@ def test_a_target(protocol: HTTPProtocol, before: str, text: str) -> None:
         check(protocol, f"{method} {before}{filled(text)} HTTP/1.1\r\nHost: a.example\r\n\r\n".encode())
 
 
+@pytest.fixture
+def equipped(protocol: HTTPProtocol, tmp_path: Path) -> HTTPProtocol:
+    """The same with what looks at each path before the files do: redirects, mounts, users, fields of `--header`."""
+    (tmp_path / "users").write_text("")
+    guard = Guard([parse_auth(f"{glob}={tmp_path / 'users'}") for glob in ("admin", "**/x/**/y/*.k")])
+    redirects = Redirects(
+        map(parse_redirect, ["/blog/**=/news/**", "/**/x/**/y=/z", "/*/a=/b", "/**=https://a.example/**"])
+    )
+    headers = HeaderRules([parse_header("**/x/**=X-A:b"), parse_header("*.html=X-B:c")])
+    site = guard.site(
+        Folder(tmp_path, listing=True), None, headers=headers, cors=CrossOrigin(["*"]), redirects=redirects
+    )
+    protocol.site = Mounts({"/static": site, "/blog/a/b": site}, site, site)
+    return protocol
+
+
+@pytest.mark.parametrize("text", ["/", "/a", "/./", "/..", "/a/..", "/%C3%A4", "/%zz", "/x", "/%2e%2e", "/x/y", "%2f"])
+@pytest.mark.parametrize("before", ["/blog", "/static", "/x", "/admin"])
+def test_a_target_where_redirects_mounts_and_users_are(equipped: HTTPProtocol, before: str, text: str) -> None:
+    check(equipped, f"GET {before}{filled(text)} HTTP/1.1\r\nHost: a.example\r\n\r\n".encode())
+
+
+@pytest.mark.parametrize("text", ["/a", "/a/x", "/x/y", "/.."])
+def test_many_names_where_redirects_are(text: str) -> None:
+    rules = ["/blog/**=/news/**", "/**/x/**/y=/z", "/*/a=/b", "/**=https://a.example/**"]
+    redirects = Redirects(map(parse_redirect, rules))
+    for size in (4000, SIZE):
+        head: Any = SimpleNamespace(path="/blog" + filled(text)[:size], query="")
+        assert calls_of(lambda: redirects.location(head)) < MOST_CALLS  # noqa: B023 - called at once
+
+
 @pytest.mark.parametrize("text", ["sort=a&", "&", "view=", "sort", "=", "q=%41&"])
 def test_the_query_of_a_listing(protocol: HTTPProtocol, text: str) -> None:
     check(protocol, f"GET /folder/?{filled(text)} HTTP/1.1\r\nHost: a.example\r\n\r\n".encode())
+
+
+def test_a_filter_of_many_words() -> None:
+    """Each name is folded once, and asked for a word once, however often the filter has it."""
+    entries = [(f"a \u00c4 {number}.txt", False, 0, 0) for number in range(100)]
+    one, many = (calls_of(lambda: filtered(entries, wanted)) for wanted in ("a", "a " * 100))  # noqa: B023
+    assert many < 2 * one
 
 
 @pytest.mark.parametrize("text", [",", "0-0,", "-1,", "0-,", " ,", "-", "0", "9", "0 ", "0-0, "])

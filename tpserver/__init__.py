@@ -5,7 +5,8 @@ serve(app, root="html", port=8888)
 """
 
 from tpserver.config import Config
-from tpserver.run import Server, make_server, serve
+from tpserver.run import Server, make_server
+from tpserver.serving.serve import serve
 from tpserver.version import __version__
 
 __all__ = ["Config", "Server", "__version__", "make_server", "serve"]

@@ -91,12 +91,12 @@ def load_application(name: str, app_dir: str) -> Application:
 def _check_module_name(module_name: str, name: str, app_dir: str) -> None:
     if _MODULE.fullmatch(module_name) is not None:
         return
-    as_path = re.sub(r"[/\\]", os.sep, module_name)
+    as_path = module_name.replace("\\", "/")  # as Windows takes it, too
     if os.path.isfile(os.path.join(app_dir, as_path + ".py")):
         raise UsageError(
             f"--app {name}: {module_name} is no module{_hint(module_name + '.py' + name[len(module_name) :])}"
         )
-    if not module_name or os.sep not in as_path:
+    if not module_name or "/" not in as_path:
         raise UsageError(f"--app {name}: it takes MODULE:CALLABLE, such as wsgiPy.demo:app")
     if os.path.isfile(os.path.join(app_dir, as_path)):
         raise UsageError(f"--app {name}: {module_name} is no file of Python; to serve files name their folder")

@@ -5,14 +5,15 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from tpserver.config import OPTIONS, Config
-from tpserver.ending import limit_wait_for_threads, outlive_rotation
-from tpserver.errors import StartError, TpserverError, UsageError
+from tpserver.environment import add_environment
+from tpserver.errors import TpserverError, UsageError
 from tpserver.habits import answer_unknown, understand
-from tpserver.option import option_name, parse_count, shown_default
-from tpserver.run import run
+from tpserver.options.option import option_name, parse_count, shown_default
+from tpserver.serving.ending import limit_wait_for_threads, outlive_rotation
+from tpserver.serving.serve import run
 from tpserver.version import __version__
 
 
@@ -26,7 +27,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="tpserver",
         description="Serve a folder of files, a WSGI application, or both.",
         epilog="Commands: tpserver compress DIR writes compressed files beside those of a folder;"
-        " tpserver hash-password USER writes a line for --auth.",
+        " tpserver hash-password USER writes a line for --auth;"
+        " tpserver service install NAME makes a service of Windows.",
         allow_abbrev=False,
         add_help=False,
         usage="%(prog)s [options] [WHAT ...]",  # else argparse writes it to parse arguments, and imports shutil for it
@@ -76,20 +78,25 @@ def _with_values(arguments: Sequence[str]) -> list[str]:
     """The same, with a value for each option that has none and may have none: what follows may be a folder."""
     bare = {option_name(name): option.bare for name, option in OPTIONS.items() if option.bare}
     given = list(arguments)
-    for number, (argument, following) in enumerate(zip(arguments, [*arguments[1:], ""], strict=True)):
+    for number, (argument, following) in enumerate(zip(arguments, [*arguments, ""][1:], strict=True)):
         if argument in bare and following not in ("*", "null") and "://" not in following:
             given[number] = f"{argument}={bare[argument]}"
     return given
 
 
-def parse(arguments: Sequence[str]) -> Config:
-    """The command line -> the options. Raises `UsageError`."""
+def read(arguments: Sequence[str]) -> argparse.Namespace:
+    """The command line -> those arguments of `Config` that it has. Raises `UsageError`."""
     parsed, unknown = _parser().parse_known_intermixed_args(_with_values(arguments))
     if unknown:
         raise answer_unknown(unknown, [option_name(name) for name in OPTIONS])
     values = vars(parsed)
     understand(values.pop("words"), values)
-    return Config(**values)
+    return parsed
+
+
+def parse(arguments: Sequence[str]) -> Config:
+    """As `read`, without what the environment adds. Raises `UsageError`."""
+    return Config(**vars(read(arguments)))
 
 
 def _compress(arguments: Sequence[str]) -> int:
@@ -124,21 +131,64 @@ def _hash_password(arguments: Sequence[str]) -> int:
     return write_hash(given.user)
 
 
+def _service(arguments: Sequence[str]) -> int:
+    """Runs the command `service`; returns the exit status of the process. Raises `UsageError` and `ServiceError`."""
+    parser = _Parser(
+        prog="tpserver service",
+        usage="%(prog)s install NAME [--log FILE] [tpserver's options] [WHAT ...]\n"
+        "       %(prog)s {remove,start,stop,status} NAME",
+        description="Run tpserver as a service of Windows, which starts with the machine. Needs an administrator.",
+        epilog="The options of install are those of tpserver, and paths among them are relative to the current folder,"
+        " which the service gets as well. The service runs as NT AUTHORITY\\LocalService, which must be able to read"
+        " Python, the packages and the site. After a failure it is started again, after 1, 10 and then 60 seconds."
+        " Exit status: 0 done, 1 failed or not running (status), 2 wrong usage.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "action",
+        choices=("install", "remove", "start", "stop", "status"),
+        help="install it; stop and remove it; start it, and wait until it serves; stop it, and wait until all requests"
+        " are answered or --drain-timeout is over; say whether it runs",
+    )
+    parser.add_argument("name", metavar="NAME", help="name of the service: letters, digits and - _ .")
+    parser.add_argument(
+        "--log",
+        metavar="FILE",
+        help="file that gets stdout and stderr: the server's log, and the access log unless --access-log names another"
+        " (default: %%PROGRAMDATA%%\\tpserver\\NAME.log)",
+    )
+    given, options = parser.parse_known_args(arguments)
+    from tpserver.service.command import service  # not for the server
+
+    return service(given.action, given.name, given.log, options, parse)
+
+
+def _run_service(arguments: Sequence[str]) -> int:
+    """What Windows's service manager starts; returns the exit status of the process. Raises `UsageError`."""
+    from tpserver.service.process import run_service
+
+    return run_service(arguments, parse)
+
+
+# An application or a folder of such a name is ./compress, or given by an option.
+_COMMANDS: Final = {
+    "compress": _compress,
+    "hash-password": _hash_password,
+    "service": _service,
+    "run-service": _run_service,
+}
+
+
 def _main(arguments: Sequence[str]) -> int:
     try:
-        # An application or a folder of that name is ./compress, or given by an option.
-        if arguments[:1] == ["compress"]:
-            return _compress(arguments[1:])
-        if arguments[:1] == ["hash-password"]:
-            return _hash_password(arguments[1:])
-        config = parse(arguments)
+        if arguments and arguments[0] in _COMMANDS:
+            return _COMMANDS[arguments[0]](arguments[1:])
+        values = vars(read(arguments))
+        origin = add_environment(values)
         outlive_rotation()
-        return run(config)
+        return run(Config(**values), origin=origin)
     except TpserverError as error:
-        print(f"tpserver: error: {error}", file=sys.stderr)
-        if isinstance(error, StartError) and error.cause_text:
-            print(error.cause_text, end="", file=sys.stderr)
-        return error.exit_status
+        return error.report()
 
 
 def command() -> int:

@@ -1,17 +1,20 @@
 """Every option, declared once: the keyword arguments of `serve` and `make_server`, the command line and the docs.
 
-An option is a field of `Config`, or of `FileOptions` before it; `option.py` says what an `Option` holds.
+An option is a field of `Config`, or of one of the groups in `options/`, whose `option.py` says what an `Option` holds.
 """
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-from tpserver.file_options import FileOptions
-from tpserver.option import Option, check, flag, option, parse_level, parse_port, parse_prefix, parse_several
+from tpserver.errors import UsageError
+from tpserver.options.files import FileOptions
+from tpserver.options.network import NetworkOptions
+from tpserver.options.option import Option, check, flag, option, parse_level, parse_prefix, parse_several
+from tpserver.options.processes import ProcessOptions
 
 
-class Config(FileOptions, frozen=True):
+class Config(ProcessOptions, NetworkOptions, FileOptions, frozen=True):
     """The options of a server. Sizes are bytes, times seconds. Raises `UsageError` for an invalid value."""
 
     app: str | None = option(
@@ -28,21 +31,6 @@ class Config(FileOptions, frozen=True):
         "Folder that is searched first for the application's module.",
         shown="the current folder",
         also=("--chdir",),
-    )
-    host: str = option(
-        "127.0.0.1",
-        "HOST",
-        "Address to listen on, or a name, which may have several. 0.0.0.0: all IPv4 addresses of this machine. On the"
-        " command line a port may follow, as in 0.0.0.0:8000.",
-        also=("-b", "--bind"),
-    )
-    port: int = option(
-        8888,
-        "PORT",
-        "Port to listen on. 0: a free port; the server prints which.",
-        most=65535,
-        also=("-p",),
-        parse=parse_port,
     )
     open: bool = flag("Open the address in the browser when the server has started. Not with make_server.")
     threads: int = option(
@@ -103,8 +91,9 @@ class Config(FileOptions, frozen=True):
         1024**3,
         "SIZE",
         "Most bytes of request contents on disk at once; beyond it 503, and 413 for a single content that is larger."
-        " The contents of one client address (IPv6: /64 network; behind a proxy all have the proxy's) take at most half"
-        " of it, then 503, unless nothing else is there. It does not protect from clients with several addresses.",
+        " The contents of one client address (IPv6: /64 network; behind a --trusted-proxy the one that it"
+        " names) take at most half of it, then 503, unless nothing else is there. It does not protect from clients with"
+        " several addresses.",
     )
     stream_body: tuple[str, ...] = option(
         (),
@@ -122,7 +111,10 @@ class Config(FileOptions, frozen=True):
         10_000, "N", "Most open connections. One more gets 503. Windows: 500 at most.", least=1
     )
     max_connections_per_ip: int = option(
-        0, "N", "Most open connections of one client address, or of one IPv6 network (/64). 0: no limit."
+        0,
+        "N",
+        "Most open connections of one client address, or of one IPv6 network (/64). Those of a --trusted-proxy are not"
+        " counted, since they are those of many clients. 0: no limit.",
     )
     max_outbox: int = option(
         1024**2,
@@ -168,6 +160,10 @@ class Config(FileOptions, frozen=True):
                 value = parse_several(value, name, declared)
                 object.__setattr__(self, name, value)
             check(value, name, declared)
+        if self.proxy_protocol and not self.trusted_proxy:
+            raise UsageError("--proxy-protocol needs --trusted-proxy ADDRESS: nothing else may say who a client is")
+        if self.proxy_protocol and self.redirect_http >= 0:
+            raise UsageError("--proxy-protocol and --redirect-http: let the proxy redirect")
 
     @property
     def threads_beside_streams(self) -> int:
@@ -191,7 +187,12 @@ class Config(FileOptions, frozen=True):
 
 
 # By the names of the fields, in the order in which help and docs show them.
-_NAMES: Final = (*FileOptions.__annotations__, *Config.__annotations__)
+_NAMES: Final = (
+    *FileOptions.__annotations__,
+    *NetworkOptions.__annotations__,
+    *ProcessOptions.__annotations__,
+    *Config.__annotations__,
+)
 OPTIONS: Final[dict[str, Option]] = {name: getattr(Config, name) for name in _NAMES}
 for _name, _option in OPTIONS.items():
     setattr(Config, _name, _option.default)

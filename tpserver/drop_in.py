@@ -51,7 +51,7 @@ def server_class_for(wanted: type | None, server: type[Any]) -> type[Any]:
 
     def server_activate(self: Any) -> None:
         """As ever, after wsgiref's `server_bind` may have asked the network for the name of this machine."""
-        self.server_name, self.server_port = self.socket.getsockname()[:2]
+        self.name_server()
         activate(self)
 
     base.server_activate = server_activate  # type: ignore[attr-defined]

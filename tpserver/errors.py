@@ -7,6 +7,7 @@ that says what to change. `UsageError` and `StartError`: the user at the command
 from __future__ import annotations
 
 import errno
+import sys
 
 
 class RequestRefused(Exception):
@@ -45,6 +46,11 @@ class TpserverError(Exception):
 
     exit_status = 1
 
+    def report(self) -> int:
+        """Writes the line to stderr; returns the exit status."""
+        print(f"tpserver: error: {self}", file=sys.stderr)
+        return self.exit_status
+
 
 class UsageError(TpserverError):
     """An option or argument has an invalid value."""
@@ -61,6 +67,13 @@ class StartError(TpserverError):
     def __init__(self, message: str, cause_text: str = "") -> None:
         super().__init__(message)
         self.cause_text = cause_text
+
+    def report(self) -> int:
+        """As in the base class."""
+        super().report()
+        if self.cause_text:
+            print(self.cause_text, end="", file=sys.stderr)
+        return self.exit_status
 
 
 class AddressError(StartError, OSError):

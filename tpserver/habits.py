@@ -5,44 +5,35 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Final, cast
 
 from tpserver.errors import UsageError
+from tpserver.transport.endpoint import Endpoint, parse_endpoint
 
 _PORT: Final = re.compile(r":?([0-9]{1,5})")
-_HOST_AND_PORT: Final = re.compile(r"(\[[0-9A-Fa-f:.%\w]*\]|[^:/\\\[\]]*):([0-9]{1,5})")
-_ONE_PROCESS: Final = "tpserver is one process; --threads N says how many requests of the application run at once"
-_DIVIDED: Final = "use --host HOST:PORT, or --host and --port"
-_NO_TLS: Final = "tpserver speaks no TLS: put a reverse proxy such as nginx or Caddy in front"
-_NO_RELOAD: Final = "tpserver does not reload; docs/embedding.md shows how to run it below a reloader"
-_IN_FRONT: Final = (
-    "tpserver takes the client and the scheme from the connection: use a middleware of the application,"
-    " such as werkzeug's ProxyFix"
-)
+_HOST_AND_PORT: Final = re.compile(r"(\[[0-9A-Fa-f:.%\w]*\]|[^:/\\\[\]]*):[0-9]{1,5}")
+_DIVIDED: Final = "use --bind HOST:PORT, or --host and --port"
+_TLS_IS_SET: Final = "TLS 1.2 and 1.3 with today's ciphers are set; clients need a certificate with --tls-client-ca"
+_IN_FRONT: Final = "use --trusted-proxy ADDRESS, once for each proxy; what it says of its clients is believed"
 _HTTP_ONLY: Final = "leave it out; tpserver speaks HTTP/1.1 and WSGI, at --host and --port"
 _SUPERVISED: Final = "leave that to what starts it, such as systemd, or env and sudo in a shell"
 # Options of other servers -> what to use here.
 _ANSWERS: Final = {
-    **dict.fromkeys(("-w", "--workers", "--processes", "--process", "-n"), _ONE_PROCESS),
+    **dict.fromkeys(("--processes", "--process", "-n"), "use --workers N"),
     **dict.fromkeys(("-k", "--worker-class", "--worker-connections"), "--threads and --max-connections are the limits"),
+    **dict.fromkeys(("--reloader", "--auto-reload"), "use --reload"),
     **dict.fromkeys(
-        (
-            "--reload",
-            "--reloader",
-            "--auto-reload",
-            "--reload-dir",
-            "--reload-include",
-            "--reload-exclude",
-            "--reload-engine",
-            "--reload-extra-file",
-            "--extra-files",
-            "--exclude-patterns",
-        ),
-        _NO_RELOAD,
+        ("--reload-dir", "--reload-extra-file", "--extra-files"),
+        "--reload watches imported modules and templates; use --reload-include GLOB for further files",
+    ),
+    **dict.fromkeys(
+        ("--reload-exclude", "--exclude-patterns", "--reload-engine"),
+        "leave it out; --reload watches imported modules, templates and --reload-include GLOB",
     ),
     **dict.fromkeys(
         (
             "--no-reload",
+            "--no-proxy-headers",
             "--noreload",
             "--no-debug",
             "--no-debugger",
@@ -57,9 +48,10 @@ _ANSWERS: Final = {
         "it is so without it; leave it out",
     ),
     **dict.fromkeys(("--without-threads", "--single-threaded"), "use --threads 1"),
+    **dict.fromkeys(("--ssl", "--https", "-S"), "use --tls-cert FILE, or for development --tls self-signed"),
+    **dict.fromkeys(("--ssl-keyfile-password", "--password"), "use --tls-password-file FILE"),
     **dict.fromkeys(
-        ("--certfile", "--keyfile", "--ssl-certfile", "--ssl-keyfile", "--ssl", "--tls", "--cert", "--key", "-S"),
-        _NO_TLS,
+        ("--ssl-version", "--ssl-cert-reqs", "--cert-reqs", "--verify-mode", "--ssl-ciphers", "--ciphers"), _TLS_IS_SET
     ),
     **dict.fromkeys(
         (
@@ -75,7 +67,7 @@ _ANSWERS: Final = {
         ),
         "use --idle-timeout for a connection between two requests, --head-timeout for a request's head, --send-timeout"
         " for a pause in a transfer, --queue-timeout for the wait for a thread or --drain-timeout for the end;"
-        " requests that run have no time limit",
+        " requests that run have no time limit, see --hang-timeout",
     ),
     **dict.fromkeys(("--debug", "-v", "--verbose", "--debugger", "--expose-tracebacks"), "use --log-level debug"),
     **dict.fromkeys(("-q", "--quiet", "--silent", "--no-access-log"), "use --access-log none"),
@@ -87,16 +79,14 @@ _ANSWERS: Final = {
     **dict.fromkeys(
         (
             "--proxy-headers",
-            "--no-proxy-headers",
             "--forwarded-allow-ips",
-            "--trusted-proxy",
             "--trusted-proxy-count",
             "--trusted-proxy-headers",
-            "--proxy-protocol",
             "--url-scheme",
         ),
         _IN_FRONT,
     ),
+    "--clear-untrusted-proxy-headers": "it is so with --trusted-proxy; see --untrusted-forwarded",
     **dict.fromkeys(("--root-path", "--url-prefix", "--script-name"), "use --mount PREFIX=MODULE:CALLABLE"),
     **dict.fromkeys(
         ("--interface", "--ws", "--http", "--loop", "--lifespan", "--http1", "--http2", "--http11"), _HTTP_ONLY
@@ -115,7 +105,6 @@ _ANSWERS: Final = {
             "--pid",
             "--pidfile",
             "--name",
-            "--fd",
         ),
         _SUPERVISED,
     ),
@@ -142,27 +131,32 @@ _ANSWERS: Final = {
     "--upload": "tpserver takes no uploads; an application can",
     **dict.fromkeys(("--gzip", "--brotli"), "use --compress auto, which is the default"),
     "--cors-allow-origin": "use --cors",
-    **dict.fromkeys(("--daemon", "-D"), "tpserver stays in the foreground: start it by systemd, or with & in a shell"),
+    **dict.fromkeys(
+        ("--daemon", "-D"),
+        "tpserver stays in the foreground: start it by systemd, on Windows by tpserver service install,"
+        " or with & in a shell",
+    ),
     **dict.fromkeys(("--factory", "--call"), "write the call itself, as in module:create_app()"),
-    **dict.fromkeys(("--unix-socket", "--uds", "--socket"), "tpserver listens on TCP: use --host and --port"),
+    **dict.fromkeys(("--unix-socket", "--uds", "--socket"), "use --bind unix:PATH"),
+    **dict.fromkeys(("--unix-socket-perms", "--uds-permissions", "--chmod-socket"), "use --unix-mode 660"),
+    "--chown-socket": "use --unix-owner USER:GROUP",
+    "--fd": "use --bind fd:N",
     **dict.fromkeys(("-i", "--no-listing", "--autoindex", "--browse"), "use --listing to list folders"),
     **dict.fromkeys(
         ("-l", "--listen", "--address", "-a", "--addr", "--ip", "--hostname"),
-        "use --host HOST, --host HOST:PORT or --port",
+        "use --bind HOST:PORT, or --host and --port",
     ),
     **dict.fromkeys(("--dir", "--folder", "--static", "--document-root", "-r"), "use --root DIR"),
     **dict.fromkeys(("-o", "--browser", "--open-browser"), "use --open"),
     **dict.fromkeys(("-c", "--config", "--settings"), "tpserver has no configuration file; all options are arguments"),
-    **dict.fromkeys(
-        ("--preload", "--max-requests", "--max-requests-jitter", "--master", "--limit-max-requests"), _ONE_PROCESS
-    ),
+    **dict.fromkeys(("--preload", "--master"), "leave it out; each process of --workers imports the application"),
+    "--limit-max-requests": "use --max-requests N",
     **dict.fromkeys(("--limit-concurrency", "--connection-limit"), "use --max-connections, --threads and --queue"),
     **dict.fromkeys(("--cache", "--max-age", "--cache-time", "--no-cache"), "use --cache-control '**=max-age=SECONDS'"),
     "-P": "use -p or --port",
     "--single": "use --spa index.html",
     "--cgi": "tpserver runs no CGI scripts; it serves WSGI applications, see --app",
     "--protocol": "tpserver speaks HTTP/1.1",
-    "--backlog": "the backlog is as long as the system allows",
 }
 # What is typed before the rest with other servers.
 _COMMANDS: Final = frozenset(
@@ -193,6 +187,8 @@ def understand(words: Iterable[str], values: dict[str, object]) -> None:
             _add(values, "app", word, "--app")
     if "host" in values:
         _divide_host(values)
+    if "bind" in values:
+        _check_bind(cast(Sequence[Endpoint], values["bind"]), values)
 
 
 def answer_unknown(arguments: Sequence[str], known: Sequence[str]) -> UsageError:
@@ -239,15 +235,25 @@ def _is_module(word: str, folder: str) -> bool:
 def _divide_host(values: dict[str, object]) -> None:
     """A host with a port: 0.0.0.0:8000, :8000, [::1]:8000."""
     host = str(values["host"])
-    if host.startswith("unix:") or "/" in host.removeprefix("http://").rstrip("/"):
-        raise UsageError(f"--host {host}: tpserver listens on TCP; it takes a name or an address, such as 0.0.0.0")
-    host = host.removeprefix("http://").rstrip("/")
-    if (match := _HOST_AND_PORT.fullmatch(host)) is not None:
-        host, port = match[1], int(match[2])
-        if values.get("port", port) != port:
-            raise UsageError(f"the port was given twice: {values['port']} and {port}")
-        values["port"] = port
-        host = host or "0.0.0.0"
-    elif host.isdecimal():
+    if host.isdecimal():
         raise UsageError(f"--host {host}: that is no address; use --port {host}")
-    values["host"] = "0.0.0.0" if host == "*" else host.removeprefix("[").removesuffix("]")
+    try:
+        endpoint = parse_endpoint(host)
+    except ValueError as error:
+        raise UsageError(f"--host {host}: {error}") from None
+    if not endpoint.host:
+        raise UsageError(f"--host {host}: it takes a name or an address, such as 0.0.0.0; use --bind {endpoint}")
+    if endpoint.port is not None:
+        if values.get("port", endpoint.port) != endpoint.port:
+            raise UsageError(f"the port was given twice: {values['port']} and {endpoint.port}")
+        values["port"] = endpoint.port
+    values["host"] = endpoint.host
+
+
+def _check_bind(bind: Sequence[Endpoint], values: dict[str, object]) -> None:
+    """Raises `UsageError` where --host or --port was given as well, and has no meaning beside --bind."""
+    if "host" in values:
+        raise UsageError(f"the address was given twice: {values['host']} and {bind[0]}; use --bind for each")
+    ports = [endpoint.port for endpoint in bind if endpoint.host]
+    if "port" in values and not {None, values["port"]} & {*ports}:
+        raise UsageError(f"the port was given twice: {values['port']} and {bind[0]}; use --bind for each address")

@@ -38,6 +38,7 @@ class HTTPRequestHandler(socketserver.StreamRequestHandler):
     status = 0
     length = 0
     streams = False
+    _refused = False  # and told
 
     def setup(self) -> None:
         """Prepares the reply. The thread that runs the request, as for all that follows."""
@@ -69,19 +70,27 @@ class HTTPRequestHandler(socketserver.StreamRequestHandler):
     def finish(self) -> None:
         """Counts and logs the response, and closes the content.
 
-        A client that has closed its side before any of it could be sent has left: 499, as nginx has it. (One that only
-        had nothing more to send looks the same.)
+        A client that has left before any of it could be sent gets 499 in the log, as with nginx.
         """
         request = self.request
         elapsed = clock.perf_counter() - request.arrived
-        if elapsed >= _LEFT_AFTER and not (self.streams or request.runs_inline) and self.wfile.client_gone():
+        if elapsed >= _LEFT_AFTER and not (self.streams or request.runs_inline) and self.wfile.client_left():
             self.status = 499
+        if self._arriving is not None:
+            self._finish_arriving(self._arriving.refusal)
         if not self._keep_alive:
             self.wfile.keep_alive = False
             # RFC 9112 section 9.6: it sends no more requests. (Behind a content some clients send a blank line.)
             self.wfile.client_ends = not request.head.keep_alive and request.content is None
         self.rfile.close()
         self._protocol.record(self.client_address, request.head, self.status, self.length, elapsed)
+
+    def _finish_arriving(self, refusal: RequestRefused | None) -> None:
+        """Behind an application that read its content, which may have answered for the failure itself."""
+        if refusal is not None and not self._refused:
+            self._tell_refusal(refusal.status, refusal.detail, refusal.cause)
+        if self.wfile.broken and not self.streams:
+            self.status = 499
 
     # -- Reply
 
@@ -106,9 +115,7 @@ class HTTPRequestHandler(socketserver.StreamRequestHandler):
         """Answers with a page of the site's for `status`, or a short one of the server's own."""
         head, site = self.request.head, self.request.site
         if status in _REFUSALS:
-            cause = cause or pages.cause_of(status)
-            self._protocol.refused[cause] += 1
-            self._protocol.tell_refusal(self.client_address, head, status, cause, detail)
+            self._tell_refusal(status, detail, cause)
         fields = with_rules(fields, site.fields_of(head, self.request.responder))
         if status >= 400 and site.error_page(head, self, status, fields):
             return
@@ -116,6 +123,13 @@ class HTTPRequestHandler(socketserver.StreamRequestHandler):
         self.status = status
         self.length = pages.content_length(data)
         self.wfile.write(data)
+
+    def _tell_refusal(self, status: int, detail: str, cause: str) -> None:
+        """Counts and logs it."""
+        cause = cause or pages.cause_of(status)
+        self._refused = True
+        self._protocol.refused[cause] += 1
+        self._protocol.tell_refusal(self.client_address, self.request.head, status, cause, detail)
 
     @property
     def marks(self) -> bytes:

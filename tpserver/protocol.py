@@ -8,11 +8,11 @@ from __future__ import annotations
 import functools
 import logging
 from collections import Counter
-from collections.abc import Sized
+from collections.abc import Callable, Sized
 from typing import BinaryIO, Final
 
 from tpserver.errors import RequestRefused
-from tpserver.files.responder import FileResponder, MarkedFileResponder
+from tpserver.files.responder import FileResponder
 from tpserver.http import pages
 from tpserver.http.arriving import ArrivingContent
 from tpserver.http.dates import format_date
@@ -96,7 +96,7 @@ class HTTPRequest(Request):
         responder = known[1]
         self.runs_inline = responder.runs_inline
         self.computes = responder.computes
-        if (type(responder) is not FileResponder and type(responder) is not MarkedFileResponder) or protocol.draining:
+        if type(responder) is not FileResponder or protocol.draining:
             return False
         data = responder.ready or responder.ready_response(head, protocol.stamp)
         if data is None:
@@ -123,8 +123,15 @@ class HTTPRequest(Request):
             self.content.close()
 
 
+def _arrives(prefixes: tuple[str, ...], chunked: bool, head: Head) -> bool:
+    """Whether the application reads the content while it arrives."""
+    return head.path.startswith(prefixes) and (chunked or head.section.content_length is not None)
+
+
 class HTTPProtocol:
     """What all connections of one server share: limits, remembered heads, the second's stamp, and the site."""
+
+    clear_text_receiver: Callable[[Address, bool], Receiver]  # of a server with TLS
 
     def __init__(
         self,
@@ -136,12 +143,14 @@ class HTTPProtocol:
         arriving: tuple[str, ...] = (),
         arriving_chunked: bool = False,
         software: str | None = None,
+        hsts: int = 0,
     ) -> None:
         """`arriving`: beginnings of paths whose contents the application reads while they arrive.
 
-        Those of unknown length only with `arriving_chunked`: most frameworks take them for empty.
+        Those of unknown length only with `arriving_chunked`: most frameworks take them for empty. `hsts` in seconds.
         """
         self._software = SOFTWARE if software is None else software  # the value of the Server field, "" for none
+        self.hsts = b"Strict-Transport-Security: max-age=%d\r\n" % hsts if hsts else b""  # RFC 6797
         self.site = site
         self.limits = limits or Limits()
         self.memory = Memory()
@@ -150,15 +159,7 @@ class HTTPProtocol:
         self.response_counts = ResponseCounts([])
         # By cause; two threads that overlap may lose one. The engine counts those that it sees in the same one.
         self.refused: Counter[str] = Counter()
-        self.arrives = (
-            (
-                lambda head: (
-                    head.path.startswith(arriving) and (arriving_chunked or head.section.content_length is not None)
-                )
-            )
-            if arriving
-            else None
-        )
+        self.arrives = functools.partial(_arrives, arriving, arriving_chunked) if arriving else None
         self.draining = False  # every response is the last on its connection; set by the engine
         self.turn = 0
         self.answering: Head | None = None  # of the last request that the leader has begun to answer
@@ -177,7 +178,7 @@ class HTTPProtocol:
         second = int(clock.time())
         if second != self._second:
             self._second = second
-            self.stamp = stamp(format_date(second), self._software)
+            self.stamp = stamp(format_date(second), self._software) + self.hsts
 
     def end(self) -> None:
         """The server has stopped: drops what was kept for one turn."""
@@ -198,6 +199,10 @@ class HTTPProtocol:
     def receiver(self, client_address: Address = ("", 0)) -> Receiver:
         """For a new connection."""
         return Receiver(self, client_address)
+
+    def is_counted(self, client_address: Address) -> bool:
+        """As in the transport."""
+        return True
 
     def overload(self, request: Request, retry_after: int, cause: str) -> bytes:
         """503 for a request that is not run. The connection stays open unless the server drains."""

@@ -9,9 +9,10 @@ from typing import BinaryIO, Protocol
 
 from tpserver.http.message import Message
 from tpserver.transport import protocol as transport
+from tpserver.transport.encryption import Encryption
 from tpserver.transport.protocol import Address, Hangs
 
-__all__ = ["Hangs", "Reply", "Responder", "Wire"]
+__all__ = ["Encryption", "Hangs", "Reply", "Responder", "Wire"]
 
 
 class Wire(transport.Wire, Protocol):
@@ -42,7 +43,10 @@ class Wire(transport.Wire, Protocol):
         """Blocks until more bytes of the request's content arrive. Raises OSError when none will come."""
 
     def client_gone(self) -> bool:
-        """Whether the client has closed its side."""
+        """Whether the client has closed its side. One that still reads, and only sends nothing more, looks the same."""
+
+    def client_left(self) -> bool:
+        """Behind a response: whether the client has left. May send it, and wait for a tenth of a second."""
 
     def reset(self) -> None:
         """Drops what is still to be sent and resets the connection: the client sees that something is missing."""

@@ -3,56 +3,43 @@
 from __future__ import annotations
 
 import contextlib
-import io
-import os
+import socket
 import sys
-import threading
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, TypedDict
+from typing import Any
 
 from tpserver.application import check_application, check_unpatched, load_application
 from tpserver.config import OPTIONS, Config
 from tpserver.drop_in import logged_by, request_log_of, server_class_for
-from tpserver.ending import end_if_log_is_stuck
-from tpserver.engine import server as engine
 from tpserver.engine.stats import Stats
 from tpserver.errors import AddressError, StartError, UsageError
 from tpserver.files.background import BackgroundCoder
 from tpserver.files.coders import quick_coders
-from tpserver.greeting import greeting, open_browser, start_warnings
+from tpserver.greeting import address_of
 from tpserver.handler import HTTPRequestHandler, TimedRequestHandler
 from tpserver.http.response import server_value
 from tpserver.http.section import Limits
 from tpserver.logs.access_log import AccessLog
 from tpserver.logs.lines import with_colours
 from tpserver.logs.log import Log
-from tpserver.logs.server_log import LogWriter, log_to_stderr
 from tpserver.logs.streams import LogFile, LogStream
+from tpserver.progress import Progress
 from tpserver.protocol import HTTPProtocol
 from tpserver.response_counts import ResponseStats
-from tpserver.signals import logs_reopened_by_signals, stopped_by_signals
 from tpserver.site.build import Sites
 from tpserver.site.site import Site
-from tpserver.spool import SPOOL, Spool
-from tpserver.system import process
-from tpserver.system.console_ends import stopped_by_console
+from tpserver.spool import SPOOL, Spool, SpoolStats
 from tpserver.system.monkey_patches import patched
-from tpserver.system.network import bind_advice, reachable_at
 from tpserver.system.terminal import has_colours
-from tpserver.transport.errors import EngineBroken
+from tpserver.tls.server import TLSServer
 from tpserver.transport.listener import shortage
+from tpserver.transport.listening import endpoint_of
 from tpserver.transport.pace import Timing
 from tpserver.transport.protocol import CONTENTS
 from tpserver.wsgi.responder import Application
 
 _log = Log("tpserver")
-
-
-class SpoolStats(TypedDict):
-    """Bytes of contents on disk, and how many there may be."""
-
-    limit: int
-    bytes: int
 
 
 class ServerStats(Stats):
@@ -62,32 +49,46 @@ class ServerStats(Stats):
     spool: SpoolStats
 
 
-class Server(engine.Server):
+class Server(TLSServer):
     """An HTTP server for a folder, an application, or both. Life and methods are those of `socketserver`.
 
     Raises `StartError` where the address or the access log cannot be opened, and where a library has replaced
     sockets and threads; `UsageError` for a root that is no folder. `application` is a callable (PEP 3333); where it
-    is None, `config.app` names one.
+    is None, `config.app` names one. `sockets` that listen already are served in place of the address of `config`.
+    `page_end` is put behind each page of HTML, of the application and of folders.
     """
 
     protocol: HTTPProtocol
     reads_contents: bool  # an application reads contents of requests, which are stored
     request_log: type | None = None  # a request handler of wsgiref's whose methods log each request
 
-    def __init__(self, config: Config | None = None, application: Application | None = None) -> None:
+    def __init__(
+        self,
+        config: Config | None = None,
+        application: Application | None = None,
+        *,
+        sockets: Sequence[socket.socket] = (),
+        page_end: bytes = b"",
+    ) -> None:
         self.config = config = config or Config()
         self.log_stuck = False  # a log cannot be written to its end: its reader has stopped
         if application is None and config.app is not None:
             application = load_application(config.app, config.app_dir)
         check_application(application)
         check_unpatched()
+        self.progress = Progress(self)
         self._patched = False  # by a library, since; that has been logged
         self._coder = BackgroundCoder(quick_coders()) if config.compress == "auto" else None
-        self._sites = Sites(config, self._coder, load_application)
+        self._sites = Sites(config, self._coder, load_application, page_end)
         self._application: Application | None = None
         self._log_file: LogFile | None = None
         self.access_log = self._open_access_log(config.access_log)
-        protocol = HTTPProtocol(
+        make_protocol: Callable[..., HTTPProtocol] = HTTPProtocol
+        if config.trusted_proxy or config.drops_forwarded:
+            from tpserver.proxied import ProxiedProtocol  # not without a proxy
+
+            make_protocol = partial(ProxiedProtocol, config)
+        protocol = make_protocol(
             Site(None, None),  # until the address is known
             Limits(config.max_head, config.max_fields, config.max_body),
             access_log=self.access_log,
@@ -95,6 +96,7 @@ class Server(engine.Server):
             arriving=config.stream_body,
             arriving_chunked=config.stream_chunked,
             software=server_value(config.server_header),
+            hsts=config.hsts,
         )
         timing = Timing(
             head_timeout=config.head_timeout,
@@ -120,17 +122,23 @@ class Server(engine.Server):
                 sendfile=not config.no_sendfile,
                 slow_request=config.slow_request,
                 timing=timing,
+                endpoints=config.endpoints if config.bind else (),
+                socket_options=config.socket_options,
+                backlog=config.backlog,
+                sockets=sockets,
+                tls=self.make_tls(config),
             )
-        except (OSError, UnicodeError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
-            text = f"cannot listen on {config.host}:{config.port}: {reason}{bind_advice(error, config.port)}"
-            raise AddressError(text, error) from error
+        except OSError as error:
+            if isinstance(error, AddressError):
+                raise
+            raise AddressError(f"cannot listen on {config.host}:{config.port}: {error.strerror}", error) from error
         protocol.refused = self.refused
         protocol.spool.hangs = partial(self.hanging.refuses, CONTENTS)
         protocol.spool.note_answer = partial(self.hanging.note_answer, CONTENTS)
         self.set_app(application)
         if self._sites.guard is not None:
-            self._sites.guard.warn_in_the_clear(self.server_name)
+            for sock in () if config.encrypted else self.sockets:
+                self._sites.guard.warn_in_the_clear(endpoint_of(sock).host)
             if self.access_log is not None:
                 self.access_log.user_of = self._sites.guard.user_of
 
@@ -165,18 +173,13 @@ class Server(engine.Server):
 
     @property
     def url(self) -> str:
-        """The address to open in a browser."""
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(self.server_name, self.server_name)
-        return f"http://[{host}]:{self.server_port}/" if ":" in host else f"http://{host}:{self.server_port}/"
+        """The first address, to open in a browser; unix:PATH for a unix socket."""
+        return address_of(endpoint_of(self.socket), self.scheme)
 
     def stats(self) -> ServerStats:
         """The statistics of this moment. Any thread."""
-        spool = self.protocol.spool
-        return ServerStats(
-            **super().stats(),
-            answers=self.protocol.response_counts.stats(),
-            spool=SpoolStats(limit=spool.limit, bytes=spool.taken),
-        )
+        protocol = self.protocol
+        return ServerStats(**super().stats(), answers=protocol.response_counts.stats(), spool=protocol.spool.stats())
 
     def serve_forever(self, poll_interval: float = 0.5) -> None:
         """As in the engine. Raises `StartError` where a library has replaced sockets and threads meanwhile."""
@@ -185,6 +188,8 @@ class Server(engine.Server):
 
     def service_actions(self) -> None:
         """The watcher, in each round of checks."""
+        super().service_actions()
+        self.progress.check()
         if self.access_log is not None:
             self.access_log.ring()
         if not self._patched and (problem := patched()) is not None:
@@ -238,91 +243,14 @@ def make_server(
     made_of: type[Server] = server_class_for(server_class, Server)
     if (request_log := request_log_of(handler_class)) is not None:
         made_of = type(made_of.__name__, (made_of,), {"request_log": request_log})
-    return made_of(*_parts(app, host=host, port=port, **options))
+    config, application = parts(app, host=host, port=port, **options)
+    if config.supervised:
+        raise UsageError("make_server makes one server; --workers, --reload and what replaces processes are for serve")
+    return made_of(config, application)
 
 
-def serve(app: Application | str | None = None, root: str | os.PathLike[str] | None = None, **options: Any) -> None:
-    """Serves until Ctrl-C or SIGTERM, then drains, while new clients are refused; a second one does not wait.
-
-    For a program that owns its process. `options` are the fields of `Config`. Without an application and a root it
-    serves the current folder. Signals are handled where it is called in the main thread. It returns when the server
-    has stopped; requests that never end are left behind in daemon threads. Raises `UsageError` and `StartError`, and
-    SystemExit with status 1 where other code has closed the server's sockets, which is logged.
-    """
-    if root is not None:
-        options["root"] = os.fspath(root)
-    status = run(*_parts(app, **options))
-    if status:
-        raise SystemExit(status)
-
-
-def run(config: Config, application: Application | None = None) -> int:
-    """As `serve`, for a `Config`; returns the exit status of a process that ends with its server."""
-    check_unpatched()  # before there is any thread
-    log = log_to_stderr(config.log_level)
-    try:
-        server, stdout = _run(config, application, log)
-    finally:
-        stuck = log is not None and not log.finish()
-    stuck = stuck or server.log_stuck
-    if not stuck:
-        _say(stdout, "stopped")
-    status = int(server.broken)
-    end_if_log_is_stuck(stuck, status)
-    return status
-
-
-def _run(config: Config, application: Application | None, log: LogWriter | None) -> tuple[Server, LogStream | None]:
-    """The server, which has stopped, and stdout as it was when the application had been imported."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
-    process.raise_file_limit()
-    process.share_heaps()
-    if config.root is None and config.app is None and application is None and not config.vhost and not config.mount:
-        config = config.__replace__(root=".")
-    made: list[Server] = []  # the server: a signal may come before, while the application is imported
-
-    def reopen_logs() -> None:
-        for server in made:
-            server.reopen_logs()
-
-    with (
-        logs_reopened_by_signals(reopen_logs),
-        Server(config, application) as server,
-        stopped_by_signals(server.begin_shutdown),
-        stopped_by_console(server.begin_shutdown),
-    ):
-        made.append(server)
-        if log is not None:
-            log.start()  # now: perhaps no thread can be started when there is something to say
-        stdout = None if sys.stdout is None else LogStream(sys.stdout)
-        for warning in start_warnings(config, server.get_app(), server.sockets, server.reads_contents):
-            _log.warning("%s", warning)
-        others = reachable_at(server.server_name)
-        _say(stdout, greeting(config, server.get_app(), server.url, others, colours=has_colours(sys.stdout)))
-        if config.switch_interval:
-            sys.setswitchinterval(config.switch_interval)
-            server.switch_interval = config.switch_interval
-        if config.open:
-            threading.Thread(target=open_browser, args=(server.url,), daemon=True).start()
-        server.refuses_when_draining = True  # clients can go elsewhere at once
-        with contextlib.suppress(EngineBroken):  # it has been logged
-            server.serve_forever()
-    return server, stdout
-
-
-def _say(stdout: LogStream | None, text: str) -> None:
-    if stdout is None:
-        return
-    try:
-        stdout.write(text + "\n")
-    except (OSError, ValueError):  # its reader has gone, or it was closed; the interpreter must not try again
-        if sys.stdout is stdout.stream:
-            sys.stdout = None
-
-
-def _parts(app: Application | str | None, **options: Any) -> tuple[Config, Application | None]:
-    """What to make a `Server` of. Raises `UsageError`."""
+def parts(app: Application | str | None, **options: Any) -> tuple[Config, Application | None]:
+    """What to make a `Server` of, of the arguments of `serve` and `make_server`. Raises `UsageError`."""
     try:
         return (Config(app=app, **options), None) if isinstance(app, str) else (Config(**options), app)
     except TypeError as error:

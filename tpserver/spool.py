@@ -12,7 +12,7 @@ import os
 import threading
 from collections import Counter
 from collections.abc import Callable
-from typing import Any, BinaryIO, Final, NoReturn, cast
+from typing import Any, BinaryIO, Final, NoReturn, TypedDict, cast
 
 from tpserver.errors import RequestRefused
 from tpserver.logs.log import Log
@@ -27,6 +27,13 @@ LARGE: Final = 4 * 1024**2
 MEMORY: Final = 64 * 1024**2
 # Shorter pieces of a content are joined as they come.
 _PIECE: Final = 16 * 1024
+
+
+class SpoolStats(TypedDict):
+    """Bytes of contents on disk, and how many there may be."""
+
+    limit: int
+    bytes: int
 
 
 class Spool:
@@ -72,6 +79,10 @@ class Spool:
                 self._refuse(address)
         # Nothing is reserved yet: a client that announces much and sends nothing must not block the others.
         return cast(BinaryIO, content)
+
+    def stats(self) -> SpoolStats:
+        """Any thread: the statistics of this moment."""
+        return SpoolStats(limit=self.limit, bytes=self.taken)
 
     def check(self, length: int) -> None:
         """Raises `RequestRefused` (413) where a content of `length` bytes exceeds the limit by itself."""

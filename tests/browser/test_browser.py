@@ -20,7 +20,7 @@ FILM = HTML / "lighthouse.mp4"
 SECONDS = 24
 # A name that a careless page would show, or ask for, as another.
 ODD = "x&amp;#%41.txt"
-ESCAPE = "\ue00c"  # selenium's Keys.ESCAPE
+BACKSPACE, ESCAPE = "\ue003", "\ue00c"  # of selenium's Keys
 
 Serve = Start
 Asked = Callable[[], list[tuple[str, int]]]
@@ -265,6 +265,21 @@ def test_a_filter_without_a_script_is_asked_of_the_server(
         assert names(browser) == ["photos/"]
     finally:
         browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+
+
+def test_a_filter_that_takes_in_more_than_was_asked_of_the_server_says_so(
+    browser: Any, serve: Serve, pictures: Path
+) -> None:
+    browser.get(serve(listing=True).url + "/photos/?q=a1")
+    field, count = (browser.find_element("css selector", one) for one in ("input[type=search]", "#count"))
+    assert names(browser) == ["a10.svg"]
+    field.send_keys("0")
+    assert (names(browser), count.text) == (["a10.svg"], "1 of 5 shown")
+    field.send_keys(BACKSPACE * 2)
+    assert count.text == "Enter searches all names"
+    field.send_keys("\n")
+    wait_for(browser, lambda: browser.current_url.endswith("?q=a"), "nothing is asked for")
+    assert {"a2.svg", "a10.svg"} <= set(names(browser))
 
 
 def test_cards_are_equal(browser: Any, serve: Serve, pictures: Path) -> None:

@@ -12,8 +12,9 @@ import pytest
 from tests.client import Client, ask
 from tests.console import HELLO, PATIENCE, ROOT, failing, tpserver
 from tpserver import __version__
-from tpserver.config import OPTIONS
-from tpserver.option import option_name
+from tpserver.cli import parse
+from tpserver.config import OPTIONS, Config
+from tpserver.options.option import option_name
 
 # -- what it serves
 
@@ -26,6 +27,10 @@ def test_without_anything_it_serves_the_current_folder(site: Path) -> None:
     assert ended.status == 0
     assert ended.stdout.endswith("stopped\n")
     assert ended.stderr == ""
+
+
+def test_no_argument_at_all_is_no_error() -> None:
+    assert parse([]) == Config()
 
 
 def test_a_folder(site: Path) -> None:

@@ -126,7 +126,10 @@ def test_a_signal_finishes_what_runs_and_takes_nothing_new(site: Path, name: str
         console.process.stdin.write("done\n")
         console.process.stdin.flush()
         assert client.stream.read().endswith(b"\r\n\r\ndone\n")
-        assert console.end() == (0, "stopped\n", "")
+        client.close()
+        ended = console.end()
+        assert (ended.status, ended.stdout) == (0, "stopped\n")
+        assert all(" INFO stopping: waiting for " in line for line in ended.stderr.splitlines())
 
 
 def test_what_never_ends_is_left_behind_after_the_time_to_drain(site: Path) -> None:

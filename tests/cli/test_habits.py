@@ -23,9 +23,12 @@ from tpserver.errors import UsageError
         (":8000", {"port": 8000}),
         ("-p 8000", {"port": 8000}),
         ("-p8000", {"port": 8000}),
-        ("-b 0.0.0.0", {"host": "0.0.0.0"}),
-        ("--bind 0.0.0.0:8000", {"host": "0.0.0.0", "port": 8000}),
-        ("--bind=127.0.0.1:8000", {"host": "127.0.0.1", "port": 8000}),
+        ("-b 0.0.0.0", {"bind": ["0.0.0.0"]}),
+        ("--bind 0.0.0.0 8000", {"bind": ["0.0.0.0"], "port": 8000}),
+        ("--bind 0.0.0.0:8000", {"bind": ["0.0.0.0:8000"]}),
+        ("--bind=127.0.0.1:8000 -p 8000", {"bind": ["127.0.0.1:8000"], "port": 8000}),
+        ("-b [::1]:80 -b unix:x -b fd://3", {"bind": ["[::1]:80", "unix:x", "fd:3"]}),
+        ("--unix-mode 660 --backlog 10", {"unix_mode": 0o660, "backlog": 10}),
         ("--host 0.0.0.0:8000", {"host": "0.0.0.0", "port": 8000}),
         ("--host [::1]:8000", {"host": "::1", "port": 8000}),
         ("--host [::1]", {"host": "::1"}),
@@ -66,18 +69,28 @@ def test_what_is_clear_is_understood(
 @pytest.mark.parametrize(
     ("typed", "answer"),
     [
-        ("-w 4 hello:app", "--threads N"),
-        ("--workers=4 hello:app", "--threads N"),
-        ("-w4", "--threads N"),
-        ("hello:app --reload", "docs/embedding.md"),
+        ("-n 4 hello:app", "--workers N"),
+        ("--processes=4 hello:app", "--workers N"),
+        ("-n4", "--workers N"),
+        ("hello:app --reloader", "--reload"),
         ("--timeout 30", "--idle-timeout"),
-        ("--certfile a.pem", "reverse proxy"),
+        ("--ssl", "--tls self-signed"),
         ("-k gthread", "--threads"),
         ("--factory hello:create_app", "module:create_app()"),
         ("--debug", "--log-level debug"),
         ("-q", "--access-log none"),
         ("--treads 4", "did you mean --threads?"),
-        ("--host unix:/run/x.sock", "listens on TCP"),
+        ("--host unix:/run/x.sock", "use --bind unix:/run/x.sock"),
+        ("--host a/b", "is no address"),
+        ("--bind 8000", "write 127.0.0.1:8000"),
+        ("--bind unix:", "names no unix socket"),
+        ("--bind 127.0.0.1:8000 --host ::", "the address was given twice: :: and 127.0.0.1:8000"),
+        ("--bind 127.0.0.1:8000 localhost", "the address was given twice: localhost and 127.0.0.1:8000"),
+        ("--bind 127.0.0.1:8000 --port 9000", "the port was given twice: 9000 and 127.0.0.1:8000"),
+        ("--bind unix:/run/x.sock --port 9000", "the port was given twice: 9000 and unix:/run/x.sock"),
+        ("--unix-mode rw", "such as 660"),
+        ("--unix-owner a:b:c", "USER:GROUP"),
+        ("--backlog 0", "1 or more"),
         ("--host 0.0.0.0:8000 --port 9000", "the port was given twice: 9000 and 8000"),
         ("8000 --port 9000", "the port was given twice"),
         ("a:b c:d", "the application was given twice: a:b and c:d"),
@@ -118,7 +131,7 @@ def test_a_file_of_python_as_the_argument_is_served(site: Path) -> None:
 
 
 def test_an_option_of_another_server_is_one_line(site: Path) -> None:
-    ended = failing("-w", "4", "hello:app", cwd=site)
+    ended = failing("-k", "sync", "hello:app", cwd=site)
     assert (ended.status, ended.stdout, ended.stderr.count("\n")) == (2, "", 1)
 
 
@@ -154,22 +167,24 @@ def test_addresses_for_other_devices_are_printed(site: Path) -> None:
 @pytest.mark.parametrize(
     ("typed", "answer"),
     [
-        ("--listen 0.0.0.0:8000", "use --host"),
-        ("--address=0.0.0.0", "use --host"),
-        ("-l 8000", "use --host"),
+        ("--listen 0.0.0.0:8000", "use --bind"),
+        ("--address=0.0.0.0", "use --bind"),
+        ("-l 8000", "use --bind"),
+        ("--uds /run/x.sock hello:app", "use --bind unix:PATH"),
+        ("--fd 3 hello:app", "use --bind fd:N"),
         ("--dir pages", "use --root"),
         ("-o", "use --open"),
         ("-c gunicorn.conf.py", "no configuration file"),
-        ("--preload", "one process"),
-        ("--max-requests 100", "one process"),
+        ("--preload", "each process"),
+        ("--limit-max-requests 100", "--max-requests N"),
         ("--limit-concurrency 5", "--max-connections"),
         ("--cache 0", "--cache-control"),
         ("-P 8000", "--port"),
-        ("--worker 4 hello:app", "--threads"),
         ("--error-logfile - hello:app", "--log-level"),
-        ("--proxy-headers hello:app", "ProxyFix"),
-        ("--forwarded-allow-ips=* hello:app", "ProxyFix"),
-        ("--trusted-proxy 127.0.0.1", "ProxyFix"),
+        ("--proxy-headers hello:app", "--trusted-proxy"),
+        ("--forwarded-allow-ips=* hello:app", "--trusted-proxy"),
+        ("--trusted-proxy-count 2 hello:app", "once for each"),
+        ("--clear-untrusted-proxy-headers hello:app", "--untrusted-forwarded"),
         ("--root-path /api hello:app", "--mount"),
         ("--url-prefix=/api hello:app", "--mount"),
         ("--interface wsgi hello:app", "WSGI"),
@@ -184,7 +199,7 @@ def test_addresses_for_other_devices_are_printed(site: Path) -> None:
         ("--no-server-header", "--server-header none"),
         ("--log-config log.ini", "--log-level"),
         ("--wsgi-file hello.py", "--app"),
-        ("--quux --workers 4", "--threads"),
+        ("--quux --processes 4", "--workers"),
     ],
 )
 def test_an_option_of_another_server_is_answered_with_what_to_use_here(typed: str, answer: str) -> None:
@@ -193,7 +208,10 @@ def test_an_option_of_another_server_is_answered_with_what_to_use_here(typed: st
     assert answer in str(refused.value)
 
 
-@pytest.mark.parametrize(("typed", "meant"), [("--thread 4", "--threads"), ("--max-conections 4", "--max-connections")])
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [("--thread 4", "--threads"), ("--worker 4", "--workers"), ("--max-conections 4", "--max-connections")],
+)
 def test_a_slip_is_corrected(typed: str, meant: str) -> None:
     with pytest.raises(UsageError, match=f"did you mean {meant}\\?"):
         parse(typed.split())

@@ -41,6 +41,10 @@ def test_a_public_address_says_what_is_exposed_once(host: str, site: Path) -> No
     assert "--host 127.0.0.1 keeps it to this machine" in line
 
 
+def test_the_advice_for_a_public_address_can_be_typed(site: Path) -> None:
+    assert "--bind 127.0.0.1 keeps it to this machine" in stderr(site, "--bind", "0.0.0.0")
+
+
 @posix
 def test_a_small_limit_of_open_files_is_named_with_what_to_type(site: Path) -> None:
     text = stderr(site, command=("sh", "-c", 'ulimit -n 256 && exec "$@"', "sh"))

@@ -90,8 +90,11 @@ def test_messages_of_all_levels_begin_in_one_column(level: str) -> None:
 
 
 def test_all_addresses_that_other_devices_can_use_are_below_each_other() -> None:
-    text = greeting(Config(root="."), None, "http://127.0.0.1:8000/", ["192.0.2.7", "198.51.100.3", "fd00::2"])
-    assert text.splitlines()[1:] == [
+    others = ["http://192.0.2.7:8000/", "http://198.51.100.3:8000/", "http://[fd00::2]:8000/"]
+    text = greeting(Config(root="."), None, ["http://127.0.0.1:8000/", "http://[::1]:80/", "unix:x"], others)
+    first, *rest = text.splitlines()
+    assert first.endswith(" at http://127.0.0.1:8000/, http://[::1]:80/ and unix:x (Ctrl-C stops it)")
+    assert rest == [
         "  other devices: http://192.0.2.7:8000/",
         "                 http://198.51.100.3:8000/",
         "                 http://[fd00::2]:8000/",

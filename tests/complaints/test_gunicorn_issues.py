@@ -103,6 +103,7 @@ def test_2555_how_full_it_is_can_be_asked_for(start: Start, gates: Gates) -> Non
             gates.open(str(number))
 
 
+@pytest.mark.usefixtures("hard_resets")
 def test_1976_and_2577_nothing_is_run_for_clients_that_have_left(
     start: Start, gates: Gates, monkeypatch: pytest.MonkeyPatch
 ) -> None:

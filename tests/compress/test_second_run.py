@@ -172,7 +172,7 @@ def test_a_rollback_removes_no_other_programs_archive(tmp_path: Path, only_gzip:
     assert said.count(f"{archive} is left unchanged: it was not written by this command; remove it") == 1
 
 
-@pytest.mark.parametrize(("plain", "coded"), [(10**18 + 5, 10**18), (10**18, 10**18 + 5)])
+@pytest.mark.parametrize(("plain", "coded"), [(10**18 + 500, 10**18), (10**18, 10**18 + 500)])
 def test_a_time_without_a_fraction_is_compared_by_seconds(
     tmp_path: Path, only_gzip: None, plain: int, coded: int
 ) -> None:

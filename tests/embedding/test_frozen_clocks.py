@@ -94,7 +94,6 @@ print("stopped")
 
 def test_logs_have_the_real_time(tmp_path: Path) -> None:
     text = """
-import os
 import signal
 import socket
 
@@ -111,7 +110,7 @@ def work():
     with freeze_time("2020-01-01"):
         check("/x")
         assert ask(server, "/fail").status == 500
-    os.kill(os.getpid(), signal.SIGINT)
+    signal.raise_signal(signal.SIGINT)
 
 in_thread(work)
 serve(app, port=port)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import random
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.field.versions import download, old_and_new
 from tests.logged import errors
 from tests.running import Start
 
 SIZE = 8_000_000
-CHANGES = 60
 
 pytestmark = pytest.mark.field
 
@@ -23,11 +21,7 @@ pytestmark = pytest.mark.field
 def test_zchunk_gets_the_chunks_that_have_changed_and_no_more(
     start: Start, tmp_path: Path, log: pytest.LogCaptureFixture
 ) -> None:
-    old = random.Random(1).randbytes(SIZE)
-    new = bytearray(old)
-    for number in range(CHANGES):
-        at = number * (SIZE // CHANGES) + 1000
-        new[at : at + 100] = random.Random(number).randbytes(100)
+    old, new = old_and_new(SIZE)
     root, home = tmp_path / "root", tmp_path / "home"
     for folder, content in ((root, new), (home, old)):
         folder.mkdir()
@@ -36,15 +30,7 @@ def test_zchunk_gets_the_chunks_that_have_changed_and_no_more(
     (home / "image.bin.zck").rename(home / "old.zck")
     whole = (root / "image.bin.zck").stat().st_size
     running = start(root=str(root))
-    done = subprocess.run(
-        ["zckdl", "-s", "old.zck", f"http://127.0.0.1:{running.address[1]}/image.bin.zck"],
-        cwd=home,
-        env={name: value for name, value in os.environ.items() if "proxy" not in name.lower()},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=50,
-        check=False,
-    )
+    done = download(home, "zckdl", "-s", "old.zck", f"http://127.0.0.1:{running.address[1]}/image.bin.zck")
     assert done.returncode == 0, done.stderr
     assert (home / "image.bin.zck").read_bytes() == (root / "image.bin.zck").read_bytes()
     assert running.server.stats()["answers"]["bytes"] < whole // 2

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import random
 import re
 import shutil
 import subprocess
@@ -11,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.field.versions import download, old_and_new
 from tests.logged import errors
 from tests.running import Start
 
 SIZE = 4_000_000
-CHANGES = 60
 
 pytestmark = pytest.mark.field
 
@@ -24,11 +22,7 @@ pytestmark = pytest.mark.field
 def test_zsync_gets_the_spots_that_have_changed_and_no_more(
     start: Start, tmp_path: Path, log: pytest.LogCaptureFixture
 ) -> None:
-    old = random.Random(1).randbytes(SIZE)
-    new = bytearray(old)
-    for number in range(CHANGES):
-        at = number * (SIZE // CHANGES) + 1000
-        new[at : at + 100] = random.Random(number).randbytes(100)
+    old, new = old_and_new(SIZE)
     root, home = tmp_path / "root", tmp_path / "home"
     root.mkdir()
     home.mkdir()
@@ -37,16 +31,7 @@ def test_zsync_gets_the_spots_that_have_changed_and_no_more(
     running = start(root=str(root))
     url = f"http://127.0.0.1:{running.address[1]}/image.bin"
     subprocess.run(["zsyncmake", "-u", url, "-o", str(root / "image.zsync"), str(root / "image.bin")], check=True)
-    environment = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
-    done = subprocess.run(
-        ["zsync", "-i", "old.bin", "-o", "new.bin", url.replace(".bin", ".zsync")],
-        cwd=home,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=50,
-        check=False,
-    )
+    done = download(home, "zsync", "-i", "old.bin", "-o", "new.bin", url.replace(".bin", ".zsync"))
     assert done.returncode == 0, done.stderr
     assert (home / "new.bin").read_bytes() == new
     fetched = re.search(rb"fetched ([0-9]+)", done.stdout + done.stderr)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.files.choosing import Chooser, write
+from tests.files.links import link
 from tests.files.sidecars import GZIP, TEXT, ZSTD
 from tpserver.files import folder
 from tpserver.files.background import BackgroundCoder
@@ -30,6 +31,12 @@ def site(tmp_path: Path) -> Path:
     for extension, content in ((".gz", GZIP), (".br", b"br"), (".zst", ZSTD)):
         write(tmp_path / f"app.js{extension}", content, like=plain)
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def real_links(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """For a test that makes links in a thread of the server, where it cannot be skipped any more."""
+    link(tmp_path_factory.mktemp("links") / "link", "target")
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ import pytest
 from tests import inside
 from tests.client import CLOSE, Client, ask, request
 from tests.files.links import link
+from tests.rounds import rounds
 from tests.running import Running, Start
 from tests.waiting import eventually
 from tpserver.files import archive_responder
@@ -175,10 +176,11 @@ def test_clients_that_do_not_read_archives_hold_nobody_up(start: Start, large: P
 
 
 def test_the_memory_of_an_archive_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archive_responder, "IN_MEMORY", 100_000)
+    count = rounds(2000)
+    monkeypatch.setattr(archive_responder, "IN_MEMORY", 50 * count)
     root = tmp_path / "root"
     root.mkdir()
-    for number in range(2000):
+    for number in range(count):
         os.close(os.open(root / f"{number:06}-with-a-name-that-takes-some-room", os.O_CREAT | os.O_WRONLY))
     with open(root / "large.png", "wb") as file:
         file.truncate(32 * 1024 * 1024)

@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.client import Client
+from tests.files.opens import before_opening
 from tests.running import Start
 from tpserver.files.file import File, signature
 from tpserver.files.folder import Folder
 
 
 @pytest.fixture
-def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def opened(monkeypatch: pytest.MonkeyPatch, site: Path) -> list[str]:
     """The names of the files that are opened from now on."""
     names: list[str] = []
-    original = Folder._open_real
 
-    def noted(self: Folder, real: str) -> Any:
-        names.append(os.path.basename(real))
-        return original(self, real)
+    def note(path: str) -> None:
+        if (name := os.path.basename(path)) in ("small.txt", "large.bin"):
+            names.append(name)
 
-    monkeypatch.setattr(Folder, "_open_real", noted)
+    before_opening(monkeypatch, note)
     return names
 
 

@@ -14,7 +14,7 @@ from urllib.parse import quote, unquote
 
 import pytest
 
-from tests.client import PATIENCE
+from tests.console import PATIENCE
 from tests.running import Running, Start
 from tests.waiting import eventually
 

@@ -9,6 +9,7 @@ import pytest
 
 from tests.files.choosing import Chooser, write
 from tests.files.sidecars import GZIP, TEXT, leave_only
+from tests.rounds import rounds
 from tpserver.files import variants
 from tpserver.system.clock import clock
 
@@ -98,7 +99,7 @@ def test_a_date_in_the_future_is_told_when_its_time_has_come(site: Path, monkeyp
 
 def test_fields_of_every_kind_do_not_fill_the_memory(site: Path) -> None:
     chooser = Chooser(site)
-    for number in range(2000):
+    for number in range(rounds(2000)):
         chooser.ask("/app.js", f"gzip;q=0.{number % 1000:03}, x{number}")
         chooser.ask("/app.js", "gzip, " + "x" * 300 + str(number))
     index = chooser.plain("/app.js").variant_index

@@ -207,7 +207,7 @@ class Race:
 
 
 @pytest.fixture
-def race(monkeypatch: pytest.MonkeyPatch) -> Race:
+def race(monkeypatch: pytest.MonkeyPatch, real_links: None) -> Race:
     if not CAREFUL:
         pytest.skip("this system opens a path as a whole")
     return Race(monkeypatch)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import email
 import gzip
 import os
@@ -14,6 +13,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.client import Client, Response, ask, request
+from tests.files.opens import before_opening, opened
 from tests.running import Start
 from tests.waiting import eventually
 from tpserver.http.dates import format_date
@@ -193,15 +193,6 @@ def test_large_parts_of_a_large_file(start: Start, tmp_path: Path) -> None:
     assert earlier == served.content[:3_000_000] + b"\r\n"
 
 
-def opened(path: Path) -> int:
-    """How many descriptors of it this process has; none where the system does not tell."""
-    names = []
-    for descriptor in os.listdir("/proc/self/fd") if os.path.isdir("/proc/self/fd") else ():
-        with contextlib.suppress(FileNotFoundError):
-            names.append(os.readlink(f"/proc/self/fd/{descriptor}"))
-    return names.count(str(path))
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells which files are open")
 def test_the_parts_of_one_answer_have_the_file_open_once(start: Start, tmp_path: Path) -> None:
     served = serve(start, tmp_path, 30_000_000)
@@ -315,15 +306,13 @@ def test_the_version_that_was_opened_decides(
     old = served.ask().fields["etag"]
     (following / "a.txt").write_bytes(b"n" * 150_000)
     new = ask(start(root=str(following)), "/a.txt").fields["etag"]
-    opens = os.open
 
-    def replace(name: str, *how: int, **more: int) -> int:
-        if os.fspath(name).startswith(str(root)) and following.exists():
+    def replace(path: str) -> None:
+        if path.startswith(str(root)) and following.exists():
             root.rename(tmp_path / "old")
             following.rename(root)  # which leaves the change time of the file as it is
-        return opens(name, *how, **more)
 
-    monkeypatch.setattr(os, "open", replace)
+    before_opening(monkeypatch, replace)
     answer = served.ask("Range: bytes=149999-", line.format(old=old, new=new))
     assert answer.status == status
     if status in (200, 206):
@@ -387,13 +376,3 @@ def test_ranges_are_for_reading(served: Served) -> None:
     assert served.ask("Range: bytes=0-0", method="OPTIONS").status == 204
     assert served.ask("Range: bytes=0-0", method="PUT", content=b"x").status == 405
     assert ask(served.running, "/nothing", "Range: bytes=0-0").status == 404
-
-
-def test_the_access_log_counts_the_bytes_of_a_part(start: Start, tmp_path: Path) -> None:
-    (tmp_path / "a.txt").write_bytes(b"0123456789")
-    running = start(root=str(tmp_path), access_log=str(tmp_path / "log"))
-    length = len([ask(running, "/a.txt", f"Range: bytes={asked}") for asked in ("2-4", "2-4,6-6")][1].content)
-    running.stop()
-    first, second = (tmp_path / "log").read_text("utf-8").splitlines()
-    assert '" 206 3 ' in first
-    assert f'" 206 {length} ' in second

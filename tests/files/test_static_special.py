@@ -13,6 +13,7 @@ import pytest
 
 from tests.apps import plain_app
 from tests.client import Client, ask, request
+from tests.files.opens import before_opening
 from tests.running import Start
 from tpserver.files import folder
 
@@ -93,15 +94,13 @@ def test_a_file_that_cannot_be_opened_for_want_of_descriptors_is_503_and_not_404
         (tmp_path / name).write_bytes(b"x" * size)
     running = start(plain_app, root=str(tmp_path))
     assert ask(running, "/known").status == ask(running, "/large").status == 200
-    opens = os.open
     exhausted = True
 
-    def no_more(name: str, *how: int, **more: int) -> int:
-        if exhausted and os.fspath(name).startswith(str(tmp_path)):
+    def no_more(path: str) -> None:
+        if exhausted and path.startswith(str(tmp_path)):
             raise OSError(errno.EMFILE, "Too many open files")
-        return opens(name, *how, **more)
 
-    monkeypatch.setattr(os, "open", no_more)
+    before_opening(monkeypatch, no_more)
     with Client(running) as client:
         for target in ("/small", "/large"):
             client.send(request(target))
@@ -124,14 +123,12 @@ def check_404_when(
     path.write_bytes(b"x" * 200_000)
     running = start(root=str(tmp_path))
     assert ask(running, "/a.bin").status == 200
-    opens = os.open
 
-    def changed(name: str, *how: int, **more: int) -> int:
-        if os.fspath(name).endswith("a.bin") and path.is_file():
+    def changed(opening: str) -> None:
+        if opening.endswith("a.bin") and path.is_file():
             happens(path)
-        return opens(name, *how, **more)
 
-    monkeypatch.setattr(os, "open", changed)
+    before_opening(monkeypatch, changed)
     assert ask(running, "/a.bin").status == 404
 
 

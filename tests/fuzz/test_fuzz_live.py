@@ -8,10 +8,11 @@ from tests import inside
 from tests.client import Client
 from tests.fuzz.__main__ import no_more
 from tests.fuzz.crowd import Crowd, Held, app
+from tests.rounds import rounds
 from tests.running import Start
 
 WARM = 200
-CONNECTIONS = 1000
+CONNECTIONS = rounds(1000)
 
 
 @pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")  # the applications', which raise and forget

@@ -12,11 +12,16 @@ from hypothesis import strategies as st
 from tests.fuzz.__main__ import fuzz_rules
 from tests.fuzz.mutation import FOUND, PIECES, mutate, seeds
 from tests.fuzz.readings import check, read, same
+from tests.rounds import rounds
 from tpserver.http.message import Memory, MessageReader
 
 # The same examples each time, and as many as a few seconds allow.
 few = settings(
-    max_examples=150, deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=rounds(150),
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
 )
 
 known = st.sampled_from(seeds())
@@ -51,7 +56,7 @@ def test_requests_behind_each_other(data: bytes, seed: int) -> None:
 def test_known_requests_spoilt_one_after_another_with_one_memory() -> None:
     chance = random.Random(1)
     memory = Memory()
-    for number in range(1500):
+    for number in range(rounds(1500)):
         check(mutate(chance, chance.choice(seeds()), seeds()), number, memory)
 
 
@@ -68,7 +73,7 @@ def test_a_request_reads_the_same_behind_one_that_it_resembles(first: bytes) -> 
     chance = random.Random(2)
     before = read([first])
     assert before[-1] == ("waits", "nothing")
-    for _ in range(2000):
+    for _ in range(rounds(2000)):
         second = mutate(chance, first, seeds())
         assert same(read([first, second]), before[:-1] + read([second])), second
 

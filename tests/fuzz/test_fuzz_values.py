@@ -8,11 +8,12 @@ import string
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.rounds import rounds
 from tpserver.errors import ApplicationError, RequestRefused
 from tpserver.files import media, paths
 from tpserver.http import conditional, dates, negotiation, pages, response, target
 
-few = settings(max_examples=200, deadline=None, derandomize=True, database=None)
+few = settings(max_examples=rounds(200), deadline=None, derandomize=True, database=None)
 
 # What a field value may hold once its line has been checked: latin-1 without controls.
 _BAD = "".join(map(chr, [*range(0x09), *range(0x0A, 0x20), 0x7F]))

@@ -6,10 +6,11 @@ import sys
 
 import pytest
 
+from tests.rounds import rounds
 from tpserver.errors import RequestRefused
 from tpserver.http import section as section_rules
 from tpserver.http.head import Head, take_head
-from tpserver.http.section import Limits, SectionMemory
+from tpserver.http.section import FieldSection, Limits, SectionMemory
 
 LIMITS = Limits(max_fields=4)
 
@@ -171,12 +172,21 @@ def test_a_target_in_absolute_form_changes_its_own_host_only() -> None:
     assert parse(memory, "Host: h", line="GET http://other/ HTTP/1.1").fields == {"HTTP_HOST": "other"}
     assert parse(memory, "Host: h").fields == {"HTTP_HOST": "h"}
 
+    large = FieldSection({"HTTP_HOST": "h", "CONTENT_LENGTH": "999999999"}, max_body=999_999_999)
+    assert large.of_host("other").content_length == 999_999_999
+
+
+def test_a_content_in_chunks_may_be_as_large_as_is_allowed() -> None:
+    size = 2 * Limits().max_body
+    section = FieldSection({"HTTP_HOST": "h", "HTTP_TRANSFER_ENCODING": "chunked"}, max_body=size)
+    assert section.of_length(size).content_length == size
+
 
 @pytest.mark.timeout(240)  # 5 s of computing, on a machine that may be busy
 def test_a_million_heads_that_all_differ_do_not_fill_the_memory() -> None:
     memory = SectionMemory()
     before = sys.getsizeof(memory.lines) + sys.getsizeof(memory.sections)
-    for number in range(1_000_000):
+    for number in range(rounds(1_000_000)):
         take_head(b"GET /%d HTTP/1.1\r\nHost: h\r\nX: %d\r\n\r\n" % (number, number), 0, LIMITS, memory)
     # A few are taken for one that has come before, since as many hashes are known as one in some billions is equal.
     assert len(memory.sections) <= 3

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import http.client
 import socket
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
+from tests import running
 from tests.client import PATIENCE
 from tpserver import Server, make_server
 from tpserver.errors import StartError
@@ -52,14 +52,8 @@ def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
 
 @contextmanager
 def serving(host: str, port: int = 0) -> Iterator[Server]:
-    with make_server(host, port, app) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join(PATIENCE)
+    with running.serving(make_server(host, port, app)) as server:
+        yield server
 
 
 def asked(server: Server, address: str) -> str:

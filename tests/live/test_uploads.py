@@ -11,7 +11,7 @@ import pytest
 
 from tests.client import Client, chunked, request, several
 from tests.gates import Gates
-from tests.waiting import eventually, turns, until, until_left, until_waiting
+from tests.waiting import eventually, turns, until, until_left, until_settled, until_waiting
 from tpserver import spool
 from tpserver.spool import LARGE, SPOOL
 
@@ -187,6 +187,7 @@ def test_files_are_gone_when_the_server_stops_in_the_middle(start, files, begun)
     with Client(running) as client:
         client.send(begun)
         until(running, lambda: files)
+        until_settled(running)
         running.server.shutdown()
     assert [file.closed for file in files] == [True]
 

@@ -45,6 +45,7 @@ def test_without_a_limit_they_wait(start, gates):
         assert client.response().status == 200
 
 
+@pytest.mark.usefixtures("hard_resets")
 def test_one_whose_client_has_left_is_never_run(start, gates, monkeypatch, tmp_path):
     inside.notice_leavers_at_once(monkeypatch)
     log = tmp_path / "access.log"
@@ -67,6 +68,7 @@ def test_one_whose_client_has_left_is_never_run(start, gates, monkeypatch, tmp_p
     assert [line for line in log.read_text().splitlines() if '"GET /left HTTP/1.1" 499 ' in line]
 
 
+@pytest.mark.usefixtures("hard_resets")
 def test_those_who_have_left_make_room_in_the_queue(start, gates):
     running, first = busy(start, gates, queue=1)
     with first, Client(running) as client:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.client import exchange, request
+from tests.client import ask, exchange, request
 from tests.running import Running, Start
 from tpserver.http.head import Head
 from tpserver.http.section import FieldSection
@@ -312,3 +312,13 @@ def test_a_server_without_stdout_has_no_log(start: Start, monkeypatch: pytest.Mo
     monkeypatch.setattr(sys, "stdout", None)
     running = start(app, access_log="-")
     assert exchange(running, request("/x")).endswith(b"content")
+
+
+def test_it_counts_the_bytes_of_a_part(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b"0123456789")
+    running = start(root=str(tmp_path), access_log=str(tmp_path / "log"))
+    length = len([ask(running, "/a.txt", f"Range: bytes={asked}") for asked in ("2-4", "2-4,6-6")][1].content)
+    running.stop()
+    first, second = (tmp_path / "log").read_text("utf-8").splitlines()
+    assert '" 206 3 ' in first
+    assert f'" 206 {length} ' in second

@@ -2,55 +2,19 @@
 
 from __future__ import annotations
 
-import logging
 import re
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.client import Client, exchange, request, several
 from tests.gates import Gates
+from tests.logs.logged_site import AGENT, POST, Site, reasons
 from tests.logs.test_access_log import read
-from tests.running import Running, Start
-from tests.waiting import eventually, until_left, until_waiting
-from tpserver import handler
+from tests.waiting import eventually, until_waiting
 from tpserver.files import folder, opening
 from tpserver.logs import lines
 
-AGENT = "User-Agent: probe/1.0"
-
-
-def reasons(log: pytest.LogCaptureFixture) -> list[str]:
-    """The lines about refused requests, which are no more than debug."""
-    found = [record for record in log.records if '" refused with ' in record.getMessage()]
-    assert {record.levelno for record in found} <= {logging.DEBUG}
-    return [record.getMessage() for record in found]
-
-
-class Site:
-    """A server whose access log is read when it has stopped."""
-
-    def __init__(self, start: Start, folder: Path) -> None:
-        self._start = start
-        self.path = folder / "access.log"
-
-    def start(self, app: Any = None, **options: Any) -> Running:
-        self.running = self._start(app, access_log=str(self.path), **options)
-        return self.running
-
-    def lines(self) -> list[str]:
-        self.running.stop()
-        return self.path.read_text("ascii").splitlines()
-
-
-@pytest.fixture
-def site(start: Start, tmp_path: Path) -> Site:
-    return Site(start, tmp_path)
-
-
-POST = "POST /up HTTP/1.1"
 # The bytes of a request; status, cause, and the request line in both logs.
 REFUSED = {
     "nonsense": (b"nonsense\r\n" + AGENT.encode() + b"\r\n\r\n", 400, "bad request", "nonsense"),
@@ -203,100 +167,6 @@ def test_no_descriptors_is_a_cause(
     assert running.server.stats()["refused"] == {"no descriptors": 1}
     (reason,) = reasons(log)
     assert '"GET /a HTTP/1.1" refused with 503: no descriptors: The server is overloaded.' in reason
-
-
-# -- clients that leave
-
-
-def told_when_gone(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
-    """Answers when its client has left."""
-    eventually(environ["tpserver.client_gone"], "its client never left")
-    start_response("200 OK", [])
-    return [b"x" * int(environ["QUERY_STRING"])]
-
-
-@pytest.mark.parametrize("size", [10, 100_000])
-@pytest.mark.parametrize("leave", [Client.close, Client.reset], ids=["closes", "resets"])
-def test_a_client_that_left_is_499(
-    leave: Callable[[Client], None], size: int, site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(handler, "_LEFT_AFTER", 0.0)
-    running = site.start(told_when_gone)
-    client = Client(running)
-    client.send(request(f"/?{size}", AGENT))
-    leave(client)
-    until_left(running, 0)
-    assert running.server.stats()["answers"]["statuses"][499] == 1
-    (line,) = (line for line in site.lines() if "probe" in line)
-    assert f'"GET /?{size} HTTP/1.1" 499 ' in line
-
-
-def test_a_client_that_left_before_the_first_piece_of_a_stream_is_499(site: Site) -> None:
-    def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
-        gone = environ["tpserver.client_gone"]
-        start_response("200 OK", [])
-        eventually(gone, "its client never left")
-        while True:
-            yield b"x" * 10_000
-
-    running = site.start(app)
-    client = Client(running)
-    client.send(request("/stream"))
-    client.reset()
-    until_left(running, 0)
-    (line,) = (line for line in site.lines() if "/stream" in line)
-    assert '"GET /stream HTTP/1.1" 499 ' in line
-
-
-def test_a_client_that_leaves_a_stream_has_got_its_status(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(handler, "_LEFT_AFTER", 0.0)
-
-    def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
-        start_response("200 OK", [])
-        while True:
-            yield b"x" * 10_000
-
-    running = site.start(app)
-    with Client(running) as client:
-        client.send(request("/stream"))
-        assert client.head().status == 200
-    until_left(running, 0)
-    (line,) = (line for line in site.lines() if "/stream" in line)
-    assert '"GET /stream HTTP/1.1" 200 ' in line
-
-
-def test_a_client_that_leaves_during_its_upload_is_499(site: Site) -> None:
-    def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
-        environ["wsgi.input"].read()
-        start_response("200 OK", [])
-        return [b"done"]
-
-    running = site.start(app, stream_body=["/up"])
-    client = Client(running)
-    client.send(request("/up", "Content-Length: 100", method="POST") + b"x")
-    client.reset()
-    until_left(running, 0)
-    (line,) = (line for line in site.lines() if "/up" in line)
-    assert '"POST /up HTTP/1.1" 499 ' in line
-
-
-@pytest.mark.parametrize("leave", [Client.close, Client.reset], ids=["closes", "resets"])
-@pytest.mark.parametrize("framing", ["Content-Length: 100", "Transfer-Encoding: chunked"])
-def test_a_client_that_leaves_before_its_content_has_come_is_499(
-    framing: str, leave: Callable[[Client], None], site: Site
-) -> None:
-    running = site.start(Gates())
-    client = Client(running)
-    client.send(request("/up", AGENT, framing, method="POST") + b"1\r\nx\r\n")
-    eventually(lambda: running.server.stats()["connections"]["body"] == 1, "no content begins")
-    leave(client)
-    until_left(running, 0)
-    assert running.server.stats()["answers"]["statuses"][499] == 1
-    (line,) = (line for line in site.lines() if "probe" in line)
-    assert f'"{POST}" 499 ' in line
-
-
-# -- slow ones, and those of virtual hosts
 
 
 def test_a_slow_request_has_its_seconds_at_the_end_of_its_line(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import threading
 import zipfile
 from base64 import b64encode
@@ -18,6 +17,7 @@ import pytest
 from tests.apps import plain_app
 from tests.client import Client, ask, request
 from tests.clock import Clock
+from tests.files.links import link
 from tests.logged import errors
 from tests.running import Start
 from tests.waiting import until
@@ -131,7 +131,7 @@ def test_parts_and_validators_of_protected_files(root: Path, users: Path, start:
 def test_a_file_is_protected_by_its_own_path_too(root: Path, users: Path, start: Start) -> None:
     (root / "index.html").write_bytes(SECRET)
     (root / "page.html").write_bytes(SECRET)
-    os.symlink(root / "admin" / "secret.txt", root / "public" / "link.txt")
+    link(root / "public" / "link.txt", root / "admin" / "secret.txt")
     running = start(root=root, try_html=True, spa="page.html", auth=[f"*.html={users}", f"admin={users}"])
     for target in ("/", "/page", "/admin/sub/", "/public/link.txt"):
         assert ask(running, target).status == 401
@@ -153,7 +153,7 @@ def test_the_page_behind_an_application_is_protected(root: Path, users: Path, st
 
 
 def test_listings_and_archives_leave_out_what_is_for_others(root: Path, users: Path, start: Start) -> None:
-    os.symlink(root / "admin" / "secret.txt", root / "public" / "link.txt")
+    link(root / "public" / "link.txt", root / "admin" / "secret.txt")
     running = start(root=root, archive=True, auth=[f"admin/**={users}", f"*.key={users}"])
 
     def listed(target: str, *fields: str) -> list[str]:
@@ -176,7 +176,7 @@ def test_a_folder_behind_a_link_is_protected_by_its_own_path_too(
 ) -> None:
     (root / "admin" / "sub" / "index.html").unlink()
     (root / "admin" / "sub" / "b.txt").write_bytes(SECRET)
-    os.symlink("admin", root / "alias")
+    link(root / "alias", "admin")
     running = start(root=root, archive=True, auth=[f"admin/**={users}"])
     assert ask(running, target, "Accept: text/plain").status == 401
     with Client(running) as client:
@@ -343,7 +343,7 @@ def test_a_file_that_is_none_is_told_at_the_start(root: Path, start: Start, tmp_
     "target", ["/static/admin/secret.txt", "/static//%61dmin/secret.txt", "/static/alias/secret.txt"]
 )
 def test_below_a_mount_the_whole_path_decides(root: Path, users: Path, start: Start, target: str) -> None:
-    os.symlink("admin", root / "alias")
+    link(root / "alias", "admin")
     running = start(plain_app, mount=[f"/static={root}"], listing=True, auth=[f"static/admin/**={users}"])
     assert ask(running, target).status == 401
     assert ask(running, target, ANN).content == SECRET

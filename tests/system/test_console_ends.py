@@ -10,7 +10,7 @@ import pytest
 
 from tests.client import Client, request
 from tests.console import WAITING, draining, tpserver
-from tpserver.system.console_ends import DRAINING, ENDING, ENDS, ends_after, stopped_by_console
+from tpserver.system.console_ends import DRAINING, ENDING, SERVICES, ends_after, stopped_by_console
 
 # The application of WAITING, in a process whose console is closed when /close is asked for. (The system calls the
 # function in a thread of its own, too. No program can send this event.)
@@ -30,10 +30,13 @@ def app(environ, start_response):
 )
 
 
-@pytest.mark.parametrize("event", sorted(ENDS))
-def test_it_drains_first_and_then_does_not_wait_for_what_runs(event: int) -> None:
+USER = SERVICES + 1
+
+
+@pytest.mark.parametrize(("event", "session"), [(2, USER), (5, USER), (6, USER), (2, SERVICES), (6, SERVICES)])
+def test_it_drains_first_and_then_does_not_wait_for_what_runs(event: int, session: int) -> None:
     done: list[object] = []
-    assert ends_after(lambda: done.append("stop"), event, done.append)
+    assert ends_after(lambda: done.append("stop"), event, done.append, session)
     assert done == ["stop", DRAINING, "stop", ENDING]
     assert DRAINING + ENDING < 5
 
@@ -41,7 +44,13 @@ def test_it_drains_first_and_then_does_not_wait_for_what_runs(event: int) -> Non
 @pytest.mark.parametrize("event", [0, 1])
 def test_ctrl_c_and_ctrl_break_are_left_to_the_signals(event: int) -> None:
     done: list[object] = []
-    assert not ends_after(lambda: done.append("stop"), event, done.append)
+    assert not ends_after(lambda: done.append("stop"), event, done.append, USER)
+    assert done == []
+
+
+def test_below_a_service_it_goes_on_when_somebody_logs_off() -> None:
+    done: list[object] = []
+    assert ends_after(lambda: done.append("stop"), 5, done.append, SERVICES)
     assert done == []
 
 

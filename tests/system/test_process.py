@@ -9,6 +9,9 @@ import sys
 
 import pytest
 
+from tpserver.system.interpreter import has_lock
+from tpserver.system.process import raise_file_limit
+
 # Eight threads want memory at the same time; then the C library says how many heaps it has.
 _COUNT_HEAPS = """
 import ctypes, os, sys, threading
@@ -53,6 +56,7 @@ def heaps(**environment: str) -> tuple[bool, int]:
 
 
 @glibc
+@pytest.mark.skipif(not has_lock(), reason="threads that run in parallel have heaps of their own")
 def test_threads_share_two_heaps() -> None:
     assert heaps() == (True, 2)
 
@@ -67,3 +71,23 @@ def test_what_the_environment_says_of_heaps_stands() -> None:
 def test_what_glibcs_tunables_say_of_heaps_stands() -> None:
     shared, number = heaps(GLIBC_TUNABLES="glibc.malloc.arena_max=4")
     assert (shared, number > 2) == (False, True)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no such limit")
+def test_where_unlimited_files_are_refused_it_takes_what_macos_allows(monkeypatch: pytest.MonkeyPatch) -> None:
+    import resource
+
+    limits = [(256, resource.RLIM_INFINITY)]
+
+    def set_limit(_: int, wanted: tuple[int, int]) -> None:
+        if wanted[0] == resource.RLIM_INFINITY:
+            raise ValueError("current limit exceeds maximum limit")
+        limits.append(wanted)
+
+    monkeypatch.setattr(resource, "getrlimit", lambda _: limits[-1])
+    monkeypatch.setattr(resource, "setrlimit", set_limit)
+    raise_file_limit()
+    assert limits[-1] == (10240, resource.RLIM_INFINITY)
+    raise_file_limit()
+    assert limits[-1] == (10240, resource.RLIM_INFINITY)
+    assert len(limits) == 2

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import socket
 from collections.abc import Iterable
 
 
@@ -62,3 +64,12 @@ def is_open(file: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def fill(sock: socket.socket) -> int:
+    """Sends until the system takes no more (Windows takes any piece as a whole, until then); how many bytes."""
+    total = 0
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            total += sock.send(b"x" * 1_000_000)
+    return total

@@ -10,7 +10,9 @@ import threading
 import pytest
 
 from tests.engine.line_server import LineReceiver
-from tests.transport.outbox_fakes import VectorSocket, is_open
+from tests.transport.outbox_fakes import PlainSocket, VectorSocket, fill, is_open
+from tpserver.transport import connection as connection_module
+from tpserver.transport import outbox as outbox_module
 from tpserver.transport.connection import CLOSED, MAX_OUTBOX, Connection
 from tpserver.transport.pace import Timing
 
@@ -68,6 +70,23 @@ def test_several_pieces_leave_together():
         connection.write(piece)
     connection.flush()
     assert (bytes(sock.taken), sock.calls) == (b"head content more", 1)
+
+
+def test_a_system_that_takes_any_piece_as_a_whole_is_offered_small_ones(monkeypatch):
+    """As Windows does: else all of a response would be in its memory before anybody sees that the client is slow."""
+    for module in (connection_module, outbox_module):
+        monkeypatch.setattr(module, "OFFERED", 1000)
+    content = bytes(range(250)) * 13
+    for pieces in ([content], [b"head", content]):
+        sock = PlainSocket(1 << 60)
+        connection = on(sock)
+        for piece in pieces:
+            connection.write(piece)
+        while connection.sending:
+            before = len(sock.taken)
+            connection.flush()
+            assert 0 < len(sock.taken) - before <= len(b"head") + 1000
+        assert sock.taken == b"".join(pieces)
 
 
 @pytest.mark.parametrize("room", [0, 1, 4, 9])
@@ -148,6 +167,7 @@ def test_a_producer_waits_until_its_client_reads(pair):
 
 def test_a_producer_is_told_when_its_client_reads_too_slowly(pair, tmp_path):
     connection, _ = pair
+    fill(connection.sock)
     connection.timing = Timing(min_rate=1e9, grace=0.05, send_timeout=0.05)
     (tmp_path / "file").write_bytes(b"file")
     file = os.open(tmp_path / "file", os.O_RDONLY)
@@ -184,6 +204,7 @@ def test_a_shared_descriptor_that_comes_too_late_is_closed_once(pair, tmp_path):
     assert not is_open(file)
 
 
+@pytest.mark.usefixtures("hard_resets")
 def test_a_file_that_ends_too_early_resets_the_connection(tmp_path):
     """The client must not take what it got for the whole, though it does not count."""
     (tmp_path / "file").write_bytes(b"file")

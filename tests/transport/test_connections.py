@@ -111,8 +111,10 @@ def test_a_stream_is_watched_for_room_until_all_is_sent_and_only_while_it_is_det
     client, connection = led.detached()
     client.settimeout(0)
     connection.max_outbox = 100_000_000
-    connection.send(b"x" * 20_000_000)
-    assert connection.outbox
+    total = 0
+    while not connection.outbox:  # Windows takes a whole piece as long as it has any room
+        connection.send(b"x" * 20_000_000)
+        total += 20_000_000
     led.connections.mailbox.deliver()
     assert connection.polled == WRITE
     received = 0
@@ -122,9 +124,10 @@ def test_a_stream_is_watched_for_room_until_all_is_sent_and_only_while_it_is_det
         led.connections.send_on(connection)
     assert (connection.polled, bool(connection.outbox)) == (NOTHING, False)
     client.settimeout(PATIENCE)
-    while received < 20_000_000:
+    while received < total:
         received += len(client.recv(1_000_000))
-    connection.send(b"x" * 20_000_000)
+    while not connection.outbox:
+        connection.send(b"x" * 20_000_000)
     led.connections.take_back(connection)
     led.connections.mailbox.deliver()
     assert (connection.state, connection.polled) == (SENDING, WRITE)
@@ -174,7 +177,7 @@ def test_an_address_has_no_more_connections_than_its_limit_until_one_ends(limit)
                 led.connections.drop(one)
             assert [led.admit()[1].state for _ in range(2)] == [HEAD, LINGERING if limit else HEAD]
             led.connections.close()
-            assert led.connections._per_address == {}
+            assert led.connections._address_limit._counts == {}
 
 
 @posix

@@ -11,6 +11,7 @@ import sys
 import pytest
 
 from tpserver.engine import server as engine
+from tpserver.transport.endpoint import Endpoint
 from tpserver.transport.errors import UnsuitableSocket
 from tpserver.transport.listener import Listener, capacity, check_listening_socket
 from tpserver.transport.polling import NOTHING, READ
@@ -45,7 +46,7 @@ class FakeServer:
     def __init__(self, *backlog):
         self.socket = FakeSocket()
         self.sockets = [self.socket]
-        self.closed = False
+        self.closed = self.balances = False
         self.backlog = list(backlog)
         self.unwelcome = set()
 
@@ -157,6 +158,25 @@ def test_a_client_that_leaves_while_it_is_accepted_leaves_nothing_open(monkeypat
         assert left == -1
 
 
+def test_many_clients_at_one_address_do_not_keep_out_those_of_another():
+    class Flooded:
+        def accept(self):
+            return socket.socket(), ("192.0.2.1", 1)
+
+    with engine.Server(("127.0.0.1", 0), None, None, endpoints=[Endpoint("127.0.0.1", 0)] * 2) as server:
+        quiet, flooded = server.socket, server.others[0]
+        server.others = [Flooded()]
+        with socket.create_connection(quiet.getsockname(), timeout=20) as client:
+            found = []
+            for _ in range(2):
+                sock, address = server.get_request()
+                sock.close()
+                found.append(address)
+            assert client.getsockname() in found
+        flooded.close()
+        server.others = ()
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a socket listens until all who hold it have closed it")
 def test_clients_are_refused_though_a_child_of_the_application_holds_the_socket():
     with engine.Server(("127.0.0.1", 0), None, None) as server:
@@ -177,7 +197,7 @@ def test_a_socket_that_encrypts_is_refused_and_told_what_to_do_instead():
         check_listening_socket(server.socket)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         server.socket = context.wrap_socket(server.socket, server_side=True)
-        with pytest.raises(UnsuitableSocket, match="reverse proxy"):
+        with pytest.raises(UnsuitableSocket, match="tls_cert"):
             server.serve_forever()
 
 

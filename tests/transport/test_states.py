@@ -15,7 +15,7 @@ NOW = 1000.0
 TIMING = Timing(head_timeout=15, idle_timeout=75, min_rate=10, grace=5, send_timeout=30)
 
 
-def connection(state, *, part="nothing", pending=False, come=False, **facts):
+def connection(state, *, part="nothing", pending=False, come=False, end_told=True, **facts):
     """A connection in that state, between two requests but for what is said of it."""
     usual = {"broken": False, "outbox": None, "keep_alive": True, "client_ends": False, "deadline": 5.0, "taken": 20}
     return SimpleNamespace(
@@ -24,6 +24,8 @@ def connection(state, *, part="nothing", pending=False, come=False, **facts):
         receiver=SimpleNamespace(part=part, pending=pending),
         end_sending=lambda: True,
         has_come=lambda: come,
+        encrypted=True,
+        tell_end=lambda: end_told,
         **{**usual, **facts},
     )
 
@@ -99,3 +101,10 @@ def test_a_state_that_stays_keeps_its_deadline(state):
     one = connection(state)
     enter(one, state, NOW)
     assert (one.state, one.deadline) == (state, 5.0)
+
+
+@pytest.mark.parametrize("state", [RUNNING, SENDING])
+@pytest.mark.parametrize("client_ends", [True, False])
+def test_the_end_that_tls_tells_is_sent_before_the_connection_closes(state, client_ends):
+    one = connection(state, keep_alive=False, client_ends=client_ends, end_told=False)
+    assert next_state(one, False) is SENDING

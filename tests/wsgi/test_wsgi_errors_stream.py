@@ -101,7 +101,7 @@ def test_an_application_that_closes_it_closes_not_that_of_the_process(start: Sta
 
 def test_characters_that_the_stream_cannot_have_are_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
     data = io.BytesIO()
-    monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(data, "ascii"))
+    monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(data, "ascii", newline="\n"))
     stream = ErrorStream()
     stream.write("é\n")
     stream.flush()

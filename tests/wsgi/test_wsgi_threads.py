@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests import inside
 from tests.client import PATIENCE, request, several
 from tests.logged import errors
 from tests.running import Start
@@ -47,7 +48,10 @@ def test_errors_in_every_thread_leave_every_thread_at_work(start: Start, log: py
     assert len(errors(log)) == 2 * threads
 
 
-def test_requests_that_wait_for_each_other_run_at_once_although_quick_ones_came_just_before(start: Start) -> None:
+def test_requests_that_wait_for_each_other_run_at_once_although_quick_ones_came_just_before(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside.take_short_waits_as_they_are(monkeypatch)
     # A thread that is kept for quick requests must be let go when none come any more, though no other one ends.
     threads = 2
     running = start(Meeting(threads), threads=threads)

@@ -28,7 +28,7 @@ also builds, starts and stops everything. (post): other threads have the leader 
       "          add_detour, put_last                                                                x
     Leadership   take                                                        x
       "          finish                                                      x       x
-      "          appoint, relieve, close                                                             x
+      "          appoint, replace, relieve, close                                                    x
     Pool         run                                                         x       x               x
       "          start, start_replacements, available, backlog, shutdown, join                       x
       "          submit: any thread; the engine does not use it

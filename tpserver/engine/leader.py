@@ -225,7 +225,7 @@ class Leader:
     # -- one connection
 
     def _receive(self, connection: Connection, now: float) -> bool:
-        receive = self._receive_call
+        receive = None if connection.encrypted else self._receive_call
         for _ in range(_STEPS):
             try:
                 data = connection.sock.recv(RECEIVE) if receive is None else receive(connection.sock)
@@ -261,6 +261,12 @@ class Leader:
             if outcome.kind == "refusal":
                 self.connections.refuse(connection, outcome.cause, outcome.data)
                 return True
+            if outcome.kind == "introduction":
+                rest = self.connections.introduce(connection, outcome)
+                if rest is None:
+                    return True
+                outcome = connection.receiver.receive(rest)
+                continue
             connection.write(outcome.data)
             connection.flush()
             outcome = connection.receiver.receive(b"")

@@ -24,12 +24,25 @@ class Leadership:
         self.attention_id = 0  # grows with each connection attended to: how the watcher tells two of them apart
 
     def appoint(self) -> int:
-        """The watcher: the term of a leader where there is none, or none that is well."""
+        """The watcher, when serving begins: the term of the first leader."""
         with self.lock:
-            self.current = self.request = None
-            self.thread = 0
-            self.term += 1
-            return self.term
+            return self._begin_term()
+
+    def replace(self, is_at_work: Callable[[int, int], bool]) -> int | None:
+        """The watcher: the term of a leader in place of one that is lost, or never came; None where none is needed.
+
+        `is_at_work(thread, term)`: whether that one leads. Asked under the lock: a thread may be about to take its
+        term, and two that lead at once would break each other's connections.
+        """
+        with self.lock:
+            return None if is_at_work(self.thread, self.term) else self._begin_term()
+
+    def _begin_term(self) -> int:
+        """Under the lock. The term first: see `relieve`."""
+        self.term += 1
+        self.thread = 0
+        self.current = self.request = None
+        return self.term
 
     def take(self, term: int, thread: int) -> bool:
         """A leader thread: whether it leads by `term`: no other thread does, or was appointed since."""
@@ -55,10 +68,7 @@ class Leadership:
             # In this order, for the watcher may be interrupted: up to the new term that leader can be relieved again.
             hand_on(connection, request, self.thread)
             connection.detached = True  # it belongs to the old leader until that one gives it back
-            self.term += 1
-            self.thread = 0
-            self.current = self.request = None
-            return self.term
+            return self._begin_term()
 
     def finish(self, term: int) -> bool:
         """The leader of `term`, when it has ended what it was at: whether it has been relieved meanwhile."""

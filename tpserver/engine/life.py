@@ -90,7 +90,8 @@ class LivingServer(ListeningServer):
 
     def _serve(self, enough: Callable[[], bool]) -> None:
         """Has the watcher live a life of the server, until `enough` or told to stop, and waits for its end."""
-        check_listening_socket(self.socket)
+        for sock in self.sockets:
+            check_listening_socket(sock)
         begun, ended = threading.Lock(), threading.Lock()
         ended.acquire()
         watcher = threading.Thread(target=self._live, args=(enough, begun, ended), name="tpserver-watcher", daemon=True)
@@ -247,7 +248,8 @@ class LivingServer(ListeningServer):
 
     def _replace_lost_leader(self) -> None:
         """The watcher: where no thread leads (none could be started, or it was interrupted) another is tried."""
-        leadership = self.leadership
         self._bench.start_replacements()
-        if not (self._bench.backlog or self._is_at_work(leadership.thread, leadership.term)):
-            self._bench.run(self._lead, leadership.appoint())
+        if not self._bench.backlog:
+            term = self.leadership.replace(self._is_at_work)
+            if term is not None:
+                self._bench.run(self._lead, term)

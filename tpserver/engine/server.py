@@ -10,8 +10,8 @@ import socketserver
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from tpserver.engine.admission import Admission
 from tpserver.engine.costs import Costs
@@ -33,11 +33,16 @@ from tpserver.system.clock import clock
 from tpserver.system.interpreter import has_lock
 from tpserver.transport.connection import INTERNAL_ERROR, MAX_OUTBOX, RUNNING, SENDING, Connection
 from tpserver.transport.connections import Connections
-from tpserver.transport.listener import addresses
+from tpserver.transport.endpoint import Endpoint
+from tpserver.transport.listener import Listener
+from tpserver.transport.listening import BACKLOG, SocketOptions, addresses
 from tpserver.transport.outbox import device_name
 from tpserver.transport.pace import Timing
 from tpserver.transport.protocol import CONTENTS, Address, ConnectionProtocol, Request
 from tpserver.transport.states import count
+
+if TYPE_CHECKING:
+    from tpserver.transport.tls import TLS
 
 _log = Log("tpserver")
 
@@ -46,9 +51,10 @@ _log = Log("tpserver")
 _MOST_LEADERS: Final = 64
 # Threads that close files of a disk that hangs: that may hang as well.
 _MOST_CLOSING: Final = 4
-# The switch interval grows with the square of what runs, from this many requests on. Threads that wait for the
-# interpreter wake up once an interval each, and each switch costs. Measured with 8 threads that compute for 1 ms and
-# wait for 1 ms: 490, 640 and 580 requests/s with 0.4, 2 and 8 ms.
+# The switch interval grows with the square of what runs and computes, from this many requests on. Threads that wait
+# for the interpreter wake up once an interval each, and each switch costs. Measured with 8 threads that compute for
+# 1 ms and wait for 1 ms: 490, 640 and 580 requests/s with 0.4, 2 and 8 ms. Those that mostly wait do not count: one
+# that wakes up beside a busy leader waits for an interval before it is over.
 _FROM: Final = 2
 
 
@@ -74,17 +80,30 @@ class Server(socketserver.ThreadingMixIn, LivingServer):
         sendfile: bool = True,
         slow_request: float = 0.0,
         timing: Timing | None = None,
+        tls: TLS | None = None,
         bind_and_activate: bool = True,
+        endpoints: Sequence[Endpoint] = (),
+        socket_options: SocketOptions | None = None,
+        backlog: int = BACKLOG,
+        sockets: Sequence[socket.socket] = (),
     ) -> None:
-        """Binds and listens. Raises OSError.
+        """Binds and listens: at `endpoints` where there are some, else at `server_address`. Raises OSError.
+
+        `sockets` that listen already are taken as they are, in place of all addresses. The server closes them at its
+        end; other processes may go on with theirs.
 
         `threads` requests of the application run at once, and one quick one more in place. Up to `stream_threads` that
         wait for their clients (to read a stream, or to send a content) are not counted. `queue` more wait, for
         `queue_timeout` seconds at most (0: no limit). `in_place` False, or one thread: the leader runs none.
         `max_outbox`: bytes of a stream that wait in memory for its client before its producer does. A request that
         has run for `slow_request` seconds is logged (0: never). `sendfile` False: files are read and sent.
-        The other limits: 0 is none.
+        The other limits: 0 is none. `tls`: connections are encrypted.
         """
+        self.endpoints, self.given = endpoints, sockets
+        if socket_options is not None:
+            self.socket_options = socket_options
+        if backlog != BACKLOG:  # a class may say otherwise by its attribute
+            self.request_queue_size = backlog
         if ":" in server_address[0] or {family for family, _ in addresses(server_address[0])} == {socket.AF_INET6}:
             self.address_family = socket.AF_INET6
         self.protocol = protocol
@@ -92,6 +111,7 @@ class Server(socketserver.ThreadingMixIn, LivingServer):
         self.max_connections_per_ip = max_connections_per_ip
         self.max_outbox = max_outbox
         self._sendfile = sendfile
+        self.tls = tls
         self.timing = timing or Timing()
         self.send_timeout = self.timing.send_timeout
         self.handled = 0  # requests, so far
@@ -121,6 +141,7 @@ class Server(socketserver.ThreadingMixIn, LivingServer):
         # The others were relieved of requests.
         self._bench = Pool(_MOST_LEADERS + threads + LAGGING_LEADERS, "tpserver-leader")
         self._closing = Pool(_MOST_CLOSING, "tpserver-closing")
+        tls = self.tls
         self.connections = Connections(
             self.protocol,
             self,
@@ -129,6 +150,7 @@ class Server(socketserver.ThreadingMixIn, LivingServer):
             max_connections_per_ip=self.max_connections_per_ip,
             max_outbox=self.max_outbox,
             sendfile=self._sendfile,
+            new_connection=tls.maker(self.protocol, self.ended, lambda: self.leader.turns) if tls else None,
             refused=self.refused,
             ended=self.ended,
         )
@@ -166,6 +188,8 @@ class Server(socketserver.ThreadingMixIn, LivingServer):
             self._set_switch_interval,
             lambda now: self.service_actions(),
         ]
+        if self.balances:
+            self.watcher.checks.append(self._accept_again)
         self.watcher.rare_checks = [
             self._waiting.check,
             self.slow_log.check,
@@ -175,9 +199,19 @@ class Server(socketserver.ThreadingMixIn, LivingServer):
 
     # -- the watcher's rounds
 
+    def has_queue(self) -> bool:
+        """Any thread; the answer is a moment's."""
+        return self.tasks.waiting > 0
+
+    def _accept_again(self, now: float) -> None:
+        listener = self.connections.listener
+        if not (listener.watched or listener.closed or self.has_queue()):
+            self.connections.mailbox.post(Listener.watch, listener)
+
     def _set_switch_interval(self, now: float) -> None:
         if self.switch_interval:
-            sys.setswitchinterval(self.switch_interval * max(1.0, (len(self.tasks.running) / _FROM) ** 2))
+            computing = sum(not task.mostly_waits for task in list(self.tasks.running))
+            sys.setswitchinterval(self.switch_interval * max(1.0, (computing / _FROM) ** 2))
 
     def _place_name(self, connection: Connection) -> str:
         """The watcher: what the leader that is at `connection` waits for, if not for the application."""

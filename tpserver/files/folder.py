@@ -19,6 +19,7 @@ from typing import Final
 from tpserver.files.file import File, signature
 from tpserver.files.found import Listing, Redirect
 from tpserver.files.opening import CAREFUL, FOLDER, SCANS_DESCRIPTORS, open_below, open_file, out_of_descriptors
+from tpserver.files.page_end import with_end
 from tpserver.files.paths import os_text, segments, without_dots
 from tpserver.files.protected import Protection
 from tpserver.files.rules import FileRules
@@ -91,6 +92,7 @@ class Folder:
         self._follow_links = follow_links
         self._careful = CAREFUL and not follow_links
         self.protection: Protection | None = None  # what a listing leaves out
+        self.page_end = b""  # is put behind pages
         self.real_root = ""  # the real path of the root when a path was last checked
         self._files: dict[str, File] = {}  # by request path; the oldest first
         self._memory = 0  # bytes of content in `_files`
@@ -298,9 +300,9 @@ class Folder:
         place = self.place(stored_path(self.root, name) if rules.look_at_names else name)
         coding = rules.coding(place, sample)
         media = rules.content_type(place, sample, coding)
-        file = File(
-            name, real, status, content, coding=coding, media=media, fields=rules.fields(place), earlier=earlier
-        )
+        fields = rules.fields(place)
+        file = File(name, real, status, content, coding=coding, media=media, fields=fields, earlier=earlier)
+        file = with_end(file, self.page_end)
         file.turn = turn
         file.verified_at = clock.monotonic()
         file.mtime_ambiguous = clock.time() * 1e9 - file.modified < _MTIME_STEP_NS

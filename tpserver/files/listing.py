@@ -114,10 +114,14 @@ def folded(name: str) -> str:
 
 def filtered(entries: list[Entry], wanted: str) -> list[Entry]:
     """The entries whose names contain each word of `wanted`."""
-    words = folded(wanted).split()
+    words = dict.fromkeys(folded(wanted).split())  # each once
     if not words:
         return entries
-    return [entry for entry in entries if all(word in folded(entry[0]) for word in words)]
+    return [entry for entry in entries if _has_all(words, folded(entry[0]))]
+
+
+def _has_all(words: Iterable[str], text: str) -> bool:
+    return all(word in text for word in words)
 
 
 def natural(name: str) -> str:

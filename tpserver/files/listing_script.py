@@ -36,9 +36,14 @@ if (input && items.length) {
   const count = document.querySelector("#count");
   const whole = count.textContent;
   const none = document.querySelector("#none");
+  const asked = folded(input.defaultValue).split(/\s+/);
   const filter = () => {
     if (input.defaultValue && !input.value) return input.form.submit();
     const words = folded(input.value).split(/\s+/);
+    if (!asked.every(part => words.some(word => word.includes(part)))) {
+      count.textContent = "Enter searches all names";  // most are not in this page
+      return;
+    }
     let shown = 0;
     items.forEach((item, at) => {
       const matches = words.every(word => names[at].includes(word));

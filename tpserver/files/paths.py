@@ -6,6 +6,7 @@ The rules for Windows apply where the parameter `windows` is true, so they are t
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
 from tpserver.http.target import percent_encoded
@@ -33,6 +34,22 @@ def without_dots(path: str) -> str:
     if parts[-1] == ".":
         parts.append("")  # "/a/." is "/a/", a folder
     return "/".join([part for part in parts if part != "."])
+
+
+def names_of(path: str) -> list[str]:
+    """The names in a decoded path, without empty segments and `.`, which files ignore."""
+    return [name for name in path.split("/") if name not in ("", ".")]
+
+
+def resolved(names: Iterable[str]) -> list[str]:
+    """The names without `..` and those before it, as RFC 3986 section 5.2.4."""
+    found: list[str] = []
+    for name in names:
+        if name != "..":
+            found.append(name)
+        elif found:
+            found.pop()
+    return found
 
 
 def segments(path: str, *, windows: bool, dot_files: bool = False) -> tuple[str, ...] | None:

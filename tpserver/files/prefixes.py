@@ -41,8 +41,3 @@ def decoded(text: str) -> str:
     """A path as the user writes it, percent-encoded or not -> its bytes as latin-1, as in `Head.path`."""
     octets = text.encode("utf-8", "surrogateescape").decode("latin-1")
     return percent_decoded(_NOT_IN_TARGETS.sub(percent_encoded, octets))
-
-
-def names_of(path: str) -> list[str]:
-    """The names in a decoded path, without empty segments and `.`, which files ignore."""
-    return [name for name in path.split("/") if name not in ("", ".")]

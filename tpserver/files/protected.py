@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from tpserver.files.codings import without_extension
-from tpserver.files.paths import os_text
+from tpserver.files.paths import names_of, os_text, resolved
 from tpserver.files.rules import Glob
 
 # A path with more segments or characters is taken for one that all globs match: to compare takes their square.
@@ -51,17 +51,10 @@ class Protection:
 
         A path with `..` is that of no file, but an application may take it for another: both are looked up.
         """
-        text = os_text(path).replace("\\", "/")
-        names = [name for name in text.split("/") if name not in ("", ".")]
-        if ".." not in names:
+        names = names_of(os_text(path).replace("\\", "/"))
+        if ".." not in names or len(names) > _MOST_SEGMENTS:
             return self._find(names)
-        resolved: list[str] = []
-        for name in names:
-            if name != "..":
-                resolved.append(name)
-            elif resolved:
-                resolved.pop()
-        return max(self._find([name for name in names if name != ".."]), self._find(names), self._find(resolved))
+        return max(self._find([name for name in names if name != ".."]), self._find(names), self._find(resolved(names)))
 
     def of_place(self, place: str) -> int:
         """The same for the place of a file, see `Folder.place`."""

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from tpserver.files.paths import os_text, url_name
-from tpserver.files.prefixes import decoded, names_of
+from tpserver.files.paths import names_of, os_text, url_name
+from tpserver.files.prefixes import decoded
 from tpserver.files.rules import Glob
 from tpserver.http.head import Head
 from tpserver.http.target import percent_encoded
@@ -18,6 +18,9 @@ _NOT_IN_QUERY: Final = re.compile(r"[^A-Za-z0-9%/?:@!$&'()*+,;=\-._~\[\]]")
 _NOT_IN_URL: Final = re.compile(r"[^A-Za-z0-9%/?:@!$&'()*+,;=\-._~\[\]#]")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _REST: Final = "/**"
+# A path with more names or characters leads nowhere: each name takes some calls for each rule.
+_MOST_NAMES: Final = 100
+_LONGEST_PATH: Final = 4096
 
 
 def query_of(head: Head) -> str:
@@ -99,8 +102,10 @@ class Redirects:
         The path is that which files are found by. One with `..` has no meaning of its own, and one that would lead to
         itself is there already.
         """
-        names = [os_text(name) for name in names_of(head.path)]
-        if ".." in names:
+        if len(head.path) > _LONGEST_PATH:
+            return None
+        names = names_of(os_text(head.path))
+        if ".." in names or len(names) > _MOST_NAMES:
             return None
         folder = head.path.endswith(("/", "/."))
         path = "/" + "/".join(names) + ("/" if names and folder else "")

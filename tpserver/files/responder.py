@@ -28,15 +28,16 @@ class FileResponder:
     It is made for the requests with one head in one turn of the leader.
     """
 
-    __slots__ = ("_file", "_folder", "_variants", "content_length", "ready")
+    __slots__ = ("_folder", "_marks", "_variants", "content_length", "file", "ready")
     runs_inline = True
     computes = False
 
-    def __init__(self, folder: Folder, variants: Variants | None, file: File) -> None:
-        """`variants` is None where files are sent in no content coding."""
+    def __init__(self, folder: Folder, variants: Variants | None, file: File, marks: bytes = b"") -> None:
+        """`variants` is None where files are sent in no content coding. `marks` are as `Reply.marks`."""
         self._folder = folder
         self._variants = variants
-        self._file = file
+        self._marks = marks
+        self.file = file  # that was found; it may be sent as one of its variants
         self.ready: bytes | None = None  # what `ready_response` has returned
         self.content_length = 0  # bytes of content in it
 
@@ -45,7 +46,7 @@ class FileResponder:
 
         The connection is kept alive. Only the leader calls, and only in the turn that this was made for.
         """
-        file = self._file
+        file = self.file
         if not head.simple:
             return None
         variants = self._variants
@@ -55,25 +56,24 @@ class FileResponder:
             return None
         self.content_length = file.size
         dated = file.dated
-        self.ready = dated[1] if dated[0] is stamp else file.response(stamp)
-        return self.ready
-
-    @property
-    def file(self) -> File:
-        """The file that was found, which may be sent as one of its variants."""
-        return self._file
+        data = dated[1] if dated[0] is stamp else file.response(stamp)
+        if self._marks:
+            at = data.index(HEAD_END) + len(CRLF)
+            data = b"%b%b%b" % (data[:at], self._marks, data[at:])
+        self.ready = data
+        return data
 
     @property
     def fields(self) -> list[tuple[str, str]]:
         """What also goes with an answer that is not the file itself, such as a 416: all but Cache-Control."""
-        return [field for field in self._file.fields if field[0].lower() not in ("cache-control", "vary")]
+        return [field for field in self.file.fields if field[0].lower() not in ("cache-control", "vary")]
 
     def respond(self, request: Message, reply: Reply) -> None:
         """Answers with the file, parts of it, or a status without content. Raises `RequestRefused`."""
-        head, file, variants = request.head, self._file, self._variants
+        head, file, variants = request.head, self.file, self._variants
         if variants is not None and file.negotiable and file.settled is not reply.stamp:
             file = variants.choose(file, head, reply.stamp)
-            if file is not self._file and head.conditional:
+            if file is not self.file and head.conditional:
                 file = self._keep_representation(head, file, variants)
         self._answer(head, reply, file)
 
@@ -82,7 +82,7 @@ class FileResponder:
 
         If it names several, the chosen one comes first.
         """
-        plain = self._file
+        plain = self.file
         if _names(head, chosen):
             return chosen
         if _names(head, plain):
@@ -134,24 +134,6 @@ class FileResponder:
             if isinstance(again, File):
                 return self._folder.open(again)
         raise RequestRefused(404, "There is no such file any more.")
-
-
-class MarkedFileResponder(FileResponder):
-    """The same where answers have marks, the lines that `Reply.marks` returns."""
-
-    __slots__ = ("_marks",)
-
-    def __init__(self, folder: Folder, variants: Variants | None, file: File, marks: bytes) -> None:
-        super().__init__(folder, variants, file)
-        self._marks = marks
-
-    def ready_response(self, head: Head, stamp: bytes) -> bytes | None:
-        """As `FileResponder.ready_response`."""
-        data = super().ready_response(head, stamp)
-        if data is not None:
-            at = data.index(HEAD_END) + len(CRLF)
-            self.ready = data = b"%b%b%b" % (data[:at], self._marks, data[at:])
-        return data
 
 
 def _send(head: Head, reply: Reply, file: File, descriptor: int, conditions: Validators) -> bool:

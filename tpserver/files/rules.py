@@ -15,7 +15,7 @@ from tpserver.errors import UsageError
 from tpserver.files.codings import EXTENSIONS, own_coding, without_extension
 from tpserver.files.hashed_names import IMMUTABLE, is_hashed
 from tpserver.files.media import is_utf8, media_type, takes_charset
-from tpserver.files.paths import os_text
+from tpserver.files.paths import names_of, os_text
 from tpserver.http.grammar import OWS_TEXT, TOKEN_TEXT
 from tpserver.http.response import HOP_BY_HOP
 
@@ -220,7 +220,7 @@ class HeaderRules:
         if not self._rules or len(path) > _LONGEST_PATH:
             return []
         slash = "/" if path.endswith(("/", "/.")) else ""
-        names = [name for name in os_text(path).split("/") if name not in ("", ".")]
+        names = names_of(os_text(path))
         return _matching(self._rules, "/".join(names) + (slash if names else ""), {})
 
 

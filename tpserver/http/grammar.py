@@ -43,6 +43,7 @@ CONTENT_LENGTH: Final = re.compile(r"[0-9]+")
 #                  chunk-ext-val = token / quoted-string
 # RFC 9110 5.6.4   quoted-string = DQUOTE *( qdtext / quoted-pair ) DQUOTE
 _QUOTED_STRING: Final = rb'"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t \x21-\x7e\x80-\xff])*"'
+QUOTED_STRING_TEXT: Final = _QUOTED_STRING.decode("ascii")
 CHUNK_LINE: Final = re.compile(
     rb"0*([1-9A-Fa-f][0-9A-Fa-f]{0,15}|0)"
     rb"(?:[ \t]*;[ \t]*" + _TOKEN + rb"(?:[ \t]*=[ \t]*(?:" + _TOKEN + rb"|" + _QUOTED_STRING + rb"))?)*"
@@ -55,7 +56,7 @@ SHORT_CHUNK_LINE: Final = re.compile(rb"([1-9A-Fa-f][0-9A-Fa-f]{0,7})\r\n")
 # Those before the last one may be any but chunked, which is not applied twice (RFC 9112 6.1). None of them is known.
 _CODING: Final = (
     rf"(?!chunked[ \t;,]){TOKEN_TEXT.pattern}(?:[ \t]*;[ \t]*{TOKEN_TEXT.pattern}[ \t]*=[ \t]*"
-    rf"(?:{TOKEN_TEXT.pattern}|{_QUOTED_STRING.decode('ascii')}))*"
+    rf"(?:{TOKEN_TEXT.pattern}|{QUOTED_STRING_TEXT}))*"
 )
 OTHER_CODINGS: Final = re.compile(rf"(?:{_CODING}[ \t]*,[ \t]*)+chunked", re.IGNORECASE | re.ASCII)
 

@@ -50,6 +50,13 @@ class Head:
             and section.protocol == "HTTP/1.1"
         )
 
+    def with_fields(self, fields: dict[str, str]) -> Head:
+        """As this one, with other fields: see `FieldSection.with_fields`."""
+        section = self.section.with_fields(fields)
+        head = Head(self.method, self.target, section, self.cookie)
+        head.section, head.fields = section, fields  # also where the target names another host
+        return head
+
 
 def head_end(buffer: bytes, scanned: int, max_head: int) -> int:
     """Where the head at the start of `buffer` ends: the index after its empty line, or -1 when more is needed.

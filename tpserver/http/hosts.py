@@ -31,7 +31,7 @@ class VirtualHost(NamedTuple):
     target: str
 
 
-def _parse_host(value: str) -> tuple[str, str | None] | None:
+def parse_host(value: str) -> tuple[str, str | None] | None:
     """uri-host [ ":" port ], or nothing -> host, normalized, and port; None where it is not valid.
 
     A registered name is made of labels, at most `MAX_HOST` characters in all (RFC 9110 section 4.2.1).
@@ -61,13 +61,13 @@ def _parse_host(value: str) -> tuple[str, str | None] | None:
 
 def check_host(value: str) -> None:
     """Checks a Host field: uri-host [ ":" port ] (RFC 9110 section 7.2), or empty. Raises `RequestRefused` (400)."""
-    if _parse_host(value) is None:
+    if parse_host(value) is None:
         raise RequestRefused(400, "The Host field names no valid host.", close=True)
 
 
 def host_name(value: str) -> str:
     """The value of a valid Host field -> its host, normalized; "" for an empty one."""
-    parsed = _parse_host(value)
+    parsed = parse_host(value)
     return "" if parsed is None else parsed[0]
 
 
@@ -98,7 +98,7 @@ def parse_pattern(pattern: str) -> str:
         raise ValueError(f"{pattern!r} is not ASCII: write the host as browsers send it, with xn--")
     if pattern == "*":
         raise ValueError("* needs a domain, such as *.example.com; all other hosts get --root and --app")
-    host, port = _parse_host(pattern.removeprefix("*.")) or ("", None)
+    host, port = parse_host(pattern.removeprefix("*.")) or ("", None)
     if port is not None:
         raise ValueError(f"{pattern!r} has a port: a virtual host applies to every port")
     if pattern.startswith("["):

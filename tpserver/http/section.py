@@ -113,15 +113,19 @@ class FieldSection:
             refusal.accept = self.fields.get("HTTP_ACCEPT")
             raise
 
+    def with_fields(self, fields: dict[str, str]) -> FieldSection:
+        """As this one, with other fields, but for those that say something of content and connection."""
+        return FieldSection(fields, self.protocol, self.content_length or 0, self.count)
+
     def of_host(self, host: str) -> FieldSection:
         """As this one, with another Host: that of a target in absolute-form (RFC 9112 section 3.2.2)."""
-        return FieldSection(self.fields | {"HTTP_HOST": host}, self.protocol)
+        return self.with_fields(self.fields | {"HTTP_HOST": host})
 
     def of_length(self, length: int) -> FieldSection:
         """As this one, of a message whose chunks have all come: `length` bytes of content (RFC 9112 section 7.1.3)."""
         fields = self.fields | {"CONTENT_LENGTH": str(length)}
         del fields["HTTP_TRANSFER_ENCODING"]
-        return FieldSection(fields, self.protocol)
+        return FieldSection(fields, self.protocol, length)
 
 
 class SectionMemory:

@@ -10,6 +10,7 @@ import contextlib
 import errno
 import os
 import sys
+from collections.abc import Iterator
 from typing import IO, Final
 
 from tpserver.logs.log import Log
@@ -23,8 +24,14 @@ _log = Log("tpserver")
 _FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_APPEND
 
 
+# Bytes that a pipe takes at once, or not at all, so that lines of several processes stay whole (PIPE_BUF of Linux).
+_ATOMIC: Final = 4096
+
+
 class LogStream:
     """A stream of the process, such as stdout. Raises OSError where its descriptor has become another file."""
+
+    shared = False  # other processes write lines to the same stream
 
     def __init__(self, stream: IO[str]) -> None:
         self.stream = stream
@@ -42,8 +49,34 @@ class LogStream:
         """Writes `text` and flushes. Raises OSError (EBADF) where the descriptor has become another file."""
         if identity(self._fd) != self._identity:
             raise OSError(errno.EBADF, "its descriptor was closed and now belongs to another file")
-        self.stream.write(text)
-        self.stream.flush()
+        for piece in pieces(text) if self.shared else (text,):
+            self.stream.write(piece)
+            self.stream.flush()
+
+
+def pieces(text: str, most: int = _ATOMIC) -> Iterator[str]:
+    """Lines, as many at once as have up to `most` bytes; a longer line comes alone."""
+    piece, size = "", 0
+    for line in text.splitlines(keepends=True):
+        length = len(line.encode("utf-8", "backslashreplace"))
+        if piece and size + length > most:
+            yield piece
+            piece, size = "", 0
+        piece += line
+        size += length
+    if piece:
+        yield piece
+
+
+def say(stdout: LogStream | None, text: str) -> None:
+    """A line for who has started the process; None: it has no stdout."""
+    if stdout is None:
+        return
+    try:
+        stdout.write(text + "\n")
+    except (OSError, ValueError):  # its reader has gone, or it was closed; the interpreter must not try again
+        if sys.stdout is stdout.stream:
+            sys.stdout = None
 
 
 class LogFile:

@@ -180,11 +180,9 @@ class Guard:
         return credentials.user[:64] or "-" if credentials is not None else "-"
 
     def warn_in_the_clear(self, address: str) -> None:
-        """At the start: passwords are readable on the way where others than this machine connect."""
-        if address not in ("::1", "localhost") and not address.startswith("127."):
-            _log.warning(
-                "--auth on %s: passwords are sent in the clear; put a reverse proxy with TLS in front", address
-            )
+        """At the start: passwords are readable on the way where others than this machine connect. "": a unix socket."""
+        if address not in ("", "::1", "localhost") and not address.startswith("127."):
+            _log.warning("--auth on %s: passwords are sent in the clear; use --tls-cert and --tls-key", address)
 
     def _key_of(self, credentials: Credentials, hashed: PasswordHash) -> bytes:
         """Tells credentials apart, also after the password in the file has changed."""

@@ -28,6 +28,7 @@ from tpserver.site.mounts import MountedApplication, Mounts
 from tpserver.site.site import MisdirectedSite, Site
 from tpserver.site.vhosts import VirtualHosts
 from tpserver.version import SOFTWARE
+from tpserver.wsgi.page_end import PageEnd
 from tpserver.wsgi.responder import Application, WSGIResponder
 
 if TYPE_CHECKING:
@@ -44,13 +45,14 @@ Load = Callable[[str, str], Application]
 class Sites:
     """The folders and applications of one server, made once. Not for two threads at once.
 
-    `load` imports an application by its name and folder. Raises `UsageError` for what cannot be served, and what
-    `load` raises.
+    `load` imports an application by its name and folder. `page_end` is put behind each page of HTML. Raises
+    `UsageError` for what cannot be served, and what `load` raises.
     """
 
-    def __init__(self, config: Config, coder: BackgroundCoder | None, load: Load) -> None:
+    def __init__(self, config: Config, coder: BackgroundCoder | None, load: Load, page_end: bytes = b"") -> None:
         self._config = config
         self._coder = coder
+        self._page_end = page_end
         self.guard = _guard(config.auth) if config.auth else None
         self._redirects = Redirects(config.redirect) if config.redirect else None
         self._rules = FileRules(
@@ -91,7 +93,17 @@ class Sites:
         def responder(application: Application | None, *, by_host: bool = False) -> WSGIResponder | None:
             if application is None:
                 return None
-            return WSGIResponder(application, server_name, server_port, software=SOFTWARE, by_host=by_host)
+            if self._page_end:
+                application = PageEnd(application, self._page_end)
+            return WSGIResponder(
+                application,
+                server_name,
+                server_port,
+                software=SOFTWARE,
+                by_host=by_host,
+                multiprocess=self._config.workers > 1,
+                encrypted=self._config.encrypted,
+            )
 
         def site(folder: Folder | None, application: Application | None, host: str = "") -> Site | Mounts:
             folder = self._beside(folder, application)
@@ -187,6 +199,7 @@ class Sites:
                 prefix=prefix,
                 shown=Shown(dot_files=config.dot_files, py_files=py_files, hide=config.hide),
             )
+            folder.page_end = self._page_end
             if self.guard is not None:
                 folder.protection = self.guard.protection
             self._folders[place] = folder

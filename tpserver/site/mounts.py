@@ -7,11 +7,15 @@ no other spelling of a path leads around it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Final
 
-from tpserver.files.prefixes import names_of
+from tpserver.files.paths import names_of, resolved
 from tpserver.http.head import Head
 from tpserver.site.site import Site
 from tpserver.wsgi.responder import Application, Environ, StartResponse
+
+# A longer path with `..` is not resolved: that takes some calls a name.
+_MOST_NAMES: Final = 1000
 
 
 class Mounts:
@@ -33,7 +37,9 @@ class Mounts:
         """
         names = names_of(head.path)
         site = self._find(names)
-        return self._nothing if ".." in names and self._find(_resolved(names)) is not site else site
+        if ".." in names and (len(names) > _MOST_NAMES or self._find(resolved(names)) is not site):
+            return self._nothing
+        return site
 
     def _find(self, names: list[str]) -> Site:
         for depth in self._depths:
@@ -41,17 +47,6 @@ class Mounts:
             if site is not None:
                 return site
         return self._root
-
-
-def _resolved(names: Iterable[str]) -> list[str]:
-    """The names without `..` and those before it, as RFC 3986 section 5.2.4."""
-    found: list[str] = []
-    for name in names:
-        if name != "..":
-            found.append(name)
-        elif found:
-            found.pop()
-    return found
 
 
 class MountedApplication:
@@ -64,7 +59,7 @@ class MountedApplication:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """As the application."""
-        environ["SCRIPT_NAME"] = self._prefix
+        environ["SCRIPT_NAME"] += self._prefix  # a proxy may have taken another one away
         environ["PATH_INFO"] = self._rest(environ["PATH_INFO"])
         return self._application(environ, start_response)
 

@@ -13,7 +13,7 @@ from tpserver.files.folder import Folder, fresh_look
 from tpserver.files.found import Listing, Redirect
 from tpserver.files.named_pages import is_page
 from tpserver.files.redirects import Redirects, query_of
-from tpserver.files.responder import FileResponder, MarkedFileResponder, send_parts
+from tpserver.files.responder import FileResponder, send_parts
 from tpserver.files.rules import HeaderRules
 from tpserver.files.variants import Variants
 from tpserver.http.cors import CrossOrigin, is_preflight
@@ -113,9 +113,8 @@ class Site:
             found = folder.find(head.path, turn)
             if reads:
                 if isinstance(found, File):
-                    if self._cors is None:
-                        return FileResponder(folder, self._variants, found)
-                    return self._file_responder(folder, found, head)
+                    marks = b"" if self._cors is None else self._cors.lines(head.fields)
+                    return FileResponder(folder, self._variants, found, marks)
                 if isinstance(found, Listing):
                     assert self._listing is not None
                     return self._listing(folder, found, head)
@@ -124,7 +123,9 @@ class Site:
                 if self._spa is not None and is_page(head):
                     page = self._find_spa(folder, self._spa, turn)
                     if page is not None:
-                        return self._spa_behind or self._file_responder(folder, self._with_headers(page, head), head)
+                        return self._spa_behind or FileResponder(
+                            folder, self._variants, self._with_headers(page, head), self.marks(head)
+                        )
         if preflight and (found is not None or self.application is None):
             return self._preflight(head)
         if self.application is not None:
@@ -157,7 +158,7 @@ class Site:
                 return moved
             file = folder.remembered(head.path)
             if file is not None and file.content is not None:
-                return MarkedFileResponder(folder, None, file, self.marks(head))
+                return FileResponder(folder, None, file, self.marks(head))
             if self.application is not None and everywhere and file is None:
                 return self.application
         elif self.application is not None:
@@ -214,11 +215,6 @@ class Site:
         except (OSError, RequestRefused):  # the short page needs no file
             return None
         return None if self._around is None else self._around._open_page(path)
-
-    def _file_responder(self, folder: Folder, file: File, head: Head) -> FileResponder:
-        if self._cors is None:
-            return FileResponder(folder, self._variants, file)
-        return MarkedFileResponder(folder, self._variants, file, self._cors.lines(head.fields))
 
     def _moved(self, redirects: Redirects, head: Head) -> PageResponder | None:
         location = redirects.location(head)

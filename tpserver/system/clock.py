@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from tpserver.system.processor_time import processor_clocks
+
 
 class Clock:
     """Functions that return seconds, as those of `time`. Any thread may call them."""
@@ -20,8 +22,7 @@ class Clock:
     def __init__(self) -> None:
         self.monotonic: Callable[[], float] = time.monotonic
         self.perf_counter: Callable[[], float] = time.perf_counter
-        self.process_time: Callable[[], float] = time.process_time
-        self.thread_time: Callable[[], float] = time.thread_time
+        self.process_time, self.thread_time = processor_clocks()
         self.time: Callable[[], float] = time.time
 
 

@@ -10,6 +10,8 @@ import sys
 from typing import Final
 
 _LISTENING = "0A"
+# An error of Windows, whose errno is EACCES.
+_WSAEACCES: Final = 10013
 
 
 def port_holder(port: int) -> str | None:
@@ -36,6 +38,11 @@ def bind_advice(error: Exception, port: int) -> str:
     if number == errno.EADDRINUSE:
         holder = port_holder(port)
         return f"{f' by {holder}' if holder else ''}; --port 0 takes a free port"
+    if getattr(error, "winerror", None) == _WSAEACCES:
+        return (
+            "; Windows has reserved the port (netsh int ipv4 show excludedportrange tcp lists such ranges), or another"
+            " program has it for itself; take another --port"
+        )
     return "; ports below 1024 may need an administrator" if number == errno.EACCES and port < 1024 else ""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 from typing import Final
@@ -46,3 +47,9 @@ def share_heaps() -> bool:
         return bool(ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _HEAPS))
     except (ImportError, OSError, TypeError, AttributeError):  # no ctypes, Windows, another C library
         return False
+
+
+def escape_stdout() -> None:
+    """Has stdout show as escapes what its encoding has not, instead of failing."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")

@@ -9,11 +9,11 @@ of the table in engine/__init__.py. (post): other threads have the leader do it.
       "          sweep                                                       x
       "          take_back (post), watch_for_room (post),                    x
       "          begin_drain (post)                                          x
-      "          refuse                                                      x       x
+      "          refuse, introduce                                           x       x
       "          give_back                                                   x       x         x     x
-      "          drained, close                                                                      x
+      "          awaited, drained, close                                                             x
     Connection   progress, send_on, has_come, hold, end_sending, close       x
-      "          send, receive, write_file, reset                            x       x         x
+      "          send, receive, write_file, reset, client_left               x       x         x
       "          write, flush, abort, client_gone, client_side,              x       x         x     x
       "          sending, held, taken                                        x       x         x     x
       "          cut_off                                                                             x

@@ -18,9 +18,10 @@ from typing import Final
 from tpserver.logs.log import Log
 from tpserver.system.clock import clock
 from tpserver.system.gil_held_io import RECEIVE, Send
-from tpserver.transport.outbox import Outbox, Version
+from tpserver.transport.encryption import Unencrypted
+from tpserver.transport.outbox import OFFERED, Outbox, Version
 from tpserver.transport.pace import Burst, Timing
-from tpserver.transport.polling import NOTHING, READ, WRITE, ClientSide, client_side, reset_on_close, wait_for
+from tpserver.transport.polling import NOTHING, READ, WRITE, ClientSide, client_side, refuses, reset_on_close, wait_for
 from tpserver.transport.protocol import Address, Receiver
 
 _log = Log("tpserver")
@@ -48,7 +49,7 @@ class State(Enum):
 IDLE, HEAD, BODY, READY, RUNNING, SENDING, LINGERING, CLOSED = State
 
 
-class Connection:
+class Connection(Unencrypted):
     """One accepted, non-blocking socket, of which there may be thousands."""
 
     __slots__ = (
@@ -68,8 +69,7 @@ class Connection:
         sendfile: bool = True,
     ) -> None:
         """`tell_leader` is called by the thread of a stream when the leader has to send what is left over."""
-        self.sock = sock
-        self.fd = sock.fileno()
+        self.sock, self.fd = sock, sock.fileno()
         self.client_address = client_address
         self.receiver = receiver
         self.timing = timing
@@ -112,7 +112,7 @@ class Connection:
         """The owner: puts `data` behind what is still to be sent; `flush` sends it. Once broken, nothing is."""
         if self.broken:
             return
-        if self.unsent_response is None and self.outbox is None:
+        if self.unsent_response is None and self.outbox is None and len(data) <= OFFERED:
             self.unsent_response = data
         else:
             self._outbox().append(data)
@@ -272,11 +272,15 @@ class Connection:
             return False
 
     def client_gone(self) -> bool:
-        """Any thread that runs a request of this connection: whether the client has closed its side.
-
-        A client that only has nothing more to send, and still reads, looks the same.
-        """
+        """Any thread that runs a request of this connection: whether the client has closed its side, or all of it."""
         return self.client_side() is not ClientSide.OPEN
+
+    def client_left(self) -> bool:
+        """The owner, behind a response: whether the client has left. One that has closed its side is sent it first."""
+        if not self.client_gone():
+            return False
+        self.flush()
+        return self.broken or refuses(self.sock)
 
     def client_side(self) -> ClientSide:
         """Any thread that runs or drops a request of this connection: what the client has done to its side."""

@@ -7,23 +7,24 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import sys
 from collections import Counter
+from collections.abc import Callable
 from functools import partial
 from math import inf
 from typing import Final
 
 from tpserver.logs.log import Log
 from tpserver.system.clock import clock
-from tpserver.system.descriptors import identity
+from tpserver.transport.address_limit import TOO_MANY, AddressLimit
 from tpserver.transport.connection import CLOSED, HEAD, IDLE, LINGERING, READY, RUNNING, SENDING, Connection
 from tpserver.transport.errors import EngineBroken
-from tpserver.transport.listener import REST, TURN, Listener, ListeningServer, capacity, counted_address
+from tpserver.transport.listener import REST, TURN, Listener, ListeningServer, capacity
 from tpserver.transport.mailbox import Mailbox
 from tpserver.transport.pace import Timing
 from tpserver.transport.polling import NOTHING, READ, WRITE, new_poller
-from tpserver.transport.protocol import Address, ConnectionProtocol
-from tpserver.transport.states import enter, next_state
+from tpserver.transport.protocol import Address, ConnectionProtocol, Introduction
+from tpserver.transport.states import TURNED_AWAY, enter, next_state
+from tpserver.transport.vital import VitalSockets
 
 _log = Log("tpserver")
 
@@ -31,8 +32,6 @@ _log = Log("tpserver")
 SWEEP: Final = 1.0
 # The deadline of a connection that the leader resets when it attends to it.
 OVERDUE: Final = -inf
-# Connections beyond the limit that linger at once: as many as `select` on Windows has left.
-_TURNED_AWAY: Final = 8
 
 
 class Connections:
@@ -48,6 +47,7 @@ class Connections:
         max_connections_per_ip: int,
         max_outbox: int,
         sendfile: bool = True,
+        new_connection: Callable[..., Connection] | None = None,
         refused: Counter[str],
         ended: Counter[str],
     ) -> None:
@@ -57,10 +57,9 @@ class Connections:
         self._timing = timing
         self._max_outbox = max_outbox
         self._sendfile = sendfile
-        self._refused = refused
-        self.ended = ended
-        self._max_per_address = max_connections_per_ip  # 0: no limit
-        self._per_address: Counter[str] = Counter()
+        self._new_connection = new_connection  # what makes another kind than `Connection`, as that does
+        self._refused, self.ended = refused, ended
+        self._address_limit = AddressLimit(max_connections_per_ip)
         self.poller = new_poller()
         self.by_fd: dict[int, Connection] = {}
         # Bytes of their next request are here already, or they are new, and it may be: a new one is watched after the
@@ -71,12 +70,10 @@ class Connections:
         self.poller.watch(self.mailbox.fd, NOTHING, READ)
         self.listener = Listener(listening, self.poller)
         self._tell_leader = partial(self.mailbox.post, self.watch_for_room)  # for producers of streams
-        # Sockets that the leader cannot do without, and what they are. On Windows they are no descriptors.
-        vital = () if sys.platform == "win32" else (listening.socket, *self.mailbox.sockets)
-        self._vital = {sock: identity(sock.fileno()) for sock in vital}
+        self._vital = VitalSockets(listening, self.listener, self.mailbox)
         # Which linger, and count neither for the limit nor for the drain: turned away, or idle when the drain began.
         self._leaving: set[Connection] = set()
-        self.next_sweep = 0.0
+        self.next_sweep = self._spare_until = 0.0
         self.capacity = capacity(max_connections, self.poller.capacity)
 
     def give_back(self, connection: Connection) -> None:
@@ -89,10 +86,14 @@ class Connections:
             self.mailbox.wake()
 
     @property
+    def awaited(self) -> int:
+        """Any thread: how many connections a drain waits for: those that were not idle when it began."""
+        return max(len(self.by_fd) - len(self._leaving), 0)  # in this order: the leaving ones are always among them
+
+    @property
     def drained(self) -> bool:
-        """Any thread: whether nothing new is taken, and all that are left were idle when the drain began."""
-        # The leaving ones are always among them: they are counted last.
-        return self.listener.closed and len(self.by_fd) <= len(self._leaving)
+        """Any thread: whether nothing new is taken, and no connection is awaited."""
+        return self.listener.closed and not self.awaited
 
     def poll(self, *, wait: bool = True) -> list[tuple[int, int]]:
         """The leader: (fd, events) for each ready socket. Waits until the next sweep. Raises EngineBroken."""
@@ -115,7 +116,7 @@ class Connections:
             connection.state is RUNNING
             and connection.polled == READ
             and connection.keep_alive
-            and not (connection.outbox or connection.receiver.pending)
+            and not (connection.outbox or connection.receiver.pending or (connection.encrypted and connection.stuck))
             and not self._protocol.draining
         ):
             # The usual case first, without a call: answered, and the next request is still to come.
@@ -123,7 +124,7 @@ class Connections:
             connection.state = IDLE
             connection.deadline = now + self._timing.idle_timeout
             return
-        state = next_state(connection, self._protocol.draining)
+        state = next_state(connection, self._protocol.draining and not self._listening.spares_idle)
         if not connection.outbox:
             connection.outbox = None
         if state is CLOSED:
@@ -159,6 +160,8 @@ class Connections:
 
     def watch(self, connection: Connection, wanted: int) -> None:
         """The leader: has the poller watch a connection for READ, WRITE or NOTHING."""
+        if wanted == READ and connection.encrypted and connection.stuck:
+            wanted = WRITE
         if connection.polled != wanted:
             before, connection.polled = connection.polled, NOTHING  # till it is done: to watch it twice does no harm
             try:
@@ -185,30 +188,41 @@ class Connections:
 
     def _admit(self, sock: socket.socket, client_address: Address, now: float) -> None:
         receiver = self._protocol.receiver(client_address)
-        connection = Connection(
+        connection = (self._new_connection or Connection)(
             sock, client_address, receiver, self._timing, self._max_outbox, self._tell_leader, self._sendfile
         )
         old = self.by_fd.get(connection.fd)
         if old is not None:  # other code has closed that one
             self._disown(old)
-        if connection.fd in map(socket.socket.fileno, self._vital):
-            self._check_vital()
+        if self._vital.have(connection.fd):
+            self._vital.check()
         self.by_fd[connection.fd] = connection
         enter(connection, HEAD, now)  # a new connection has as long for its first head as any later one
-        address = counted_address(client_address) if self._max_per_address else ""
         if len(self.by_fd) - len(self._leaving) > self.capacity:
             self._turn_away(connection, now, "connection limit")
-        elif address and self._per_address[address] >= self._max_per_address:
-            self._turn_away(connection, now, "connection limit of one address")
+        elif not self._address_limit.add(connection, self._protocol.is_counted(client_address)):
+            self._turn_away(connection, now, TOO_MANY)
         else:
-            self._per_address[address] += 1
-            connection.counted_address = address
             self.ready[connection] = None
+
+    def introduce(self, connection: Connection, introduction: Introduction) -> bytes | None:
+        """The leader, also when relieved: who the client is. Returns what has come of it; None: it is refused."""
+        connection.client_address, connection.receiver = introduction.client_address, introduction.receiver
+        self._address_limit.remove(connection)
+        try:
+            if self._address_limit.add(connection, introduction.is_counted):
+                return connection.begin_encryption(introduction.rest)
+            connection.begin_encryption(b"")  # so that nothing more is said in clear text
+        except OSError:
+            connection.abort()
+            return None
+        self.refuse(connection, TOO_MANY, self._protocol.too_many_connections(connection.client_address, TOO_MANY))
+        return None
 
     def _turn_away(self, connection: Connection, now: float, cause: str) -> None:
         """One connection too many: told so. A few of them may linger, uncounted: only a few, for descriptors."""
         self.refuse(connection, cause, self._protocol.too_many_connections(connection.client_address, cause))
-        if len(self._leaving) < _TURNED_AWAY:
+        if len(self._leaving) < TURNED_AWAY:
             self._leaving.add(connection)
             self.settle(connection, now)
         else:
@@ -226,11 +240,7 @@ class Connections:
         """The leader: closes a connection, once more if it was interrupted in it."""
         self._leaving.discard(connection)  # before it leaves `by_fd`: see `drained`
         self.ready.pop(connection, None)
-        address, connection.counted_address = connection.counted_address, None
-        if address is not None:
-            self._per_address[address] -= 1
-            if not self._per_address[address]:
-                del self._per_address[address]
+        self._address_limit.remove(connection)
         if connection.polled or connection.detached:
             self.watch(connection, NOTHING)
         elif connection.sock.fileno() >= 0 and not connection.end_sending():  # no poller tells that it is not its own
@@ -249,24 +259,10 @@ class Connections:
         connection.polled = NOTHING
         self.drop(connection)
 
-    def _check_vital(self) -> None:
-        """Other code may have closed what the leader cannot do without; that of the poller is noticed by `poll`."""
-        lost = [sock for sock, known in self._vital.items() if identity(sock.fileno()) != known]
-        for sock in lost:
-            del self._vital[sock]  # told once: the drain goes on without it
-        listening = self._listening.socket
-        if listening in lost and (self.listener.closed or self._listening.closed):
-            lost.remove(listening)
-        if lost:
-            self.listener.close()
-            for sock in lost:
-                sock.detach()  # its number may be that of another file
-            raise EngineBroken(f"the {'listening' if listening in lost else 'wake-up'} socket was closed by other code")
-
     def sweep(self, now: float) -> None:
         """The leader, once in a while: ends what has taken too long; in a drain what is idle. Raises EngineBroken."""
         self.next_sweep = now + SWEEP
-        self._check_vital()
+        self._vital.check()
         self.listener.watch()
         for connection in list(self.by_fd.values()):
             if not connection.detached and OVERDUE < connection.deadline <= now:
@@ -277,14 +273,12 @@ class Connections:
     def begin_drain(self, now: float) -> None:
         """The leader: stops accepting, and closes what is idle. May be called again. Raises EngineBroken."""
         if not self.listener.closed:
-            self._check_vital()
-            # Clients that wait are admitted, if no other process would accept them later.
-            refuses = self._listening.refuses_when_draining and not self._listening.closed
-            if refuses:
-                self.accept(now, self._listening.request_queue_size)
-            self.listener.close()
-            if refuses:
-                self._listening.stop_listening()
+            self._vital.check()
+            self.listener.end(partial(self.accept, now))
+            if self._listening.spares_idle:  # till then an answer tells clients that it is the last one
+                self.next_sweep = self._spare_until = clock.monotonic() + SWEEP
+        if now < self._spare_until:
+            return
         for connection in list(self.by_fd.values()):
             idle = not connection.detached and (connection.state is IDLE or connection.state is HEAD)
             if idle and connection.receiver.part == "nothing" and not connection.has_come():

@@ -7,13 +7,25 @@ import errno
 import socket
 import socketserver
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from tpserver.logs.log import Log
+from tpserver.transport.endpoint import Endpoint
 from tpserver.transport.errors import UnsuitableSocket
+from tpserver.transport.listening import (
+    AF_UNIX,
+    BACKLOG,
+    SocketFile,
+    SocketOptions,
+    bind_sockets,
+    endpoint_of,
+    listen,
+    remove_files,
+    socket_files,
+)
 from tpserver.transport.polling import NOTHING, READ, EpollPoller
-from tpserver.transport.protocol import Address
+from tpserver.transport.protocol import MAPPED_BYTES, Address
 
 _log = Log("tpserver")
 
@@ -26,22 +38,30 @@ _EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.
 _UNSENT: Final = 128 * 1024
 # Descriptors that are left for files, log and application when the connections are counted.
 _RESERVE: Final = 64
-# Tries to find a port that is free on each address of a name.
-_ATTEMPTS: Final = 8
 # How an IPv6 socket shows an IPv4 client.
 _MAPPED: Final = "::ffff:"
 
 
 class ListeningServer(socketserver.TCPServer):
-    """A `TCPServer` whose socket does not block."""
+    """A `TCPServer` whose socket does not block. It may have several, also of other families, or opened by others."""
 
     allow_reuse_address = sys.platform != "win32"  # there it would share the port with a stranger
-    request_queue_size = 4096  # the system takes as many of them as it allows
-    others: Sequence[socket.socket] = ()  # listen beside `socket`, where a name has several addresses
-    _asked: tuple[str, int]  # the address that was asked for
+    allow_reuse_port = False  # other processes may listen on the same port
+    request_queue_size = BACKLOG
+    server_name: str
+    server_port: int
+    endpoints: Sequence[Endpoint] = ()  # where to listen; none: at `server_address`
+    socket_options = SocketOptions()
+    given: Sequence[socket.socket] = ()  # sockets that listen already: the server takes them, and closes them
+    others: Sequence[socket.socket] = ()  # listen beside `socket`
     closed = False  # by `server_close` or `stop_listening`
+    _files: Sequence[SocketFile] = ()  # of unix sockets, to be removed
+    _turn = 0
     _inherits_nodelay: bool | None = None  # accepted sockets have TCP_NODELAY by the listening one; None: not known yet
     send_timeout = 0.0  # seconds after which the system resets a client that takes nothing (Linux); 0: in its own time
+    shares_sockets = False  # other processes may accept from the same sockets
+    balances = False  # other processes accept from the same sockets what this one has no time for
+    spares_idle = False  # idle connections are not closed as soon as the drain begins, but a moment later
     refuses_when_draining = False  # the socket is closed when the drain begins: for a program that serves once
 
     @property
@@ -49,65 +69,41 @@ class ListeningServer(socketserver.TCPServer):
         """All that listen."""
         return [self.socket, *self.others]
 
-    def server_bind(self) -> None:
-        """Binds to the address, on Windows for this server alone; to each address of a name. Raises OSError."""
-        self._asked = self.server_address  # type: ignore[assignment]  # a str only for unix sockets
-        known = addresses(self._asked[0])
-        for attempt in range(_ATTEMPTS):
-            if sys.platform == "win32":
-                self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
-            self.server_address = next(
-                ((address, self._asked[1]) for family, address in known if family == self.address_family), self._asked
-            )
-            super().server_bind()
-            self.server_name, self.server_port = self.socket.getsockname()[:2]
-            try:
-                self.others = self._bound_others(known)
-                return
-            except OSError as error:
-                if error.errno != errno.EADDRINUSE or self._asked[1] or attempt == _ATTEMPTS - 1:
-                    raise
-            # A free port of one address, which another has in use: one more time.
-            self.socket.close()
-            self.socket = socket.socket(self.address_family, self.socket_type)
+    def has_queue(self) -> bool:
+        """The leader: whether requests wait for a thread."""
+        return False
 
-    def _bound_others(self, known: list[tuple[int, str]]) -> list[socket.socket]:
-        """A socket for each further address of a name, such as ::1 of localhost. Raises OSError (EADDRINUSE)."""
-        bound: list[socket.socket] = []
-        for family, address in known:
-            if family == self.address_family and address == self.server_name:
-                continue
-            try:
-                sock = socket.socket(family, socket.SOCK_STREAM)
-            except OSError:  # this system has no IPv6
-                continue
-            try:
-                if sys.platform == "win32":
-                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
-                elif self.allow_reuse_address:
-                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                if family == socket.AF_INET6:
-                    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-                sock.bind((address, self.server_port))
-                bound.append(sock)
-            except OSError as error:
-                sock.close()
-                if error.errno == errno.EADDRINUSE:
-                    for other in bound:
-                        other.close()
-                    raise
-                _log.debug("cannot listen on %s: %s", address, error.strerror)  # not one of this machine
-        return bound
+    def server_bind(self) -> None:
+        """Binds to each endpoint, and there to each address of a name. Raises AddressError."""
+        unbound = self.socket
+        self.shares_sockets = bool(self.given) or any(one.descriptor is not None for one in self.endpoints)
+        if self.given:
+            self.socket, *self.others = self.given
+        else:
+            endpoints = self.endpoints or (Endpoint(*self.server_address[:2]),)  # type: ignore[arg-type]
+            reuse_port = self.allow_reuse_port or self.socket_options.reuse_port
+            options = self.socket_options._replace(reuse_address=self.allow_reuse_address, reuse_port=reuse_port)
+            self.socket, *self.others = bind_sockets(endpoints, options, unbound)
+            self._files = socket_files(endpoints)
+        if self.socket is not unbound:
+            unbound.close()
+        self.name_server()
+
+    def name_server(self) -> None:
+        """Sets address, name and port by `socket`: those of the first, where there are several."""
+        self.address_family = self.socket.family
+        self.server_address = self.socket.getsockname()
+        host, port, *_ = endpoint_of(self.socket)
+        # Who has a unix socket is reached through a proxy: the URL is in the Host field.
+        self.server_name, self.server_port = (host, port) if port else ("localhost", 80)
 
     def server_activate(self) -> None:
-        """Listens. Raises OSError."""
-        super().server_activate()
-        for other in self.others:
-            other.listen(self.request_queue_size)
+        """Listens. Raises AddressError."""
+        listen(self.sockets, self.request_queue_size)
         for sock in self.sockets:
-            sock.setblocking(False)
-            if sock.family != getattr(socket, "AF_UNIX", None):
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted sockets inherit it (Linux)
+            if sock.family == AF_UNIX:
+                continue
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted sockets inherit it (Linux)
             if hasattr(socket, "TCP_NOTSENT_LOWAT"):
                 # Accepted sockets inherit it. Else 4000 whose clients do not read take all memory of the system's TCP.
                 with contextlib.suppress(OSError):
@@ -118,18 +114,21 @@ class ListeningServer(socketserver.TCPServer):
                     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(self.send_timeout * 1000))
 
     def server_close(self) -> None:
-        """Any thread: closes the listening socket. After `serve_forever` as a rule, but also before and during it."""
-        self.closed = True  # first: so the leader, which may notice, knows who has closed it
+        """Any thread: closes the listening sockets. After `serve_forever` as a rule, but also before and during it."""
+        self.closed = True  # first: so the leader, which may notice, knows who has closed them
+        remove_files(self._files)
         super().server_close()
         for other in self.others:
             other.close()
 
     def stop_listening(self) -> None:
-        """The leader: closes the listening socket; new clients are refused from here on."""
+        """The leader: closes the listening sockets; new clients are refused, unless other processes accept them."""
         self.closed = True
+        remove_files(self._files)
         for sock in self.sockets:
-            with contextlib.suppress(OSError):  # not every system can
-                sock.shutdown(socket.SHUT_RD)  # also where a child of the application's still holds it
+            if not self.shares_sockets:
+                with contextlib.suppress(OSError):  # not every system can
+                    sock.shutdown(socket.SHUT_RD)  # also where a child of the application's still holds it
             sock.close()
 
     def get_request(self) -> tuple[socket.socket, Address]:
@@ -139,7 +138,7 @@ class ListeningServer(socketserver.TCPServer):
             client_address = (client_address[0][len(_MAPPED) :], int(client_address[1]))  # IPv4, to a socket for both
         try:
             sock.setblocking(False)
-            if not self._inherits_nodelay and sock.family != getattr(socket, "AF_UNIX", None):
+            if not self._inherits_nodelay and sock.family != AF_UNIX:
                 if self._inherits_nodelay is None:
                     self._inherits_nodelay = bool(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -149,25 +148,14 @@ class ListeningServer(socketserver.TCPServer):
         return sock, client_address
 
     def _accept(self) -> tuple[socket.socket, Address]:
-        for other in self.others:
+        if not self.others:
+            return self.socket.accept()
+        self._turn += 1  # each is the first once, so that many clients of one do not keep out those of the others
+        sockets, at = self.sockets, self._turn % (len(self.others) + 1)
+        for sock in sockets[at:] + sockets[:at]:
             with contextlib.suppress(BlockingIOError):
-                return other.accept()
-        return self.socket.accept()
-
-
-def addresses(host: str) -> list[tuple[int, str]]:
-    """The addresses of a name, each with its family; none of what is an address already, or is not known."""
-    for family in (socket.AF_INET, socket.AF_INET6):
-        with contextlib.suppress(OSError, ValueError):
-            socket.inet_pton(family, host.partition("%")[0])
-            return []
-    found: list[tuple[int, str]] = []
-    with contextlib.suppress(OSError, UnicodeError):
-        for kind, _, _, _, address in socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM) if host else ():
-            one = (int(kind), str(address[0]))  # one of IPv4 or IPv6: it has a port
-            if one not in found:
-                found.append(one)
-    return found
+                return sock.accept()
+        raise BlockingIOError
 
 
 def check_listening_socket(sock: socket.socket) -> None:
@@ -176,12 +164,12 @@ def check_listening_socket(sock: socket.socket) -> None:
     if ssl is not None and isinstance(sock, ssl.SSLSocket):
         raise UnsuitableSocket(
             "server.socket is an ssl.SSLSocket, which tpserver cannot serve: "
-            "leave server.socket as it is, and put a reverse proxy that speaks TLS in front"
+            "leave server.socket as it is, and give make_server the options tls_cert and tls_key"
         )
 
 
 class Listener:
-    """One listening socket, watched by the poller. Only the current leader calls."""
+    """The listening sockets, watched by the poller. Only the current leader calls."""
 
     def __init__(self, server: ListeningServer, poller: EpollPoller) -> None:
         self._server = server
@@ -192,7 +180,7 @@ class Listener:
         self._complained = False
 
     def watch(self) -> None:
-        """The leader: watches the socket, for the first time or after a rest; no longer after `server_close`."""
+        """The leader: watches the sockets, for the first time or after a rest; no longer after `server_close`."""
         if self._server.closed:
             self.close()
         elif not (self.watched or self.closed):
@@ -201,7 +189,15 @@ class Listener:
             self.watched = True
 
     def accept(self, most: int = TURN) -> Iterator[tuple[socket.socket, Address]]:
-        """The leader: the connections that wait, non-blocking. Rests when the system has no room for one more."""
+        """The leader: the connections that wait, non-blocking. Rests when the system has no room for one more.
+
+        One of several processes takes one at a time, and leaves them to the others while it has a queue.
+        """
+        if self._server.balances and not self._server.refuses_when_draining:
+            most = 1
+            if self._server.has_queue():
+                self._rest()
+                return
         for _ in range(most):
             try:
                 sock, client_address = self._server.get_request()
@@ -213,7 +209,7 @@ class Listener:
                 if not self._complained:
                     self._complained = True
                     _log.error("cannot accept a connection: %s; going on when there is room", error.strerror)
-                self._unwatch()
+                self._rest()
                 return
             self._complained = False
             if self._server.verify_request(sock, client_address):
@@ -224,18 +220,26 @@ class Listener:
     def close(self) -> None:
         """The leader: accepts no more connections. The socket itself is the server's."""
         self.closed = True
-        self._unwatch()
+        self._rest()
 
-    def _unwatch(self) -> None:
+    def end(self, accept: Callable[[int], None]) -> None:
+        """The leader, when the drain begins: accepts no more connections, and closes the sockets where that is wanted.
+
+        Clients that wait are admitted before, by `accept`, if no other process would accept them later.
+        """
+        refuses = self._server.refuses_when_draining and not self._server.closed
+        if refuses and not self._server.shares_sockets:
+            accept(self._server.request_queue_size)
+        self.close()
+        if refuses:
+            self._server.stop_listening()
+
+    def _rest(self) -> None:
         if self.watched:
             self.watched = False
             for fd in self.fds:
                 with contextlib.suppress(OSError, KeyError, ValueError):  # it has been closed, so it is not watched
                     self._poller.watch(fd, READ, NOTHING)
-
-
-# How an IPv4 address begins that is seen through IPv6 (RFC 4291 section 2.5.5.2).
-_MAPPED_BYTES: Final = bytes(10) + b"\xff\xff"
 
 
 def counted_address(client_address: Address) -> str:
@@ -246,8 +250,8 @@ def counted_address(client_address: Address) -> str:
     if ":" not in host:
         return host
     address = socket.inet_pton(socket.AF_INET6, host)
-    if address.startswith(_MAPPED_BYTES):
-        return socket.inet_ntoa(address[len(_MAPPED_BYTES) :])
+    if address.startswith(MAPPED_BYTES):
+        return socket.inet_ntoa(address[len(MAPPED_BYTES) :])
     return address[:8].hex(":", 2)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import sys
 import threading
 from collections import deque
 from itertools import islice
@@ -16,6 +17,9 @@ from typing import Final
 # Of a file, as much is offered to the socket in one go. (Without sendfile it is read into memory.)
 FILE_STEP: Final = (1024 if hasattr(os, "sendfile") else 256) * 1024
 READ_STEP: Final = 256 * 1024
+# Bytes offered to the socket in one go. Windows takes any piece as a whole, into memory of the system: it would be too
+# late to see that a client does not read.
+OFFERED: Final = READ_STEP if sys.platform == "win32" else sys.maxsize
 # Buffers offered in one sendmsg; POSIX promises 16, every system of today takes 1024.
 _VECTOR: Final = 64
 # Of a piece of a file, so many bytes are remembered at its beginning, middle and end.
@@ -233,7 +237,8 @@ class Outbox:
             buffers.append(part)
         more = _MORE if len(buffers) < len(self._parts) else 0  # a head and the beginning of its file share a packet
         if len(buffers) == 1 or not hasattr(sock, "sendmsg"):
-            return sock.send(buffers[0], more)
+            first = buffers[0]
+            return sock.send(first if len(first) <= OFFERED else memoryview(first)[:OFFERED], more)
         sent: int = sock.sendmsg(buffers, (), more)
         return sent
 

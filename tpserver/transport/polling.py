@@ -20,6 +20,8 @@ WRITE: Final = 4
 
 # How many events one poll takes at the most.
 _TURN: Final = 256
+# Seconds that a request's thread waits to know whether its client takes the response: more than most round trips.
+REFUSES_WITHIN: Final = 0.1
 # What poll tells when the client has closed its side, also behind bytes that have not been received (Linux).
 _PEER_CLOSED: Final[int] = getattr(select, "POLLRDHUP", 0) if hasattr(select, "poll") else 0
 # SO_LINGER's struct: on, for 0 seconds.
@@ -89,7 +91,12 @@ def wait_for(sock: socket.socket, wanted: int, timeout: float) -> bool:
             selector.register(sock, _EVENTS[wanted])
         except ValueError:
             return True
-        return bool(selector.select(timeout))
+        try:
+            return bool(selector.select(timeout))
+        except OSError:  # so Windows tells that another thread has closed it meanwhile
+            if sock.fileno() >= 0:
+                raise
+            return True
 
 
 def reset_on_close(sock: socket.socket) -> None:
@@ -104,6 +111,22 @@ class ClientSide(Enum):
     OPEN = "open"
     ENDED = "ended"  # it sends nothing more: it has closed its socket, or only its sending side, and still reads
     RESET = "reset"  # it gets nothing more
+
+
+def refuses(sock: socket.socket) -> bool:
+    """The owner, which has sent something: whether the client has closed its socket, and not only its sending side.
+
+    Then the client's system answers with a reset, after a round trip: that takes up to REFUSES_WITHIN seconds. Windows
+    has no poll to wait for that, and both count as closed.
+    """
+    if not hasattr(select, "poll"):
+        return client_side(sock) is not ClientSide.OPEN
+    if client_side(sock) is ClientSide.ENDED:
+        with contextlib.suppress(OSError, ValueError):  # it has been closed on this side
+            poll = vars(select)["poll"]()
+            poll.register(sock, 0)  # errors and resets are always told
+            poll.poll(REFUSES_WITHIN * 1000)
+    return client_side(sock) is ClientSide.RESET
 
 
 def client_side(sock: socket.socket) -> ClientSide:

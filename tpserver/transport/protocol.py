@@ -8,8 +8,12 @@ from __future__ import annotations
 from collections.abc import Sized
 from typing import Final, Literal, Protocol, TypeAlias
 
+from tpserver.transport.encryption import Encryption
+
 # What `socket.accept` says of a client: (host, port), with two more numbers for IPv6, or the path of a unix socket.
 Address: TypeAlias = tuple[str, int] | tuple[str, int, int, int] | str
+# How an IPv4 address begins that is seen through IPv6 (RFC 4291 section 2.5.5.2).
+MAPPED_BYTES: Final = bytes(10) + b"\xff\xff"
 
 # What a connection is in the middle of while its receiver waits for more.
 Part = Literal["nothing", "head", "body"]
@@ -24,6 +28,10 @@ class Wire(Protocol):
 
     def write(self, data: bytes) -> None:
         """Puts `data` behind what is still to be sent. Never blocks."""
+
+    @property
+    def encryption(self) -> Encryption | None:
+        """How it is encrypted; None where it is not."""
 
     def abort(self) -> None:
         """Drops what is still to be sent; the leader closes the connection."""
@@ -88,8 +96,22 @@ class Refusal(Protocol):
     cause: str  # a few words, for the statistics
 
 
+class Introduction:
+    """A proxy has said who its client is: from here on the connection is the client's, and has another receiver."""
+
+    __slots__ = ("client_address", "is_counted", "receiver", "rest")
+    kind: Literal["introduction"] = "introduction"
+
+    def __init__(self, client_address: Address, receiver: Receiver, rest: bytes, *, is_counted: bool) -> None:
+        """`rest` is what has come behind it; `is_counted` as `ConnectionProtocol.is_counted`."""
+        self.client_address = client_address
+        self.is_counted = is_counted
+        self.receiver = receiver
+        self.rest = rest
+
+
 # What a receiver says: None is "more is needed". Told apart by `kind`.
-Outcome: TypeAlias = Request | Interim | Refusal | None
+Outcome: TypeAlias = Request | Interim | Refusal | Introduction | None
 
 
 class Receiver(Protocol):
@@ -138,6 +160,12 @@ class ConnectionProtocol(Protocol):
 
     def receiver(self, client_address: Address) -> Receiver:
         """For a new connection."""
+
+    def is_counted(self, client_address: Address) -> bool:
+        """Whether a new connection counts for the limit of its address."""
+
+    def clear_text_receiver(self, client_address: Address, redirects: bool, /) -> Receiver:
+        """For one that is not encrypted although the server has TLS: its requests are redirected, or refused."""
 
     def begin_turn(self) -> None:
         """The leader has polled and now attends to what came: the time to look at a clock."""

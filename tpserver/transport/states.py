@@ -10,6 +10,7 @@
       "              a request is complete, or refused          RUNNING     - (set by the leader that received it)
     READY            neither (blank lines)                      IDLE        idle_timeout
     RUNNING SENDING  the client ends with this request          CLOSED      -
+      "              it ends, and TLS has not told so yet       SENDING     the pace of a transfer
       "              it ends with this response                 LINGERING   LINGER
       "              bytes of the next request have come        READY       none: the leader attends to it in this turn
       "              the server drains, nothing has come        LINGERING   LINGER
@@ -43,6 +44,8 @@ from tpserver.transport.connection import (
 
 # Seconds that a closing connection waits for its client to close; what comes is dropped (RFC 9112 section 9.6).
 LINGER: Final = 2.0
+# Connections beyond the limit that linger at once: as many as `select` on Windows has left.
+TURNED_AWAY: Final = 8
 
 
 def next_state(connection: Connection, draining: bool) -> State:
@@ -57,6 +60,8 @@ def next_state(connection: Connection, draining: bool) -> State:
     part = connection.receiver.part
     if state is RUNNING or state is SENDING:
         if not connection.keep_alive:
+            if connection.encrypted and not connection.tell_end():
+                return SENDING
             return CLOSED if connection.client_ends and not connection.receiver.pending else LINGERING
         if connection.receiver.pending:
             return READY

@@ -19,6 +19,7 @@ from tpserver.reply import Reply
 from tpserver.wsgi.error_stream import ErrorStream
 from tpserver.wsgi.file_wrapper import FileWrapper
 from tpserver.wsgi.response import WSGIResponse
+from tpserver.wsgi.tls_variables import tls_variables
 
 _log = Log("tpserver.application")
 
@@ -54,10 +55,19 @@ class WSGIResponder:
     response_class = WSGIResponse
 
     def __init__(
-        self, application: Application, server_name: str, server_port: int, *, software: str, by_host: bool = False
+        self,
+        application: Application,
+        server_name: str,
+        server_port: int,
+        *,
+        software: str,
+        by_host: bool = False,
+        multiprocess: bool = False,
+        encrypted: bool = False,
     ) -> None:
         self.application = application
         self._by_host = by_host
+        self._encrypted = encrypted
         self._memory = response_memory()
         self._base: Environ = {
             "GATEWAY_INTERFACE": "CGI/1.1",
@@ -66,14 +76,16 @@ class WSGIResponder:
             "SERVER_PORT": str(server_port),
             "SERVER_SOFTWARE": software,
             "wsgi.version": (1, 0),
-            "wsgi.url_scheme": "http",
+            "wsgi.url_scheme": "https" if encrypted else "http",
             "wsgi.errors": ErrorStream(),
             "wsgi.multithread": True,
-            "wsgi.multiprocess": False,
+            "wsgi.multiprocess": multiprocess,
             "wsgi.run_once": False,
             "wsgi.file_wrapper": FileWrapper,
             "wsgi.input_terminated": True,
         }
+        if encrypted:
+            self._base["HTTPS"] = "on"
 
     def respond(self, request: Message, reply: Reply) -> None:
         """Never raises: what the application raises becomes a 500, or the end of the connection."""
@@ -89,6 +101,8 @@ class WSGIResponder:
         address, environ["REMOTE_PORT"] = reply.remote
         environ["REMOTE_ADDR"] = environ["REMOTE_HOST"] = address  # as waitress does, and without a look-up
         environ["wsgi.input"] = reply.rfile
+        if self._encrypted:
+            environ.update(tls_variables(reply.wfile.encryption))
         environ["tpserver.client_gone"] = reply.wfile.client_gone
         response = self.response_class(head, reply, self._memory)
         environ["wsgi.early_hints"] = response.early_hints

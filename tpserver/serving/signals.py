@@ -5,25 +5,35 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from types import FrameType
 from typing import Any, Final
 
-# Windows has SIGBREAK (Ctrl-Break) and no real SIGTERM.
-_STOPPING: Final = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name)]
 # What programs that rotate logs send. Windows has neither.
 _REOPENING: Final = [getattr(signal, name) for name in ("SIGHUP", "SIGUSR1") if hasattr(signal, name)]
 
 
 @contextlib.contextmanager
-def stopped_by_signals(stop: Callable[[], object]) -> Iterator[None]:
-    """Ctrl-C, Ctrl-Break and SIGTERM call `stop`. Elsewhere than in the main thread nothing can be caught."""
-    before = {number: signal.signal(number, lambda *_: stop()) for number in _STOPPING if _in_main_thread()}
+def handled(meanings: Mapping[str, Callable[[], object]]) -> Iterator[None]:
+    """Signals, by their names, call what they mean; those that this system does not have are left out.
+
+    Elsewhere than in the main thread nothing can be caught.
+    """
+    before: dict[int, Any] = {}
+    for name, call in meanings.items() if _in_main_thread() else ():
+        if number := getattr(signal, name, None):
+            before[number] = signal.signal(number, partial(_call, call))
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def stopped_by_signals(stop: Callable[[], object]) -> contextlib.AbstractContextManager[None]:
+    """Ctrl-C, Ctrl-Break and SIGTERM call `stop`: Windows has SIGBREAK, and no real SIGTERM."""
+    return handled(dict.fromkeys(("SIGINT", "SIGTERM", "SIGBREAK"), stop))
 
 
 @contextlib.contextmanager
@@ -43,6 +53,11 @@ def logs_reopened_by_signals(reopen: Callable[[], object]) -> Iterator[None]:
         for number, handler in before.items():
             if signal.getsignal(number) is handle:
                 signal.signal(number, handler)
+
+
+def _call(call: Callable[[], object], number: int, frame: FrameType | None) -> None:
+    """A handler that needs neither."""
+    call()
 
 
 def _in_main_thread() -> bool:

@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 from types import FrameType
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from tpserver.logs.log import Log
 from tpserver.logs.server_log import log_to_stderr
@@ -53,14 +53,24 @@ def end_if_log_is_stuck(stuck: bool, status: int = 0) -> None:
                 setattr(sys, name, None)
 
 
-def limit_wait_for_threads(status: int) -> None:
+def leave_worker(status: int) -> NoReturn:
+    """The main thread of one of several processes, as the last thing: ends it as `limit_wait_for_threads` does.
+
+    Where threads do not end, the functions of `atexit` are not called.
+    """
+    limit_wait_for_threads(status, interrupts=False)
+    sys.exit(status)
+
+
+def limit_wait_for_threads(status: int, *, interrupts: bool = sys.platform != "win32") -> None:
     """The main thread, as the last thing before its process ends: threads that do not end are left behind.
 
     The interpreter waits without a limit for threads that are no daemons, and for all threads of a
     `ThreadPoolExecutor`. After PATIENCE this logs their names, and ends the wait by a signal whose handler raises, as
     Ctrl-C does; the functions of `atexit` are called as usual. (To call them from here instead takes a private
     function, and would skip the wait also for executors, whose idle threads end only when the interpreter tells them.)
-    On Windows no signal ends that wait: the process ends with `status`, without the functions of `atexit`.
+    On Windows no signal ends that wait: the process ends with `status`, without the functions of `atexit`. So it does
+    where `interrupts` is False.
     """
     if threading.current_thread() is not threading.main_thread() or patched() is not None:
         return
@@ -79,7 +89,7 @@ def limit_wait_for_threads(status: int) -> None:
         if over.wait(PATIENCE):
             return
         _tell_threads()
-        if sys.platform == "win32":
+        if sys.platform == "win32" or not interrupts:
             end_if_log_is_stuck(False)
             os._exit(status)
         elif not over.is_set():
@@ -89,7 +99,7 @@ def limit_wait_for_threads(status: int) -> None:
         threading.Thread(target=watch, name="tpserver-ending", daemon=True).start()
         atexit.register(over.set)  # what is registered last is called first, when the wait is over
         sys.unraisablehook = report_others
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM) if interrupts else ():
             signal.signal(number, end_wait)
 
 

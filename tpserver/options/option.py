@@ -1,4 +1,4 @@
-"""One option: how it is written on the command line, parsed, checked and shown. `config.py` declares them all."""
+"""One option: how it is written on the command line, parsed, checked and shown."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def check(value: object, name: str, option: Option) -> None:
         raise UsageError(f"{name} takes a whole number, not {value!r}")
     if kind is bool and not isinstance(value, bool):
         raise UsageError(f"{name} is True or False, not {value!r}")
-    if option.choices is not None and value not in option.choices:
+    if option.choices is not None and value not in (*option.choices, option.default):
         raise UsageError(f"{name} takes one of {', '.join(option.choices)}, not {value!r}")
     if isinstance(value, (int, float)):
         if option.least is not None and not value >= option.least:

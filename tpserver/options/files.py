@@ -18,7 +18,7 @@ from tpserver.files.rules import (
 from tpserver.files.shown import HideRule, parse_hide
 from tpserver.http.cors import ANY, parse_origin
 from tpserver.http.hosts import VirtualHost, parse_virtual_host
-from tpserver.option import flag, option
+from tpserver.options.option import flag, option
 from tpserver.record import Record
 
 

@@ -1,0 +1,1 @@
+"""TLS for a server of HTTP: certificates and contexts; clients that do not encrypt. (transport/ has what encrypts.)"""

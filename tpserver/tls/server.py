@@ -1,0 +1,124 @@
+"""A server whose connections are encrypted, where the options say so: certificates, and the port that redirects."""
+
+from __future__ import annotations
+
+import socket
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from tpserver.config import OPTIONS, Config
+from tpserver.engine import server as engine
+from tpserver.errors import StartError, UsageError
+from tpserver.logs.log import Log
+from tpserver.options.option import option_name
+from tpserver.protocol import HTTPProtocol
+from tpserver.system.clock import clock
+from tpserver.system.network import bind_advice
+from tpserver.tls.clear_text import ClearTextReceiver
+from tpserver.transport.listening import bind_beside, endpoint_of
+
+if TYPE_CHECKING:
+    from tpserver.tls.certificates import Certificates
+    from tpserver.transport.tls import TLS
+
+_log = Log("tpserver")
+
+# Seconds between two looks whether the files of certificates have changed.
+LOOK: Final = 5.0
+
+
+class TLSServer(engine.Server):
+    """As the engine's, with what `make_tls` makes for it."""
+
+    protocol: HTTPProtocol
+    _certificates: Certificates | None = None
+    _redirect_port = -1
+    _reload_due = False
+    _next_look = 0.0
+
+    def make_tls(self, config: Config) -> TLS | None:
+        """For the engine's constructor; None without a certificate. Raises `UsageError` and `StartError`."""
+        self._certificates = _certificates(config)
+        if self._certificates is None:
+            return None
+        self._redirect_port = config.redirect_http
+        from tpserver.transport.tls import TLS  # imports ssl
+
+        tls = TLS(self._certificates.load())
+        tls.behind_header = config.proxy_protocol
+        return tls
+
+    def server_bind(self) -> None:
+        """Binds to the port that redirects as well."""
+        super().server_bind()
+        self.protocol.clear_text_receiver = partial(ClearTextReceiver, self.protocol, self.server_port)
+        if self._redirect_port >= 0 and self.tls is not None:
+            port = self.tls.clear_port = self._redirect_port
+            if self.given:  # the parent has opened those, too
+                return
+            for sock in self.sockets:
+                if sock.family not in (socket.AF_INET, socket.AF_INET6):
+                    continue
+                try:
+                    redirecting = bind_beside(sock, port)
+                except OSError as error:
+                    reason = f"{error.strerror}{bind_advice(error, port)}"
+                    raise StartError(f"cannot listen on --redirect-http {port}: {reason}") from error
+                port = redirecting.getsockname()[1]
+                self.others = [*self.others, redirecting]
+            self.tls.clear_port = port
+
+    @property
+    def scheme(self) -> str:
+        """http or https."""
+        return "http" if self.tls is None else "https"
+
+    @property
+    def served_sockets(self) -> list[socket.socket]:
+        """Those that listen, without those that only redirect."""
+        port = None if self.tls is None else self.tls.clear_port
+        return [sock for sock in self.sockets if port is None or endpoint_of(sock).port != port]
+
+    def reload_certificates(self) -> None:
+        """Reads the files of certificates again, soon. Connections keep what they have. Any thread; signal handlers."""
+        self._reload_due = True
+
+    def service_actions(self) -> None:
+        """The watcher, in each round of checks."""
+        if self._certificates is None or not (self._reload_due or clock.monotonic() >= self._next_look):
+            return
+        due, self._reload_due = self._reload_due, False
+        self._next_look = clock.monotonic() + LOOK
+        if due or self._certificates.have_changed():
+            self._replace_context(self._certificates)
+
+    def _replace_context(self, certificates: Certificates) -> None:
+        assert self.tls is not None
+        try:
+            self.tls.replace_context(certificates.load())
+        except UsageError as error:
+            _log.error("the certificates have changed and cannot be used, the old ones stay: %s", error)
+        else:
+            _log.info("new connections use the certificates as they are now")
+
+
+def _certificates(config: Config) -> Certificates | None:
+    """Those that the options name; None without TLS. Raises `UsageError`, and `StartError` without `cryptography`."""
+    if not config.encrypted:
+        for name in ("tls_key", "tls_password_file", "tls_client_ca", "redirect_http", "hsts"):
+            if getattr(config, name) != OPTIONS[name].default:
+                raise UsageError(f"{option_name(name)} is for TLS: give a certificate by --tls-cert as well")
+        return None
+    certificates, keys = config.tls_cert, config.tls_key
+    if config.tls is not None:
+        if certificates or keys:
+            raise UsageError("--tls self-signed and --tls-cert: give one of them")
+        from tpserver.tls.self_signed import self_signed_file
+
+        certificates = (self_signed_file(),)
+    if len(keys) not in (0, len(certificates)):
+        raise UsageError(f"{len(certificates)} --tls-cert and {len(keys)} --tls-key: give each certificate its key")
+    from tpserver.tls.certificates import Certificates  # imports ssl
+
+    pairs = list(zip(certificates, keys or certificates, strict=True))
+    return Certificates(pairs, config.tls_password_file, config.tls_client_ca)
