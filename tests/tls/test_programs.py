@@ -119,7 +119,8 @@ def test_testssl_finds_nothing_above_low(start_tls: Start, tmp_path: Path) -> No
         timeout=390,
     )
     assert result.exists(), scanned.stdout
-    findings = json.loads(result.read_text())
+    # "engine_problem" is about the openssl that the scanner runs, which may lack GOST.
+    findings = [one for one in json.loads(result.read_text()) if one["id"] != "engine_problem"]
     found = {one["id"]: one["severity"] for one in findings}
     assert found["TLS1_2"] == found["TLS1_3"] == "OK"
     assert [one for one in findings if one["severity"] in ("MEDIUM", "HIGH", "CRITICAL", "WARN", "FATAL")] == []
