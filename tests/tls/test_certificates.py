@@ -199,7 +199,9 @@ def test_a_port_for_redirects_that_is_in_use(files: dict[str, str], capsys: pyte
     with make_server("127.0.0.1", 0, variables) as other:
         given = ["--tls-cert", files["cert"], "--tls-key", files["key"], "--redirect-http", str(other.server_port)]
         assert _main(["--root", ".", "--port", "0", *given]) == 1
-    assert f"cannot listen on --redirect-http {other.server_port}: " in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert f"cannot listen on --redirect-http {other.server_port}: " in told
+    assert told.endswith("; take another --redirect-http\n")
 
 
 # -- new ones

@@ -176,12 +176,6 @@ class NetworkOptions(Record, frozen=True):
     )
 
     @property
-    def redirecting_endpoints(self) -> tuple[Endpoint, ...]:
-        """Those of --redirect-http beside `endpoints`."""
-        hosts = dict.fromkeys(one.host for one in self.endpoints if one.host)
-        return tuple(Endpoint(host, self.redirect_http) for host in hosts) if self.redirect_http >= 0 else ()
-
-    @property
     def encrypted(self) -> bool:
         """Whether the server has TLS."""
         return bool(self.tls_cert or self.tls)

@@ -32,16 +32,17 @@ def port_holder(port: int) -> str | None:
     return None
 
 
-def bind_advice(error: Exception, port: int) -> str:
-    """What to do about an address that cannot be bound, to be put behind the reason."""
+def bind_advice(error: Exception, port: int, option: str = "--port") -> str:
+    """What to do about an address that cannot be bound, to be put behind the reason. `option` names the port."""
     number = getattr(error, "errno", None)
     if number == errno.EADDRINUSE:
         holder = port_holder(port)
-        return f"{f' by {holder}' if holder else ''}; --port 0 takes a free port"
+        advice = "--port 0 takes a free port" if option == "--port" else f"take another {option}"
+        return f"{f' by {holder}' if holder else ''}; {advice}"
     if getattr(error, "winerror", None) == _WSAEACCES:
         return (
             "; Windows has reserved the port (netsh int ipv4 show excludedportrange tcp lists such ranges), or another"
-            " program has it for itself; take another --port"
+            f" program has it for itself; take another {option}"
         )
     return "; ports below 1024 may need an administrator" if number == errno.EACCES and port < 1024 else ""
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Final
 
 from tpserver.config import OPTIONS, Config
 from tpserver.engine import server as engine
-from tpserver.errors import StartError, UsageError
+from tpserver.errors import UsageError
 from tpserver.logs.log import Log
 from tpserver.options.option import option_name
 from tpserver.protocol import HTTPProtocol
 from tpserver.system.clock import clock
-from tpserver.system.network import bind_advice
 from tpserver.tls.clear_text import ClearTextReceiver
-from tpserver.transport.listening import bind_beside, endpoint_of
+from tpserver.tls.redirecting import redirecting_sockets
+from tpserver.transport.listening import endpoint_of
 
 if TYPE_CHECKING:
     from tpserver.tls.certificates import Certificates
@@ -49,24 +49,19 @@ class TLSServer(engine.Server):
         return tls
 
     def server_bind(self) -> None:
-        """Binds to the port that redirects as well."""
+        """Binds to the port that redirects as well. The sockets for TLS come first: the server is named by them."""
         super().server_bind()
-        self.protocol.clear_text_receiver = partial(ClearTextReceiver, self.protocol, self.server_port)
         if self._redirect_port >= 0 and self.tls is not None:
-            port = self.tls.clear_port = self._redirect_port
-            if self.given:  # the parent has opened those, too
-                return
-            for sock in self.sockets:
-                if sock.family not in (socket.AF_INET, socket.AF_INET6):
-                    continue
-                try:
-                    redirecting = bind_beside(sock, port)
-                except OSError as error:
-                    reason = f"{error.strerror}{bind_advice(error, port)}"
-                    raise StartError(f"cannot listen on --redirect-http {port}: {reason}") from error
-                port = redirecting.getsockname()[1]
-                self.others = [*self.others, redirecting]
-            self.tls.clear_port = port
+            beside = [] if self.given else redirecting_sockets(self.sockets, self._redirect_port)
+            self.tls.clear_port = endpoint_of(beside[0]).port if beside else self._redirect_port
+            self.others = [*self.others, *beside]
+            encrypted = self.served_sockets
+            if not encrypted:
+                raise UsageError(f"--redirect-http {self._redirect_port}: no other socket is left for TLS")
+            self.socket, *self.others = sorted(self.sockets, key=lambda sock: sock not in encrypted)
+            self.name_server()
+        port = next((port for sock in self.served_sockets if (port := endpoint_of(sock).port)), self.server_port)
+        self.protocol.clear_text_receiver = partial(ClearTextReceiver, self.protocol, port)
 
     @property
     def scheme(self) -> str:

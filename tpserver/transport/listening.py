@@ -86,8 +86,12 @@ def bind_sockets(
 
 def bind_beside(sock: socket.socket, port: int) -> socket.socket:
     """Another socket that is bound to the address of `sock`, with another port. Raises OSError."""
-    dual = sock.family == socket.AF_INET6 and not sock.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
-    return _bind_address(socket.socket(sock.family), sock.getsockname()[0], port, _USUAL, dual)
+    return _bind_address(socket.socket(sock.family), sock.getsockname()[0], port, _USUAL, is_dual(sock))
+
+
+def is_dual(sock: socket.socket) -> bool:
+    """Whether a socket of all IPv6 addresses takes IPv4 clients, too."""
+    return sock.family == socket.AF_INET6 and not sock.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
 
 
 def listen(sockets: Sequence[socket.socket], backlog: int = BACKLOG) -> None:
