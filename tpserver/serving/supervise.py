@@ -18,7 +18,8 @@ from tpserver.system.console_ends import StoppedBy, stopped_by_console
 from tpserver.system.process import raise_file_limit
 from tpserver.system.processors import processors
 from tpserver.system.systemd import Notifier
-from tpserver.transport.listening import open_sockets, remove_files, socket_files
+from tpserver.tls.redirecting import open_all
+from tpserver.transport.listening import remove_files, socket_files
 from tpserver.workers.parent import Parent, Target
 from tpserver.workers.supervisor import Supervisor
 
@@ -46,9 +47,8 @@ def supervise(config: Config, target: Target, origin: str = "", stopped_by: Stop
         self_signed_file()  # once, or the first workers would each make one
     log = log_to_stderr(config.log_level)
     raise_file_limit()
-    endpoints = (*config.endpoints, *config.redirecting_endpoints)
-    sockets = open_sockets(endpoints, config.socket_options, backlog=config.backlog)
-    files = socket_files(endpoints)
+    sockets = open_all(config)
+    files = socket_files(config.endpoints)
     supervisor = Supervisor(
         count,
         hang_timeout=config.hang_timeout,
