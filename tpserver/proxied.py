@@ -13,7 +13,6 @@ from tpserver.errors import RequestRefused
 from tpserver.http.forwarded import Client, as_asked, read_client, without_forwarded
 from tpserver.http.head import Head
 from tpserver.http.message import Memory
-from tpserver.http.pages import Refusal
 from tpserver.http.proxies import TrustedProxies
 from tpserver.http.repeated import Repeated
 from tpserver.logs.log import Log
@@ -111,12 +110,6 @@ class ProxyHeaderReceiver(Receiver):
             is_proxy = protocol.proxies.has_client(host_of(address))
         receiver = protocol.receiver_of_requests(address, is_proxy, "https" if header.secure else None)
         return Introduction(address, receiver, self.pending[header.length :], is_counted=not is_proxy)
-
-    def _refuse(self, refusal: RequestRefused, data: bytes = b"") -> Refusal:
-        """In clear text, as all before the header has come, and so without --hsts (RFC 6797 section 7.2)."""
-        outcome = super()._refuse(refusal, data)
-        outcome.data = outcome.data.replace(self._protocol.hsts, b"", 1)
-        return outcome
 
 
 class RewritingReceiver(Receiver):

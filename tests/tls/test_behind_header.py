@@ -73,13 +73,43 @@ def test_plain_http_behind_the_header_gets_a_page_that_says_so(behind: Running) 
             assert client.ended()
 
 
-@pytest.mark.parametrize("data", [ONCE, b"\x16\x03\x01\x02\x00\x01"])
-def test_a_connection_without_the_header_is_refused(behind: Running, data: bytes) -> None:
+def ended_without_an_answer(client: Client) -> bool:
+    """Whether not a byte comes before the end: what waits for TLS cannot read any other answer."""
+    try:
+        return client.sock.recv(1) == b""
+    except ConnectionResetError:
+        return True
+
+
+@pytest.mark.parametrize("data", [ONCE, b"\x16\x03\x01\x02\x00\x01", b"PROXY TCP4 nonsense\r\n"])
+def test_a_connection_without_the_header_ends_without_an_answer(behind: Running, data: bytes) -> None:
     with Client(behind) as client:
         client.send(data)
-        answer = client.response()
-        assert answer.status == 400
-        assert b"PROXY protocol" in answer.content
+        assert ended_without_an_answer(client)
+    assert behind.server.stats()["refused"] == {"PROXY protocol": 1}
+
+
+def test_a_connection_of_another_than_the_proxy_ends_without_an_answer(start_tls: Start) -> None:
+    with Client(start_tls(told, trusted_proxy=["192.0.2.1"], proxy_protocol=True)) as client:
+        client.send(V1)
+        assert ended_without_an_answer(client)
+
+
+def test_half_a_header_that_goes_on_too_late_ends_without_an_answer(start_tls: Start) -> None:
+    server = start_tls(told, trusted_proxy=["127.0.0.1"], proxy_protocol=True, head_timeout=0.1)
+    with Client(server) as client:
+        client.send(V1[:20])
+        assert ended_without_an_answer(client)
+    assert server.server.stats()["refused"] == {"head timeout": 1}
+
+
+def test_a_connection_beyond_the_limit_ends_without_an_answer(start_tls: Start) -> None:
+    server: Serving = start_tls(told, trusted_proxy=["127.0.0.1"], proxy_protocol=True, max_connections=1)
+    with Peer(server) as one, Client(server) as two:
+        begin(one)
+        assert ended_without_an_answer(two)
+        one.send(ONCE)
+        assert environ_of(one.read_all())["REMOTE_ADDR"] == "192.0.2.1"
 
 
 def test_a_handshake_that_is_none_ends_its_connection_only(behind: Running, log: pytest.LogCaptureFixture) -> None:
@@ -109,7 +139,7 @@ def test_a_handshake_that_has_to_wait_for_another_turn_is_not_lost(
 def test_a_refusal_in_clear_text_has_no_hsts(start_tls: Start) -> None:
     server = start_tls(told, trusted_proxy=["127.0.0.1"], proxy_protocol=True, hsts=300)
     with Client(server) as client:
-        client.send(ONCE)
+        client.send(V1 + ONCE)
         assert client.response().all("Strict-Transport-Security") == []
 
 

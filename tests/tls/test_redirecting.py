@@ -79,9 +79,9 @@ def test_the_sockets_of_systemd_may_have_the_clear_one_among_them(tmp_path: Path
 def test_where_nothing_is_left_for_tls_that_is_a_mistake(tmp_path: Path) -> None:
     sockets = open_sockets([Endpoint("127.0.0.1", 0)])
     port = ports(sockets)[0]
-    with pytest.raises(UsageError, match=rf"--redirect-http {port}: no other socket is left for TLS"):
-        with serving(tmp_path, sockets, redirect_http=port):
-            pass
+    told = rf"--redirect-http {port}: no other socket is left for TLS"
+    with pytest.raises(UsageError, match=told), serving(tmp_path, sockets, redirect_http=port):
+        pass
 
 
 def test_two_addresses_of_one_host_have_one_port_that_redirects(tmp_path: Path) -> None:

@@ -241,6 +241,20 @@ def test_bytes_that_are_no_tls_end_the_connection_with_an_alert(ends: Ends) -> N
         ends.peer.tls.read(100)
 
 
+def test_what_came_before_bytes_that_are_no_tls_is_not_lost(ends: Ends) -> None:
+    ends.peer.tls.write(b"one")
+    ends.peer.tls.write(b"two")
+    ends.other.send(ends.peer.outgoing.read() + b"\x17\x03\x03\x00\x20" + bytes(32))
+    assert received(ends.sock) == b"onetwo"
+    assert ends.sock.stuck  # no byte follows that would tell the poller
+    for _ in range(2):
+        with pytest.raises(ssl.SSLError, match=r"(?i)bad record mac|decryption failed"):
+            ends.sock.recv(65536)
+    ends.peer.pull()
+    with pytest.raises(ssl.SSLError, match=r"(?i)alert bad record mac"):
+        ends.peer.read()
+
+
 def test_nothing_is_sent_before_the_handshake_has_ended(new: Ends) -> None:
     with pytest.raises(ConnectionAbortedError):
         new.sock.send(b"secret")

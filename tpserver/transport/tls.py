@@ -113,7 +113,7 @@ class TLS:
             def receive_clear_text() -> None:
                 connection.receiver = protocol.clear_text_receiver(connection.client_address, False)
 
-            encrypted = TLSSocket(sock, self.handshakes, receive_clear_text, clear_text=self.behind_header)
+            encrypted = TLSSocket(sock, self.handshakes, receive_clear_text, behind_header=self.behind_header)
             connection = TLSConnection(encrypted, client_address, receiver, timing, max_outbox, tell_leader, False)
             return connection
 

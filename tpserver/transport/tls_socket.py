@@ -11,7 +11,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Final, NoReturn
 
 from tpserver.logs.log import Log
 from tpserver.system.gil_held_io import RECEIVE
@@ -81,8 +81,8 @@ class TLSSocket(socket.socket):
     """
 
     __slots__ = (
-        "_ended", "_half_read", "_handshakes", "_incoming", "_kept", "_lock", "_notified", "_on_clear_text",
-        "_outgoing", "_owed", "_tls", "_unsent", "clear_text", "encryption",
+        "_awaits_header", "_ended", "_failure", "_half_read", "_handshakes", "_incoming", "_kept", "_lock",
+        "_notified", "_on_clear_text", "_outgoing", "_owed", "_tls", "_unsent", "clear_text", "encryption",
     )  # fmt: skip
 
     def __init__(
@@ -91,11 +91,11 @@ class TLSSocket(socket.socket):
         handshakes: Handshakes,
         on_clear_text: Callable[[], None] = lambda: None,
         *,
-        clear_text: bool = False,
+        behind_header: bool = False,
     ) -> None:
         """`on_clear_text` is called before the first bytes are received from a client that does not speak TLS.
 
-        With `clear_text`, bytes pass as they are until `begin_encryption`.
+        With `behind_header`, bytes are received as they are until `begin_encryption`, and none are sent.
         """
         super().__init__(sock.family, sock.type, sock.proto, fileno=sock.detach())
         self.setblocking(False)
@@ -110,8 +110,10 @@ class TLSSocket(socket.socket):
         self._half_read = False  # a record has begun to come, which OpenSSL keeps
         self._kept = b""  # received before TLS could begin
         self._ended = False  # the client has sent close_notify
+        self._failure: ssl.SSLError | None = None  # behind bytes that were good
         self._notified = False  # we have
-        self.clear_text = clear_text  # the client does not speak TLS, or not yet: bytes pass as they are
+        self.clear_text = behind_header  # the client does not speak TLS, or not yet: bytes pass as they are
+        self._awaits_header = behind_header  # a client that is about to speak TLS does not understand clear text
         self.encryption: Encryption | None = None  # None until the handshake has ended
 
     # -- receiving
@@ -125,6 +127,8 @@ class TLSSocket(socket.socket):
         with self._lock:
             if self._ended:
                 return b""
+            if self._failure is not None:
+                self._fail(self._failure)
             if self.clear_text:
                 return super().recv(bufsize, flags)
             if self._tls is None and not self._handshakes.may_begin():
@@ -137,7 +141,7 @@ class TLSSocket(socket.socket):
     def begin_encryption(self, rest: bytes) -> bytes:
         """All from here on is encrypted: `rest`, which has been received, too. As `recv`; b"" is no end here."""
         with self._lock:
-            self.clear_text = False
+            self.clear_text = self._awaits_header = False
             if rest and not self._handshakes.may_begin():
                 self._kept, rest = rest, b""
             try:
@@ -153,11 +157,14 @@ class TLSSocket(socket.socket):
         try:
             return self._receive()
         except ssl.SSLError as error:
-            _log.debug("TLS: %s", error.reason or error)
-            with contextlib.suppress(OSError):
-                self._flush()  # an alert, which tells the client why
-                super().recv(RECEIVE)  # where bytes are left, the system resets the connection
-            raise
+            self._fail(error)
+
+    def _fail(self, error: ssl.SSLError) -> NoReturn:
+        _log.debug("TLS: %s", error.reason or error)
+        with contextlib.suppress(OSError):
+            self._flush()  # an alert, which tells the client why
+            super().recv(RECEIVE)  # where bytes are left, the system resets the connection
+        raise error
 
     def _begin(self, data: bytes) -> bool:
         """The first bytes: whether they are TLS."""
@@ -188,7 +195,11 @@ class TLSSocket(socket.socket):
             self._half_read = True
         except ssl.SSLZeroReturnError:
             self._ended = True
-        if self._outgoing.pending:
+        except ssl.SSLError as error:
+            if not pieces:
+                raise
+            self._failure = error  # raised by the next call: what came before is good
+        if self._outgoing.pending and self._failure is None:
             self._flush()
             if self._outgoing.pending > _STEP:
                 raise ConnectionAbortedError("the client asks for new keys and does not read")
@@ -225,7 +236,8 @@ class TLSSocket(socket.socket):
     @property
     def stuck(self) -> bool:
         """As `Unencrypted.stuck`: what comes next is here already, or a part of the handshake has not been sent."""
-        return self._ended or bool(self._kept) or (bool(self._unsent) and self.encryption is None)
+        over = self._ended or self._failure is not None
+        return over or bool(self._kept) or (bool(self._unsent) and self.encryption is None)
 
     # -- sending
 
@@ -238,7 +250,7 @@ class TLSSocket(socket.socket):
         """
         with self._lock:
             view = memoryview(data)  # type: ignore[arg-type]  # the base class takes any buffer
-            if self.clear_text:
+            if self.clear_text and not self._awaits_header:
                 return super().send(view, flags)
             if self._tls is None or self.encryption is None:
                 raise ConnectionAbortedError("the handshake has not ended")
