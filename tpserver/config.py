@@ -5,6 +5,8 @@ An option is a field of `Config`, or of one of the groups in `options/`, whose `
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from typing import Any, Final
 
 from tpserver.errors import UsageError
@@ -164,6 +166,7 @@ class Config(ProcessOptions, NetworkOptions, FileOptions, frozen=True):
             raise UsageError("--proxy-protocol needs --trusted-proxy ADDRESS: nothing else may say who a client is")
         if self.proxy_protocol and self.redirect_http >= 0:
             raise UsageError("--proxy-protocol and --redirect-http: let the proxy redirect")
+        self.check_prefixes()
 
     @property
     def threads_beside_streams(self) -> int:
@@ -171,6 +174,25 @@ class Config(ProcessOptions, NetworkOptions, FileOptions, frozen=True):
         if self.stream_threads >= 0:
             return self.stream_threads
         return 0 if self.threads == 1 or self.in_place == "never" else self.threads
+
+    def resolved(self) -> Config:
+        """A copy that means the same in another current folder: the paths of what exists are absolute.
+
+        A path of nothing stays as it is written, for the error that names it. So do those of unix sockets.
+        """
+        log = self.access_log
+        return self.__replace__(
+            root=_absolute(self.root),
+            app_dir=_absolute(self.app_dir),
+            vhost=[host._replace(target=_absolute(host.target)) for host in self.vhost],
+            mount=[mount._replace(what=_absolute(mount.what)) for mount in self.mount],
+            auth=[rule._replace(file=_absolute(rule.file, os.path.isfile)) for rule in self.auth],
+            tls_cert=[_absolute(path, os.path.isfile) for path in self.tls_cert],
+            tls_key=[_absolute(path, os.path.isfile) for path in self.tls_key],
+            tls_password_file=_absolute(self.tls_password_file, os.path.isfile),
+            tls_client_ca=_absolute(self.tls_client_ca, os.path.isfile),
+            access_log=log if log in ("-", "none") else os.path.abspath(log),
+        )
 
     def __eq__(self, other: object) -> bool:
         return vars(self) == vars(other) if isinstance(other, Config) else NotImplemented
@@ -184,6 +206,10 @@ class Config(ProcessOptions, NetworkOptions, FileOptions, frozen=True):
     def __replace__(self, **changes: Any) -> Config:
         """A copy with other values; what `copy.replace` calls (Python 3.13)."""
         return Config(**{**vars(self), **changes})
+
+
+def _absolute(path: Any, exists: Callable[[str], bool] = os.path.isdir) -> Any:
+    return os.path.abspath(path) if path is not None and exists(path) else path
 
 
 # By the names of the fields, in the order in which help and docs show them.

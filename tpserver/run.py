@@ -70,7 +70,8 @@ class Server(TLSServer):
         sockets: Sequence[socket.socket] = (),
         page_end: bytes = b"",
     ) -> None:
-        self.config = config = config or Config()
+        written = config or Config()
+        self.config = config = written.resolved()  # now: an application may change the folder when it is imported
         self.log_stuck = False  # a log cannot be written to its end: its reader has stopped
         if application is None and config.app is not None:
             application = load_application(config.app, config.app_dir)
@@ -82,7 +83,7 @@ class Server(TLSServer):
         self._sites = Sites(config, self._coder, load_application, page_end)
         self._application: Application | None = None
         self._log_file: LogFile | None = None
-        self.access_log = self._open_access_log(config.access_log)
+        self.access_log = self._open_access_log(config.access_log, written.access_log)
         make_protocol: Callable[..., HTTPProtocol] = HTTPProtocol
         if config.trusted_proxy or config.drops_forwarded:
             from tpserver.proxied import ProxiedProtocol  # not without a proxy
@@ -207,16 +208,16 @@ class Server(TLSServer):
             with contextlib.suppress(OSError):  # the access log has said so
                 self._log_file.close()
 
-    def _open_access_log(self, where: str) -> AccessLog | None:
+    def _open_access_log(self, where: str, shown: str) -> AccessLog | None:
         if where == "none" or (where == "-" and sys.stdout is None):
             return None
         if where == "-":
             write = LogStream(sys.stdout).write
             return AccessLog((lambda text: write(with_colours(text))) if has_colours(sys.stdout) else write)
         try:
-            self._log_file = LogFile(where)
+            self._log_file = LogFile(where, shown)
         except (OSError, ValueError) as error:
-            raise StartError(f"cannot write the access log {where}: {getattr(error, 'strerror', error)}") from error
+            raise StartError(f"cannot write the access log {shown}: {getattr(error, 'strerror', error)}") from error
         return AccessLog(self._log_file.write, self._log_file.reopen)
 
     def reopen_logs(self) -> None:

@@ -86,8 +86,10 @@ class LogFile:
     at a time.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, shown: str = "") -> None:
+        """`shown` names it in the log where `path` is not what the user has written."""
         self._path = path
+        self._shown = shown or path
         self._open()
 
     def _open(self) -> None:
@@ -101,7 +103,7 @@ class LogFile:
         """Appends `text`, with the line ends of the system."""
         if identity(self._fd) != self._identity:  # the number belongs to another file: it must not be closed here
             self._open()
-            _log.warning("the log %s was reopened: the application closed its descriptor", self._path)
+            _log.warning("the log %s was reopened: the application closed its descriptor", self._shown)
         data = text.replace("\n", os.linesep).encode("utf-8", "backslashreplace")
         while data:
             data = data[os.write(self._fd, data) :]
@@ -117,12 +119,12 @@ class LogFile:
         try:
             self._open()
         except OSError as error:
-            _log.error("cannot re-open the log %s: %s; the file that was open goes on", self._path, error.strerror)
+            _log.error("cannot re-open the log %s: %s; the file that was open goes on", self._shown, error.strerror)
             return
         if identity(old) == old_identity:
             with contextlib.suppress(OSError):  # what a full network disk could not take
                 os.close(old)
-        _log.info("the log %s was re-opened", self._path)
+        _log.info("the log %s was re-opened", self._shown)
 
     def close(self) -> None:
         """Closes the descriptor, unless it has become another file. Called once."""

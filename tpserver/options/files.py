@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from tpserver.errors import UsageError
 from tpserver.files.named_pages import ErrorPage, parse_error_page, parse_index
+from tpserver.files.paths import os_text
 from tpserver.files.prefixes import Mount, parse_mount
 from tpserver.files.protected import AuthRule, parse_auth
 from tpserver.files.redirects import RedirectRule, parse_redirect
@@ -178,3 +180,11 @@ class FileOptions(Record, frozen=True):
         parse=parse_mount,
         parsed_type=Mount,
     )
+
+    def check_prefixes(self) -> None:
+        """Raises `UsageError` where two mounts have the same prefix."""
+        prefixes = set()
+        for prefix, what in self.mount:
+            if prefix in prefixes:
+                raise UsageError(f"--mount {os_text(prefix)}={what}: the prefix is given twice")
+            prefixes.add(prefix)

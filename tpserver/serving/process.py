@@ -37,6 +37,7 @@ class Process:
     ) -> None:
         """`origin`: where the address comes from, for the greeting. `stopped_by`: what ends it besides signals."""
         self.config = config
+        self.resolved = config.resolved()  # now: the application may change the current folder
         self._application = application
         self._origin = origin
         self._stopped_by = stopped_by
@@ -125,7 +126,7 @@ class Process:
 
     def greet(self, server: Server) -> list[str]:
         """Says where the server is, and what of its surroundings will hurt it; the addresses."""
-        config = self.config
+        config = self.config.__replace__(root=self.resolved.root)
         for warning in start_warnings(config, server.get_app(), server.served_sockets, server.reads_contents):
             _log.warning("%s", warning)
         sockets, scheme = server.served_sockets, server.scheme

@@ -162,8 +162,6 @@ class Sites:
     def _add_mount(self, mount: Mount, load: Load) -> None:
         prefix, what = mount
         name = f"--mount {os_text(prefix)}={what}"
-        if prefix in self._mounts:
-            raise UsageError(f"{name}: the prefix is given twice")
         if os.path.isdir(what) or re.fullmatch(_APPLICATION, what) is None:
             self._mounts[prefix] = self._folder(what, name, prefix)
             return
