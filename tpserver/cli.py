@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Final, NoReturn
@@ -191,11 +192,25 @@ def _main(arguments: Sequence[str]) -> int:
         return error.report()
 
 
+def _open_standard_streams() -> None:
+    """Opens the null device for each of descriptors 0 to 2 that is closed, for this process and those that it starts.
+
+    Else a socket would get the number, and another process would take it for a standard stream. (Not on Windows: a
+    socket has no descriptor there.)
+    """
+    for number in range(0 if sys.platform == "win32" else 3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # it has the lowest number that is free
+
+
 def command() -> int:
     """Runs the server or a command, in a process that ends then without a long wait for the application's threads.
 
     Returns the exit status: 0 stopped or done, 1 failed, 2 wrong usage.
     """
+    _open_standard_streams()
     status = _main(sys.argv[1:])
     limit_wait_for_threads(status)
     return status
