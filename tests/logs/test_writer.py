@@ -17,6 +17,7 @@ from tests.failures.limited import get, limited
 from tpserver.logs import server_log
 from tpserver.logs.server_log import LogWriter, SafeFormatter
 from tpserver.logs.streams import LogStream
+from tpserver.logs.writing_thread import WritingThread
 from tpserver.system.clock import clock
 
 
@@ -143,3 +144,22 @@ def test_a_line_is_written_whatever_the_clock_says(now: float, monkeypatch: pyte
     log.emit(record("something"))
     assert log.finish()
     assert stream.getvalue() in ("1653-02-10T06:13:20Z something\n", "5138-11-16T09:46:40Z something\n")
+
+
+def test_a_signal_handler_that_logs_while_the_thread_is_started_starts_no_second_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    started: list[threading.Thread] = []
+    start = threading.Thread.start
+
+    def interrupted(thread: threading.Thread) -> None:
+        started.append(thread)
+        if len(started) == 1:
+            writing.wake()
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    writing = WritingThread("writing", lambda: None)
+    writing.wake()
+    assert writing.finish(PATIENCE)
+    assert len(started) == 1

@@ -23,6 +23,7 @@ class WritingThread:
         self._calls: SimpleQueue[bool] = SimpleQueue()  # to write; False is the last. Safe in signal handlers
         self._rest_ends = Bell()  # cuts a pause short
         self._thread: threading.Thread | None = None
+        self._starting = threading.Lock()  # never waited for: a signal handler may interrupt who has it
         self._exiting = False  # the interpreter is: no thread may begin to write any more
         # A daemon thread that is in a write when the interpreter ends keeps the lock of the stream for ever.
         atexit.register(self._end_at_exit)
@@ -36,14 +37,17 @@ class WritingThread:
 
     def start(self) -> None:
         """Starts the thread, unless it runs. Where that is impossible now, the next `wake` tries again."""
-        if self._thread is not None and self._thread.is_alive():  # not so in a forked child
+        if not self._starting.acquire(blocking=False):  # two threads would write at once, and one would never end
             return
-        thread = threading.Thread(target=self._run, name=self._name, daemon=True)
         try:
-            thread.start()
+            if self._thread is None or not self._thread.is_alive():  # so in a forked child
+                thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+                thread.start()
+                self._thread = thread
         except RuntimeError:
             return
-        self._thread = thread
+        finally:
+            self._starting.release()
 
     def finish(self, timeout: float) -> bool:
         """Writes what is left and ends the thread, within `timeout` seconds; returns whether all is written."""
