@@ -13,12 +13,17 @@ from typing import Any, Final, NoReturn
 
 from tpserver.logs.log import Log
 from tpserver.logs.server_log import log_to_stderr
+from tpserver.logs.streams import LogStream, say
 from tpserver.system.monkey_patches import patched
 
 _log = Log("tpserver")
 
 # Seconds that threads of the application may go on after the server has stopped.
 PATIENCE: Final = 2.0
+# Seconds for the last line.
+_LAST_LINE: Final = 2.0
+# Signals that this process ignores, and has not inherited so.
+_ignored: Final[set[int]] = set()
 
 
 class _WaitIsOver(BaseException):
@@ -34,6 +39,23 @@ def outlive_rotation() -> None:
         number = getattr(signal, name, None)  # Windows has neither
         if number is not None and signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, signal.SIG_IGN)
+            _ignored.add(number)
+
+
+def inherits_ignored(number: int) -> bool:
+    """Whether who has started this process wants it to ignore a signal, as nohup does."""
+    return signal.getsignal(number) is signal.SIG_IGN and number not in _ignored
+
+
+def say_last(stdout: LogStream | None, text: str) -> bool:
+    """The last line, where stdout takes it in time: it may be a pipe that is full. Returns whether it did."""
+    thread = threading.Thread(target=say, args=(stdout, text), name="tpserver-last-line", daemon=True)
+    try:
+        thread.start()
+    except RuntimeError:  # no thread can be started
+        return True
+    thread.join(_LAST_LINE)
+    return not thread.is_alive()
 
 
 def end_if_log_is_stuck(stuck: bool, status: int = 0) -> None:

@@ -12,7 +12,7 @@ from tpserver.logs.log import Log
 from tpserver.logs.server_log import log_to_stderr
 from tpserver.logs.streams import LogStream, say
 from tpserver.run import Server
-from tpserver.serving.ending import end_if_log_is_stuck
+from tpserver.serving.ending import end_if_log_is_stuck, say_last
 from tpserver.serving.signals import logs_reopened_by_signals, stopped_by_signals
 from tpserver.system.console_ends import StoppedBy, stopped_by_console
 from tpserver.system.process import escape_stdout, raise_file_limit, share_heaps
@@ -70,9 +70,7 @@ class Process:
                     self.serve(server)
         finally:
             stuck = log is not None and not log.finish()
-        stuck = stuck or server.log_stuck
-        if not stuck:
-            self.say_end()
+        stuck = stuck or server.log_stuck or not self.say_end()
         status = int(server.broken)
         end_if_log_is_stuck(stuck, status)
         return status
@@ -107,9 +105,9 @@ class Process:
         notifier.tell("READY=1", f"STATUS=serving at {', '.join(addresses)}")
         server.serve_forever()
 
-    def say_end(self) -> None:
-        """The last line."""
-        say(self._stdout, "stopped")
+    def say_end(self) -> bool:
+        """The last line. Returns whether stdout has taken it."""
+        return say_last(self._stdout, "stopped")
 
     # -- what several steps need
 

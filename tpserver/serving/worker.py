@@ -73,8 +73,9 @@ class Worker(Process):
         if self.greets:
             self.greet(server)
 
-    def say_end(self) -> None:
+    def say_end(self) -> bool:
         """Nothing: the parent says it."""
+        return True
 
     def _hangs(self, server: Server) -> bool:
         """Whether requests wait, and those that run are the same as at the last look."""
@@ -83,7 +84,7 @@ class Worker(Process):
 
     def _retires(self, server: Server) -> str:
         if self._max_requests and server.handled >= self._max_requests:
-            return f"{server.handled} requests"
+            return f"{server.handled} request{'' if server.handled == 1 else 's'}"
         if self._max_rss and (used := resident_memory()) > self._max_rss:
             return f"{used // 1024**2} MiB of memory"
         return ""
