@@ -15,7 +15,7 @@ from tests.logged import errors
 from tests.running import Running, Start
 from tests.tls.certificates import client_context
 from tests.tls.client import Peer
-from tpserver.transport import tls_socket
+from tpserver.transport.handshakes import Handshakes
 
 ONCE = request("/", "Connection: close")
 
@@ -128,7 +128,7 @@ def test_a_handshake_that_has_to_wait_for_another_turn_is_not_lost(
     behind: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answers = iter([False, False, False])
-    monkeypatch.setattr(tls_socket.Handshakes, "may_begin", lambda self: next(answers, True))
+    monkeypatch.setattr(Handshakes, "may_begin", lambda self: next(answers, True))
     with Peer(behind) as peer:
         begin(peer)
         peer.send(ONCE)

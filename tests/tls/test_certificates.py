@@ -15,7 +15,7 @@ import pytest
 from tests.client import PATIENCE
 from tests.running import Start
 from tests.tls.certificates import authority, client_context, issue, trust_file, write
-from tests.tls.client import TLSClient
+from tests.tls.client import Peer, TLSClient
 from tests.tls.test_requests import variables
 from tests.waiting import eventually
 from tpserver import make_server
@@ -118,6 +118,30 @@ def test_the_application_learns_who_the_client_is(start_tls: Start, tmp_path: Pa
     assert int(seen["SSL_CLIENT_M_SERIAL"], 16) > 0
     assert seen["SSL_CLIENT_V_END"].endswith("GMT")
     assert leaf.cert_chain_pems[0].bytes().decode() in content
+
+
+def test_a_name_that_is_not_ascii_gets_the_first_certificate(start: Start, tmp_path: Path) -> None:
+    """And no traceback on stderr, which CPython would write."""
+    pairs = [write(tmp_path), write(tmp_path, "other.example", stem="other")]
+    server = start(variables, tls_cert=[pair[0] for pair in pairs], tls_key=[pair[1] for pair in pairs])
+    with Peer(server) as peer:
+        with pytest.raises(ssl.SSLWantReadError):
+            peer.tls.do_handshake()
+        peer.sock.sendall(peer.outgoing.read().replace(b"localhost", b"l\xf6calhost"))
+        assert peer.sock.recv(1) == b"\x16"  # a handshake, and no alert
+
+
+def test_a_client_certificate_that_is_refused_is_logged(
+    start_tls: Start, tmp_path: Path, log: pytest.LogCaptureFixture
+) -> None:
+    server = start_tls(variables, tls_client_ca=trust_file(tmp_path))
+    for _ in range(2):
+        with pytest.raises((ssl.SSLError, ConnectionResetError)), TLSClient(server) as client:
+            client.ask("/")
+    warning = "the certificate of the client at 127.0.0.1 is refused: PEER_DID_NOT_RETURN_A_CERTIFICATE"
+    assert [one.message for one in log.records if one.levelname == "WARNING"] == [warning]  # at most once a minute
+    reason = "TLS with 127.0.0.1 fails: PEER_DID_NOT_RETURN_A_CERTIFICATE"
+    eventually(lambda: reason in log.text, "the second one leaves no trace")
 
 
 # -- mistakes

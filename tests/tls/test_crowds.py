@@ -16,7 +16,7 @@ from tests.client import PATIENCE, request
 from tests.running import Running, Start
 from tests.tls.client import Peer, TLSClient
 from tests.waiting import eventually
-from tpserver.transport import tls_socket
+from tpserver.transport import handshakes
 
 SECRET = b"correct horse battery staple"
 
@@ -65,7 +65,7 @@ def test_a_handshake_that_is_not_finished_holds_up_nobody(start_tls: Start) -> N
 
 
 def test_the_oldest_unfinished_handshake_gives_way(start_tls: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tls_socket, "MOST_HANDSHAKES", 3)
+    monkeypatch.setattr(handshakes, "MOST_HANDSHAKES", 3)
     server = start_tls(echo)
     with contextlib.ExitStack() as stack:
         peers = [stack.enter_context(Peer(server)) for _ in range(5)]

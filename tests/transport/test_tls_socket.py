@@ -10,8 +10,10 @@ from collections.abc import Iterator
 import pytest
 
 from tests.tls.certificates import client_context, server_context
-from tpserver.transport import tls_socket
-from tpserver.transport.tls_socket import Handshakes, TLSSocket
+from tpserver.transport import handshakes, tls_socket
+from tpserver.transport.handshakes import Handshakes
+from tpserver.transport.server_name import Contexts
+from tpserver.transport.tls_socket import TLSSocket
 
 pytestmark = pytest.mark.skipif(
     not hasattr(socket, "AF_UNIX"), reason="between the ends of a pair that goes by TCP bytes take their time"
@@ -70,7 +72,7 @@ class Ends:
         mine, other = socket.socketpair()
         mine.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
         other.setblocking(False)
-        self.handshakes = Handshakes(server_context())
+        self.handshakes = Handshakes(Contexts(server_context()))
         self.sock = TLSSocket(mine, self.handshakes)
         self.other = other
         self.peer = Peer(other, version)
@@ -298,7 +300,7 @@ def test_a_part_of_the_handshake_that_finds_no_room_is_sent_later(new: Ends) -> 
 def test_clear_text_passes_as_it_is_and_is_told() -> None:
     mine, other = socket.socketpair()
     told = []
-    with TLSSocket(mine, Handshakes(server_context()), lambda: told.append(1)) as sock, other:
+    with TLSSocket(mine, Handshakes(Contexts(server_context())), lambda: told.append(1)) as sock, other:
         other.send(b"GET / HTTP/1.1\r\n\r\n")
         assert sock.recv(65536) == b"GET / HTTP/1.1\r\n\r\n"
         assert told == [1]
@@ -325,10 +327,10 @@ def test_new_keys_without_end_for_a_client_that_does_not_read(monkeypatch: pytes
 
 
 def test_the_oldest_handshake_ends_where_too_many_are_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tls_socket, "MOST_HANDSHAKES", 2)
-    handshakes = Handshakes(server_context())
+    monkeypatch.setattr(handshakes, "MOST_HANDSHAKES", 2)
+    made = Handshakes(Contexts(server_context()))
     pairs = [socket.socketpair() for _ in range(3)]
-    socks = [TLSSocket(mine, handshakes) for mine, _ in pairs]
+    socks = [TLSSocket(mine, made) for mine, _ in pairs]
     for sock, (_, other) in zip(socks, pairs, strict=True):
         other.send(b"\x16\x03")
         assert received(sock) is None
@@ -339,11 +341,11 @@ def test_the_oldest_handshake_ends_where_too_many_are_under_way(monkeypatch: pyt
 
 
 def test_some_handshakes_begin_in_one_turn_and_the_others_in_the_next() -> None:
-    handshakes = Handshakes(server_context())
+    made = Handshakes(Contexts(server_context()))
     turn = 1
-    handshakes.turn = lambda: turn
+    made.turn = lambda: turn
     pairs = [socket.socketpair() for _ in range(20)]
-    socks = [TLSSocket(mine, handshakes) for mine, _ in pairs]
+    socks = [TLSSocket(mine, made) for mine, _ in pairs]
     for _, other in pairs:
         other.send(b"\x16\x03")
     for sock in socks:

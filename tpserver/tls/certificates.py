@@ -1,4 +1,4 @@
-"""Certificates of a server: files -> the context of new connections; again when the files have changed."""
+"""Certificates of a server: files -> the contexts of new connections; again when the files have changed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Final
 
 from tpserver.errors import UsageError
 from tpserver.tls.names import host_names
+from tpserver.transport.server_name import Contexts
 
 # Of TLS 1.2, as Mozilla's intermediate configuration 5.8 has them; those of TLS 1.3 are all fit.
 _CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
@@ -36,17 +37,16 @@ class Certificates:
         self._loaded: State = []
         self._last_seen: State = []
 
-    def load(self) -> ssl.SSLContext:
-        """A context of the files as they are. Raises `UsageError`."""
+    def load(self) -> Contexts:
+        """Contexts of the files as they are. Raises `UsageError`."""
         self._loaded = self._last_seen = self._state()
         contexts = [self._context(certificate, key) for certificate, key in self._pairs]
+        by_name: dict[str, ssl.SSLContext] = {}
         if len(contexts) > 1:
-            by_name: dict[str, ssl.SSLContext] = {}
             for context, (certificate, _) in zip(contexts, self._pairs, strict=True):
                 for name in _names(certificate):
                     by_name.setdefault(name, context)
-            contexts[0].sni_callback = _Choice(by_name)
-        return contexts[0]
+        return Contexts(contexts[0], by_name)
 
     def have_changed(self) -> bool:
         """Whether files are other ones than those loaded, and have been for two looks: who writes them is done."""
@@ -101,20 +101,6 @@ class Certificates:
             if asked:
                 raise UsageError(f"--tls-password-file {self._password_file}: not the password of {key}") from error
             raise UsageError(f"--tls-cert {certificate}, --tls-key {key}: {reason or error}") from error
-
-
-class _Choice:
-    """The context for the host that a client names (SNI), by the names of the certificates."""
-
-    def __init__(self, by_name: dict[str, ssl.SSLContext]) -> None:
-        self._by_name = by_name
-
-    def __call__(self, tls: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
-        """OpenSSL calls it within the handshake."""
-        host = (name or "").lower().rstrip(".")
-        context = self._by_name.get(host) or self._by_name.get("*." + host.partition(".")[2])
-        if context is not None:
-            tls.context = context
 
 
 def _names(certificate: str) -> list[str]:

@@ -85,12 +85,12 @@ class TLSServer(engine.Server):
         due, self._reload_due = self._reload_due, False
         self._next_look = clock.monotonic() + LOOK
         if due or self._certificates.have_changed():
-            self._replace_context(self._certificates)
+            self._replace_contexts(self._certificates)
 
-    def _replace_context(self, certificates: Certificates) -> None:
+    def _replace_contexts(self, certificates: Certificates) -> None:
         assert self.tls is not None
         try:
-            self.tls.replace_context(certificates.load())
+            self.tls.replace_contexts(certificates.load())
         except UsageError as error:
             _log.error("the certificates have changed and cannot be used, the old ones stay: %s", error)
         else:

@@ -9,14 +9,26 @@ import socket
 import ssl
 from collections import Counter
 from collections.abc import Callable
+from typing import Final
 
+from tpserver.logs.log import Log
+from tpserver.system.clock import clock
 from tpserver.system.gil_held_io import Send
 from tpserver.transport.connection import HEAD, IDLE, Connection
 from tpserver.transport.encryption import Encryption
+from tpserver.transport.handshakes import Handshakes
 from tpserver.transport.pace import Timing
 from tpserver.transport.polling import ClientSide, client_side
 from tpserver.transport.protocol import Address, ConnectionProtocol, Receiver
-from tpserver.transport.tls_socket import Handshakes, TLSSocket
+from tpserver.transport.server_name import Contexts
+from tpserver.transport.tls_socket import TLSSocket
+
+_log = Log("tpserver")
+
+# OpenSSL's reasons to refuse a client for its certificate, or for having none.
+_REFUSED_CERTIFICATE: Final = frozenset({"CERTIFICATE_VERIFY_FAILED", "PEER_DID_NOT_RETURN_A_CERTIFICATE"})
+# Seconds between two warnings of that.
+_PAUSE: Final = 60.0
 
 
 class TLSConnection(Connection):
@@ -75,14 +87,25 @@ class TLSConnection(Connection):
 class TLS:
     """The TLS of one server."""
 
-    def __init__(self, context: ssl.SSLContext) -> None:
-        self.handshakes = Handshakes(context)
+    def __init__(self, contexts: Contexts) -> None:
+        self.handshakes = Handshakes(contexts)
         self.clear_port: int | None = None  # connections to this port are not encrypted: they are redirected
         self.behind_header = False  # connections begin in clear text, with the header of a proxy
+        self._next_warning = 0.0
 
-    def replace_context(self, context: ssl.SSLContext) -> None:
-        """Any thread: the context of new connections."""
-        self.handshakes.context = context
+    def replace_contexts(self, contexts: Contexts) -> None:
+        """Any thread: the contexts of new connections."""
+        self.handshakes.contexts = contexts
+
+    def _tell_failure(self, address: Address, error: ssl.SSLError) -> None:
+        """A certificate that is refused is a warning, once a minute: its owner may ask why."""
+        host = address[0] if isinstance(address, tuple) else "a unix socket"
+        reason = getattr(error, "verify_message", None) or error.reason or error
+        if error.reason in _REFUSED_CERTIFICATE and (now := clock.monotonic()) >= self._next_warning:
+            self._next_warning = now + _PAUSE
+            _log.warning("the certificate of the client at %s is refused: %s", host, reason)
+        else:
+            _log.debug("TLS with %s fails: %s", host, reason)
 
     def _is_clear(self, address: Address) -> bool:
         return isinstance(address, tuple) and address[1] == self.clear_port
@@ -113,7 +136,12 @@ class TLS:
             def receive_clear_text() -> None:
                 connection.receiver = protocol.clear_text_receiver(connection.client_address, False)
 
-            encrypted = TLSSocket(sock, self.handshakes, receive_clear_text, behind_header=self.behind_header)
+            def tell_failure(error: ssl.SSLError) -> None:
+                self._tell_failure(connection.client_address, error)
+
+            encrypted = TLSSocket(
+                sock, self.handshakes, receive_clear_text, tell_failure, behind_header=self.behind_header
+            )
             connection = TLSConnection(encrypted, client_address, receiver, timing, max_outbox, tell_leader, False)
             return connection
 

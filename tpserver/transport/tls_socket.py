@@ -13,11 +13,10 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Final, NoReturn
 
-from tpserver.logs.log import Log
 from tpserver.system.gil_held_io import RECEIVE
 from tpserver.transport.encryption import Encryption
-
-_log = Log("tpserver")
+from tpserver.transport.handshakes import Handshakes
+from tpserver.transport.server_name import Contexts, server_name
 
 # The first byte of TLS: a record of the handshake (RFC 8446 section 5.1). No method of HTTP begins with it.
 _HANDSHAKE: Final = 0x16
@@ -27,46 +26,6 @@ _RECORD: Final = 16 * 1024
 _STEP: Final = 64 * 1024
 # Bytes that one call takes at the most, so that other connections get their turn.
 _MOST: Final = 256 * 1024
-# Handshakes that have begun and not ended; where one more begins, the oldest connection of them ends.
-MOST_HANDSHAKES: Final = 1000
-# Handshakes that begin in one turn of the leader; each takes a millisecond or so. The others begin in the next turn.
-_TURN: Final = 8
-
-
-class Handshakes:
-    """Those of one server: the context that new ones take, and those under way. Any thread may call."""
-
-    def __init__(self, context: ssl.SSLContext) -> None:
-        self.context = context  # another one may take its place; connections keep theirs
-        self.failed: Callable[[], None] = lambda: None  # called for each that fails
-        self.turn: Callable[[], int] = lambda: 0  # the number of the leader's turn
-        self._turn = -1  # of the last that began
-        self._begun = 0  # in that turn
-        self._lock = threading.Lock()  # guards what follows: threads of the pool end handshakes, too
-        self._under_way: dict[TLSSocket, None] = {}
-
-    def may_begin(self) -> bool:
-        """Whether one more may begin in this turn."""
-        return self._begun < _TURN or self.turn() != self._turn
-
-    def begin(self, sock: TLSSocket) -> None:
-        """One more begins."""
-        turn = self.turn()
-        self._begun = self._begun + 1 if turn == self._turn else 1
-        self._turn = turn
-        with self._lock:
-            oldest = next(iter(self._under_way)) if len(self._under_way) >= MOST_HANDSHAKES else None
-            if oldest is not None:
-                del self._under_way[oldest]
-            self._under_way[sock] = None
-        if oldest is not None:
-            with contextlib.suppress(OSError):
-                oldest.shutdown_now()  # the leader finds its end
-
-    def end(self, sock: TLSSocket) -> None:
-        """That of `sock` has ended, in whatever way. May be called again."""
-        with self._lock:
-            self._under_way.pop(sock, None)
 
 
 class TLSSocket(socket.socket):
@@ -81,8 +40,9 @@ class TLSSocket(socket.socket):
     """
 
     __slots__ = (
-        "_awaits_header", "_ended", "_failure", "_half_read", "_handshakes", "_incoming", "_kept", "_lock",
-        "_notified", "_on_clear_text", "_outgoing", "_owed", "_tls", "_unsent", "clear_text", "encryption",
+        "_awaits_header", "_contexts", "_ended", "_failure", "_half_read", "_handshakes", "_hello", "_incoming",
+        "_kept", "_lock", "_notified", "_on_clear_text", "_on_failure", "_outgoing", "_owed", "_tls", "_unsent",
+        "clear_text", "encryption",
     )  # fmt: skip
 
     def __init__(
@@ -90,10 +50,13 @@ class TLSSocket(socket.socket):
         sock: socket.socket,
         handshakes: Handshakes,
         on_clear_text: Callable[[], None] = lambda: None,
+        on_failure: Callable[[ssl.SSLError], None] = lambda _: None,
         *,
         behind_header: bool = False,
     ) -> None:
         """`on_clear_text` is called before the first bytes are received from a client that does not speak TLS.
+
+        `on_failure` is called with what such bytes of a client break that are no good TLS, or no TLS to agree on.
 
         With `behind_header`, bytes are received as they are until `begin_encryption`, and none are sent.
         """
@@ -101,8 +64,11 @@ class TLSSocket(socket.socket):
         self.setblocking(False)
         self._handshakes = handshakes
         self._on_clear_text: Callable[[], None] | None = on_clear_text
+        self._on_failure: Callable[[ssl.SSLError], None] | None = on_failure
         self._lock = threading.Lock()
         self._tls: ssl.SSLObject | None = None
+        self._contexts: Contexts | None = None  # to choose one from when the name that the client asks for has come
+        self._hello = b""  # what has come until then
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()  # behind `_unsent`
         self._unsent: bytes | memoryview = b""  # encrypted
@@ -153,6 +119,8 @@ class TLSSocket(socket.socket):
         """What can be decrypted of `data` and of what has come before."""
         if self._tls is None and not self._begin(data):
             return data
+        if self._contexts is not None:
+            self._choose(self._contexts, data)
         self._incoming.write(data)
         try:
             return self._receive()
@@ -160,7 +128,9 @@ class TLSSocket(socket.socket):
             self._fail(error)
 
     def _fail(self, error: ssl.SSLError) -> NoReturn:
-        _log.debug("TLS: %s", error.reason or error)
+        on_failure, self._on_failure = self._on_failure, None
+        if on_failure is not None:
+            on_failure(error)
         with contextlib.suppress(OSError):
             self._flush()  # an alert, which tells the client why
             super().recv(RECEIVE)  # where bytes are left, the system resets the connection
@@ -170,13 +140,24 @@ class TLSSocket(socket.socket):
         """The first bytes: whether they are TLS."""
         on_clear_text, self._on_clear_text = self._on_clear_text, None
         if data[0] == _HANDSHAKE:
-            self._tls = self._handshakes.context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+            contexts = self._handshakes.contexts
+            self._tls = contexts.first.wrap_bio(self._incoming, self._outgoing, server_side=True)
+            self._contexts = contexts if contexts.by_name else None
             self._handshakes.begin(self)
             return True
         self.clear_text = True
         if on_clear_text is not None:
             on_clear_text()
         return False
+
+    def _choose(self, contexts: Contexts, data: bytes) -> None:
+        """Not by `sni_callback`: for a name that is not ASCII, CPython writes a traceback to stderr instead."""
+        assert self._tls is not None
+        self._hello += data
+        name = server_name(self._hello)
+        if name is not None:
+            self._tls.context = contexts.choose(name)
+            self._contexts, self._hello = None, b""
 
     def _receive(self) -> bytes:
         tls = self._tls
@@ -321,6 +302,6 @@ class TLSSocket(socket.socket):
 
     def close(self) -> None:
         """As a socket."""
-        self._on_clear_text = None
+        self._on_clear_text = self._on_failure = None
         self._handshakes.end(self)
         super().close()
