@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -88,9 +89,13 @@ def test_one_that_asks_for_it_is_replaced(tmp_path: Path) -> None:
     assert notes(tmp_path, 0) == ["accepts", "ends [False]"]
 
 
-def test_one_that_hangs_is_killed_and_replaced(tmp_path: Path) -> None:
+def test_one_that_hangs_is_killed_and_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("tpserver.workers.supervisor._LEAST_HANG", 0.5)
     run(tmp_path, Supervisor(1, hang_timeout=0.5, most_pause=0.01), 2, "stop", do_0="hang")
     assert notes(tmp_path, 0) == ["accepts"]
+    assert re.search(r"worker 0 \(process \d+\) has given no sign of life for 0\.5 s .*; it is killed", caplog.text)
 
 
 def test_logs_are_reopened_by_all(tmp_path: Path) -> None:

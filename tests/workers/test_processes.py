@@ -134,8 +134,13 @@ def test_sighup_with_a_broken_version_leaves_the_old_one_serving(site: Path) -> 
         console.get("/")
         (site / "versions.py").write_text("import nowhere\n", "utf-8")
         console.send(signal.SIGHUP)
-        assert console.process.stderr is not None
-        assert "a new worker cannot start" in console.process.stderr.readline()
+        stderr = console.process.stderr
+        assert stderr is not None
+        assert "replacing 2 workers" in stderr.readline()
+        assert "a new worker cannot start" in stderr.readline()
+        ended_early = "the replacement has ended early: 2 of 2 workers are still of the old version"
+        while ended_early not in stderr.readline():
+            pass
         assert " one " in console.get("/")
         assert console.stop().status == 0
 

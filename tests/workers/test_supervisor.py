@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tpserver.workers.supervisor import State, Supervisor
 
 
@@ -110,6 +112,39 @@ def test_a_second_reload_drops_the_worker_that_is_being_started():
     )
 
 
+def test_a_reload_before_all_have_begun_replaces_them_when_they_have():
+    supervisor = Supervisor(2)
+    run(
+        supervisor,
+        """
+        0 | tick        | start-0 start-1
+        1 | ready 0     |
+        2 | replace_all |
+        3 | ready 1     | commit-0 commit-1 start-2
+        4 | ready 2     | commit-2 drain-0 start-3
+        5 | ready 3     | commit-3 drain-1
+        """,
+    )
+    assert (supervisor.replacing_all, supervisor.left_old) == (False, 0)
+
+
+def test_how_far_a_reload_has_come():
+    supervisor = serving()
+    assert (supervisor.replacing_all, supervisor.outdated) == (False, 0)
+    run(supervisor, "10 | replace_all | start-2")
+    assert (supervisor.replacing_all, supervisor.outdated) == (True, 2)
+    run(supervisor, "11 | ready 2 | commit-2 drain-0 start-3")
+    assert (supervisor.replacing_all, supervisor.outdated) == (True, 1)
+    assert supervisor.importing(12, 1) == [3]
+    run(supervisor, "13 | exited 3 |")
+    assert (supervisor.replacing_all, supervisor.outdated, supervisor.left_old) == (False, 0, 1)
+    run(
+        supervisor,
+        "20 | replace_all | start-4\n 21 | ready 4 | commit-4 drain-1 start-5\n 22 | ready 5 | commit-5 drain-2",
+    )
+    assert (supervisor.replacing_all, supervisor.outdated, supervisor.left_old) == (False, 0, 0)
+
+
 def test_a_reload_that_cannot_start_leaves_the_old_workers_alone():
     supervisor = serving()
     run(
@@ -141,10 +176,10 @@ def test_a_worker_that_asks_for_it_is_replaced_and_only_once():
     run(
         serving(),
         """
-        10 | retire 1 | start-2
-        11 | retire 1 |
-        12 | ready 2  | commit-2 drain-1
-        13 | exited 1 |
+        12 | retire 1 | start-2
+        13 | retire 1 |
+        14 | ready 2  | commit-2 drain-1
+        15 | exited 1 |
         """,
     )
 
@@ -167,15 +202,82 @@ def test_while_code_is_written_the_old_one_drains_at_once():
 
 def test_a_worker_that_hangs_is_killed_and_replaced():
     run(
+        serving(hang_timeout=6),
+        """
+        4    | tick     |
+        6    | beat 0   |
+        6    | tick     |
+        8    | tick     |
+        8.1  | tick     | kill-1
+        8.2  | tick     |
+        8.3  | exited 1 |
+        10   | beat 0   |
+        10   | tick     | start-2
+        """,
+    )
+
+
+@pytest.mark.parametrize("hang_timeout", [0.5, 1, 5])
+def test_a_worker_that_calls_once_a_second_does_not_hang(hang_timeout):
+    supervisor = serving(hang_timeout=hang_timeout)
+    run(supervisor, "3 | tick |\n 5 | tick |\n 7 | tick |\n 7.1 | tick | kill-0 kill-1")
+
+
+def test_a_pause_of_the_whole_machine_makes_no_worker_hang():
+    run(
         serving(hang_timeout=5),
         """
-        6  | beat 0   |
-        7  | tick     |
-        8  | tick     | kill-1
-        8  | exited 1 |
-        9  | tick     | start-2
-        11 | beat 0   |
-        15 | tick     |
+        3    | tick |
+        4    | tick |
+        90   | tick |
+        92   | tick |
+        94   | tick |
+        95   | tick |
+        95.1 | tick | kill-0 kill-1
+        """,
+    )
+
+
+def test_a_kill_says_why():
+    supervisor = serving(hang_timeout=60, drain_timeout=30)
+    for now in range(3, 62):
+        supervisor.beat(0, now)
+        supervisor.tick(now)
+    assert supervisor.tick(63) == [("kill", 1, "has given no sign of life for 60 s (--hang-timeout)")]
+    supervisor.stop(63)
+    assert supervisor.tick(104)[0] == ("kill", 0, "has not ended 10 s after its time to drain")
+    assert supervisor.stop(105) == [("kill", 0, ""), ("kill", 1, "")]
+
+
+def test_a_worker_whose_interpreter_runs_lives_though_its_requests_hang():
+    supervisor = serving()
+    supervisor.heard(1, 20)
+    assert supervisor.lives(22, 2)
+    assert not supervisor.lives(22.1, 2)
+    assert supervisor.silent(22, 2) == [supervisor.workers[0]]
+    supervisor.stop(22)
+    assert not supervisor.lives(22, 2)
+
+
+def test_workers_that_soon_ask_to_be_replaced_are_replaced_after_longer_pauses():
+    run(
+        Supervisor(1),
+        """
+        0    | tick     | start-0
+        1    | ready 0  | commit-0
+        2    | retire 0 |
+        2.4  | tick     |
+        2.5  | tick     | start-1
+        3    | ready 1  | commit-1 drain-0
+        4    | retire 1 |
+        4.5  | retire 1 |
+        4.9  | tick     |
+        5    | tick     | start-2
+        6    | ready 2  | commit-2 drain-1
+        16   | retire 2 | start-3
+        17   | ready 3  | commit-3 drain-2
+        18   | retire 3 |
+        18.5 | tick     | start-4
         """,
     )
 
@@ -189,11 +291,11 @@ def test_a_worker_that_drains_for_too_long_is_killed():
     run(
         serving(drain_timeout=30),
         """
-        10   | retire 0 | start-2
-        11   | ready 2  | commit-2 drain-0
-        51   | tick     |
-        51.1 | tick     | kill-0
-        52   | exited 0 |
+        12   | retire 0 | start-2
+        13   | ready 2  | commit-2 drain-0
+        53   | tick     |
+        53.1 | tick     | kill-0
+        54   | exited 0 |
         """,
     )
 
@@ -229,9 +331,9 @@ def test_one_that_drains_already_is_not_told_to_stop():
     run(
         serving(),
         """
-        10 | retire 0 | start-2
-        11 | ready 2  | commit-2 drain-0
-        12 | stop     | stop-1 stop-2
-        13 | stop     | kill-0 kill-1 kill-2
+        12 | retire 0 | start-2
+        13 | ready 2  | commit-2 drain-0
+        14 | stop     | stop-1 stop-2
+        15 | stop     | kill-0 kill-1 kill-2
         """,
     )

@@ -43,7 +43,8 @@ class ProcessOptions(Record, frozen=True):
         0.0,
         "SECONDS",
         "Seconds after which a process is killed and replaced that has given no sign of life: an extension has kept"
-        " the interpreter, or requests wait while none of those that run has ended. 0: never.",
+        " the interpreter, or requests wait while none of those that run has ended. Less than 5 is taken as 5."
+        " 0: never.",
     )
     reload: bool = flag(
         "For development: start a new process when a module of the application, a template, or a file of"

@@ -61,10 +61,13 @@ def serve_as_worker(
     `events` is the port of the event stream of `--reload`; 0: there is none.
     """
     # They import multiprocessing, and the parts of --reload.
+    import multiprocessing
+
     from tpserver.serving.worker import Worker
     from tpserver.workers.link import Link
 
     link = Link(pipe)
+    multiprocessing.set_start_method(None, force=True)  # the application may set its own, as in a process by itself
     if config.reload:
         from tpserver.serving.reloading import ReloadingWorker
 

@@ -1,8 +1,8 @@
 """A worker's connection to its parent: what the parent says is done here, in a thread of its own.
 
 The parent says "commit", "drain", "stop" and "reopen". A worker says tuples: ("ready",), ("failed", line, details,
-status), ("beat",), ("retire", why), and what `tell` is given besides. The end of the pipe means that the parent has
-died.
+status), ("beat",) or ("hangs",), ("retire", why), and what `tell` is given besides. The end of the pipe means that the
+parent has died.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Link:
         self.retires: Callable[[], str] = lambda: ""  # why this worker wants to be replaced; "": it does not
         for name in _OF_PARENT:
             if hasattr(signal, name):
-                signal.signal(getattr(signal, name), signal.SIG_IGN if name in ("SIGHUP", "SIGUSR1") else _ignore)
+                signal.signal(getattr(signal, name), _ignore)
         signal.signal(signal.SIGTERM, self._retire_by_signal)
         if sys.platform != "win32":
             signal.pthread_sigmask(signal.SIG_UNBLOCK, held_back())
@@ -96,8 +96,7 @@ class Link:
             self._look()
 
     def _look(self) -> None:
-        if not self.hangs():
-            self.tell("beat")
+        self.tell("hangs" if self.hangs() else "beat")
         if why := "SIGTERM" if self._asked_to_retire else self.retires():
             self.tell("retire", why)
 

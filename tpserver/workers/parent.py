@@ -23,6 +23,12 @@ _log = Log("tpserver")
 # Seconds between two looks at processes and signals: nothing announces those everywhere.
 _TICK: Final = 0.2
 
+# The exit status of a process that could not begin, since its program starts processes of its own.
+UNGUARDED: Final = 217
+_UNGUARDED: Final = (
+    'call serve() below `if __name__ == "__main__":`; the processes that it starts import the main module as well'
+)
+
 # What a process runs: its end of the pipe, its number, and what else it needs. It must be importable by its name.
 Target = Callable[..., None]
 
@@ -82,6 +88,11 @@ class Parent:
         """Any thread, and signal handlers: "stop", "replace" all workers, or "reopen" their logs."""
         self._asked.append(what)
 
+    def describe(self, number: int) -> str:
+        """A worker, for the log."""
+        child = self._children.get(number)
+        return f"worker {number}" if child is None else f"worker {number} (process {child.process.pid})"
+
     def run(self) -> None:
         """Returns when all workers have ended. Raises `StartError` where they could not start."""
         try:
@@ -115,11 +126,14 @@ class Parent:
 
     def _take(self, number: int, message: tuple[object, ...]) -> None:
         supervisor, now = self._supervisor, clock.monotonic()
-        supervisor.beat(number, now)
-        if message[0] == "ready":
+        supervisor.heard(number, now)
+        if message[0] == "beat":
+            supervisor.beat(number, now)
+        elif message[0] == "ready":
             self._do(supervisor.ready(number, now))
         elif message[0] == "retire":
-            if not supervisor.workers[number].outdated:
+            # A signal to all processes may have reached this one as well.
+            if not (supervisor.workers[number].outdated or supervisor.stopping or "stop" in self._asked):
                 _log.info("worker %d is to be replaced: %s", number, message[1])
             self._do(supervisor.retire(number, now))
         elif message[0] == "failed":
@@ -128,17 +142,19 @@ class Parent:
             if supervisor.begun:
                 _log.error("a new worker cannot start: %s\n%s", line, details)
             self._error = self._error or error
-        elif message[0] != "beat":
+        elif message[0] != "hangs":
             self._hear(number, message)
 
     def _take_end(self, number: int, status: int) -> None:
-        child = self._children.pop(number)
+        name, child = self.describe(number), self._children.pop(number)
         child.process.join()
         child.pipe.close()
         supervisor = self._supervisor
         expected = supervisor.is_leaving(number)
         if not expected and supervisor.begun:
-            _log.error("worker %d (process %d) has ended: %s", number, child.process.pid, _how(status))
+            _log.error("%s has ended: %s", name, _how(status))
+        elif status == UNGUARDED and not expected and self._error is None:
+            self._error = StartFailed(_UNGUARDED, "", 2)
         elif not expected and self._error is None:
             self._error = StartFailed(f"a worker has ended before it could serve: {_how(status)}", "", 1)
         self._do(supervisor.exited(number, clock.monotonic()))
@@ -155,7 +171,7 @@ class Parent:
             self._do(self._supervisor.replace_all(now))
 
     def _do(self, commands: list[Command]) -> None:
-        for verb, number in commands:
+        for verb, number, why in commands:
             if verb == "start" and self._supervisor.stopping:  # another one could not be started
                 self._do(self._supervisor.exited(number, clock.monotonic()))
             elif verb == "start":
@@ -163,6 +179,8 @@ class Parent:
             elif (child := self._children.get(number)) is None:
                 continue  # it could not be started
             elif verb == "kill":
+                if why:
+                    _log.warning("%s %s; it is killed", self.describe(number), why)
                 child.process.kill()
             else:
                 child.say(verb)
