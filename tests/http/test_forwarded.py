@@ -116,6 +116,13 @@ def test_all_hops_that_are_read_may_be_proxies():
         ("for=_hidden;proto=https", Client(("", 0), "https")),
         ("for=192.0.2.1;secret=\"a b\"", Client(("192.0.2.1", 0))),
         ("for=192.0.2.1, , for=10.0.0.1,", Client(("192.0.2.1", 0))),
+        ("for=192.0.2.1;;proto=https", Client(("192.0.2.1", 0), "https")),
+        (";for=192.0.2.1; ;", Client(("192.0.2.1", 0))),
+        (";;;", Client()),
+        ('for=192.0.2.1;ext="a, b";proto=https', Client(("192.0.2.1", 0), "https")),
+        (r'for=192.0.2.1;a="x\\\", y";b=",";c=",,";proto=https, for=10.0.0.1;d="e,"', Client(("192.0.2.1", 0), "https")),
+        ('for="203.0.113.9, for=192.0.2.1;a=",", for=10.1.1.1', Client(("192.0.2.1", 0))),
+        ("for=192.0.2.1;proto=wss", Client(("192.0.2.1", 0), "https")),
     ],
 )  # fmt: skip
 def test_forwarded_of_rfc_7239(text, client):
@@ -126,9 +133,12 @@ def test_forwarded_of_rfc_7239(text, client):
     "text",
     [
         "for", "for=", "=192.0.2.1", "for=192.0.2.1;for=192.0.2.2", "for=192.0.2.1:80", "for=[2001:db8::1]",
-        'for="192.0.2.1', 'for=192.0.2.1"', "for = 192.0.2.1", "for=192.0.2.1 proto=https", ";", ";;;", "192.0.2.1",
+        'for="192.0.2.1', 'for=192.0.2.1"', "for = 192.0.2.1", "for=192.0.2.1 proto=https", "; x", "=;", "192.0.2.1",
         "for=192.0.2.1;proto=ftp", "for=192.0.2.1;host=a/b", 'for=192.0.2.1;host="a b"',
         "for=192.0.2.1;a=" + "b" * 2000,
+        'for=192.0.2.1;a="' + "b" * 600 + "," + "b" * 600 + '"', 'for=192.0.2.1;a=", "b"', 'a, for=192.0.2.1"',
+        # A proxy that quotes badly has added the second element: host=";y="z".
+        'for=203.0.113.9;x=", for=192.0.2.1;host=";y="z"', 'for=203.0.113.9;x=", proto=http;For=192.0.2.1;host=";y="z"',
     ],
 )  # fmt: skip
 def test_a_malformed_forwarded_of_a_trusted_proxy_is_refused(text):
@@ -152,6 +162,20 @@ def test_a_malformed_forwarded_of_a_trusted_proxy_is_refused(text):
 )
 def test_the_scheme_is_told_by_the_proxy_that_the_client_has_reached(values, listed, chosen):
     assert read(PROTO=values, FOR=listed).scheme == chosen
+
+
+@pytest.mark.parametrize(
+    ("values", "forwarded", "chosen"),
+    [
+        ("https, http", "for=192.0.2.1, for=10.0.0.1", "https"),
+        ("https, http", "for=203.0.113.9, for=192.0.2.1", "http"),
+        ("https, http", "", "http"),
+        ("wss", "for=192.0.2.1", "https"),
+        ("WS", "", "http"),
+    ],
+)
+def test_the_hops_are_those_of_forwarded_where_nothing_else_tells_them(values, forwarded, chosen):
+    assert read(PROTO=values, FORWARDED=forwarded).scheme == chosen
 
 
 @pytest.mark.parametrize(
@@ -244,6 +268,10 @@ def test_fields_of_strangers_are_taken_away():
         (["10.0.0.1"], "10.0.0.2", False),
         (["10.0.0.0/8"], "10.255.0.1", True),
         (["10.0.0.0/8"], "::ffff:10.0.0.1", True),
+        (["::ffff:10.0.0.1"], "10.0.0.1", True),
+        (["::ffff:10.0.0.0/104"], "::ffff:10.9.9.9", True),
+        (["::ffff:0:0/96"], "192.0.2.1", True),
+        (["::/0"], "192.0.2.1", False),
         (["2001:db8::/32"], "2001:db8:1::1", True),
         (["fe80::/10"], "fe80::1%eth0", True),
         (["2001:db8::/32"], "10.0.0.1", False),

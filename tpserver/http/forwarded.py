@@ -35,11 +35,14 @@ _NODE: Final = re.compile(
 )
 # In X-Forwarded-For an address of IPv6 has no brackets, as a rule.
 _BARE_IPV6: Final = re.compile(r"[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*")
-# RFC 7239 4       forwarded-pair = token "=" ( token / quoted-string ), here with white space around it
+# RFC 7239 4       forwarded-element = [ forwarded-pair ] *( ";" [ forwarded-pair ] )
+#                  forwarded-pair = token "=" ( token / quoted-string ), here with white space around it
 _PAIR: Final = re.compile(
-    rf"[ \t]*({TOKEN_TEXT.pattern})=(?:({TOKEN_TEXT.pattern})|({QUOTED_STRING_TEXT}))[ \t]*(?:;|\Z)"
+    rf"[ \t]*(?:({TOKEN_TEXT.pattern})=(?:({TOKEN_TEXT.pattern})|({QUOTED_STRING_TEXT}))[ \t]*)?(?:;|\Z)"
 )
 _QUOTED_PAIR: Final = re.compile(r"\\(.)")
+# In a quoted string it is what a proxy has added that quotes badly, behind a quote that its client has opened.
+_HIDDEN_ELEMENT: Final = re.compile(r",.*for=", re.IGNORECASE)
 # RFC 3986 3.3     path-absolute, without empty segments
 _PREFIX: Final = re.compile(r"(?:/(?:[A-Za-z0-9\-._~!$&'()*+,;=:@]|%[0-9A-Fa-f]{2})+)+")
 # What, percent-decoded, would lead to another path or another host.
@@ -47,6 +50,8 @@ _NO_NAMES: Final = frozenset({"", ".", ".."})
 _NOT_IN_PREFIX: Final = re.compile(r"[\x00-\x1f\x7f\\]")
 _PORT: Final = re.compile(r"[0-9]{1,5}")
 _DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
+# How a proxy may call the request that begins a WebSocket.
+_WEB_SOCKETS: Final = {"ws": "http", "wss": "https"}
 
 # What a stranger's request loses with `without_forwarded`, besides all names that begin so: the usual ways to say this.
 _NAMES: Final = frozenset({"HTTP_FORWARDED", "HTTP_X_REAL_IP"})
@@ -77,9 +82,9 @@ def read_client(fields: Mapping[str, str], proxies: TrustedProxies) -> Client:
     address, hops = _read_addresses(fields.get("HTTP_X_FORWARDED_FOR", ""), proxies)
     element: dict[str, str] = {}
     if "HTTP_FORWARDED" in fields:
-        other, element = _read_forwarded(fields["HTTP_FORWARDED"], proxies)
+        other, element, other_hops = _read_forwarded(fields["HTTP_FORWARDED"], proxies)
         if address is None:
-            address = other
+            address, hops = other, other_hops
         elif other is not None and other[0] != address[0]:
             raise _refused("Forwarded and X-Forwarded-For name different clients.")
     return Client(
@@ -145,18 +150,34 @@ def _read_addresses(value: str, proxies: TrustedProxies) -> tuple[tuple[str, int
     return client, max(hops, 1)
 
 
-def _read_forwarded(value: str, proxies: TrustedProxies) -> tuple[tuple[str, int] | None, dict[str, str]]:
-    """Forwarded -> the client's address, and what the proxy says of it that it has reached."""
-    client = None
+def _read_forwarded(value: str, proxies: TrustedProxies) -> tuple[tuple[str, int] | None, dict[str, str], int]:
+    """Forwarded -> the client's address, what the proxy says of it that it has reached, and how far away that is."""
+    client, hops = None, 0
     element: dict[str, str] = {}
-    for member in _members(value):  # a comma inside a quoted string would be in nothing that is read here
-        element = _read_element(member)
+    for hops, element in enumerate(_elements(value), 1):  # noqa: B007
         if "for" not in element:
             break
         address, client = _read_node(element["for"])
         if address not in proxies:
             break
-    return client, element
+    return client, element, max(hops, 1)
+
+
+def _elements(value: str) -> Iterator[dict[str, str]]:
+    """The elements of Forwarded, the last one first. Raises `RequestRefused`.
+
+    A member with an odd number of quotes is the end of an element: a comma stood in a quoted string.
+    """
+    text = ""
+    for member in _members(value):
+        text = f"{member},{text}" if text else member
+        if len(text) > MAX_MEMBER:
+            raise _refused("An element of Forwarded is too long.")
+        if _QUOTED_PAIR.sub("", text).count('"') % 2 == 0:
+            yield _read_element(text)
+            text = ""
+    if text:
+        raise _malformed("Forwarded", text)
 
 
 def _read_element(text: str) -> dict[str, str]:
@@ -164,9 +185,10 @@ def _read_element(text: str) -> dict[str, str]:
     at = 0
     while at < len(text):
         match = _PAIR.match(text, at)
-        if match is None or match[1].lower() in element:
+        if match is None or (match[1] or "").lower() in element or _HIDDEN_ELEMENT.search(match[3] or ""):
             raise _malformed("Forwarded", text)
-        element[match[1].lower()] = match[2] or _QUOTED_PAIR.sub(r"\1", match[3][1:-1])
+        if match[1] is not None:
+            element[match[1].lower()] = match[2] or _QUOTED_PAIR.sub(r"\1", match[3][1:-1])
         at = match.end()
     return element
 
@@ -194,7 +216,7 @@ def _agreed(name: str, read: Callable[[str], str], *texts: str | None) -> str | 
 
 
 def _read_scheme(text: str) -> str:
-    scheme = text.lower()
+    scheme = _WEB_SOCKETS.get(text.lower(), text.lower())
     if scheme not in _DEFAULT_PORTS:
         raise _malformed("proto", text)
     return scheme

@@ -6,12 +6,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
 
     Address = IPv4Address | IPv6Address
+
+# Before an IPv4 address that is written as IPv6 (RFC 4291 section 2.5.5.2).
+_MAPPED_BITS: Final = 96
 
 
 class TrustedProxies:
@@ -40,13 +43,20 @@ class TrustedProxies:
 
 
 def parse_trusted_proxy(text: str) -> str:
-    """An address, a network, "unix" or "*" -> its normalized form. Raises ValueError."""
+    """An address, a network, "unix" or "*" -> its normalized form. Raises ValueError.
+
+    One of IPv4 that is written as IPv6 becomes what it is, as addresses do that are looked for.
+    """
     import ipaddress
 
     if text in ("unix", "*"):
         return text
     try:
-        return str(ipaddress.ip_network(text.strip()))
+        network = ipaddress.ip_network(text.strip())
+        mapped = getattr(network.network_address, "ipv4_mapped", None)
+        if mapped is not None and network.prefixlen >= _MAPPED_BITS:
+            network = ipaddress.ip_network((mapped, network.prefixlen - _MAPPED_BITS))
+        return str(network)
     except ValueError as error:
         raise ValueError(
             f"{text!r} is not an address such as 10.0.0.1, a network such as 10.0.0.0/8, unix or *: {error}"
