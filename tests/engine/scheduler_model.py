@@ -259,7 +259,8 @@ class ModelServer:
             cost = self.costs.find(request)
             patience = cost.patience if cost is not None else 0.0
             self._current = (request, thread, begun, patience)
-            self.admission.on_trial = cost is not None and self.costs.kind(request, cost, begun).is_trial
+            kind = self.costs.kind(request, cost, begun)
+            self.admission.on_trial = kind.is_trial
             yield from request.work(begun)
             elapsed = self.machine.now - begun
             self._learn(request, thread, begun, computed, by_all, at_once=1 + len(self.tasks.running))

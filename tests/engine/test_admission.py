@@ -181,6 +181,7 @@ def test_one_on_trial_goes_to_the_leader_when_there_is_a_place_and_the_others_wa
     assert office.next() is None
     office.end(running)
     assert office.next() is None
+    assert [len(queue) for queue in (office.tasks.for_leader, office.tasks.for_pool)] == [1, 1]
     assert office.next_in_place() == "a"
     assert office.tasks.waiting == 1
 

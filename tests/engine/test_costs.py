@@ -8,8 +8,10 @@ import pytest
 
 from tests.engine.costs_fakes import Asked, Learning
 from tpserver.engine import costs as module
-from tpserver.engine.costs import BRIEF, Cost, Kind
-from tpserver.engine.measuring import COMPUTING, HAND_OVER, Run
+from tpserver.engine import measuring
+from tpserver.engine.costs import BRIEF, Cost, Costs, Kind
+from tpserver.engine.measuring import COMPUTING, HAND_OVER, Meter, Run, Verdict
+from tpserver.system.thread_usage import ThreadUsage
 
 
 @pytest.fixture
@@ -138,14 +140,53 @@ def test_what_was_slow_while_others_computed_comes_back(learning: Learning) -> N
     assert learning.kind("/page") is Kind.QUICK
 
 
-def test_a_trial_that_learns_nothing_ends(learning: Learning) -> None:
-    learning.places("/page", 10, waits=0.01)
+def test_a_trial_decides_after_sixteen_runs_whatever_was_known_before() -> None:
+    cost = Cost()
+    for _ in range(50):
+        cost.learn(0.01, Verdict(0.01, 0.0), 0.0)
+    came_back = []
+    for _ in range(module.SPAN // 4):
+        came_back.append(cost.quick)
+        cost.learn(1e-4, Verdict(0.0, 1e-4), cost.trial_at)
+    assert came_back == [False] * (module.SPAN // 4)
+    assert cost.quick
+
+
+def test_a_short_run_in_the_pool_that_tells_nothing_does_not_bring_a_route_back() -> None:
+    """After a trial in which nothing told anything either."""
+    cost = Cost()
+    while cost._trial_every == module._FIRST_TRIAL:
+        cost.learn(0.03, None, cost.trial_at)
+    cost.learn(0.004, None, cost.trial_at - 0.01)
+    assert not cost.quick
+
+
+def test_after_a_trial_that_succeeds_the_next_one_comes_as_soon_as_the_first() -> None:
+    cost = Cost()
+    while cost._trial_every < module._LONGEST_TRIAL:  # they fail
+        cost.learn(0.01, Verdict(0.01, 0.0), cost.trial_at)
+    now = cost.trial_at
+    for _ in range(module.SPAN // 4):
+        cost.learn(1e-4, Verdict(0.0, 1e-4), now)
+    assert cost.quick
+    while cost.quick:
+        cost.learn(0.01, Verdict(0.01, 0.0), now)
+    assert cost.trial_at == pytest.approx(now + module._FIRST_TRIAL)
+
+
+@pytest.mark.parametrize("before", [0.01, 1.0])
+def test_a_trial_of_short_runs_that_tell_nothing_succeeds_whatever_was_before(
+    learning: Learning, before: float
+) -> None:
+    learning.places("/page", 100, waits=before)
     learning.now += module._LONGEST_TRIAL
     trials = 0
     while learning.kind("/page").is_trial:
-        learning.costs.learn(Asked("/page"), None, Run(0.004, 0.002, 0.004, at_once=2), learning.now)
+        run = Run(0.004, 0.002, 0.004, at_once=2)
+        learning.costs.learn(Asked("/page"), None, run, learning.now)
         trials += 1
-    assert trials <= module.SPAN
+    assert trials == module.SPAN // 4
+    assert learning.kind("/page") is Kind.QUICK
 
 
 def test_an_unknown_route_leaves_after_a_long_run_that_tells_nothing(learning: Learning) -> None:
@@ -157,7 +198,8 @@ def test_a_trial_whose_long_runs_tell_nothing_fails(learning: Learning) -> None:
     learning.costs.learn(Asked("/page"), None, Run(0.030, 0.004, 0.030, at_once=8), learning.now)
     learning.now += module._FIRST_TRIAL
     while learning.kind("/page").is_trial:
-        learning.costs.learn(Asked("/page"), None, Run(0.030, 0.004, 0.030, at_once=8), learning.now)
+        run = Run(0.030, 0.004, 0.030, at_once=8)
+        learning.costs.learn(Asked("/page"), None, run, learning.now)
     assert learning.kind("/page") is Kind.LONG
 
 
@@ -212,3 +254,36 @@ def test_of_a_route_that_is_known_to_be_quick_all_threads_but_one_may_wait() -> 
     assert learning.kind("/page") is Kind.BRIEF
     cost.relieved.clear()
     assert learning.kind("/page") is Kind.QUICK
+
+
+# -- a run is measured
+
+
+def test_a_meter_counts_itself_among_those_that_run_where_it_is_not_there() -> None:
+    assert Meter(["another"]).end(is_counted=False).at_once == 2
+    assert Meter(["another", "itself"]).end(is_counted=True).at_once == 2
+
+
+@pytest.mark.parametrize(("waits", "waited"), [((3, 3), False), ((3, 4), True), ((-1, -1), True)])
+def test_a_meter_tells_whether_the_thread_gave_the_processor_away(
+    monkeypatch: pytest.MonkeyPatch, waits: tuple[int, int], waited: bool
+) -> None:
+    looks = iter(waits)
+    monkeypatch.setattr(measuring, "thread_usage", lambda: ThreadUsage(0.0, next(looks)))
+    assert Meter([]).end(is_counted=False).waited is waited
+
+
+def test_what_is_known_of_waits_is_a_mean_of_the_runs_that_tell_of_them() -> None:
+    cost = Cost()
+    cost.learn(0.05, Verdict(None, COMPUTING), 0.0)
+    cost.learn(0.05, Verdict(0.04, COMPUTING), 0.0)
+    assert cost.waiting == pytest.approx(0.04)
+
+
+def test_without_trials_what_computes_stays_what_it_is() -> None:
+    """As with --in-place never: nothing is tried in place, and one computes at a time."""
+    costs = Costs(8, trials=False)
+    request = Asked("/report")
+    for _ in range(20):
+        costs.learn(request, None, Run(0.02, 0.02, 0.02), 0.0)
+    assert costs.kind(request, costs.find(request), 1e6) is Kind.COMPUTING

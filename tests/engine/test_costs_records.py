@@ -27,7 +27,7 @@ def learning() -> Learning:
 def test_a_slow_page_is_found_out_although_each_of_its_addresses_is_asked_for_once(learning: Learning) -> None:
     ran = [learning.run(f"/report?{number}", waits=2.0) for number in range(1000)]
     assert ran[:2] == ["place", "place"]
-    assert ran[2:].count("place") < 0.2 * 998  # each run takes 2 s here, so a trial is due often
+    assert ran[2:].count("place") < 0.3 * 998  # each run takes 2 s here, so a trial is due often
     assert learning.costs.routes == {}, "what is like its group is not remembered by itself"
 
 
@@ -142,6 +142,7 @@ def test_routes_are_learnt_by_several_threads_at_once_beyond_the_bound() -> None
         thread.start()
     for thread in threads:
         thread.join(PATIENCE)
+    assert not any(thread.is_alive() for thread in threads)
     assert faults == []
     assert len(costs.groups) <= MAX_RECORDS
     assert len(costs.routes) <= MAX_RECORDS
@@ -158,4 +159,4 @@ def test_what_was_decided_can_be_seen(learning: Learning) -> None:
     }  # fmt: skip
     assert seen["/report"][0].computing >= COMPUTING
     assert seen["/slow"][0].elapsed == pytest.approx(0.05)
-    assert seen["/slow"][0].seen == 50
+    assert 1 <= seen["/slow"][0].seen <= 50

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.engine.dispatch_fakes import LEADER, Asked, Desk, FakeConnection
+from tests.engine.dispatch_fakes import GROUPS, LEADER, Asked, Desk, FakeConnection
 from tpserver.engine import dispatch
-from tpserver.engine.costs import Kind
+from tpserver.engine.costs import SPAN, Kind
 from tpserver.engine.task import Place
 from tpserver.engine.waiting import LEFT_AFTER
 from tpserver.transport.polling import ClientSide
@@ -109,6 +109,74 @@ def test_a_relieved_trial_does_not_end_that_of_the_next_leader(desk: Desk) -> No
     desk.while_answering = relieved_meanwhile
     desk.come("brief")
     assert desk.admission.on_trial
+
+
+# -- what is measured
+
+
+def test_a_route_that_takes_turns_with_another_one_is_measured_too(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(GROUPS, "other", (1e-4, 0.0))
+    for _ in range(2 * SPAN):
+        desk.come("quick")
+        desk.come("other")
+    monkeypatch.setitem(GROUPS, "quick", (1e-4, 0.02))
+    for _ in range(8 * SPAN):
+        desk.come("quick")
+        desk.come("other")
+        while desk.pool.jobs:
+            desk.pool.work()
+    assert desk.kind("quick") is Kind.BRIEF
+
+
+def test_each_run_on_trial_is_measured(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(2 * SPAN):
+        desk.come("brief")
+        desk.pool.work()
+    desk.now += 1e6
+    before = len(desk.answered)
+    while desk.kind("brief").is_trial:
+        desk.come("brief")
+    assert len(desk.answered) == before + 2
+    assert not desk.pool.jobs
+
+
+# -- a leader that was relieved a moment ago
+
+
+def test_it_lets_a_quick_request_that_has_waited_wait_again(desk: Desk) -> None:
+    for _ in range(2):
+        desk.come("long")
+    desk.while_answering = desk.relieve
+    desk.come("unknown")
+    desk.while_answering = lambda: None
+    connection: Any = desk.come("quick")
+    desk.pool.work()
+    task = desk.admission.next_for_leader(desk.now)
+    assert task is not None
+    desk.leadership.current = None
+    assert desk.dispatch.run_queued(task, desk.now) is False
+    assert "quick" not in desk.answered
+    assert desk.tasks.queued()[0].connection is connection
+
+
+def test_the_time_that_a_relieved_request_has_waited_is_not_taken_for_the_time_that_it_runs(desk: Desk) -> None:
+    connection: Any = FakeConnection()
+    request = Asked("unknown", desk.now - 10.0)
+    request.connection = connection
+    desk.leadership.attention_id += 1
+    desk.leadership.current = connection
+    desk.while_answering = desk.relieve
+    desk.dispatch.place(request, connection, desk.now)
+    (task,) = desk.begun(Place.RELIEVED)
+    assert task.begun == desk.now
+
+
+def test_an_unknown_request_gets_no_patience_from_the_one_before(desk: Desk) -> None:
+    until: list[float] = []
+    desk.while_answering = lambda: until.append(desk.leadership.patient_until - desk.leadership.begun)
+    desk.come("quick")
+    desk.come("unknown")
+    assert until == [pytest.approx(2e-4), 0.0]
 
 
 # -- what waits

@@ -24,7 +24,7 @@ def attending(leadership, *, runs=False):
     leadership.attention_id += 1
     leadership.current = connection
     if runs:
-        leadership.request = SimpleNamespace(connection=connection)
+        assert leadership.begin(connection, SimpleNamespace(), now=5.0, patience=0.5)
     return connection
 
 
@@ -59,12 +59,21 @@ def test_the_request_that_a_leader_runs_is_handed_on():
     assert leadership.request is None
 
 
-def test_a_request_of_the_leader_before_is_not_handed_on():
-    """It was set by a leader that had been relieved a moment earlier, and did not know yet."""
+def test_a_request_that_begins_says_since_when_and_how_long_it_is_let_be():
     leadership = leading()
-    attending(leadership)
-    leadership.request = SimpleNamespace(connection=SimpleNamespace(detached=True))
-    assert relieve(leadership)[1][0][1] is None
+    attending(leadership, runs=True)
+    assert (leadership.begun, leadership.patient_until) == (5.0, 5.5)
+
+
+def test_a_leader_that_was_relieved_a_moment_ago_begins_no_request():
+    """It does not know yet, and must not change what the next leader is at."""
+    leadership = leading()
+    connection = attending(leadership)
+    relieve(leadership)
+    attending(leadership, runs=True)
+    request = leadership.request
+    assert leadership.begin(connection, SimpleNamespace(), now=6.0, patience=9.0) is False
+    assert (leadership.request, leadership.patient_until) == (request, 5.5)
 
 
 def test_a_leader_is_relieved_once():

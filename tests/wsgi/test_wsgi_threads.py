@@ -13,6 +13,7 @@ from tests import inside
 from tests.client import PATIENCE, request, several
 from tests.logged import errors
 from tests.running import Start
+from tpserver.engine import costs
 
 Environ = dict[str, Any]
 
@@ -52,6 +53,7 @@ def test_requests_that_wait_for_each_other_run_at_once_although_quick_ones_came_
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inside.take_short_waits_as_they_are(monkeypatch)
+    monkeypatch.setattr(costs, "BRIEF", PATIENCE)  # long ones leave a thread to brief ones: where the machine is busy
     # A thread that is kept for quick requests must be let go when none come any more, though no other one ends.
     threads = 2
     running = start(Meeting(threads), threads=threads)

@@ -25,9 +25,10 @@ also builds, starts and stops everything. (post): other threads have the leader 
       "          retry_after                                                 x       x         x     x
     Tasks        everything, begun, queued, waiting                          x       x         x     x
       "          remove                                                              x         x     x
+      "          put_back                                                    x       x
       "          add_detour, put_last                                                                x
     Leadership   take                                                        x
-      "          finish                                                      x       x
+      "          begin, finish                                               x       x
       "          appoint, replace, relieve, close                                                    x
     Pool         run                                                         x       x               x
       "          start, start_replacements, available, backlog, shutdown, join                       x

@@ -121,7 +121,7 @@ class Admission:
                 task = tasks.for_leader.popleft()
                 if self.place_for_leader(self._kind(task, now), now):
                     return task
-                tasks.for_pool.append(task)  # it has turned out to be slow
+                tasks.for_pool.appendleft(task)  # it has turned out to be slow
             return None
 
     def _kind(self, task: Task, now: float) -> Kind:
@@ -141,7 +141,7 @@ class Admission:
             if on_trial or self._is_for_leader(kind):  # it has turned out to be quick, perhaps
                 tasks.for_pool.remove(task)
                 tasks.for_leader.append(task)
-                if on_trial:  # it takes this place; the others of its route wait for the verdict
+                if on_trial:  # this place is for it; the others of its route wait for the verdict
                     break
             elif self._may_start(kind, now):
                 tasks.for_pool.remove(task)

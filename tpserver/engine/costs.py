@@ -11,6 +11,7 @@ read. Leaders and pool threads call; two that overlap only blur a mean.
 from __future__ import annotations
 
 from enum import Enum
+from math import inf
 from typing import Final
 
 from tpserver.engine.measuring import COMPUTING, HAND_OVER, Run, Verdict
@@ -23,11 +24,11 @@ BRIEF: Final = 25e-3
 _MOST_SLOW: Final = 1 / 8
 # Runs that a mean is of; then one run replaces one in so many.
 SPAN: Final = 64
-# Seconds until a route that left is tried in place again: the first time, doubled up to the longest. A trial fails
-# after two slow runs, and costs a waiting application less than 1 % at the longest.
+# Seconds until a route that left is tried in place again: the first time, doubled up to the longest. A trial mostly
+# fails after two runs, and costs a waiting application less than 1 % at the longest.
 _FIRST_TRIAL: Final = 0.1
 _LONGEST_TRIAL: Final = 10.0
-# Records kept, of which one takes 400 bytes; and characters of their names. A longer route has no record of its own;
+# Records kept, of which one takes 600 bytes; and characters of their names. A longer route has no record of its own;
 # longer groups that begin alike share one.
 _LIMIT: Final = 512
 
@@ -52,13 +53,14 @@ class Cost:
     """The record of one route, or of a group of routes. Means, in seconds."""
 
     __slots__ = (
-        "_trial_every", "_tried", "computing", "elapsed", "patience", "quick", "relieved", "runs", "seen", "slow",
-        "trial_at", "waiting",
+        "_told_waits", "_trial_every", "_tried", "computing", "elapsed", "patience", "quick", "relieved", "runs",
+        "seen", "slow", "trial_at", "waiting",
     )  # fmt: skip
 
     def __init__(self, runs: int = 0) -> None:
         self.runs = runs  # that told something, of which the means are
-        self.waiting = 0.0
+        self.waiting = 0.0  # of those that told how long they waited
+        self._told_waits = 0  # how many these are
         self.computing = 0.0
         self.slow = 0.0  # the share of these runs that held up others, or would have
         self.elapsed = 0.0  # from beginning to end, of all runs
@@ -85,23 +87,25 @@ class Cost:
 
     def learn(self, elapsed: float, verdict: Verdict | None, now: float) -> None:
         """Takes one run of so many seconds, and what it tells, into the means."""
-        self.note_elapsed(elapsed)
-        was_quick = self.quick
-        on_trial = not was_quick and now >= self.trial_at
+        on_trial = not self.quick and now >= self.trial_at  # wherever it ran
         if on_trial and not self._tried:  # these runs decide, whatever was known before
-            self.runs, self.slow, self.waiting = 0, 0.0, 0.0
+            self.runs = self.seen = self._told_waits = 0
+            self.slow = self.waiting = 0.0
+        self.note_elapsed(elapsed)
         if verdict is not None:
             self.runs = min(self.runs + 1, SPAN)
             if verdict.waited is not None:
-                self.waiting += (verdict.waited - self.waiting) / self.runs
+                self._told_waits = min(self._told_waits + 1, SPAN)
+                self.waiting += (verdict.waited - self.waiting) / self._told_waits
             self.computing += (verdict.computed - self.computing) / self.runs
             self.slow += ((not verdict.is_quick) - self.slow) / self.runs
         if on_trial:
             self._judge(now)
-        else:
-            self.quick = self.slow <= _MOST_SLOW and (bool(self.runs) or elapsed < COMPUTING)
-            if was_quick and not self.quick:
-                self.trial_at = now + self._trial_every
+        elif self.quick and (self.slow > _MOST_SLOW or (not self.runs and elapsed >= COMPUTING)):
+            self.quick = False
+            self.trial_at = now + self._trial_every
+        elif not self.quick and self.runs and self.slow <= _MOST_SLOW:  # its runs in the pool tell so
+            self._come_back()
         self.patience = 2 * min(self.computing if self.quick else self.elapsed, COMPUTING)
 
     def _judge(self, now: float) -> None:
@@ -110,10 +114,13 @@ class Cost:
         # Short runs that tell nothing do no harm: then other threads keep the interpreter, here and there.
         has_ended = self._tried >= SPAN // 4
         if has_ended and self.slow <= _MOST_SLOW and (self.runs or self.elapsed < COMPUTING):
-            self.quick, self._tried, self._trial_every = True, 0, _FIRST_TRIAL
+            self._come_back()
         elif has_ended or (self.slow > _MOST_SLOW and self.runs >= 2):
             self._trial_every = min(2 * self._trial_every, _LONGEST_TRIAL)
             self._tried, self.trial_at = 0, now + self._trial_every
+
+    def _come_back(self) -> None:
+        self.quick, self._tried, self._trial_every = True, 0, _FIRST_TRIAL
 
     def note_elapsed(self, elapsed: float) -> None:
         """Takes the seconds of one run into that mean."""
@@ -128,7 +135,9 @@ class Costs:
     Its group (the same but for an id or the query) has one when a run has taken long. What has none is quick.
     """
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, *, trials: bool = True) -> None:
+        """`threads`: of the pool. `trials`: what has left is tried in place again."""
+        self._trials = trials
         self._patience = max(threads - 1, 1)
         self.routes: dict[str, Cost] = {}
         self.groups: dict[str, Cost] = {}
@@ -148,9 +157,12 @@ class Costs:
         """What `request` is taken for by `cost`, its record, at `now` of perf_counter."""
         if request.computes:
             return Kind.COMPUTING
-        kind = Kind.QUICK if cost is None else cost.kind(now, self._patience)
+        kind = Kind.QUICK if cost is None else self._kind(cost, now)
         # A content that is still on its way is waited for.
         return Kind.BRIEF if request.content_arriving and (kind is Kind.QUICK or kind.is_trial) else kind
+
+    def _kind(self, cost: Cost, now: float) -> Kind:
+        return cost.kind(now if self._trials else -inf, self._patience)
 
     def learn(self, request: Request, cost: Cost | None, run: Run, now: float) -> None:
         """After a run that was measured. One that contradicts its group makes a record of the route's own."""
@@ -171,7 +183,7 @@ class Costs:
             self._forget(request, cost)
 
     def _forget(self, request: Request, cost: Cost) -> None:
-        """Drops a record that tells no more than none would. A group stays while a route may be its exception."""
+        """Drops a record that tells no more than none would. Groups stay while any route has a record of its own."""
         name = request.route_group[:_LIMIT]
         group = self.groups.get(name)
         if cost is group and not self.routes:
@@ -188,4 +200,4 @@ class Costs:
     def records(self, now: float) -> list[tuple[str, Cost, Kind]]:
         """Each record, its name, and what it takes the next request for. Any thread."""
         records = [*self.groups.copy().items(), *self.routes.copy().items()]
-        return [(name, cost, cost.kind(now, self._patience)) for name, cost in records]
+        return [(name, cost, self._kind(cost, now)) for name, cost in records]

@@ -43,7 +43,7 @@ class Dispatch(Record):
     connections: Connections
     pooled: int = 0  # requests that the pool has run; two threads that overlap may lose one
     took_long: bool = False  # the last one in place did: no response waits for the next to be sent with it
-    _runs: int = 0  # for `_is_measured`
+    _chance: int = 0  # for `_is_measured`
 
     # -- the leader
 
@@ -52,14 +52,13 @@ class Dispatch(Record):
 
         `now` of perf_counter.
         """
-        costs, leadership = self.costs, self.leadership
+        costs = self.costs
         cost = costs.find(request) if costs.groups else None
         kind = Kind.QUICK
         if cost is not None or request.content_arriving or request.computes:
             kind = costs.kind(request, cost, now)
         # A leader that was relieved while it received the request runs nothing: it has no place.
-        if self.admission.place_for_leader(kind, now) and leadership.current is connection:
-            self._run_in_place(request, connection, cost, kind, now)
+        if self.admission.place_for_leader(kind, now) and self._run_in_place(request, connection, cost, kind, now):
             return True
         if connection.outbox is not None:
             connection.flush()  # responses that were held back, see `Connection.hold`
@@ -76,32 +75,41 @@ class Dispatch(Record):
         """The leader: whether a quick request waits that it may run."""
         return bool(self.tasks.for_leader) and self.admission.place_for_leader()
 
-    def run_queued(self, task: Task, now: float) -> None:
-        """The leader, which attends to the connection of `task`: runs it in place."""
+    def run_queued(self, task: Task, now: float) -> bool:
+        """The leader, which attends to the connection of `task`: runs it in place.
+
+        False: it was relieved before it could. The task waits again, and is not the caller's any more.
+        """
         assert task.request is not None
-        self._run_in_place(task.request, task.connection, task.cost, task.kind, now)
+        if self._run_in_place(task.request, task.connection, task.cost, task.kind, now):
+            return True
+        self.tasks.put_back(task)
+        return False
 
     def _run_in_place(
         self, request: Request, connection: Connection, cost: Cost | None, kind: Kind, now: float
-    ) -> None:
+    ) -> bool:
         leadership = self.leadership
+        if not leadership.begin(connection, request, now, 0.0 if cost is None else cost.patience):
+            return False
         meter = None
         if cost is not None:
-            self.admission.on_trial = kind is not Kind.QUICK
-            leadership.patient_until = now + cost.patience
-            if cost.elapsed >= HAND_OVER and self._is_measured(cost):
+            self.admission.on_trial = kind.is_trial
+            if cost.elapsed >= HAND_OVER and (kind.is_trial or self._is_measured(cost)):
                 meter = Meter(self.tasks.running)
-        leadership.request = request
         self.answer(request, connection)
         elapsed = clock.perf_counter() - now
         if elapsed >= HAND_OVER or cost is not None:
-            if leadership.current is connection:
+            is_leader = leadership.current is connection
+            if is_leader:
                 self.admission.on_trial = False
             self.took_long = elapsed >= HAND_OVER
             if meter is None:
                 self.costs.note_elapsed(request, cost, elapsed)
             else:
-                self.costs.learn(request, cost, meter.end(is_counted=False), now + elapsed)
+                run = meter.end(is_counted=not is_leader)
+                self.costs.learn(request, cost, run, now + elapsed)
+        return True
 
     # -- threads of the pool
 
@@ -118,7 +126,7 @@ class Dispatch(Record):
             self.give_back(task.connection)
             now = clock.perf_counter()
             self.release(task, now)
-            return self.admission.next_for_pool(now)
+            return self._next(now)
         finally:
             task.over = True  # what is not released by now was lost: an exception came from outside
 
@@ -132,9 +140,9 @@ class Dispatch(Record):
             self.costs.learn(request, cost, meter.end(is_counted=True), clock.perf_counter())
 
     def _is_measured(self, cost: Cost) -> bool:
-        """Whether the next run is: each, until enough are known. Two threads that overlap may lose one."""
-        self._runs += 1
-        return cost.runs < SPAN or self._runs % _SAMPLED == 0  # on trial few are known
+        """Whether the next run is: each, until enough are known, and then by chance, since clients may take turns."""
+        self._chance = (self._chance * 25173 + 13849) % 65536  # a generator of few instructions, good enough for that
+        return cost.runs < SPAN or self._chance < 65536 // _SAMPLED
 
     # -- any thread that has a task
 
@@ -157,9 +165,17 @@ class Dispatch(Record):
                     self.release(task, clock.perf_counter())
                 finally:
                     task.over = True
-        following = self.admission.next_for_pool(clock.perf_counter())
+        following = self._next(clock.perf_counter())
         if following is not None:
             self.start(following)
+
+    def _next(self, now: float) -> Task | None:
+        """What waits for a thread of the pool and may run now. What has turned out to be quick goes to the leader."""
+        before = len(self.tasks.for_leader)
+        following = self.admission.next_for_pool(now)
+        if len(self.tasks.for_leader) > before:  # else it was woken, or is at it
+            self.connections.mailbox.wake()
+        return following
 
     def release(self, task: Task, now: float, *, ran: bool = True) -> bool:
         """The thread that has `task`, or the watcher: it has ended. False where another thread has said so already."""
@@ -189,7 +205,7 @@ class Dispatch(Record):
         task = Task(request, connection, Kind.LONG, Place.RELIEVED)
         task.thread = thread
         task.term = self.leadership.term
-        task.begun = clock.perf_counter() if request is None else request.arrived
+        task.begun = clock.perf_counter() if request is None else self.leadership.begun
         if request is None:  # it receives, or sends a file: from or to a slow disk
             task.place_name = self.place_name(connection)
             self.tasks.add_detour(task)

@@ -124,7 +124,7 @@ class Leader:
         try:
             state = connection.state
             if task is not None:
-                self._dispatch.run_queued(task, clock.perf_counter())
+                owned = self._dispatch.run_queued(task, clock.perf_counter())
             elif state is SENDING:
                 if connection.deadline == OVERDUE:
                     self._end_overdue(connection)

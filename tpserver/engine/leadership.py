@@ -19,7 +19,8 @@ class Leadership:
         self.term = 0
         self.thread = 0  # identity of the thread that leads; 0: none does yet
         self.current: Connection | None = None  # what the leader is at; set by it alone, without the lock
-        self.request: Request | None = None  # of the application, which it runs in place; as `current`
+        self.request: Request | None = None  # of the application, which it runs in place
+        self.begun = 0.0  # of perf_counter: when it began to
         self.patient_until = 0.0  # of perf_counter: until then a request that is known to compute is let be
         self.attention_id = 0  # grows with each connection attended to: how the watcher tells two of them apart
 
@@ -62,13 +63,21 @@ class Leadership:
             connection = self.current
             if connection is None or self.attention_id != attention_id:
                 return None
-            request = self.request
-            if request is not None and request.connection is not connection:
-                request = None  # set by a leader that was relieved just before
             # In this order, for the watcher may be interrupted: up to the new term that leader can be relieved again.
-            hand_on(connection, request, self.thread)
+            hand_on(connection, self.request, self.thread)
             connection.detached = True  # it belongs to the old leader until that one gives it back
             return self._begin_term()
+
+    def begin(self, connection: Connection, request: Request, now: float, patience: float) -> bool:
+        """The leader: it runs `request` in place from now on. False: it has been relieved of `connection` meanwhile.
+
+        `now` of perf_counter; it is not relieved for `patience` seconds.
+        """
+        with self.lock:
+            if self.current is not connection:
+                return False
+            self.request, self.begun, self.patient_until = request, now, now + patience
+            return True
 
     def finish(self, term: int) -> bool:
         """The leader of `term`, when it has ended what it was at: whether it has been relieved meanwhile."""

@@ -118,11 +118,9 @@ class Server(socketserver.ThreadingMixIn, LivingServer):
         self.refused: Counter[str] = Counter()  # by cause, as `ended`; two threads that overlap may lose one
         self.ended: Counter[str] = Counter()  # connections that ended without an answer
         self.tasks = Tasks()
-        self.costs = Costs(threads)
-        # With one thread the application runs in exactly one: that of the pool.
-        self.admission = Admission(
-            self.tasks, self.costs, threads, queue, in_place=in_place and threads > 1, one_computes=has_lock()
-        )
+        in_place = in_place and threads > 1  # with one thread the application runs in exactly one: that of the pool
+        self.costs = Costs(threads, trials=in_place)
+        self.admission = Admission(self.tasks, self.costs, threads, queue, in_place=in_place, one_computes=has_lock())
         self.admission.stream_threads = stream_threads
         self.hanging = Hanging(self.tasks.detours)
         self.leadership = Leadership()

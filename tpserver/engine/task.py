@@ -108,6 +108,11 @@ class Tasks:
                         for _ in ordered:  # it is never empty meanwhile, for those who look without the lock
                             queue.popleft()
 
+    def put_back(self, task: Task) -> None:
+        """The leader: a quick one that it has taken, and cannot run, is the first again."""
+        with self.lock:
+            self.for_leader.appendleft(task)
+
     def remove(self, task: Task) -> bool:
         """Any thread: takes `task` out, which is the caller's then. False: another thread has done so."""
         with self.lock:

@@ -15,7 +15,8 @@ class Bell:
     """
 
     def __init__(self) -> None:
-        self._silence = threading.Lock()  # guards nothing; held but for the time from a ring to the end of a wait
+        # Guards nothing. It is locked while nothing has rung: `ring` unlocks it, `wait` locks it again.
+        self._silence = threading.Lock()
         self._silence.acquire()
 
     def ring(self) -> None:
