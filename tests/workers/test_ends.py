@@ -6,13 +6,16 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.console import HELLO, Console, python, tpserver
+from tpserver.config import Config
+from tpserver.errors import StartError
+from tpserver.serving.serve import run
 
 posix = pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows has no such signals")
 needs_terminals = pytest.mark.skipif(not hasattr(os, "openpty"), reason="there are no pseudo-terminals here")
@@ -137,3 +140,20 @@ def test_what_an_application_starts_does_not_ignore_signals(site: Path) -> None:
         assert [console.read_line() for _ in range(2)] == ["True\n"] * 2
         assert console.get("/x") == "hello /x"
         assert console.stop().status == 0
+
+
+@pytest.mark.parametrize("app", ["hello:app", "nowhere:app"])
+def test_what_else_may_stop_it_is_asked_when_the_first_worker_serves(site: Path, app: str) -> None:
+    """As a service of Windows, which runs from then on."""
+    asked: list[str] = []
+
+    @contextmanager
+    def stopped_by(stop: Callable[[], None]) -> Iterator[None]:
+        asked.append(app)
+        stop()
+        yield
+
+    config = Config(app=app, app_dir=str(site), port=0, workers=2, access_log="none")
+    with contextlib.suppress(StartError):
+        run(config, stopped_by=stopped_by)
+    assert asked == ([app] if app == "hello:app" else [])

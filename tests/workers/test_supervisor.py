@@ -257,6 +257,9 @@ def test_a_worker_whose_interpreter_runs_lives_though_its_requests_hang():
     assert supervisor.silent(22, 2) == [supervisor.workers[0]]
     supervisor.stop(22)
     assert not supervisor.lives(22, 2)
+    supervisor.tick(62.1)
+    assert [command.verb for command in supervisor.tick(62.2)] == []
+    assert supervisor.silent(99, 2) == []  # both were killed
 
 
 def test_workers_that_soon_ask_to_be_replaced_are_replaced_after_longer_pauses():

@@ -109,8 +109,8 @@ class Supervisor:
         return any(now - worker.last_heard <= seconds for worker in serving)
 
     def silent(self, now: float, seconds: float) -> list[Worker]:
-        """The workers that have not been heard of in the last `seconds`."""
-        return [worker for worker in self.workers.values() if now - worker.last_heard > seconds]
+        """The workers that have not been heard of in the last `seconds`, but for those that were killed for that."""
+        return [worker for worker in self.workers.values() if not worker.killed and now - worker.last_heard > seconds]
 
     def importing(self, now: float, seconds: float) -> list[int]:
         """The workers that have imported the application for so long."""
