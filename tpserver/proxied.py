@@ -6,13 +6,17 @@ header of a connection says who its client is. Where that is a trusted proxy, to
 
 from __future__ import annotations
 
+import contextlib
+import re
 from functools import partial
 from typing import BinaryIO, Final
 
 from tpserver.errors import RequestRefused
 from tpserver.http.forwarded import Client, as_asked, read_client, without_forwarded
+from tpserver.http.grammar import HEAD_END
 from tpserver.http.head import Head
 from tpserver.http.message import Memory
+from tpserver.http.pages import Refusal
 from tpserver.http.proxies import TrustedProxies
 from tpserver.http.repeated import Repeated
 from tpserver.logs.log import Log
@@ -28,6 +32,8 @@ _log = Log("tpserver")
 _PAUSE: Final = 60.0
 _NOTHING: Final = Client()
 _ADVICE: Final = "It has to set or to remove each of Forwarded and X-Forwarded-For, -Proto, -Host, -Port and -Prefix"
+# The lines that name a client.
+_ADDRESSES: Final = re.compile(rb"\r\n(Forwarded|X-Forwarded-For):[ \t]*([^\r\n]*)", re.IGNORECASE)
 _NOT_TRUSTED: Final = "Connections to this port come from a proxy, and begin with a header of the PROXY protocol."
 
 
@@ -187,6 +193,23 @@ class ForwardingReceiver(RewritingReceiver):
             self._client_address = client.address if host else ""
             self._remote = host, str(port or "")
         return self._as_asked(head, client._replace(address=None))
+
+    def _refuse(self, refusal: RequestRefused, data: bytes = b"") -> Refusal:
+        if self._head is None:  # refused before it was read as a whole
+            self._name_client(self.pending or data)
+        return super()._refuse(refusal, data)
+
+    def _name_client(self, data: bytes) -> None:
+        """For the log: the client of a head that has come to its end, and was refused for something else in it."""
+        head, end, _ = data.partition(HEAD_END)
+        fields: dict[str, str] = {}
+        for name, value in _ADDRESSES.findall(head) if end else ():
+            key = f"HTTP_{name.decode().upper().replace('-', '_')}"
+            fields[key] = f"{fields[key]},{value.decode('latin-1')}" if key in fields else value.decode("latin-1")
+        with contextlib.suppress(RequestRefused):
+            client = read_client(fields, self._protocol.proxies)
+            if client.address is not None:
+                self._client_address = client.address if client.address[0] else ""
 
     def _begin_body(self, head: Head) -> None:
         self._new_content = partial(self._protocol.new_content, self._client_address)

@@ -120,7 +120,7 @@ def test_all_hops_that_are_read_may_be_proxies():
         (";for=192.0.2.1; ;", Client(("192.0.2.1", 0))),
         (";;;", Client()),
         ('for=192.0.2.1;ext="a, b";proto=https', Client(("192.0.2.1", 0), "https")),
-        (r'for=192.0.2.1;a="x\\\", y";b=",";c=",,";proto=https, for=10.0.0.1;d="e,"', Client(("192.0.2.1", 0), "https")),
+        (r'for=192.0.2.1;a="x\\\", y";b=",";c=",,";proto=http, for=10.0.0.1;d="e,"', Client(("192.0.2.1", 0), "http")),
         ('for="203.0.113.9, for=192.0.2.1;a=",", for=10.1.1.1', Client(("192.0.2.1", 0))),
         ("for=192.0.2.1;proto=wss", Client(("192.0.2.1", 0), "https")),
     ],

@@ -212,6 +212,44 @@ def test_a_prefix_of_a_proxy_comes_before_that_of_a_mount(start, tmp_path):
     assert seen(running, target="/api/x")["SCRIPT_NAME"] == "/api"
 
 
+@pytest.mark.parametrize(
+    ("prefix", "rule", "location"),
+    [
+        ("/app", "/old=/new?a=1", "/app/new?a=1"),
+        ("/a/caf%C3%A9%25/", "/old=/new", "/a/caf%C3%A9%25/new"),
+        ("/", "/old=/new", "/new"),
+        ("/app", "/old=https://www.example/", "https://www.example/"),
+        ("/app", "/old=//www.example/", "//www.example/"),
+    ],
+)
+def test_a_redirect_leads_behind_the_prefix_of_a_proxy(start, tmp_path, prefix, rule, location):
+    running = start(root=tmp_path, redirect=[rule], trusted_proxy=["127.0.0.1"])
+    assert ask(running, "/old", f"X-Forwarded-Prefix: {prefix}")["Location"] == location
+    untrusted = start(root=tmp_path, redirect=[rule], trusted_proxy=["192.0.2.99"])
+    assert ask(untrusted, "/old", f"X-Forwarded-Prefix: {prefix}")["Location"] == location.removeprefix(
+        prefix.removesuffix("/")
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "logged"),
+    [
+        (("X-Forwarded-For: 203.0.113.9", "x-forwarded-for: 192.0.2.1"), "192.0.2.1"),
+        (("Forwarded: for=192.0.2.1",), "192.0.2.1"),
+        (("X-Forwarded-For: nonsense",), "127.0.0.1"),
+        ((), "127.0.0.1"),
+    ],
+)
+def test_a_request_that_is_refused_for_its_length_is_logged_with_the_client(start, tmp_path, fields, logged):
+    path = tmp_path / "access.log"
+    running = start(told, trusted_proxy=["127.0.0.1"], max_body=10, access_log=str(path))
+    with Client(running) as client:
+        client.send(request("/", *fields, "Content-Length: 1000", method="POST"))
+        assert client.response().status == 413
+    running.stop()
+    assert path.read_text().startswith(f"{logged} ")
+
+
 def test_the_connections_of_a_trusted_proxy_are_not_those_of_one_client(start):
     running = start(told, trusted_proxy=["127.0.0.1"], max_connections_per_ip=1)
     with Client(running) as one, Client(running) as two:

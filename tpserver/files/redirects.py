@@ -113,8 +113,16 @@ class Redirects:
             location = rule.location(path, names)
             if location is not None:
                 own = "/" + "/".join(map(url_name, names)) + ("/" if names and folder else "")
-                return None if _same(location, own) else _with_query(location, query_of(head))
+                return None if _same(location, own) else _with_query(_behind_prefix(location, head), query_of(head))
         return None
+
+
+def _behind_prefix(location: str, head: Head) -> str:
+    """A path as the client asks for it, where a trusted proxy has taken a prefix away."""
+    prefix = head.fields.get("SCRIPT_NAME", "")
+    if not prefix or not location.startswith("/") or location.startswith("//"):  # another host
+        return location
+    return "/".join(map(url_name, os_text(prefix).split("/"))) + location
 
 
 def _same(location: str, own: str) -> bool:
