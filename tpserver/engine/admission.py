@@ -108,10 +108,25 @@ class Admission:
 
     def next_for_pool(self, now: float) -> Task | None:
         """A thread of the pool, or the watcher: the first that may run, which has started then."""
-        if not self.tasks.for_pool:
+        tasks = self.tasks
+        if not tasks.for_pool:
             return None
-        with self.tasks.lock:
-            return self._next_for_pool(now)
+        with tasks.lock:
+            for task in list(tasks.for_pool):
+                kind = self._kind(task, now)
+                on_trial = self.in_place and kind.is_trial and self._has_room(kind, now)
+                if on_trial or self._is_for_leader(kind):  # it has turned out to be quick, perhaps
+                    tasks.for_pool.remove(task)
+                    tasks.for_leader.append(task)
+                    if on_trial:  # this place is for it; the others of its route wait for the verdict
+                        break
+                elif self._may_start(kind, now):
+                    tasks.for_pool.remove(task)
+                    self._start(task, now)
+                    return task
+                elif self._occupied >= self.threads:
+                    break
+            return None
 
     def next_for_leader(self, now: float) -> Task | None:
         """The leader: the first quick one that waits, to be run in place; it is the caller's."""
@@ -132,24 +147,6 @@ class Admission:
 
     def _is_for_leader(self, kind: Kind) -> bool:
         return self.in_place and kind is Kind.QUICK
-
-    def _next_for_pool(self, now: float) -> Task | None:
-        tasks = self.tasks
-        for task in list(tasks.for_pool):
-            kind = self._kind(task, now)
-            on_trial = self.in_place and kind.is_trial and self._has_room(kind, now)
-            if on_trial or self._is_for_leader(kind):  # it has turned out to be quick, perhaps
-                tasks.for_pool.remove(task)
-                tasks.for_leader.append(task)
-                if on_trial:  # this place is for it; the others of its route wait for the verdict
-                    break
-            elif self._may_start(kind, now):
-                tasks.for_pool.remove(task)
-                self._start(task, now)
-                return task
-            elif self._occupied >= self.threads:
-                break
-        return None
 
     def _start(self, task: Task, now: float) -> None:
         task.place = Place.POOL

@@ -157,12 +157,9 @@ class Costs:
         """What `request` is taken for by `cost`, its record, at `now` of perf_counter."""
         if request.computes:
             return Kind.COMPUTING
-        kind = Kind.QUICK if cost is None else self._kind(cost, now)
+        kind = Kind.QUICK if cost is None else cost.kind(now if self._trials else -inf, self._patience)
         # A content that is still on its way is waited for.
         return Kind.BRIEF if request.content_arriving and (kind is Kind.QUICK or kind.is_trial) else kind
-
-    def _kind(self, cost: Cost, now: float) -> Kind:
-        return cost.kind(now if self._trials else -inf, self._patience)
 
     def learn(self, request: Request, cost: Cost | None, run: Run, now: float) -> None:
         """After a run that was measured. One that contradicts its group makes a record of the route's own."""
@@ -179,11 +176,9 @@ class Costs:
         """After a run in place whose processor time was not measured, since nothing had taken long so far."""
         cost = cost or self.record(request)
         cost.note_elapsed(elapsed)
-        if cost.quick and cost.elapsed < HAND_OVER and cost.seen >= SPAN and not cost.relieved:
-            self._forget(request, cost)
-
-    def _forget(self, request: Request, cost: Cost) -> None:
-        """Drops a record that tells no more than none would. Groups stay while any route has a record of its own."""
+        if not cost.quick or cost.elapsed >= HAND_OVER or cost.seen < SPAN or cost.relieved:
+            return
+        # It tells no more than none would, and is dropped. Groups stay while any route has a record of its own.
         name = request.route_group[:_LIMIT]
         group = self.groups.get(name)
         if cost is group and not self.routes:
@@ -200,4 +195,5 @@ class Costs:
     def records(self, now: float) -> list[tuple[str, Cost, Kind]]:
         """Each record, its name, and what it takes the next request for. Any thread."""
         records = [*self.groups.copy().items(), *self.routes.copy().items()]
-        return [(name, cost, self._kind(cost, now)) for name, cost in records]
+        now = now if self._trials else -inf
+        return [(name, cost, cost.kind(now, self._patience)) for name, cost in records]

@@ -58,7 +58,7 @@ class Dispatch(Record):
         if cost is not None or request.content_arriving or request.computes:
             kind = costs.kind(request, cost, now)
         # A leader that was relieved while it received the request runs nothing: it has no place.
-        if self.admission.place_for_leader(kind, now) and self._run_in_place(request, connection, cost, kind, now):
+        if self.admission.place_for_leader(kind, now) and self._run_here(request, connection, cost, kind, now):
             return True
         if connection.outbox is not None:
             connection.flush()  # responses that were held back, see `Connection.hold`
@@ -81,14 +81,12 @@ class Dispatch(Record):
         False: it was relieved before it could. The task waits again, and is not the caller's any more.
         """
         assert task.request is not None
-        if self._run_in_place(task.request, task.connection, task.cost, task.kind, now):
+        if self._run_here(task.request, task.connection, task.cost, task.kind, now):
             return True
         self.tasks.put_back(task)
         return False
 
-    def _run_in_place(
-        self, request: Request, connection: Connection, cost: Cost | None, kind: Kind, now: float
-    ) -> bool:
+    def _run_here(self, request: Request, connection: Connection, cost: Cost | None, kind: Kind, now: float) -> bool:
         leadership = self.leadership
         if not leadership.begin(connection, request, now, 0.0 if cost is None else cost.patience):
             return False
@@ -107,8 +105,7 @@ class Dispatch(Record):
             if meter is None:
                 self.costs.note_elapsed(request, cost, elapsed)
             else:
-                run = meter.end(is_counted=not is_leader)
-                self.costs.learn(request, cost, run, now + elapsed)
+                self.costs.learn(request, cost, meter.end(is_counted=not is_leader), now + elapsed)
         return True
 
     # -- threads of the pool
@@ -165,15 +162,13 @@ class Dispatch(Record):
                     self.release(task, clock.perf_counter())
                 finally:
                     task.over = True
-        following = self._next(clock.perf_counter())
-        if following is not None:
+        if (following := self._next(clock.perf_counter())) is not None:
             self.start(following)
 
     def _next(self, now: float) -> Task | None:
-        """What waits for a thread of the pool and may run now. What has turned out to be quick goes to the leader."""
-        before = len(self.tasks.for_leader)
+        """A thread has come free: what waits for it and may run now. The leader is woken for what is quick."""
         following = self.admission.next_for_pool(now)
-        if len(self.tasks.for_leader) > before:  # else it was woken, or is at it
+        if self.tasks.for_leader:
             self.connections.mailbox.wake()
         return following
 
@@ -181,11 +176,7 @@ class Dispatch(Record):
         """The thread that has `task`, or the watcher: it has ended. False where another thread has said so already."""
         if task.logged:
             self.slow_log.tell_end(task, now)
-        if not self.admission.release(task, now, ran=ran):
-            return self.tasks.remove(task)
-        if self.tasks.for_leader:
-            self.connections.mailbox.wake()
-        return True
+        return self.admission.release(task, now, ran=ran) or self.tasks.remove(task)
 
     def drop(self, task: Task) -> None:
         """The thread whose `task` it is: its request is not run, or its answer is lost; its connection closes."""
