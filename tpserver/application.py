@@ -60,11 +60,11 @@ def load_application(name: str, app_dir: str) -> Application:
     """
     if not os.path.isdir(app_dir):
         raise UsageError(f"--app-dir {app_dir}: there is no such folder")
-    file = None if _CALL.match(name) is not None else _FILE.fullmatch(name)
+    file = _file_in(name)
     if file is not None:
         place, text = os.path.join(app_dir, file[1]), file[2]
         if not os.path.isfile(place):
-            raise StartError(f"there is no file {os.path.abspath(place)}{_hint(_near_file(place))}")
+            raise StartError(f"there is no file {os.path.abspath(place)}{_hint(_near_file(place, file[1]))}")
         app_dir, module_name = _module_of(place)
     else:
         place = ""
@@ -86,6 +86,17 @@ def load_application(name: str, app_dir: str) -> Application:
     if (problem := _unsuitable(found, shown)) is not None:
         raise StartError(problem)
     return cast(Application, found)
+
+
+def application_folder(name: str, app_dir: str) -> str:
+    """The folder that `load_application` imports an application from."""
+    file = _file_in(name)
+    return app_dir if file is None else _module_of(os.path.join(app_dir, file[1]))[0]
+
+
+def _file_in(name: str) -> re.Match[str] | None:
+    """The path of a file of Python in the name of an application, and its callable; None: it names a module."""
+    return None if _CALL.match(name) is not None else _FILE.fullmatch(name)
 
 
 def _check_module_name(module_name: str, name: str, app_dir: str) -> None:
@@ -152,7 +163,7 @@ def _find(module: ModuleType, wanted: _Wanted | None, module_name: str) -> tuple
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        raise StartError(f"{shown}() failed: {error!r}", _traceback(error)) from error
+        raise StartError(f"{shown}() failed: {_line(error)}", _traceback(error)) from error
     check_unpatched()
     return made, f"the result of {shown}()"
 
@@ -174,7 +185,12 @@ def _import_failed(module_name: str, app_dir: str, error: BaseException, name: s
         hint = _hint(_near_module(module_name, app_dir, name))
         where = os.path.abspath(app_dir)
         return StartError(f"cannot import {module_name}: there is no module {error.name} in {where}{hint}")
-    return StartError(f"cannot import {module_name}: {error!r}", _traceback(error))
+    return StartError(f"cannot import {module_name}: {_line(error)}", _traceback(error))
+
+
+def _line(error: BaseException) -> str:
+    """An exception in one line, as at the end of a traceback; a SyntaxError with its file."""
+    return ": ".join(filter(None, (type(error).__name__, str(error).strip().partition("\n")[0])))
 
 
 def _traceback(error: BaseException) -> str:
@@ -291,10 +307,11 @@ def _near_module(module_name: str, app_dir: str, name: str) -> str | None:
     )
 
 
-def _near_file(place: str) -> str | None:
+def _near_file(place: str, written: str) -> str | None:
+    """What may have been meant by a file that there is not, as it would be written."""
     import difflib
 
-    folder, name = os.path.split(place)
-    with_py = [one for one in os.listdir(folder or ".") if one.endswith(".py")] if os.path.isdir(folder or ".") else []
+    folder, name = os.path.split(os.path.abspath(place))
+    with_py = [one for one in os.listdir(folder) if one.endswith(".py")] if os.path.isdir(folder) else []
     near = difflib.get_close_matches(name, with_py, 1)
-    return os.path.join(folder, near[0]) if near else None
+    return os.path.join(os.path.dirname(written), near[0]) if near else None

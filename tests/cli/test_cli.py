@@ -228,8 +228,16 @@ def test_what_cannot_be_started_is_one_line_and_status_1(tmp_path: Path, argumen
 @pytest.mark.parametrize(
     ("name", "line", "last"),
     [
-        ("raising", "cannot import raising: ZeroDivisionError", "ZeroDivisionError: division by zero\n"),
-        ("wrong", "cannot import wrong: SyntaxError", "SyntaxError: invalid syntax\n"),
+        (
+            "raising",
+            "cannot import raising: ZeroDivisionError: division by zero",
+            "ZeroDivisionError: division by zero\n",
+        ),
+        (
+            "wrong",
+            "cannot import wrong: SyntaxError: invalid syntax (wrong.py, line 1)",
+            "SyntaxError: invalid syntax\n",
+        ),
         ("leaving", "cannot import leaving: SystemExit", "SystemExit: 0\n"),
         ("needing", "cannot import needing: ModuleNotFoundError", "No module named 'a_module_that_nobody_has'\n"),
     ],
