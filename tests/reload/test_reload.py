@@ -6,13 +6,13 @@ import contextlib
 import os
 import threading
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.client import Client, request
-from tests.console import PATIENCE, Console, failing, tpserver
+from tests.console import PATIENCE, failing, tpserver
+from tests.reload.developer import answer, serving, until, write
 from tests.waiting import eventually
 
 APP = """
@@ -44,35 +44,6 @@ def way(request: pytest.FixtureRequest, site: Path) -> str:
     else:
         (site / "watchfiles.py").write_text("raise ImportError", "utf-8")
     return way
-
-
-def write(folder: Path, text: str, name: str = "part.py") -> None:
-    """As editors do: the old file, or the new one."""
-    (folder / "saved").write_text(text + "\n", "utf-8")
-    (folder / "saved").replace(folder / name)
-
-
-def serving(site: Path, *options: str, app: str = "main:app") -> Console:
-    return tpserver(app, "--reload", "--access-log", "none", *options, cwd=site)
-
-
-def answer(console: Console, path: str = "/") -> str:
-    """Status and content, without the script."""
-    try:
-        with urllib.request.urlopen(console.url + path, timeout=PATIENCE) as response:
-            return f"{response.status} {response.read().decode()}".partition("\n<script>")[0]
-    except urllib.error.HTTPError as error:
-        return f"{error.status} {error.read().decode()}"
-
-
-def until(console: Console, condition: Callable[[str], object]) -> None:
-    def answers_so() -> bool:
-        try:
-            return bool(condition(answer(console)))
-        except ConnectionError:  # it was accepted when the process that has just been replaced began to drain
-            return False
-
-    eventually(answers_so, "it never answers so")
 
 
 def test_an_edit_is_served_by_a_new_process_and_no_connection_is_refused_meanwhile(site: Path, way: str) -> None:

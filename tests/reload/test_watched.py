@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib import import_module
 from pathlib import Path
 from time import time
 from types import ModuleType
 
 import pytest
 
+from tests.files.links import link
 from tpserver.reload import watched as module_under_test
-from tpserver.reload.watched import Changes, Watched, module_files
+from tpserver.reload.watched import Changes, Watched, described, files_of, module_files
 from tpserver.reload.watcher import pause_after
 
 
@@ -118,7 +120,7 @@ def test_a_new_template_counts_and_what_an_editor_writes_beside_it_does_not(tmp_
     write(tmp_path / "templates" / "a.html")
     watched = Watched(str(tmp_path))
     watched.look()
-    for name in (".a.html.swp", "a.html~", "b.html"):
+    for name in (".a.html.swp", "a.html~", "#a.html#", "4913", "a.html___jb_tmp___", "b.html"):
         write(tmp_path / "templates" / name)
     os.utime(tmp_path / "templates", (1, 1))  # a disk may know whole seconds only
     assert names(watched.look(), tmp_path) == (["templates/b.html"], [])
@@ -159,6 +161,87 @@ def test_python_files_count_that_no_import_has_reached(tmp_path: Path) -> None:
         write(tmp_path / "package" / "one.py", "changed")
         write(tmp_path / "venv" / "installed.py", "changed")
         assert names(watched.look(), tmp_path) == (expected, [])
+
+
+def test_what_an_application_serves_by_itself_is_pages(tmp_path: Path) -> None:
+    shown = ("shop/static/a.css", "shop/static/deep/a.js", "static/a.html")
+    others = ("static/a.log", "static/node_modules/b/b.js", "shop/a.css")
+    for name in (*shown, *others):
+        write(tmp_path / name)
+    watched = Watched(str(tmp_path))
+    watched.look()
+    for name in (*shown, *others):
+        write(tmp_path / name, "changed")
+    assert names(watched.look(), tmp_path) == ([], sorted(shown))
+    write(tmp_path / "static" / "new.css")
+    os.utime(tmp_path / "static", (1, 1))
+    assert names(watched.look(), tmp_path) == ([], ["static/new.css"])
+
+
+def test_a_linked_folder_of_templates_is_watched_and_a_circle_of_links_has_an_end(tmp_path: Path) -> None:
+    shared = write(tmp_path / "shared" / "a.html")
+    write(tmp_path / "app" / "templates" / "b.html")
+    data = write(tmp_path / "data" / "static" / "c.html")
+    link(tmp_path / "app" / "templates" / "linked", tmp_path / "shared")
+    link(tmp_path / "app" / "templates" / "above", tmp_path / "app")
+    link(tmp_path / "app" / "data", tmp_path / "data")
+    watched = Watched(str(tmp_path / "app"))
+    watched.look()
+    write(Path(shared), "changed")
+    write(Path(data), "changed")
+    assert names(watched.look(), tmp_path) == (["app/templates/linked/a.html"], [])
+
+
+def test_applications_elsewhere_have_templates_too(tmp_path: Path) -> None:
+    for name in ("elsewhere/templates/a.html", "elsewhere/b.py"):
+        write(tmp_path / name)
+    for all_code, expected in ((False, ["templates/a.html"]), (True, ["b.py", "templates/a.html"])):
+        watched = Watched(str(tmp_path / "here"), folders=[str(tmp_path / "elsewhere")], all_code=all_code)
+        watched.look()
+        for name in ("elsewhere/templates/a.html", "elsewhere/b.py"):
+            write(tmp_path / name, f"changed {expected}")
+        assert names(watched.look(), tmp_path / "elsewhere") == (expected, [])
+
+
+def test_files_that_an_import_has_failed_in_are_watched_wherever_they_are(tmp_path: Path) -> None:
+    now = int(time())
+    path = write(tmp_path / "library" / "part.py", when=now - 50)
+    watched = Watched(str(tmp_path / "here"), files=[path], since=now - 49)
+    assert watched.look() == Changes([], [])
+    write(Path(path), "changed")
+    assert watched.look() == Changes([path], [])
+    assert Watched(str(tmp_path), files=[path], since=0).look() == Changes([path], [])
+
+
+def test_the_files_of_an_exception_are_those_of_its_causes_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    first = write(tmp_path / "failing_first.py", "try:\n    import failing_second\nexcept SyntaxError:\n    1 / 0\n")
+    second = write(tmp_path / "failing_second.py", "def (")
+    with pytest.raises(ZeroDivisionError) as raised:
+        import_module("failing_first")
+    assert {first, second} <= {*files_of(raised.value)}
+    assert all(map(os.path.isfile, files_of(raised.value)))
+
+
+@pytest.mark.parametrize(
+    ("present", "gone", "expected"),
+    [
+        ("a", "", "a.py has changed"),
+        ("ab", "", "a.py, b.py have changed"),
+        ("abcde", "", "a.py, b.py, c.py and 2 more have changed"),
+        ("", "x", "x.py is gone"),
+        ("a", "xy", "a.py has changed and x.py, y.py are gone"),
+    ],
+)
+def test_what_has_changed_is_said(tmp_path: Path, present: str, gone: str, expected: str) -> None:
+    paths = [write(tmp_path / f"{name}.py") for name in present] + [str(tmp_path / f"{name}.py") for name in gone]
+    assert described(paths, str(tmp_path)) == expected
+
+
+def test_what_is_elsewhere_is_said_by_its_whole_path(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.py")
+    assert described([path], str(tmp_path / "here")) == f"{path} has changed"
 
 
 def test_the_modules_are_all_that_are_imported_from_a_file() -> None:

@@ -8,22 +8,30 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from math import inf
 from typing import Final, NamedTuple
 
 from tpserver.system.clock import clock
 
-# The names of folders of templates, as Django, Flask and Jinja have them.
+# The names of folders of templates, as Django, Flask and Jinja have them, and of those that an application serves.
 _TEMPLATES: Final = frozenset({"templates", "jinja2"})
+_STATIC: Final = "static"
 # What a browser shows. Other files in a folder may be written by the application itself, such as a log.
 _SHOWN: Final = (
     *(".html", ".htm", ".css", ".js", ".mjs", ".wasm"),
     *(".svg", ".png", ".jpg", ".jpeg", ".gif", ".webp", ".avif", ".ico", ".woff", ".woff2"),
 )
+# Files that are hidden, or that an editor has for a moment: Vim tries with 4913 whether it can write.
+_PASSING: Final = re.compile(r"\..*|.*~|.*\.(tmp|pyc)|#.*#|4913|.*___jb_(tmp|old)___", re.DOTALL)
 # Files that are watched in folders, at most: the rest of a larger tree is not.
 MOST: Final = 10_000
+# Files named in the log.
+_NAMED: Final = 3
 
 Stamp = tuple[int, int]
 
@@ -38,9 +46,10 @@ class Changes(NamedTuple):
 class Watched:
     """What one process watches. One thread at a time.
 
-    `app_dir` has the folders of templates, and what `globs` are relative to; `served` are folders of files. `since`,
-    seconds since 1970: what has changed after it has changed since the last look when it is looked at first.
-    `all_code`: the Python files below `app_dir` count, imported or not, since the import has failed.
+    `app_dir` and `folders`, those of applications elsewhere, have the folders of templates and `static`; `globs` are
+    relative to `app_dir`; `served` are folders of files. `since`, seconds since 1970: what has changed after it has
+    changed since the last look when it is looked at first. `all_code`: the Python files below these folders count,
+    imported or not, since the import has failed; `files` are those that it has failed in, wherever they are.
     """
 
     def __init__(
@@ -49,19 +58,23 @@ class Watched:
         globs: Sequence[str] = (),
         served: Iterable[str] = (),
         *,
+        folders: Iterable[str] = (),
+        files: Iterable[str] = (),
         since: float = inf,
         all_code: bool = False,
     ) -> None:
         self._app_dir = os.path.abspath(app_dir)
         self._globs = globs
         self._served = [os.path.abspath(folder) for folder in served]
+        self._source_folders = [self._app_dir, *map(os.path.abspath, folders)]
+        self._files = [*files]
         self._since = since
         self._all_code = all_code
         self._modules = 0  # in sys.modules, at the last look
         self._code: dict[str, Stamp | None] = {}  # None: it was not there at the last look
         self._pages: dict[str, Stamp | None] = {}
         self._folders: dict[str, Stamp | None] = {}  # whose names are known
-        self._young = self._read_folders(first=True).code
+        self._young = [path for path in self._read_folders().code if self._is_young(self._code[path])]
 
     @property
     def folders(self) -> set[str]:
@@ -87,30 +100,35 @@ class Watched:
             changes.pages.extend(pages)
         return changes
 
-    def _read_folders(self, *, first: bool = False) -> Changes:
+    def _read_folders(self) -> Changes:
         """Reads all folders again; the files that are new."""
         self._folders = {}
-        code = [path for path in self._code_files() if path not in self._code]
-        pages = [path for folder in self._served for path in self._files(folder) if path not in self._pages]
-        for known, new in ((self._code, code), (self._pages, pages)):
-            known.update((path, stamp(path)) for path in new[: MOST - len(known)])
-        if first:
-            return Changes([path for path in code if self._is_young(self._code.get(path))], [])
-        return Changes(code, pages)
+        code, pages = dict.fromkeys(self._files), dict[str, None]()
+        self._find_sources(code, pages)
+        self._find_globs(code)
+        self._find_served(pages)
+        return Changes(_add(self._code, code), _add(self._pages, pages))
 
     def _is_young(self, found: Stamp | None) -> bool:
         """Whether a file has changed since the process began. By a clock that is ahead it would do so for ever."""
         return found is not None and self._since < found[0] / 1e9 <= clock.time()
 
-    def _code_files(self) -> Iterator[str]:
-        """Templates, what the globs name, and all Python files where an import has failed."""
-        for folder, names in _walk(self._app_dir):
-            in_templates = not _TEMPLATES.isdisjoint(os.path.relpath(folder, self._app_dir).split(os.sep))
-            if in_templates or self._all_code:
-                self._folders[folder] = stamp(folder)
-            for name in names:
-                if in_templates or (self._all_code and name.endswith(".py")):
-                    yield os.path.join(folder, name)
+    def _find_sources(self, code: dict[str, None], pages: dict[str, None]) -> None:
+        """Templates, what a browser shows in folders `static`, and all Python files where an import has failed."""
+        seen: set[str] = set()
+        for top in self._source_folders:
+            for folder, names in _walk(top, seen, partial(_is_entered, top)):
+                kind = _kind(top, folder)
+                if kind is not None or self._all_code:
+                    self._folders[folder] = stamp(folder)
+                for name in names:
+                    if kind == _STATIC:
+                        if _is_shown(name):
+                            pages[os.path.join(folder, name)] = None
+                    elif kind is not None or (self._all_code and name.endswith(".py")):
+                        code[os.path.join(folder, name)] = None
+
+    def _find_globs(self, code: dict[str, None]) -> None:
         for pattern in self._globs:
             base = os.path.join(self._app_dir, pattern)
             while glob.has_magic(base):
@@ -121,14 +139,43 @@ class Watched:
                     self._folders[path] = stamp(path)
                 else:
                     self._folders[os.path.dirname(path)] = stamp(os.path.dirname(path))
-                    yield path
+                    code[path] = None
 
-    def _files(self, served: str) -> Iterator[str]:
-        for folder, names in _walk(served):
-            self._folders[folder] = stamp(folder)
-            for name in names:
-                if name.lower().endswith(_SHOWN):
-                    yield os.path.join(folder, name)
+    def _find_served(self, pages: dict[str, None]) -> None:
+        for top in self._served:
+            for folder, names in _walk(top, set(), lambda path: True):
+                self._folders[folder] = stamp(folder)
+                pages.update((os.path.join(folder, name), None) for name in names if _is_shown(name))
+
+
+def files_of(error: BaseException) -> list[str]:
+    """The files of Python that an exception and its causes have passed, or that could not be compiled."""
+    files: dict[str, None] = {}
+    seen: set[int] = set()
+    left: list[BaseException | None] = [error]
+    while left:
+        one = left.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        if isinstance(one, SyntaxError) and one.filename is not None:
+            files[one.filename] = None
+        files.update((frame.f_code.co_filename, None) for frame, _ in traceback.walk_tb(one.__traceback__))
+        left += one.__cause__, one.__context__
+    return [os.path.abspath(path) for path in files if os.path.isfile(path)]
+
+
+def described(paths: Sequence[str], folder: str) -> str:
+    """What the log says of paths that have changed: those below `folder` by their relative paths."""
+    gone = [path for path in paths if stamp(path) is None]
+    changed = [path for path in paths if path not in gone]
+    told = []
+    for some, one, several in ((changed, "has changed", "have changed"), (gone, "is gone", "are gone")):
+        if some:
+            names = ", ".join(path.removeprefix(os.path.join(folder, "")) for path in some[:_NAMED])
+            more = f" and {len(some) - _NAMED} more" if len(some) > _NAMED else ""
+            told.append(f"{names}{more} {one if len(some) == 1 else several}")
+    return " and ".join(told)
 
 
 def stamp(path: str) -> Stamp | None:
@@ -163,15 +210,48 @@ def _changed(files: dict[str, Stamp | None]) -> list[str]:
     return changed
 
 
-def _walk(top: str) -> Iterator[tuple[str, list[str]]]:
-    """Folders with the names of their files, but for what is hidden, installed, or an editor's own."""
+def _add(known: dict[str, Stamp | None], found: Iterable[str]) -> list[str]:
+    """Those of `found` that are not known yet; they are from now on."""
+    new = [path for path in found if path not in known][: max(0, MOST - len(known))]
+    known.update((path, stamp(path)) for path in new)
+    return new
+
+
+def _is_shown(name: str) -> bool:
+    return name.lower().endswith(_SHOWN)
+
+
+def _kind(top: str, folder: str) -> str | None:
+    """The first name below `top` that says what the files are for: a folder of templates, or `static`."""
+    names = os.path.relpath(folder, top).split(os.sep)
+    return next((name for name in names if name in _TEMPLATES or name == _STATIC), None)
+
+
+def _is_entered(top: str, folder: str) -> bool:
+    """Links elsewhere may lead to anything, such as a disk full of data."""
+    return not os.path.islink(folder) or _kind(top, folder) is not None
+
+
+def _walk(top: str, seen: set[str], enters: Callable[[str], object]) -> Iterator[tuple[str, list[str]]]:
+    """Folders with the names of their files, but for what is hidden, installed, or an editor's own.
+
+    `seen` has the real paths of the folders so far: links may lead to one again. `enters`: whether to enter a folder.
+    """
     left = MOST
-    for folder, folders, names in os.walk(top):
-        if "pyvenv.cfg" in names:
+    for folder, folders, names in os.walk(top, followlinks=True):
+        real = os.path.realpath(folder)
+        if real in seen or "pyvenv.cfg" in names:
             folders.clear()
             continue
-        folders[:] = [one for one in folders if not one.startswith(".") and one not in ("__pycache__", "node_modules")]
-        yield folder, [name for name in names if not name.startswith(".") and not name.endswith(("~", ".tmp", ".pyc"))]
+        seen.add(real)
+        folders[:] = [
+            name
+            for name in folders
+            if not name.startswith(".")
+            and name not in ("__pycache__", "node_modules")
+            and enters(os.path.join(folder, name))
+        ]
+        yield folder, [name for name in names if _PASSING.fullmatch(name) is None]
         left -= 1 + len(names)
         if left < 0:
             return

@@ -7,21 +7,18 @@ import os
 import socket
 import sys
 from collections.abc import Sequence
-from typing import Final
 
+from tpserver.application import application_folder
 from tpserver.config import Config
 from tpserver.errors import StartError, TpserverError
 from tpserver.reload.broken import BrokenApplication
 from tpserver.reload.events import page_end
-from tpserver.reload.watched import Changes, Watched
+from tpserver.reload.watched import Changes, Watched, described, files_of
 from tpserver.reload.watcher import watch
 from tpserver.run import Server
 from tpserver.serving.worker import Worker
 from tpserver.system.clock import clock
 from tpserver.workers.link import Link
-
-# Files named in the log.
-_NAMED: Final = 3
 
 
 class ReloadingWorker(Worker):
@@ -40,6 +37,7 @@ class ReloadingWorker(Worker):
         self._events = events
         self._since = 0.0  # of the clock of files, in seconds: what changes from then on starts it again
         self._broken = False
+        self._broken_files: list[str] = []
 
     def make_server(self) -> Server:
         """As `Worker.make_server`; where the application cannot be started, a server that shows why.
@@ -56,7 +54,7 @@ class ReloadingWorker(Worker):
         except TpserverError as error:
             if self.greets and not isinstance(error, StartError):
                 raise
-            self._broken = True
+            self._broken, self._broken_files = True, files_of(error)
             return self._broken_server(error, end)
 
     def _broken_server(self, error: TpserverError, end: bytes) -> Server:
@@ -64,7 +62,7 @@ class ReloadingWorker(Worker):
         if sys.stderr is not None:
             print(f"tpserver: error: {error}\n{details}", file=sys.stderr, end="", flush=True)
         shown = (str(error), details) if self._events else ("The log says why.", "")
-        bare = self.config.__replace__(app=None, root=None, vhost=(), mount=(), spa=None, error_page=())
+        bare = self.resolved.__replace__(app=None, root=None, vhost=(), mount=(), spa=None, error_page=())
         return Server(bare, BrokenApplication(*shown), sockets=self.sockets, page_end=end)
 
     def begin(self, server: Server) -> None:
@@ -73,14 +71,23 @@ class ReloadingWorker(Worker):
         watch(self._watched, self._tell)
 
     def _watched(self) -> Watched:
-        config = self.config
-        folders = [what for _, what in (("", config.root or ""), *config.vhost, *config.mount) if os.path.isdir(what)]
-        return Watched(config.app_dir, config.reload_include, folders, since=self._since, all_code=self._broken)
+        config = self.resolved
+        named = [what for _, what in (*config.vhost, *config.mount)]
+        served = [what for what in (config.root, *named) if what is not None and os.path.isdir(what)]
+        applications = [what for what in (config.app, *named) if what is not None and what not in served]
+        return Watched(
+            config.app_dir,
+            config.reload_include,
+            served,
+            folders=[application_folder(what, config.app_dir) for what in applications],
+            files=self._broken_files,
+            since=self._since,
+            all_code=self._broken,
+        )
 
     def _tell(self, changes: Changes) -> None:
         if changes.code:
-            more = f" and {len(changes.code) - _NAMED} more" if len(changes.code) > _NAMED else ""
-            self.link.tell("changed", ", ".join(map(os.path.relpath, changes.code[:_NAMED])) + more)
+            self.link.tell("changed", described(changes.code, self.resolved.app_dir))
         else:
             self.link.tell("edited", "css" if all(path.endswith(".css") for path in changes.pages) else "reload")
 

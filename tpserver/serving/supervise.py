@@ -52,7 +52,7 @@ def supervise(config: Config, target: Target, origin: str = "", stopped_by: Stop
     def hear(number: int, message: tuple[object, ...]) -> None:
         kind, what = message
         if kind == "changed":
-            _log.info("%s has changed; starting again", what)
+            _log.info("%s; starting again", what)
             parent.ask("replace")
         elif kind == "edited" and events is not None:
             events.tell(str(what))
