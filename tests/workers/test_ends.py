@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import signal
 import sys
@@ -56,8 +57,7 @@ import fcntl, os, signal, sys, termios
 terminal, ignored, *command = sys.argv[1:]
 os.setsid()
 fcntl.ioctl(int(terminal), termios.TIOCSCTTY, 0)
-if ignored:
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+signal.signal(signal.SIGHUP, signal.SIG_IGN if ignored else signal.SIG_DFL)
 os.close(int(terminal))
 os.execvp(command[0], command)
 """
@@ -143,8 +143,11 @@ def test_what_an_application_starts_does_not_ignore_signals(site: Path) -> None:
 
 
 @pytest.mark.parametrize("app", ["hello:app", "nowhere:app"])
-def test_what_else_may_stop_it_is_asked_when_the_first_worker_serves(site: Path, app: str) -> None:
+def test_what_else_may_stop_it_is_asked_when_the_first_worker_serves(
+    site: Path, app: str, caplog: pytest.LogCaptureFixture
+) -> None:
     """As a service of Windows, which runs from then on."""
+    caplog.set_level(logging.INFO, "tpserver")  # as the parent sets it; so it is what it was, afterwards
     asked: list[str] = []
 
     @contextmanager
