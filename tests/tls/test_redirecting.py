@@ -21,7 +21,8 @@ from tpserver import Config, Server
 from tpserver.errors import UsageError
 from tpserver.tls.redirecting import open_all
 from tpserver.transport.endpoint import Endpoint, parse_endpoint
-from tpserver.transport.listening import AF_UNIX, endpoint_of, open_sockets
+from tpserver.transport.listening import endpoint_of, open_sockets
+from tpserver.transport.unix_socket import AF_UNIX
 
 needs_unix = pytest.mark.skipif(AF_UNIX is None, reason="this Python has no unix sockets")
 

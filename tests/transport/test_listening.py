@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import socket
 import stat
@@ -14,16 +15,18 @@ from typing import Any
 import pytest
 
 from tpserver.errors import AddressError
+from tpserver.transport import unix_socket
 from tpserver.transport.endpoint import Endpoint, parse_endpoint
 from tpserver.transport.listening import (
-    AF_UNIX,
     SocketOptions,
+    bind_sockets,
     endpoint_of,
     listen,
     open_sockets,
     remove_files,
     socket_files,
 )
+from tpserver.transport.unix_socket import AF_UNIX
 
 needs_unix = pytest.mark.skipif(AF_UNIX is None, reason="this Python has no unix sockets")
 
@@ -164,6 +167,64 @@ def test_a_file_that_a_process_listens_on_is_left_to_it(folder: Path, full: bool
         with pytest.raises(AddressError, match=r"^cannot listen on unix:sock: another process listens on it"):
             open_sockets([parse_endpoint("unix:sock")])
         assert (folder / "sock").exists()
+
+
+@needs_unix
+def test_two_servers_that_start_at_once_do_not_take_the_file_from_each_other(folder: Path) -> None:
+    """The first has bound it, and is not yet told to listen."""
+    with opened("unix:sock"):
+        pass  # its file is left over
+    (first,) = bind_sockets([parse_endpoint("unix:sock")])
+    with first:
+        with pytest.raises(AddressError, match="another process listens on it"):
+            open_sockets([parse_endpoint("unix:sock")])
+        listen([first])
+        assert answers(first)
+
+
+@needs_unix
+def test_a_file_that_another_server_puts_there_meanwhile_is_not_removed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with opened("unix:sock"):
+        pass
+    others = []
+
+    def refused(*_: object) -> int:
+        (folder / "sock").rename(folder / "left")  # so that its inode is not used again
+        others.extend(bind_sockets([parse_endpoint("unix:sock")]))
+        return errno.ECONNREFUSED
+
+    monkeypatch.setattr(unix_socket, "_LOCK_ATTEMPTS", 0)
+    monkeypatch.setattr(unix_socket, "_try_to_connect", refused)
+    with pytest.raises(AddressError, match="in use"):
+        open_sockets([parse_endpoint("unix:sock")])
+    listen(others)
+    assert answers(others[0])
+    others[0].close()
+
+
+@needs_unix
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no flock")
+@pytest.mark.parametrize("ends", [True, False])
+def test_servers_that_start_in_one_folder_take_turns(folder: Path, monkeypatch: pytest.MonkeyPatch, ends: bool) -> None:
+    """Nobody waits for ever: other programs lock folders as well."""
+    import fcntl
+
+    waited = []
+    locked = os.open(folder, os.O_RDONLY)
+    fcntl.flock(locked, fcntl.LOCK_EX)
+
+    def sleep(seconds: float) -> None:
+        waited.append(seconds)
+        if ends:
+            fcntl.flock(locked, fcntl.LOCK_UN)
+
+    monkeypatch.setattr(unix_socket, "sleep", sleep)
+    with opened("unix:sock") as (sock,):
+        assert answers(sock)
+    assert len(waited) == (1 if ends else unix_socket._LOCK_ATTEMPTS)
+    os.close(locked)
 
 
 @needs_unix

@@ -14,7 +14,6 @@ from tpserver.logs.log import Log
 from tpserver.transport.endpoint import Endpoint
 from tpserver.transport.errors import UnsuitableSocket
 from tpserver.transport.listening import (
-    AF_UNIX,
     BACKLOG,
     SocketFile,
     SocketOptions,
@@ -26,6 +25,7 @@ from tpserver.transport.listening import (
 )
 from tpserver.transport.polling import NOTHING, READ, EpollPoller
 from tpserver.transport.protocol import MAPPED_BYTES, Address
+from tpserver.transport.unix_socket import AF_UNIX
 
 _log = Log("tpserver")
 
@@ -82,7 +82,9 @@ class ListeningServer(socketserver.TCPServer):
         else:
             endpoints = self.endpoints or (Endpoint(*self.server_address[:2]),)  # type: ignore[arg-type]
             reuse_port = self.allow_reuse_port or self.socket_options.reuse_port
-            options = self.socket_options._replace(reuse_address=self.allow_reuse_address, reuse_port=reuse_port)
+            options = self.socket_options._replace(
+                reuse_address=self.allow_reuse_address, reuse_port=reuse_port, backlog=self.request_queue_size
+            )
             self.socket, *self.others = bind_sockets(endpoints, options, unbound)
             self._files = socket_files(endpoints)
         if self.socket is not unbound:

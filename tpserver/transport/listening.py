@@ -6,7 +6,6 @@ import contextlib
 import errno
 import os
 import socket
-import stat
 import sys
 from collections.abc import Sequence
 from typing import Final, NamedTuple
@@ -15,6 +14,7 @@ from tpserver.errors import AddressError
 from tpserver.logs.log import Log
 from tpserver.system.network import bind_advice
 from tpserver.transport.endpoint import Endpoint
+from tpserver.transport.unix_socket import AF_UNIX, bind_unix, identity
 
 _log = Log("tpserver")
 
@@ -22,10 +22,6 @@ _log = Log("tpserver")
 BACKLOG: Final = 4096
 # Tries to find a port that is free on each address of a name.
 _ATTEMPTS: Final = 8
-# Bytes of the longest path of a unix socket, by the structure sockaddr_un without the NUL at its end.
-_LONGEST_PATH: Final = 107 if sys.platform == "linux" else 103
-# None: this system, or this Python, has no unix sockets.
-AF_UNIX: Final[int | None] = getattr(socket, "AF_UNIX", None)
 
 
 class SocketOptions(NamedTuple):
@@ -34,6 +30,7 @@ class SocketOptions(NamedTuple):
     reuse_port: bool = False  # other processes may listen on the same port
     unix_mode: int = -1  # the permissions of the files of unix sockets; -1: by the umask
     unix_owner: str | None = None  # USER, USER:GROUP or :GROUP; None: the user of this process
+    backlog: int = BACKLOG  # of those of unix sockets, which listen as soon as they are bound
     reuse_address: bool = sys.platform != "win32"  # there it would share the port with a stranger
 
 
@@ -47,7 +44,7 @@ def open_sockets(
 
     A name may have several addresses: then there are more sockets than endpoints.
     """
-    sockets = bind_sockets(endpoints, options)
+    sockets = bind_sockets(endpoints, options._replace(backlog=backlog))
     try:
         listen(sockets, backlog)
     except BaseException:
@@ -68,7 +65,7 @@ def bind_sockets(
     for endpoint in endpoints:
         try:
             if endpoint.path:
-                bound.append(_bind_unix(endpoint.path, options))
+                bound.append(bind_unix(endpoint.path, options.backlog, options.unix_mode, options.unix_owner))
             elif endpoint.descriptor is not None:
                 bound.append(_handed_in(endpoint.descriptor))
             else:
@@ -127,16 +124,16 @@ def socket_files(endpoints: Sequence[Endpoint]) -> list[SocketFile]:
     for endpoint in endpoints:
         if endpoint.path and not endpoint.path.startswith("@"):
             with contextlib.suppress(OSError):
-                files.append(SocketFile(os.path.abspath(endpoint.path), _identity(endpoint.path)))
+                files.append(SocketFile(os.path.abspath(endpoint.path), identity(endpoint.path)))
     return files
 
 
 def remove_files(files: Sequence[SocketFile]) -> None:
     """Removes those that are still there. Before the sockets are closed: a system may give their inodes to others."""
-    for path, identity in files:
+    for file in files:
         with contextlib.suppress(OSError):
-            if _identity(path) == identity:
-                os.unlink(path)
+            if identity(file.path) == file.identity:
+                os.unlink(file.path)
 
 
 def addresses(host: str) -> list[tuple[int, str]]:
@@ -212,67 +209,6 @@ def _bind_address(sock: socket.socket, address: str, port: int, options: SocketO
     return sock
 
 
-def _bind_unix(path: str, options: SocketOptions) -> socket.socket:
-    """A socket that is bound to a path; a file there that no process listens on any more is replaced."""
-    if AF_UNIX is None:
-        raise OSError(errno.EAFNOSUPPORT, "Python has no unix sockets on this system")
-    abstract = path.startswith("@")
-    if abstract and sys.platform != "linux":
-        raise OSError(errno.EAFNOSUPPORT, "only Linux has abstract names; write unix:/PATH")
-    address = f"\0{path[1:]}" if abstract else path
-    if len(os.fsencode(address)) > _LONGEST_PATH:
-        raise OSError(errno.ENAMETOOLONG, f"the path of a unix socket has {_LONGEST_PATH} bytes at most")
-    sock = socket.socket(AF_UNIX)
-    try:
-        try:
-            sock.bind(address)
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE or abstract:
-                raise
-            _remove_stale(AF_UNIX, path)
-            sock.bind(address)
-        if not abstract:  # no client can connect before it listens
-            _set_permissions(path, options)
-    except BaseException:
-        sock.close()
-        raise
-    return sock
-
-
-def _set_permissions(path: str, options: SocketOptions) -> None:
-    """Owner and permissions of the file of a unix socket; it is removed where that fails."""
-    try:
-        if sys.platform != "win32" and options.unix_owner is not None:
-            import shutil
-
-            user, group = (
-                int(name) if name.isdecimal() else name or None for name in f"{options.unix_owner}:".split(":")[:2]
-            )
-            shutil.chown(path, user, group)  # type: ignore[arg-type]  # one of them is not None
-        if options.unix_mode >= 0:
-            os.chmod(path, options.unix_mode)
-    except (OSError, LookupError) as error:
-        os.unlink(path)
-        if isinstance(error, LookupError):  # no such user
-            raise OSError(errno.EINVAL, f"--unix-owner {options.unix_owner}: {error}") from None
-        raise
-
-
-def _remove_stale(family: int, path: str) -> None:
-    """Removes the file of a unix socket that no process listens on. Raises OSError where one does, or may."""
-    if not stat.S_ISSOCK(os.lstat(path).st_mode):
-        raise OSError(errno.EEXIST, "there is a file of this name, which is no socket")
-    with socket.socket(family) as client:
-        client.setblocking(False)
-        found = client.connect_ex(path)
-    if found == errno.ECONNREFUSED:
-        os.unlink(path)
-    elif found in (0, errno.EAGAIN):  # EAGAIN: its backlog is full
-        raise OSError(errno.EADDRINUSE, "another process listens on it")
-    elif found != errno.ENOENT:
-        raise OSError(errno.EADDRINUSE, f"it is there, and cannot be connected to: {os.strerror(found)}")
-
-
 def _handed_in(descriptor: int) -> socket.socket:
     """The socket with this descriptor; what the process starts does not get it."""
     sock = socket.socket(fileno=descriptor)
@@ -303,8 +239,3 @@ def _is_connected(sock: socket.socket) -> bool:
     except OSError:
         return False
     return True
-
-
-def _identity(path: str) -> tuple[int, int]:
-    status = os.lstat(path)
-    return status.st_dev, status.st_ino
