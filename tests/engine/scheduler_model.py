@@ -16,7 +16,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from tpserver.engine.admission import Admission, Admitted
-from tpserver.engine.costs import Costs, Kind
+from tpserver.engine.costs import SPAN, Costs, Kind
 from tpserver.engine.measuring import HAND_OVER, Run
 from tpserver.engine.task import Place, Task, Tasks
 from tpserver.engine.watcher import TICK
@@ -25,9 +25,12 @@ from tpserver.transport.protocol import Request
 # Seconds of the interpreter that a forced switch costs, and a hand-over to the pool.
 SWITCH = 30e-6
 HANDING_OVER = 60e-6
+PROMOTION = 300e-6
 RECEIVE = 30e-6  # that the leader takes for a request, beside running it
 INTERVAL = 100e-6  # the switch interval while one or two requests run
 CLIENT = 50e-6  # from an answer to the next request
+ROUND = 20e-3  # between two rounds of the watcher
+ALERT = 0.5  # for which it looks four times as often, after it has relieved a leader
 
 Steps = Generator[tuple[str, Any], None, None]
 # What a request does: ("compute", seconds) and ("wait", seconds), decided when it begins.
@@ -35,19 +38,20 @@ Work = Callable[[float], Iterable[tuple[str, Any]]]
 
 
 class ModelRequest(Request):
-    """A request of the model."""
+    """A request of the model. `number`: which one of its client, where each has an address of its own."""
 
-    __slots__ = ("begun", "client", "group", "work")
+    __slots__ = ("begun", "client", "group", "number", "work")
 
-    def __init__(self, client: int, group: str, work: Work) -> None:
+    def __init__(self, client: int, group: str, work: Work, number: int | None = None) -> None:
         super().__init__()
         self.client = client
         self.group = group
         self.work = work
+        self.number = number
 
     @property
     def route(self) -> str:
-        return self.group
+        return self.group if self.number is None else f"{self.group}?{self.client}.{self.number}"
 
     @property
     def route_group(self) -> str:
@@ -186,15 +190,19 @@ class ModelServer:
         self._inbox: deque[ModelRequest] = deque()
         self._jobs: deque[Task] = deque()
         self._current: tuple[ModelRequest, Thread, float, float] | None = None
+        self._seen: object = None  # what the leader was at, at the last look
+        self._alert_until = self._next_round = 0.0
+        self._woken = False  # the leader looks at what waits for it
+        self._chance = 0
         for _ in range(threads):
             self._start(self._pool_thread)
         self._lead()
         self.machine.at(TICK, self._watch)
 
-    def ask(self, clients: int, group: str, work: Work) -> None:
-        """So many clients ask for `group` from now on, each as soon as it has its answer."""
+    def ask(self, clients: int, group: str, work: Work, *, once: bool = False) -> None:
+        """So many clients ask for `group` from now on, each as soon as it has its answer. `once`: for each address."""
         for client in range(clients):
-            request = ModelRequest(client, group, work)
+            request = ModelRequest(client, group, work, 0 if once else None)
             self.machine.at(self.machine.now + client * 1e-6, lambda request=request: self._send(request))
 
     def run(self, seconds: int) -> list[Second]:
@@ -216,7 +224,8 @@ class ModelServer:
             self.seconds[-1].answered[request.group] += 1
             self.seconds[-1].places[place] += 1
             self.waited.setdefault(request.group, []).append(self.machine.now - request.arrived)
-        following = ModelRequest(request.client, request.group, request.work)
+        number = None if request.number is None else request.number + 1
+        following = ModelRequest(request.client, request.group, request.work, number)
         self.machine.at(self.machine.now + CLIENT, lambda: self._send(following))
 
     # -- the threads of the engine
@@ -228,6 +237,10 @@ class ModelServer:
 
     def _lead(self) -> None:
         self._start(self._leader_thread)
+
+    def _promoted(self, thread: Thread) -> Steps:
+        yield "compute", PROMOTION
+        yield from self._leader_thread(thread)
 
     def _leader_thread(self, thread: Thread) -> Steps:
         was_received = False
@@ -253,21 +266,27 @@ class ModelServer:
                         self._jobs.append(task)
                     continue
             else:
-                yield "until", lambda: self._inbox or (self.tasks.for_leader and self.admission.place_for_leader())
+                yield "until", lambda: self._inbox or self._woken
+                self._woken = False
                 continue
             begun, computed, by_all = self.machine.now, thread.computed, self.machine.computed
             cost = self.costs.find(request)
-            patience = cost.patience if cost is not None else 0.0
-            self._current = (request, thread, begun, patience)
+            self._current = (request, thread, begun, begun + (cost.patience if cost is not None else 0.0))
             kind = self.costs.kind(request, cost, begun)
             self.admission.on_trial = kind.is_trial
             yield from request.work(begun)
             elapsed = self.machine.now - begun
-            self._learn(request, thread, begun, computed, by_all, at_once=1 + len(self.tasks.running))
+            if kind.is_trial or self._is_measured(request):
+                self._learn(request, thread, begun, computed, by_all, at_once=1 + len(self.tasks.running))
+            elif cost is not None:
+                self.costs.note_elapsed(request, cost, elapsed)
             relieved, thread.relieved = thread.relieved, None
             if relieved is not None:
                 self.admission.release(relieved, self.machine.now)
                 self._answered(request, "relieved")
+                following = self._next()
+                if following is not None:
+                    self._jobs.append(following)
                 return
             self._current = None
             self.admission.on_trial = False
@@ -287,10 +306,22 @@ class ModelServer:
             begun, computed, by_all = self.machine.now, thread.computed, self.machine.computed
             at_once = len(self.tasks.running)
             yield from request.work(begun)
-            self._learn(request, thread, begun, computed, by_all, max(at_once, len(self.tasks.running)))
+            if self._is_measured(request):
+                self._learn(request, thread, begun, computed, by_all, max(at_once, len(self.tasks.running)))
             self.admission.release(task, self.machine.now)
             self._answered(request, "pool")
-            task = self.admission.next_for_pool(self.machine.now)
+            task = self._next()
+
+    def _next(self) -> Task | None:
+        following = self.admission.next_for_pool(self.machine.now)
+        self._woken = self._woken or bool(self.tasks.for_leader)
+        return following
+
+    def _is_measured(self, request: ModelRequest) -> bool:
+        """Of routes that are well known one run in eight, by chance."""
+        cost = self.costs.find(request)
+        self._chance = (self._chance * 25173 + 13849) % 65536
+        return cost is None or cost.runs < SPAN or self._chance < 65536 // 8
 
     def _learn(
         self, request: ModelRequest, thread: Thread, begun: float, computed: float, by_all: float, at_once: int
@@ -303,18 +334,26 @@ class ModelServer:
 
     def _watch(self) -> None:
         now = self.machine.now
-        self.machine.interval = INTERVAL * max(1.0, len(self.tasks.running) / 2)
-        if self._current is not None:
-            request, thread, begun, patience = self._current
-            if now - begun >= max(TICK, patience):
-                relieved: Any = SimpleNamespace(lags=False)
-                task = Task(request, relieved, Kind.LONG, Place.RELIEVED)
-                task.begun = begun
-                self.admission.begin_relieved(task)
-                thread.relieved = task
-                self._current = None
-                self._lead()
-        following = self.admission.next_for_pool(now)
-        if following is not None:
-            self._jobs.append(following)
-        self.machine.at(now + TICK, self._watch)
+        if self._current is not None and self._current is self._seen and now >= self._current[3]:
+            self._relieve()
+            self._alert_until = now + ALERT
+        self._seen = self._current
+        if now >= self._next_round:
+            self._next_round = now + ROUND
+            computing = sum(not task.mostly_waits for task in self.tasks.running)
+            self.machine.interval = INTERVAL * max(1.0, (computing / 2) ** 2)
+            following = self._next()
+            if following is not None:
+                self._jobs.append(following)
+        self.machine.at(now + (TICK if now < self._alert_until else 4 * TICK), self._watch)
+
+    def _relieve(self) -> None:
+        assert self._current is not None
+        request, thread, begun, _ = self._current
+        relieved: Any = SimpleNamespace(lags=False)
+        task = Task(request, relieved, Kind.LONG, Place.RELIEVED)
+        task.begun = begun
+        self.admission.begin_relieved(task)
+        thread.relieved = task
+        self._current = None
+        self._start(self._promoted)
