@@ -223,7 +223,7 @@ def _is_shown(name: str) -> bool:
 
 def _kind(top: str, folder: str) -> str | None:
     """The first name below `top` that says what the files are for: a folder of templates, or `static`."""
-    names = os.path.relpath(folder, top).split(os.sep)
+    names = folder.removeprefix(top).split(os.sep)
     return next((name for name in names if name in _TEMPLATES or name == _STATIC), None)
 
 
