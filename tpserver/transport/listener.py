@@ -162,12 +162,16 @@ class ListeningServer(socketserver.TCPServer):
 
 def check_listening_socket(sock: socket.socket) -> None:
     """Any thread, when serving begins: raises UnsuitableSocket where the server cannot serve with `sock`."""
-    ssl = sys.modules.get("ssl")  # an SSLSocket exists only if it has been imported
-    if ssl is not None and isinstance(sock, ssl.SSLSocket):
+    if _is_ssl_socket(sock):
         raise UnsuitableSocket(
             "server.socket is an ssl.SSLSocket, which tpserver cannot serve: "
             "leave server.socket as it is, and give make_server the options tls_cert and tls_key"
         )
+
+
+def _is_ssl_socket(sock: socket.socket) -> bool:
+    ssl = sys.modules.get("ssl")  # an SSLSocket exists only if it has been imported
+    return ssl is not None and isinstance(sock, ssl.SSLSocket)
 
 
 class Listener:
@@ -180,6 +184,7 @@ class Listener:
         self.watched = False  # by the poller; if not, and it is not closed, it rests
         self.closed = False
         self._complained = False
+        self._told_ssl = False
 
     def watch(self) -> None:
         """The leader: watches the sockets, for the first time or after a rest; no longer after `server_close`."""
@@ -214,10 +219,21 @@ class Listener:
                 self._rest()
                 return
             self._complained = False
-            if self._server.verify_request(sock, client_address):
+            if type(sock) is not socket.socket and _is_ssl_socket(sock):
+                self._refuse_ssl(sock)
+            elif self._server.verify_request(sock, client_address):
                 yield sock, client_address
             else:
                 sock.close()
+
+    def _refuse_ssl(self, sock: socket.socket) -> None:
+        if not self._told_ssl:
+            self._told_ssl = True
+            _log.error(
+                "get_request returns an ssl.SSLSocket, which tpserver cannot serve: its connections are closed;"
+                " leave get_request as it is, and give make_server the options tls_cert and tls_key"
+            )
+        sock.close()
 
     def close(self) -> None:
         """The leader: accepts no more connections. The socket itself is the server's."""
