@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import datetime as dt
 import os
 import ssl
 from collections.abc import Sequence
 from typing import Final
 
 from tpserver.errors import UsageError
-from tpserver.tls.names import host_names
+from tpserver.logs.log import Log
+from tpserver.system.clock import clock
+from tpserver.tls.names import host_names, validity
 from tpserver.transport.server_name import Contexts
 
 # Of TLS 1.2, as Mozilla's intermediate configuration 5.8 has them; those of TLS 1.3 are all fit.
 _CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
 _BEGIN_CERTIFICATE: Final = "-----BEGIN CERTIFICATE-----"
+
+_log = Log("tpserver")
 
 # Of each file: modification time, size, inode; None where it cannot be read.
 State = list[tuple[int, int, int] | None]
@@ -41,6 +47,8 @@ class Certificates:
         """Contexts of the files as they are. Raises `UsageError`."""
         self._loaded = self._last_seen = self._state()
         contexts = [self._context(certificate, key) for certificate, key in self._pairs]
+        for certificate, _ in self._pairs:
+            _warn_of_time(certificate)
         by_name: dict[str, ssl.SSLContext] = {}
         if len(contexts) > 1:
             for context, (certificate, _) in zip(contexts, self._pairs, strict=True):
@@ -71,6 +79,7 @@ class Certificates:
             except (ssl.SSLError, ValueError) as error:
                 raise UsageError(f"--tls-client-ca {self._client_ca}: no certificates in PEM form") from error
             context.verify_mode = ssl.CERT_REQUIRED
+            context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # an authority in the file need not be a root
         return context
 
     def _load_pair(self, context: ssl.SSLContext, certificate: str, key: str) -> None:
@@ -100,18 +109,46 @@ class Certificates:
                 raise UsageError(f"--tls-key {key}: not the key of {certificate}") from error
             if asked:
                 raise UsageError(f"--tls-password-file {self._password_file}: not the password of {key}") from error
-            raise UsageError(f"--tls-cert {certificate}, --tls-key {key}: {reason or error}") from error
+            what = "--tls-cert", certificate
+            if _can_be_read(certificate):
+                what = "--tls-key", key
+            raise UsageError(f"{' '.join(what)}: it is damaged, or not usable: {reason or error}") from error
+
+
+def _can_be_read(certificate: str) -> bool:
+    """Whether what is wrong is not in the certificates of this file."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(certificate)
+    except (ssl.SSLError, ValueError):
+        return False
+    return True
 
 
 def _names(certificate: str) -> list[str]:
     """The host names of the first certificate of a file. Raises `UsageError`."""
+    try:
+        return host_names(_first(certificate))
+    except ValueError as error:
+        raise UsageError(f"--tls-cert {certificate}: {error}") from error
+
+
+def _warn_of_time(certificate: str) -> None:
+    """Clients refuse what has expired, and do not tell the server."""
+    with contextlib.suppress(ValueError):
+        begin, end = validity(_first(certificate))
+        now = dt.datetime.fromtimestamp(clock.time(), dt.timezone.utc)
+        if now > end:
+            _log.warning("--tls-cert %s: the certificate has expired: %s", certificate, end)
+        elif now < begin:
+            _log.warning("--tls-cert %s: the certificate is not valid before %s", certificate, begin)
+
+
+def _first(certificate: str) -> bytes:
+    """The first certificate of a file, in DER. Raises `UsageError`, and ValueError."""
     text = _read("--tls-cert", certificate)
     end = "-----END CERTIFICATE-----"
     pem = _BEGIN_CERTIFICATE + text.partition(_BEGIN_CERTIFICATE)[2].partition(end)[0] + end
-    try:
-        return host_names(ssl.PEM_cert_to_DER_cert(pem))
-    except ValueError as error:
-        raise UsageError(f"--tls-cert {certificate}: {error}") from error
+    return ssl.PEM_cert_to_DER_cert(pem)
 
 
 def _read(option: str, path: str) -> str:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _log = Log("tpserver")
 
 # Seconds between two looks whether the files of certificates have changed.
-LOOK: Final = 5.0
+LOOK: Final = 3.0  # two looks, and a rest of the watcher, are less than the 10 seconds that --tls-cert says
 
 
 class TLSServer(engine.Server):
@@ -54,6 +54,8 @@ class TLSServer(engine.Server):
         if self._redirect_port >= 0 and self.tls is not None:
             beside = [] if self.given else redirecting_sockets(self.sockets, self._redirect_port)
             self.tls.clear_port = endpoint_of(beside[0]).port if beside else self._redirect_port
+            if not self._redirect_port:
+                _log.info("--redirect-http 0: port %d redirects", self.tls.clear_port)
             self.others = [*self.others, *beside]
             encrypted = self.served_sockets
             if not encrypted:
