@@ -24,7 +24,7 @@ from tpserver.options.network import NetworkOptions
 from tpserver.protocol import HTTPProtocol, HTTPRequest, Receiver
 from tpserver.system.clock import clock
 from tpserver.transport.protocol import Address, Introduction, Outcome
-from tpserver.transport.proxy_header import parse_proxy_header
+from tpserver.transport.proxy_header import NoProxyHeader, parse_proxy_header
 
 _log = Log("tpserver")
 
@@ -105,9 +105,10 @@ class ProxyHeaderReceiver(Receiver):
         try:
             header = parse_proxy_header(self.pending)
         except ValueError as error:
-            detail = f"{error}."
-            protocol.warn(peer, f"{detail} Without --proxy-protocol none is expected.")
-            return self._refuse(RequestRefused(400, detail[0].upper() + detail[1:], close=True, cause="PROXY protocol"))
+            detail = f"{str(error)[0].upper()}{str(error)[1:]}."
+            advice = " Without --proxy-protocol none is expected." if isinstance(error, NoProxyHeader) else ""
+            protocol.warn(peer, f"{detail}{advice}")
+            return self._refuse(RequestRefused(400, detail, close=True, cause="PROXY protocol"))
         if header is None:
             return None
         address, is_proxy = peer, True

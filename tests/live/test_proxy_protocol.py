@@ -126,6 +126,15 @@ def test_a_connection_without_the_header_is_refused(begin, log):
     assert "--proxy-protocol" in warnings[0]
 
 
+def test_a_header_that_is_malformed_is_told_as_such(begin, log):
+    with Client(begin()) as client:
+        client.send(b"PROXY TCP5 a b c d\r\n" + request("/"))
+        assert b"A header of the PROXY protocol, version 1, is malformed" in client.response().content
+    (warning,) = [text for text in map(logging.LogRecord.getMessage, log.records) if "trusted proxy" in text]
+    assert "is refused: A header of the PROXY protocol" in warning
+    assert "--proxy-protocol" not in warning
+
+
 def test_a_connection_of_a_stranger_is_refused_also_with_a_header(start):
     running = start(told, trusted_proxy=["192.0.2.99"], proxy_protocol=True)
     for data in (V1 + request("/"), request("/")):

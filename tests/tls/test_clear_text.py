@@ -37,6 +37,13 @@ def test_plain_http_at_the_port_for_tls_gets_a_page_that_says_so(start_tls: Star
     assert answer["Connection"] == "close"
 
 
+def test_the_page_keeps_the_path_of_a_target_in_absolute_form(start_tls: Start) -> None:
+    server = start_tls(forbidden)
+    port = server.address[1]
+    answer = ask(server, f"http://server.example:{port}/page?x=1", host="other.example")
+    assert f"https://server.example:{port}/page?x=1" in answer.content.decode()
+
+
 def test_that_page_is_text_for_who_wants_no_html(start_tls: Start) -> None:
     answer = ask(start_tls(forbidden), "/", "Accept: text/plain")
     assert answer["Content-Type"].startswith("text/plain")
@@ -71,6 +78,9 @@ def test_a_request_in_clear_text_that_comes_byte_by_byte(start_tls: Start) -> No
         ("GET", "//other.example/", "server.example", 301, "//other.example/"),
         ("GET", "/", "[2001:db8::1]:8080", 301, "/"),
         ("OPTIONS", "*", "server.example", 308, "/"),
+        ("GET", "http://server.example/p?x=http://y", "other.example", 301, "/p?x=http://y"),
+        ("GET", "HTTP://server.example:80?x", "other.example", 301, "/?x"),
+        ("GET", "http://server.example", "other.example", 301, "/"),
     ],
 )
 def test_the_other_port_redirects(
@@ -79,7 +89,7 @@ def test_the_other_port_redirects(
     server = start_tls(forbidden, redirect_http=0)
     with Client(Redirecting(server)) as client:
         answer = client.ask(target, method=method, host=host)
-        name = host.lower().removesuffix(":80").removesuffix(":8080")
+        name = host.lower().removesuffix(":80").removesuffix(":8080").replace("other.example", "server.example")
         assert answer.status == status
         assert answer["Location"] == f"https://{name}:{server.address[1]}{rest}"
         assert client.ended()

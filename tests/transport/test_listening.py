@@ -79,6 +79,23 @@ def test_a_name_that_is_not_known_is_told() -> None:
         open_sockets([Endpoint("host.invalid", 0)])
 
 
+@pytest.mark.parametrize(
+    ("host", "advice"),
+    [
+        ("2001:db8::7:80", r"; for a port write \[2001:db8::7\]:80$"),
+        ("2001:db8::8000", r"; for a port write \[2001:db8::\]:8000$"),
+        ("2001:db8::7:abc", r"(?<!:80)$"),
+        ("192.0.2.1", r"(?<!:80)$"),
+    ],
+)
+def test_an_address_of_ipv6_that_has_a_port_without_brackets_is_explained(host: str, advice: str) -> None:
+    if not socket.has_dualstack_ipv6():
+        pytest.skip("this machine has no IPv6")
+    with pytest.raises(AddressError, match=advice) as raised:
+        open_sockets([Endpoint(host, 0)])
+    assert ("for a port" in str(raised.value)) == ("for a port" in advice)
+
+
 @needs_unix
 def test_a_unix_socket_takes_clients_and_its_file_is_removed_at_the_end(folder: Path) -> None:
     endpoint = parse_endpoint("unix:sock")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import BinaryIO, Final, NoReturn
 
 from tpserver.errors import RequestRefused
+from tpserver.http.grammar import ABSOLUTE_FORM
 from tpserver.http.head import Head
 from tpserver.http.hosts import host_name
 from tpserver.http.pages import Refusal
@@ -48,7 +49,11 @@ class ClearTextReceiver(Receiver):
     def _answer(self, head: Head) -> NoReturn:
         self._head = head
         host = host_name(head.fields.get("HTTP_HOST", ""))
-        target = head.target if head.target.startswith("/") else "/"
+        target = head.target
+        if (absolute := ABSOLUTE_FORM.fullmatch(target)) is not None:
+            target = absolute[2] or ""
+        if not target.startswith("/"):
+            target = f"/{target}" if target.startswith("?") else "/"
         url = f"https://{host}{'' if self._port == _HTTPS else f':{self._port}'}{target}"
         if self._redirects and host:
             status = 301 if head.method in ("GET", "HEAD") else 308  # 308: the method stays (RFC 9110 section 15.4.9)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import socket
 import sys
 from collections.abc import Sequence
@@ -76,6 +77,7 @@ def bind_sockets(
             if isinstance(error, (OSError, UnicodeError)):
                 reason = getattr(error, "strerror", None) or str(error)
                 advice = bind_advice(error, endpoint.port) if endpoint.port is not None else ""
+                advice = advice or _bracket_advice(error, endpoint.host)
                 raise AddressError(f"cannot listen on {endpoint}: {reason}{advice}", error) from error
             raise
     return bound
@@ -149,6 +151,17 @@ def addresses(host: str) -> list[tuple[int, str]]:
             if one not in found:
                 found.append(one)
     return found
+
+
+def _bracket_advice(error: Exception, host: str) -> str:
+    """For an address of IPv6 with a port behind it, which looks as one more part of the address."""
+    before, _, port = host.rpartition(":")
+    if getattr(error, "errno", None) == errno.EADDRNOTAVAIL and re.fullmatch("[0-9]{1,5}", port):
+        for address in (before, f"{before}:"):
+            with contextlib.suppress(OSError):
+                socket.inet_pton(socket.AF_INET6, address)
+                return f"; for a port write [{address}]:{port}"
+    return ""
 
 
 def _give_up(sockets: Sequence[socket.socket], endpoints: Sequence[Endpoint]) -> None:

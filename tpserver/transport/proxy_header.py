@@ -40,34 +40,41 @@ class ProxyHeader(NamedTuple):
     secure: bool = False  # the client speaks TLS with the proxy
 
 
+class NoProxyHeader(ValueError):
+    """The bytes are something else, such as HTTP."""
+
+
 def parse_proxy_header(data: bytes) -> ProxyHeader | None:
-    """The header at the beginning of `data`; None: more is needed. Raises ValueError where there is none."""
+    """The header at the beginning of `data`; None: more is needed.
+
+    Raises ValueError where it is malformed, `NoProxyHeader` where there is none.
+    """
     if data[: len(_V1)] == _V1[: len(data)]:
         return _parse_v1(data)
     if data[: len(_V2)] == _V2[: len(data)]:
         return _parse_v2(data)
-    raise ValueError("the connection does not begin with a header of the PROXY protocol")
+    raise NoProxyHeader("the connection does not begin with a header of the PROXY protocol")
 
 
 def _parse_v1(data: bytes) -> ProxyHeader | None:
     end = data.find(b"\r\n", 0, _V1_LONGEST) + 2
     if end < 2:
         if len(data) >= _V1_LONGEST:
-            raise ValueError("a line of the PROXY protocol is longer than 107 bytes")
+            raise ValueError("a header of the PROXY protocol, version 1, is longer than 107 bytes")
         return None
     match = _V1_LINE.fullmatch(data, 0, end)
     if match is None:
-        raise ValueError("a line of the PROXY protocol is malformed")
+        raise ValueError("a header of the PROXY protocol, version 1, is malformed")
     if match[1] is None:
         return ProxyHeader(end, None)
     family = socket.AF_INET if match[1] == b"TCP4" else socket.AF_INET6
     try:
         source, _ = (socket.inet_pton(family, match[group].decode("ascii")) for group in (2, 3))
     except OSError:
-        raise ValueError("an address in a line of the PROXY protocol is malformed") from None
+        raise ValueError("an address in a header of the PROXY protocol, version 1, is malformed") from None
     port = int(match[4])
     if port > 65535 or int(match[5]) > 65535:
-        raise ValueError("a port in a line of the PROXY protocol is malformed")
+        raise ValueError("a port in a header of the PROXY protocol, version 1, is malformed")
     return ProxyHeader(end, (_address(source), port))
 
 
@@ -76,15 +83,15 @@ def _parse_v2(data: bytes) -> ProxyHeader | None:
         return None
     command, kind, length = data[12], data[13], int.from_bytes(data[14:16], "big")
     if command not in (_LOCAL, _PROXY):
-        raise ValueError(f"the PROXY protocol has no command {command:#04x}")
+        raise ValueError(f"a header of the PROXY protocol is malformed: there is no command {command:#04x}")
     if length > _V2_LONGEST:
         raise ValueError(f"a header of the PROXY protocol is longer than {_V2_BEGINNING + _V2_LONGEST} bytes")
     end = _V2_BEGINNING + length
     if command == _PROXY and kind != _UNSPEC and kind not in _SIZES:
-        raise ValueError(f"the PROXY protocol of {kind:#04x} is not that of a stream")
+        raise ValueError(f"a header of the PROXY protocol is malformed: {kind:#04x} is no kind of stream")
     size = _SIZES.get(kind, 0)
     if command == _PROXY and length < size:
-        raise ValueError("a header of the PROXY protocol is too short for its addresses")
+        raise ValueError("a header of the PROXY protocol is malformed: too short for its addresses")
     if len(data) < end:
         return None
     if command == _LOCAL or kind == _UNSPEC:
@@ -105,7 +112,7 @@ def _uses_tls(fields: bytes) -> bool:
         kind, length = fields[at], int.from_bytes(fields[at + 1 : at + 3], "big")
         value = fields[at + 3 : at + 3 + length]
         if len(fields) < at + 3 or len(value) < length:
-            raise ValueError("a field in a header of the PROXY protocol is cut off")
+            raise ValueError("a header of the PROXY protocol is malformed: a field is cut off")
         if kind == _TLS_FIELD:
             secure = bool(value) and bool(value[0] & _TLS_USED)
         at += 3 + length
