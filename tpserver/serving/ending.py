@@ -53,6 +53,7 @@ def say_last(stdout: LogStream | None, text: str) -> bool:
     try:
         thread.start()
     except RuntimeError:  # no thread can be started
+        say(stdout, text)
         return True
     thread.join(_LAST_LINE)
     return not thread.is_alive()

@@ -89,8 +89,10 @@ class Reports:
             self._notifier.tell(*ready)
         if supervisor.replacing_all and not self._replaced:
             self._replaced = supervisor.outdated
+            text = f"replacing {_workers(self._replaced)}"
             self._notifier.tell_reloading()
-            _log.info("replacing %s", _workers(self._replaced))
+            self._notifier.tell(f"STATUS={text}")
+            _log.info("%s", text)
         elif self._replaced and not supervisor.replacing_all:
             self._notifier.tell(*ready)
             self._tell_replaced(self._replaced, supervisor.left_old)
