@@ -139,7 +139,7 @@ def test_what_never_ends_is_left_behind_after_the_time_to_drain(site: Path) -> N
         ended = console.stop()
     assert ended.status == 0
     assert ended.stdout == "stopped\n"
-    assert "1 requests still run" in ended.stderr
+    assert "1 request still runs" in ended.stderr
 
 
 @pytest.mark.parametrize("name", SIGNALS)

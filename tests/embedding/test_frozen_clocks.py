@@ -89,7 +89,7 @@ print("stopped")
     ended = run(tmp_path, CHECK, text, stdin=None)
     assert ended.status == 0, ended
     assert ended.stdout == "inside\nstopped\n"
-    assert "1 requests still run" in ended.stderr
+    assert "1 request still runs" in ended.stderr
 
 
 def test_logs_have_the_real_time(tmp_path: Path) -> None:

@@ -141,7 +141,7 @@ print("and on it goes")
         assert console.read_line() == "inside\n"
         status, stdout, stderr = console.stop(signal.SIGTERM)
     assert (status, stdout) == (0, "stopped\nand on it goes\n")
-    assert stderr.endswith(" ERROR 1 requests still run; their threads are left behind\n")
+    assert stderr.endswith(" ERROR 1 request still runs; its thread is left behind\n")
 
 
 # -- an application that closes the listening socket

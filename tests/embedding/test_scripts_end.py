@@ -82,7 +82,7 @@ sys.stdin.readline()
         console.process.stdin.write("\n")  # type: ignore[union-attr]
         ended = console.end()
     assert ended.status == 0
-    assert "1 requests still run; their threads are left behind" in ended.stderr
+    assert "1 request still runs; its thread is left behind" in ended.stderr
 
 
 def test_the_access_log_is_complete_when_a_script_ends(tmp_path: Path) -> None:

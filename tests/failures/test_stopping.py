@@ -61,7 +61,7 @@ def test_what_was_left_behind_ends_while_the_server_serves_again(
             assert begun.wait(PATIENCE)
             assert exchange(first, get("/")).endswith(b"fine")  # another thread leads
             server.shutdown()
-            assert "1 requests still run" in log.text
+            assert "1 request still runs" in log.text
             log.clear()
             again = Running(server, serving(server))
             go_on.set()

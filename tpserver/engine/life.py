@@ -203,7 +203,8 @@ class LivingServer(ListeningServer):
         else:
             self.connections.close()
         if running:
-            _log.error("%d requests still run; their threads are left behind", running)
+            many = f"{running} requests still run; their threads are"
+            _log.error("%s left behind", "1 request still runs; its thread is" if running == 1 else many)
         if waiting:
             _log.error("%d requests still wait for a thread; they are dropped", waiting)
         self.protocol.end()
