@@ -19,7 +19,9 @@ from tpserver.errors import StartError
 from tpserver.serving.serve import run
 
 posix = pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows has no such signals")
-needs_terminals = pytest.mark.skipif(not hasattr(os, "openpty"), reason="there are no pseudo-terminals here")
+needs_terminals = pytest.mark.skipif(
+    not hasattr(os, "openpty") or not hasattr(signal, "SIGHUP"), reason="there are no pseudo-terminals here"
+)
 
 KINDS = pytest.mark.parametrize("options", [(), ("--workers", "2"), ("--reload",)], ids=["one", "workers", "reload"])
 
@@ -30,7 +32,9 @@ def site(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a pipe cannot be opened a second time")
+@pytest.mark.skipif(
+    sys.platform != "linux" or not hasattr(os, "O_NONBLOCK"), reason="elsewhere a pipe cannot be opened a second time"
+)
 @KINDS
 def test_a_pipe_that_nothing_reads_does_not_keep_the_last_line_from_ending_it(
     site: Path, options: tuple[str, ...]
