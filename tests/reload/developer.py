@@ -12,9 +12,17 @@ from tests.waiting import eventually
 
 
 def write(folder: Path, text: str, name: str = "part.py") -> None:
-    """As editors do: the old file, or the new one."""
+    """As editors do: the old file, or the new one. Windows replaces no file that is just being read."""
+
+    def is_replaced() -> bool:
+        try:
+            (folder / "saved").replace(folder / name)
+        except PermissionError:
+            return False
+        return True
+
     (folder / "saved").write_text(text + "\n", "utf-8")
-    (folder / "saved").replace(folder / name)
+    eventually(is_replaced, "the file cannot be replaced")
 
 
 def serving(site: Path, *options: str, app: str = "main:app", **how: Any) -> Any:
