@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from multiprocessing import resource_sharer
 from pathlib import Path
 
 import pytest
@@ -164,4 +165,5 @@ def test_what_else_may_stop_it_is_asked_when_the_first_worker_serves(
     config = Config(app=app, app_dir=str(site), port=0, workers=2, access_log="none")
     with contextlib.suppress(StartError):
         run(config, stopped_by=stopped_by)
+    resource_sharer.stop()  # the thread by which sockets are given to children on Windows, else it stays
     assert asked == ([app] if app == "hello:app" else [])
