@@ -212,7 +212,7 @@ def test_a_file_that_another_server_puts_there_meanwhile_is_not_removed(
         others.extend(bind_sockets([parse_endpoint("unix:sock")]))
         return errno.ECONNREFUSED
 
-    monkeypatch.setattr(unix_socket, "_LOCK_ATTEMPTS", 0)
+    monkeypatch.setattr(unix_socket, "_alone", contextlib.nullcontext)
     monkeypatch.setattr(unix_socket, "_try_to_connect", refused)
     with pytest.raises(AddressError, match="in use"):
         open_sockets([parse_endpoint("unix:sock")])
@@ -223,25 +223,22 @@ def test_a_file_that_another_server_puts_there_meanwhile_is_not_removed(
 
 @needs_unix
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no flock")
-@pytest.mark.parametrize("ends", [True, False])
-def test_servers_that_start_in_one_folder_take_turns(folder: Path, monkeypatch: pytest.MonkeyPatch, ends: bool) -> None:
-    """Nobody waits for ever: other programs lock folders as well."""
+def test_servers_that_start_in_one_folder_take_turns(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import fcntl
 
-    waited = []
-    locked = os.open(folder, os.O_RDONLY)
-    fcntl.flock(locked, fcntl.LOCK_EX)
+    lock, locked = fcntl.flock, []
 
-    def sleep(seconds: float) -> None:
-        waited.append(seconds)
-        if ends:
-            fcntl.flock(locked, fcntl.LOCK_UN)
+    def flock(descriptor: int, how: int) -> None:
+        lock(descriptor, how)
+        locked.append((how, (folder / "sock").exists()))
 
-    monkeypatch.setattr(unix_socket, "sleep", sleep)
+    monkeypatch.setattr(fcntl, "flock", flock)
     with opened("unix:sock") as (sock,):
+        assert locked == [(fcntl.LOCK_EX, False)]
         assert answers(sock)
-    assert len(waited) == (1 if ends else unix_socket._LOCK_ATTEMPTS)
-    os.close(locked)
+        here = os.open(folder, os.O_RDONLY)
+        lock(here, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the next one may
+        os.close(here)
 
 
 @needs_unix

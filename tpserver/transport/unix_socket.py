@@ -9,16 +9,12 @@ import socket
 import stat
 import sys
 from collections.abc import Iterator
-from time import sleep
 from typing import Final
 
 # Bytes of the longest path of a unix socket, by the structure sockaddr_un without the NUL at its end.
 _LONGEST_PATH: Final = 107 if sys.platform == "linux" else 103
 # None: this system, or this Python, has no unix sockets.
 AF_UNIX: Final[int | None] = getattr(socket, "AF_UNIX", None)
-# Seconds between two attempts to lock a folder, and their number.
-_LOCK_PAUSE: Final = 0.02
-_LOCK_ATTEMPTS: Final = 50
 
 
 def bind_unix(path: str, backlog: int, mode: int, owner: str | None) -> socket.socket:
@@ -51,7 +47,7 @@ def bind_unix(path: str, backlog: int, mode: int, owner: str | None) -> socket.s
 
 @contextlib.contextmanager
 def _alone(path: str) -> Iterator[None]:
-    """Other servers that start at the same path wait meanwhile; a second at most, for others may lock the folder.
+    """Other servers that start in the same folder wait meanwhile.
 
     Not every file system has such locks, and not every folder can be read: then nobody waits.
     """
@@ -62,12 +58,7 @@ def _alone(path: str) -> Iterator[None]:
             with contextlib.suppress(OSError):
                 folder = os.open(os.path.dirname(path) or ".", os.O_RDONLY)
                 stack.callback(os.close, folder)  # which unlocks it
-                for _ in range(_LOCK_ATTEMPTS):
-                    try:
-                        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                        break
-                    except BlockingIOError:
-                        sleep(_LOCK_PAUSE)
+                fcntl.flock(folder, fcntl.LOCK_EX)
         yield
 
 
