@@ -70,14 +70,19 @@ def test_a_thread_of_the_pool_goes_on_with_what_waits(desk: Desk) -> None:
     assert (desk.answered, len(desk.tasks.running), desk.tasks.waiting) == (["long"] * 3, 1, 0)
 
 
-def test_quick_ones_that_wait_are_run_by_the_leader_which_is_woken(desk: Desk) -> None:
-    """And by no thread of the pool."""
+def quick_one_waits(desk: Desk) -> Any:
+    """One waits for the leader, behind two long ones and one that the leader was relieved of; its connection."""
     for _ in range(2):
         desk.come("long")
     desk.while_answering = desk.relieve
     desk.come("unknown")
     desk.while_answering = lambda: None
-    waiting: Any = desk.come("quick")
+    return desk.come("quick")
+
+
+def test_quick_ones_that_wait_are_run_by_the_leader_which_is_woken(desk: Desk) -> None:
+    """And by no thread of the pool."""
+    waiting = quick_one_waits(desk)
     assert (len(desk.tasks.running), desk.tasks.waiting, desk.dispatch.has_for_leader()) == (3, 1, False)
     desk.pool.work()
     assert "quick" not in desk.answered
@@ -144,12 +149,7 @@ def test_each_run_on_trial_is_measured(desk: Desk) -> None:
 
 
 def test_it_lets_a_quick_request_that_has_waited_wait_again(desk: Desk) -> None:
-    for _ in range(2):
-        desk.come("long")
-    desk.while_answering = desk.relieve
-    desk.come("unknown")
-    desk.while_answering = lambda: None
-    connection: Any = desk.come("quick")
+    connection = quick_one_waits(desk)
     desk.pool.work()
     task = desk.admission.next_for_leader(desk.now)
     assert task is not None

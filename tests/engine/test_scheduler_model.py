@@ -115,7 +115,7 @@ def test_what_computes_and_waits_leaves():
     assert sum(second.answered["/both"] for second in seconds[2:]) / 4 > 800  # 500 in place
 
 
-# All clients ask at once for a page that nobody has asked for before: threads slow each other from its first run on.
+# All clients ask at once for a page that is new. Threads slow each other from its first run on.
 
 
 @pytest.mark.parametrize("seconds", [1e-3, 3e-3, 4e-3])

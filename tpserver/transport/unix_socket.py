@@ -49,7 +49,7 @@ def bind_unix(path: str, backlog: int, mode: int, owner: str | None) -> socket.s
 def _alone(path: str) -> Iterator[None]:
     """Other servers that start in the same folder wait meanwhile.
 
-    Not every file system has such locks, and not every folder can be read: then nobody waits.
+    Nobody waits where the file system has no such locks, or the folder cannot be read.
     """
     with contextlib.ExitStack() as stack:
         if sys.platform != "win32":
