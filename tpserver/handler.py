@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-import io
 import socketserver
+from io import BufferedReader, BytesIO
 from typing import BinaryIO, Final, cast
 
 from tpserver.errors import RequestRefused
@@ -39,25 +39,25 @@ class HTTPRequestHandler(socketserver.StreamRequestHandler):
     length = 0
     streams = False
     _refused = False  # and told
+    _asks_for_content = False
 
     def setup(self) -> None:
         """Prepares the reply. The thread that runs the request, as for all that follows."""
         request = self.request
         self.wfile = self.connection = request.connection
-        self._protocol = request.protocol
-        self.stamp: bytes = request.protocol.stamp
+        self._protocol = protocol = request.protocol
+        self.stamp: bytes = protocol.stamp
         self.remote = request.remote
-        content = request.content
-        self.rfile = io.BytesIO() if content is None else content
+        self._keep_alive = request.head.section.keep_alive
         self._arriving: ArrivingContent | None = None
-        self._asks_for_content = False
+        content = request.content
+        self.rfile = BytesIO() if content is None else content
         if request.content_arriving:
             self._arriving = arriving = cast(ArrivingContent, content)
-            self.rfile = io.BufferedReader(arriving)
+            self.rfile = BufferedReader(arriving)
             arriving.fetch = self._fetch
             # No byte of it has come: the client waits to be told to continue (RFC 9110 section 10.1.1).
             self._asks_for_content = request.head.section.expects_continue and not arriving.started
-        self._keep_alive = request.head.keep_alive
 
     def handle(self) -> None:
         """Has the responder answer; a refusal becomes an error page."""
@@ -81,8 +81,9 @@ class HTTPRequestHandler(socketserver.StreamRequestHandler):
         if not self._keep_alive:
             self.wfile.keep_alive = False
             # RFC 9112 section 9.6: it sends no more requests. (Behind a content some clients send a blank line.)
-            self.wfile.client_ends = not request.head.keep_alive and request.content is None
-        self.rfile.close()
+            self.wfile.client_ends = not request.head.section.keep_alive and request.content is None
+        if request.content is not None:
+            self.rfile.close()
         self._protocol.record(self.client_address, request.head, self.status, self.length, elapsed)
 
     def _finish_arriving(self, refusal: RequestRefused | None) -> None:

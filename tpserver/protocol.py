@@ -17,7 +17,7 @@ from tpserver.http import pages
 from tpserver.http.arriving import ArrivingContent
 from tpserver.http.dates import format_date
 from tpserver.http.head import Head
-from tpserver.http.message import MEMORY_HEAD_LENGTH, Memory, MessageReader
+from tpserver.http.message import Memory, MessageReader
 from tpserver.http.negotiation import accepts_html
 from tpserver.http.own_responses import busy_response
 from tpserver.http.pages import Refusal
@@ -54,12 +54,11 @@ class HTTPRequest(Request):
     Its site and its responder are chosen once, by the leader, in `answer_at_once`.
     """
 
-    __slots__ = ("content", "head", "protocol", "remote", "responder", "route", "site")
+    __slots__ = ("content", "head", "protocol", "remote", "responder", "site")
 
     connection: Wire
     site: Site  # this and what follows: chosen in `answer_at_once`, as `runs_inline`
     responder: Responder
-    route: str  # method and target, behind the virtual host's name: on another host the same address may cost more
 
     def __init__(self, protocol: HTTPProtocol, remote: tuple[str, str], head: Head, content: BinaryIO | None) -> None:
         """`remote` is the client's address and port; `content` is None where the message has none."""
@@ -67,16 +66,18 @@ class HTTPRequest(Request):
         self.remote = remote
         self.head = head
         self.content = content
-        # Not `isinstance`, which is slow for a class of `io`.
-        kind: type = type(content)
+        kind: type = type(content)  # not `isinstance`, which is slow for a class of `io`
         self.content_arriving = kind is ArrivingContent
 
     def answer_at_once(self) -> bool:
         """As in the engine: chooses what answers, and sends the response of a small file that is ready."""
         protocol, head = self.protocol, self.head
+        if protocol.only is not None and head.path != "*":  # there is nothing to look for
+            self.site, self.responder = protocol.only
+            self.runs_inline = self.computes = False
+            return False
         protocol.answering = None if protocol.detours else head
-        # Read before `turn`: what a relieved leader finds for an old turn must not be kept for a new one.
-        found = protocol.found
+        found = protocol.found  # before `turn`: what a relieved leader finds for an old one is not kept for a new one
         known = found.get(head)
         if known is None:
             site = protocol.site
@@ -90,28 +91,32 @@ class HTTPRequest(Request):
                     responder = site.find(head, protocol.turn)
             except RequestRefused as refusal:
                 responder = PageResponder(refusal.status, refusal.detail, refusal.fields, refusal.cause)
-            route = CHECKS if responder.computes else head.route
-            known = found[head] = site, responder, f"{site.host} {route}" if site.host else route
-        self.site, self.responder, self.route = known
+            known = found[head] = site, responder
+        self.site, self.responder = known
         responder = known[1]
         self.runs_inline = responder.runs_inline
         self.computes = responder.computes
         if type(responder) is not FileResponder or protocol.draining:
             return False
         data = responder.ready or responder.ready_response(head, protocol.stamp)
-        if data is None:
-            return False
-        connection = self.connection
-        connection.write(data)
-        protocol.record(connection.client_address, head, 200, responder.content_length)
-        return True
+        if data is not None:
+            self.connection.write(data)
+            protocol.record(self.connection.client_address, head, 200, responder.content_length)
+        return data is not None
+
+    @property
+    def route(self) -> str:
+        """Method and target, behind the virtual host's name: on another host the same address may cost more."""
+        return self._at_host(CHECKS if self.computes else self.head.route)
 
     @property
     def route_group(self) -> str:
         """As `route`, without the query and with a star for each segment of the path that may be an id."""
-        host, head = self.site.host, self.head
-        group = CHECKS if self.computes else route_group(head.method, head.path[:LONGEST_GROUP])
-        return f"{host} {group}" if host else group
+        head = self.head
+        return self._at_host(CHECKS if self.computes else route_group(head.method, head.path[:LONGEST_GROUP]))
+
+    def _at_host(self, route: str) -> str:
+        return f"{self.site.host} {route}" if self.site.host else route
 
     def describe(self) -> str:
         """Method and target, which hold no white space and no control character."""
@@ -165,8 +170,10 @@ class HTTPProtocol:
         self.answering: Head | None = None  # of the last request that the leader has begun to answer
         self.detours: Sized = ()
         self.hanging: Hangs  # set by the engine, as `detours`
-        # Site, responder and route of each head that came in this turn of the leader, so that one stat serves them all.
-        self.found: dict[Head, tuple[Site, Responder, str]] = {}
+        # The site, and the application that answers for everything but `*`; None where there is something to look for.
+        self.only: tuple[Site, Responder] | None = None
+        # Site and responder of each head that came in this turn of the leader, so that one stat serves them all.
+        self.found: dict[Head, tuple[Site, Responder]] = {}
         self._second = -1
         self.stamp = b""
         self.begin_turn()
@@ -174,9 +181,10 @@ class HTTPProtocol:
     def begin_turn(self) -> None:
         """The leader: a new turn begins, perhaps a new second."""
         self.turn += 1
+        site = self.site
+        self.only = site.application_alone if isinstance(site, Site) else None
         self.found = {}  # not cleared: a relieved leader may still write to the one before
-        second = int(clock.time())
-        if second != self._second:
+        if (second := int(clock.time())) != self._second:
             self._second = second
             self.stamp = stamp(format_date(second), self._software) + self.hsts
 
@@ -187,8 +195,7 @@ class HTTPProtocol:
 
     def place_name(self) -> str:
         """As in the engine."""
-        head = self.answering
-        if head is None:
+        if (head := self.answering) is None:
             return ""
         return place_name(self.site if isinstance(self.site, Site) else self.site.choose(head), head)
 
@@ -209,7 +216,7 @@ class HTTPProtocol:
         assert isinstance(request, HTTPRequest)
         head = request.head
         # A content that is still on its way would be taken for the next request.
-        keep_alive = head.keep_alive and not request.content_arriving and not self.draining
+        keep_alive = head.section.keep_alive and not request.content_arriving and not self.draining
         if not keep_alive:
             request.connection.keep_alive = False
         html = accepts_html(head.fields.get("HTTP_ACCEPT"))
@@ -278,12 +285,6 @@ class Receiver(MessageReader[HTTPRequest]):
 
     def receive(self, data: bytes) -> Outcome:
         """Bytes in; a request, an interim response, a refusal, or None. Never raises `RequestRefused`."""
-        if self._head is None and not self.pending and len(data) <= MEMORY_HEAD_LENGTH:
-            # `read_message` does the same; here it saves calls for the heads that come again and again.
-            head = self._memory.heads.get(data)
-            if head is not None:
-                self._blank_seen = False
-                return HTTPRequest(self._protocol, self._remote, head, None)
         try:
             return self.read_message(data)
         except RequestRefused as refusal:

@@ -50,7 +50,7 @@ def read(pieces: Iterable[bytes], memory: Memory | None = None, limits: Limits =
                     assert outcome.data == CONTINUE
                 else:
                     seen.append(told(outcome))
-                    if not outcome.head.keep_alive:
+                    if not outcome.head.section.keep_alive:
                         return (*seen, ("closes",))
                 outcome = reader.read_message(b"")
     except RequestRefused as refusal:

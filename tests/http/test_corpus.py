@@ -59,7 +59,7 @@ class Server:
                     "version": head.protocol.removeprefix("HTTP/"),
                     "environ": dict(head.fields),
                     "body": body,
-                    "keep_alive": head.keep_alive,
+                    "keep_alive": head.section.keep_alive,
                 }
                 return Seen("request", request)
             if outcome.kind == "refusal":

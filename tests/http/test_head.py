@@ -155,7 +155,7 @@ def test_a_head_has_a_limit(data: bytes, status: int | None) -> None:
 )
 def test_whether_the_connection_is_kept(version: str, connection: str | None, kept: bool) -> None:
     lines = [] if connection is None else [f"Connection: {connection}"]
-    assert parse(*lines, version=version).keep_alive is kept
+    assert parse(*lines, version=version).section.keep_alive is kept
 
 
 def test_a_later_minor_version_is_answered_as_ours() -> None:
@@ -240,7 +240,7 @@ def test_whether_the_client_waits_for_a_word(lines: list[str], version: str, exp
 )
 def test_a_head_knows_whether_it_has_secrets_and_conditions(line: str, secret: bool, conditional: bool) -> None:
     head = parse(line)
-    assert (head.secret, head.conditional) == (secret, conditional)
+    assert (head.secret, head.section.conditional) == (secret, conditional)
 
 
 def test_an_absolute_target_stands_for_the_host_field() -> None:

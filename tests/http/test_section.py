@@ -162,8 +162,8 @@ def test_the_refusal_of_a_head_knows_what_the_client_accepts() -> None:
 
 def test_http_1_0_reads_the_same_lines_in_its_own_way() -> None:
     memory = filled("Host: h")
-    assert parse(memory, "Host: h").keep_alive
-    assert not parse(memory, "Host: h", line="GET / HTTP/1.0").keep_alive
+    assert parse(memory, "Host: h").section.keep_alive
+    assert not parse(memory, "Host: h", line="GET / HTTP/1.0").section.keep_alive
     assert parse(memory, "Host: h", line="GET / HTTP/1.0").protocol == "HTTP/1.0"
 
 

@@ -14,7 +14,7 @@ from enum import Enum
 from math import ceil
 from typing import Final
 
-from tpserver.engine.costs import Costs, Kind
+from tpserver.engine.costs import QUICK, Costs, Kind
 from tpserver.engine.lagging import occupied, occupied_for_quick
 from tpserver.engine.task import Place, Task, Tasks
 
@@ -56,12 +56,12 @@ class Admission:
         """Seconds, up to a minute, until there should be room: what the queue takes if as many run at once as now."""
         return min(max(ceil(self.tasks.waiting * self.mean / max(len(self.tasks.running), 1)), 1), 60)
 
-    def place_for_leader(self, kind: Kind = Kind.QUICK, now: float = 0.0) -> bool:
+    def place_for_leader(self, kind: Kind = QUICK, now: float = 0.0) -> bool:
         """The leader: whether it may run one of `kind` in place. Only it adds to what runs so, so it needs no lock.
 
         A trial may be relieved, so it takes one of the `threads`: quick requests do not wait for it.
         """
-        if kind is Kind.QUICK:
+        if kind is QUICK:
             running = self.tasks.running
             return self.in_place and (len(running) <= self.threads or occupied_for_quick(running) <= self.threads)
         return self.in_place and kind.is_trial and self._has_room(kind, now)
@@ -70,7 +70,7 @@ class Admission:
         """The leader: a new task. Unless it is refused its connection is detached: it is not the caller's any more."""
         tasks = self.tasks
         with tasks.lock:
-            if task.kind is Kind.BRIEF or (task.kind is Kind.QUICK and not self.in_place):
+            if task.kind is Kind.BRIEF or (task.kind is QUICK and not self.in_place):
                 self._brief_at = now
             starts = self._may_start(task.kind, now)
             if not starts and tasks.waiting + self._occupied >= self.queue + self.threads:
@@ -146,7 +146,7 @@ class Admission:
         return task.kind
 
     def _is_for_leader(self, kind: Kind) -> bool:
-        return self.in_place and kind is Kind.QUICK
+        return self.in_place and kind is QUICK
 
     def _start(self, task: Task, now: float) -> None:
         task.place = Place.POOL
@@ -155,7 +155,7 @@ class Admission:
 
     def _may_start(self, kind: Kind, now: float) -> bool:
         """Whether one more of `kind` may run in the pool. Under the lock."""
-        if self.in_place and (kind is Kind.QUICK or kind.is_trial):
+        if self.in_place and (kind is QUICK or kind.is_trial):
             return False
         if not self._has_room(kind, now):
             return False

@@ -49,6 +49,10 @@ class Kind(Enum):
         return self is Kind.TRIAL or self is Kind.LONG_TRIAL
 
 
+# By itself: to look a member up in its class costs as much as a call.
+QUICK: Final = Kind.QUICK
+
+
 class Cost:
     """The record of one route, or of a group of routes. Means, in seconds."""
 
@@ -78,7 +82,7 @@ class Cost:
         """What the next request is taken for. `patience`: runs that may wait in place at once before others leave."""
         if len(self.relieved) < (patience if self.quick and self.runs else 1):  # else what goes on just now tells more
             if self.quick:
-                return Kind.QUICK
+                return QUICK
             if now >= self.trial_at:
                 return Kind.TRIAL if self.elapsed < BRIEF else Kind.LONG_TRIAL
         if self.computing >= max(COMPUTING, 4 * self.waiting):  # one at a time keeps the interpreter busy
@@ -157,9 +161,9 @@ class Costs:
         """What `request` is taken for by `cost`, its record, at `now` of perf_counter."""
         if request.computes:
             return Kind.COMPUTING
-        kind = Kind.QUICK if cost is None else cost.kind(now if self._trials else -inf, self._patience)
+        kind = QUICK if cost is None else cost.kind(now if self._trials else -inf, self._patience)
         # A content that is still on its way is waited for.
-        return Kind.BRIEF if request.content_arriving and (kind is Kind.QUICK or kind.is_trial) else kind
+        return Kind.BRIEF if request.content_arriving and (kind is QUICK or kind.is_trial) else kind
 
     def learn(self, request: Request, cost: Cost | None, run: Run, now: float) -> None:
         """After a run that was measured. One that contradicts its group makes a record of the route's own."""

@@ -7,7 +7,7 @@ from threading import get_ident
 from typing import Final
 
 from tpserver.engine.admission import Admission, Admitted
-from tpserver.engine.costs import SPAN, Cost, Costs, Kind
+from tpserver.engine.costs import QUICK, SPAN, Cost, Costs, Kind
 from tpserver.engine.leadership import Leadership
 from tpserver.engine.measuring import HAND_OVER, Meter
 from tpserver.engine.pool import Pool
@@ -54,7 +54,7 @@ class Dispatch(Record):
         """
         costs = self.costs
         cost = costs.find(request) if costs.groups else None
-        kind = Kind.QUICK
+        kind = QUICK
         if cost is not None or request.content_arriving or request.computes:
             kind = costs.kind(request, cost, now)
         # A leader that was relieved while it received the request runs nothing: it has no place.

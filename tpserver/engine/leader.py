@@ -18,7 +18,7 @@ from tpserver.engine.watcher import Watcher
 from tpserver.logs.log import Log
 from tpserver.system.clock import clock
 from tpserver.system.gil_held_io import RECEIVE, Receive, Send, receive_holding, send_holding
-from tpserver.transport.connection import BODY, INTERNAL_ERROR, LINGERING, READY, RUNNING, SENDING, Connection
+from tpserver.transport.connection import BODY, IDLE, INTERNAL_ERROR, LINGERING, READY, RUNNING, SENDING, Connection
 from tpserver.transport.connections import OVERDUE, Connections
 from tpserver.transport.outbox import FilePiece, device_name
 from tpserver.transport.polling import NOTHING, READ, WRITE
@@ -123,7 +123,9 @@ class Leader:
         owned = True
         try:
             state = connection.state
-            if task is not None:
+            if state is IDLE:  # first: the usual case
+                owned = self._receive(connection, now)
+            elif task is not None:
                 owned = self._dispatch.run_queued(task, clock.perf_counter())
             elif state is SENDING:
                 if connection.deadline == OVERDUE:
@@ -225,7 +227,9 @@ class Leader:
     # -- one connection
 
     def _receive(self, connection: Connection, now: float) -> bool:
-        receive = None if connection.encrypted else self._receive_call
+        receive = self._receive_call
+        if receive is not None and connection.encrypted:
+            receive = None
         for _ in range(_STEPS):
             try:
                 data = connection.sock.recv(RECEIVE) if receive is None else receive(connection.sock)

@@ -91,7 +91,9 @@ class ListingResponder:
         """Sends it. Raises `RequestRefused`: 404 where the folder was removed, 503 beyond the limits."""
         head = request.head
         wanted = wanted_format(head.fields.get("HTTP_ACCEPT"))
-        status = evaluate(head.method, head.fields, _NO_VALIDATORS, int(clock.time())) if head.conditional else 200
+        status = 200
+        if head.section.conditional:
+            status = evaluate(head.method, head.fields, _NO_VALIDATORS, int(clock.time()))
         if status == 412:
             raise RequestRefused(412, "A listing has no entity tag.")
         fields = [("Vary", "Accept"), ("Cache-Control", "no-cache")]  # a 304 needs no others (RFC 9110 section 15.4.5)

@@ -47,7 +47,7 @@ class FileResponder:
         The connection is kept alive. Only the leader calls, and only in the turn that this was made for.
         """
         file = self.file
-        if not head.simple:
+        if not head.section.simple or head.method != "GET":
             return None
         variants = self._variants
         if variants is not None and file.negotiable and file.settled is not stamp:
@@ -73,7 +73,7 @@ class FileResponder:
         head, file, variants = request.head, self.file, self._variants
         if variants is not None and file.negotiable and file.settled is not reply.stamp:
             file = variants.choose(file, head, reply.stamp)
-            if file is not self.file and head.conditional:
+            if file is not self.file and head.section.conditional:
                 file = self._keep_representation(head, file, variants)
         self._answer(head, reply, file)
 
@@ -94,12 +94,14 @@ class FileResponder:
 
     def _answer(self, head: Head, reply: Reply, file: File) -> None:
         """Preconditions first, then ranges (RFC 9110 section 13.2.2), both by the representation that is sent."""
-        status = evaluate(head.method, head.fields, file.validators, int(clock.time())) if head.conditional else 200
+        status = 200
+        if head.section.conditional:
+            status = evaluate(head.method, head.fields, file.validators, int(clock.time()))
         descriptor = -1
         try:
             if status == 200 and file.content is None and head.method == "GET":
                 descriptor, opened = self._open(head, file)
-                if opened is not file and head.conditional:
+                if opened is not file and head.section.conditional:
                     status = evaluate(head.method, head.fields, opened.validators, int(clock.time()))
                 file = opened
             if status == 412:
@@ -200,7 +202,7 @@ def send_parts(
 
 def _ranges(head: Head, file: File, conditions: Validators) -> list[Range] | None:
     """The ranges that are asked for, None for the whole file. Raises `RequestRefused` (416)."""
-    wanted = _range_field(head) if head.conditional else None
+    wanted = _range_field(head) if head.section.conditional else None
     if wanted is None:
         return None
     condition = head.fields.get("HTTP_IF_RANGE")

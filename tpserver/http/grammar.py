@@ -24,6 +24,11 @@ TOKEN_TEXT: Final = re.compile(_TOKEN.decode("ascii"))
 # RFC 9112 2.3     HTTP-version = HTTP-name "/" DIGIT "." DIGIT
 # The target is any run of visible ASCII here; target.py checks its form.
 REQUEST_LINE: Final = re.compile(rb"(" + _TOKEN + rb") ([\x21-\x7e]+) HTTP/([0-9])\.([0-9])")
+# Nearly all of them: in origin-form (RFC 9112 3.2.1), with nothing to decode in the path. Method, target, path, query.
+USUAL_LINE: Final = re.compile(
+    rf"(?!CONNECT )({_TOKEN.decode('ascii')}) "
+    r"((/[\x21\x22\x24\x26-\x3e\x40-\x7e]*)(?:\?([\x21\x22\x24-\x7e]*))?) HTTP/1\.1"
+)
 REQUEST_LINE_BEGIN: Final = re.compile(_TOKEN)
 
 # RFC 9112 5       field-line = field-name ":" OWS field-value OWS

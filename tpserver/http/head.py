@@ -7,55 +7,79 @@ from typing import Final
 
 from tpserver.errors import RequestRefused
 from tpserver.http.fields import BARE_LF_DETAIL
-from tpserver.http.grammar import BARE_LF, CRLF, FIELD_VALUE, HEAD_END, OWS, REQUEST_LINE, REQUEST_LINE_BEGIN
+from tpserver.http.grammar import (
+    BARE_LF,
+    CRLF,
+    FIELD_VALUE,
+    HEAD_END,
+    OWS,
+    REQUEST_LINE,
+    REQUEST_LINE_BEGIN,
+    USUAL_LINE,
+)
 from tpserver.http.section import FieldSection, Limits, SectionMemory, parse_section
 from tpserver.http.target import parse_target
 
 _COOKIE: Final = b"\r\nCookie: "
+# Bound once: they are called for every head.
+_match_value: Final = FIELD_VALUE.fullmatch
+_match_usual_line: Final = USUAL_LINE.fullmatch
 
 
 class Head:
     """One request head. Shared between requests that repeat it, so it does not change once it is made.
 
-    `target` is as it came; `route` is method and target; `fields` is that of `section`, and what follows it there as
-    well; `cookie` is the value of a Cookie line that is not in `section`; `secret`: it carries cookies or credentials;
-    `simple`: a GET of HTTP/1.1 for all of something, without content, that keeps the connection.
+    `target` is as it came; `path` and `query` as `parse_target`; `cookie` is the value of a Cookie line that is not in
+    `section`. What the section says by itself is asked of that: most requests need little of it.
     """
 
-    __slots__ = (
-        "conditional", "cookie", "fields", "has_content", "keep_alive", "method", "path", "protocol", "query", "route",
-        "secret", "section", "simple", "target",
-    )  # fmt: skip
+    __slots__ = ("cookie", "method", "path", "query", "section", "target")
 
-    def __init__(self, method: str, target: str, section: FieldSection, cookie: str | None = None) -> None:
-        """Raises `RequestRefused`."""
+    def __init__(
+        self,
+        method: str,
+        target: str,
+        section: FieldSection,
+        cookie: str | None = None,
+        path: str | None = None,
+        query: str = "",
+    ) -> None:
+        """`path` and `query`, where they are known already. Raises `RequestRefused`."""
+        if path is None:
+            path, query, authority = parse_target(method, target)
+            if authority is not None:
+                section = section.of_host(authority)
         self.method = method
         self.target = target
-        self.route = method + " " + target
-        self.path, self.query, authority = parse_target(method, target)
-        if authority is not None:
-            section = section.of_host(authority)
+        self.path = path
+        self.query = query
         self.section = section
         self.cookie = cookie
-        self.fields = section.fields
-        self.protocol = section.protocol
-        self.has_content = section.has_content
-        self.keep_alive = section.keep_alive
-        self.conditional = section.conditional
-        self.secret = section.secret or cookie is not None
-        self.simple = (
-            method == "GET"
-            and section.keep_alive
-            and not (section.conditional or section.has_content)
-            and section.protocol == "HTTP/1.1"
-        )
+
+    @property
+    def route(self) -> str:
+        """Method and target."""
+        return f"{self.method} {self.target}"
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """As in the section."""
+        return self.section.fields
+
+    @property
+    def protocol(self) -> str:
+        """As in the section."""
+        return self.section.protocol
+
+    @property
+    def secret(self) -> bool:
+        """Whether it carries cookies or credentials."""
+        return self.cookie is not None or self.section.secret
 
     def with_fields(self, fields: dict[str, str]) -> Head:
         """As this one, with other fields: see `FieldSection.with_fields`."""
         section = self.section.with_fields(fields)
-        head = Head(self.method, self.target, section, self.cookie)
-        head.section, head.fields = section, fields  # also where the target names another host
-        return head
+        return Head(self.method, self.target, section, self.cookie, self.path, self.query)
 
 
 def head_end(buffer: bytes, scanned: int, max_head: int) -> int:
@@ -109,7 +133,12 @@ def take_head(
         if buffer.startswith(before, start):
             at = start + len(before)
             end = buffer.find(after, at)
-            if 0 <= end <= limits.max_head - len(after) and FIELD_VALUE.fullmatch(buffer, at, end):
+            if 0 <= end <= limits.max_head - len(after) and _match_value(buffer, at, end):
+                usual = _match_usual_line(buffer[:start].decode("latin-1"))
+                if usual is not None:
+                    method, target, path, query = usual.groups()
+                    cookie = buffer[at:end].strip(OWS).decode("latin-1") if after else None
+                    return Head(method, target, last, cookie, path, query or ""), end + len(after)
                 line = parse_request_line(buffer, start)
                 if line[4] != b"0":
                     return _make_head(line, last, buffer[at:end] if after else None), end + len(after)

@@ -120,18 +120,18 @@ class MessageReader(Generic[MessageType]):
         if self._head is not None:
             return self._take_body(data)
         head = None
-        if not self.pending and len(data) <= MEMORY_HEAD_LENGTH:
+        if self._last_head is None and not self.pending and len(data) <= MEMORY_HEAD_LENGTH:
             head = self._memory.heads.get(data)
         if head is not None:
             self._blank_seen = False
         else:
             head = self._take_head(data)
-        if head is None:
-            return None
-        if not head.has_content:
-            return self.new_message(head, None)
-        self._begin_body(head)
-        return self._take_body(b"")
+            if head is None:
+                return None
+            if head.section.has_content:
+                self._begin_body(head)
+                return self._take_body(b"")
+        return self.new_message(head, None)
 
     def close(self) -> None:
         """Drops what was collected of a message that will never be complete."""
@@ -146,12 +146,12 @@ class MessageReader(Generic[MessageType]):
 
     def _take_head(self, data: bytes) -> Head | None:
         buffer = self.pending + data
-        if not self._blank_seen and buffer[:2] == CRLF:
+        if buffer.startswith(CRLF) and not self._blank_seen:
             # RFC 9112 section 2.2: an empty line before the request line is ignored; one, not any number.
             buffer = buffer[2:]
             self._blank_seen = True
         self.pending = buffer
-        if buffer in (b"", b"\r"):
+        if not buffer or buffer == b"\r":
             return None
         last = self._last_head
         if last is not None and buffer.startswith(self._last_raw):
@@ -164,9 +164,9 @@ class MessageReader(Generic[MessageType]):
                     self._scanned = len(buffer)
                     return None
                 head, end = found
-                self._last_section = section = head.section
+                section = self._last_section = head.section
                 if end <= MEMORY_HEAD_LENGTH and not section.chunked:  # a chunked one changes: it gets a length
-                    if head.secret or head.has_content:
+                    if head.cookie is not None or section.secret or section.has_content:
                         self._last_raw, self._last_head = buffer[:end], head
                     else:
                         self._memory.heads.add(buffer[:end], head)
@@ -213,7 +213,6 @@ class MessageReader(Generic[MessageType]):
         if isinstance(body, ChunkedBody):
             # The application gets the content, so it is told the content's length.
             head.section = head.section.of_length(body.length)
-            head.fields = head.section.fields
         return self.new_message(head, content)
 
     def feed_content(self, data: bytes) -> bool:

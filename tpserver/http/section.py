@@ -39,7 +39,8 @@ class FieldSection:
     """What field lines say. Shared between heads that repeat it, so it does not change once it is made.
 
     `fields` maps CGI names to values; `count` is the number of lines; `content_length` is None where no such field
-    came; `secret`: it carries cookies or credentials; `conditional`: it has preconditions, or asks for ranges.
+    came; `secret`: it carries cookies or credentials; `conditional`: it has preconditions, or asks for ranges;
+    `simple`: a GET with it asks for all of something, has no content, and keeps the connection of HTTP/1.1.
 
     Two fields are set by others. `around` is what came before and after the value of the cookie, in the last head with
     this section. `prepared` is the responder that has answered this section last, and what it has prepared for the next
@@ -48,7 +49,7 @@ class FieldSection:
 
     __slots__ = (
         "around", "chunked", "conditional", "content_length", "count", "expects_continue", "fields", "has_content",
-        "keep_alive", "prepared", "protocol", "secret",
+        "keep_alive", "prepared", "protocol", "secret", "simple",
     )  # fmt: skip
 
     def __init__(
@@ -75,6 +76,7 @@ class FieldSection:
             self.keep_alive = "close" not in options and (protocol == "HTTP/1.1" or "keep-alive" in options)
         self.secret = not names.isdisjoint(SECRET_NAMES)
         self.conditional = not names.isdisjoint(_CONDITIONAL_NAMES)
+        self.simple = self.keep_alive and protocol == "HTTP/1.1" and not (self.conditional or self.has_content)
 
     def _read_content(self, max_body: int) -> None:
         """Framing (RFC 9112 section 6.3), without leniency where requests can be smuggled, and Expect."""

@@ -47,8 +47,9 @@ def combined(
     """
     host = client_address[0] if type(client_address) is tuple and client_address else "-"
     if type(head) is Head:
-        request = f"{head.route} {head.protocol}"
-        fields: Mapping[str, str] = head.fields
+        section = head.section
+        request = f"{head.method} {head.target} {section.protocol}"
+        fields: Mapping[str, str] = section.fields
     else:
         request, fields = _what_came(head)
     referer = fields.get("HTTP_REFERER", "-")

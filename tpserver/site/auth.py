@@ -232,6 +232,11 @@ class GuardedSite(Site):
         look = functools.partial(super().find, head)
         return look(turn) if head.path == "*" else self._admit(head, look, turn)
 
+    @property
+    def application_alone(self) -> None:
+        """As in `Site`: who may is looked at each time."""
+        return
+
     def find_in_memory(self, head: Head, *, everywhere: bool) -> Responder:
         """As `Site.find_in_memory`, for those who may. Raises `RequestRefused` as `find`."""
         in_memory = super().find_in_memory

@@ -142,6 +142,13 @@ class Site:
         raise RequestRefused(405, "A file can be read, not written.", fields=_ALLOW)
 
     @property
+    def application_alone(self) -> tuple[Site, WSGIResponder] | None:
+        """This site and its application, where that answers whatever `find` is asked for but `*`."""
+        if self.application is None or self._folder is not None or self._redirects is not None:
+            return None
+        return self, self.application
+
+    @property
     def has_folder(self) -> bool:
         """Whether files are looked for."""
         return self._folder is not None

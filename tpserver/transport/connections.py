@@ -55,6 +55,7 @@ class Connections:
         self._protocol = protocol
         self._listening = listening
         self._timing = timing
+        self._idle_timeout = timing.idle_timeout
         self._max_outbox = max_outbox
         self._sendfile = sendfile
         self._new_connection = new_connection  # what makes another kind than `Connection`, as that does
@@ -122,7 +123,7 @@ class Connections:
             # The usual case first, without a call: answered, and the next request is still to come.
             connection.outbox = None
             connection.state = IDLE
-            connection.deadline = now + self._timing.idle_timeout
+            connection.deadline = now + self._idle_timeout
             return
         state = next_state(connection, self._protocol.draining and not self._listening.spares_idle)
         if not connection.outbox:

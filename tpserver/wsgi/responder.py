@@ -110,14 +110,14 @@ class WSGIResponder:
         try:
             result = self.application(environ, response.start_response)
             if _fork_generation == generation:  # a child sends nothing
-                try:
-                    if type(result) is list and len(result) == 1:
-                        response.send_whole(result[0])
-                    else:
+                if type(result) is list and len(result) == 1:
+                    response.send_whole(result[0])
+                else:
+                    try:
                         response.send_all(result)
-                finally:
-                    if hasattr(result, "close"):
-                        _close(head, result.close)
+                    finally:
+                        if hasattr(result, "close"):
+                            _close(head, result.close)
         except BaseException as error:  # noqa: BLE001 - SystemExit too: a request must not end the server
             if _fork_generation != generation:
                 _end_child(error)

@@ -106,7 +106,7 @@ class WSGIResponse:
         head, request, reply = self._head, self._request, self._reply
         if head is None or self.head_sent or type(data) is not bytes or head.content_length != len(data):
             return None
-        if not head.plain or request.method == "HEAD" or request.protocol != "HTTP/1.1" or not reply.keep_alive:
+        if not head.plain or request.method == "HEAD" or request.section.protocol != "HTTP/1.1" or not reply.keep_alive:
             return None
         self.head_sent = True
         self._remaining = 0
