@@ -123,11 +123,13 @@ def public_name(sock: socket.socket) -> str | None:
 
 def _temporary_folder_problem() -> str | None:
     """What is wrong with the folder that large contents are stored in."""
-    import tempfile  # not without an application
-
     wanted = next((folder for name in ("TMPDIR", "TEMP", "TMP") if (folder := os.environ.get(name))), "")
     if not wanted and os.name == "posix":
         wanted = "/tmp"
+    if os.access(wanted, os.W_OK | os.X_OK):
+        return None
+    import tempfile  # not where all is well: it takes a megabyte
+
     large = f"contents of requests above {LARGE // 1024**2} MiB"
     try:
         used = tempfile.gettempdir()

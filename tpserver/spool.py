@@ -57,13 +57,6 @@ class Spool:
         self._in_memory_of: Counter[str] = Counter()
         self._beyond: SpooledContent | None = None  # takes more than its address's share; not complete
 
-    def prepare(self) -> None:
-        """Before contents are stored: imports `tempfile`, and finds its folder. Later no descriptor may be left."""
-        import tempfile  # not without an application
-
-        with contextlib.suppress(OSError):
-            tempfile.gettempdir()
-
     def new_content(self, length: int | None, address: str = "") -> BinaryIO:
         """Returns a file for a content of `length` bytes (None: unknown) from `address` ("": it has no share).
 
@@ -240,7 +233,7 @@ class SpooledContent(io.BufferedIOBase):
         if self._spool.hangs():
             self._spool.refuse_hung()
         if self._file is None:
-            import tempfile  # not without an application
+            import tempfile  # a megabyte of modules that most servers never need
 
             file: Any = tempfile.TemporaryFile(prefix="tpserver-")  # noqa: SIM115 - `close` does; a wrapper on Windows
             self._file = file

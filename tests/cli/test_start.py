@@ -12,8 +12,8 @@ from tests.console import python
 
 # Modules that a server of files does without until something asks for them.
 HEAVY = {
-    "ast", "base64", "bz2", "dataclasses", "email", "hashlib", "html", "inspect", "ipaddress", "json", "lzma",
-    "mimetypes", "random", "shutil", "ssl", "tempfile", "tpserver.compress.command", "tpserver.files.listing_page",
+    "ast", "base64", "bz2", "dataclasses", "datetime", "email", "hashlib", "html", "inspect", "ipaddress", "json",
+    "lzma", "mimetypes", "random", "shutil", "ssl", "tempfile", "tpserver.compress.command", "tpserver.files.listing_page",
     "unittest", "urllib.parse",
 }  # fmt: skip
 
@@ -45,6 +45,15 @@ def test_the_package_imports_nothing_that_the_first_answer_does_not_need(tmp_pat
 def test_a_small_file_is_sent_before_anything_else_is_imported(site: Path) -> None:
     with python("-S", "-X", "importtime", "-m", "tpserver", "--port", "0", cwd=site) as console:
         assert console.get("/") == "home"
+        ended = console.stop()
+    assert ended.status == 0
+    assert heavy(ended.stderr) <= imported_by(NEEDED, site)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="as above")
+def test_an_application_is_served_before_anything_else_is_imported(site: Path) -> None:
+    with python("-S", "-X", "importtime", "-m", "tpserver", "hello:app", "--port", "0", cwd=site) as console:
+        assert console.get("/") == "hello /"
         ended = console.stop()
     assert ended.status == 0
     assert heavy(ended.stderr) <= imported_by(NEEDED, site)

@@ -73,12 +73,12 @@ def test_files_alone_need_no_temporary_folder(site: Path) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32" or not os.path.isdir("/tmp"), reason="needs /tmp")
 def test_without_any_temporary_folder_the_status_is_named(site: Path) -> None:
-    # `tempfile` finds none: as on a disk that is full, or read-only.
+    # `tempfile` finds none: as where all disks are read-only.
     (site / "full.py").write_text(
         "import tempfile\n"
         "def none():\n    raise FileNotFoundError(2, 'No usable temporary directory found')\n"
         "tempfile.gettempdir = none\nfrom hello import app\n",
         "utf-8",
     )
-    (line,) = stderr(site, "full:app").splitlines()
+    (line,) = stderr(site, "full:app", env={"TMPDIR": str(site / "none")}).splitlines()
     assert "WARNING no temporary folder can be written: contents of requests above 4 MiB get 503. Set TMPDIR" in line
