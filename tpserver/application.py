@@ -19,12 +19,12 @@ from tpserver.wsgi.responder import Application
 # The names of an application in a module that is named alone, in this order.
 _USUAL: Final = ("app", "application")
 _FACTORIES: Final = ("create_app", "make_app", "create_application", "get_app", "get_wsgi_application", "build_app")
-_FACTORY_NAME: Final = re.compile(r"(create|make|get|build)_|.*_factory")
+_FACTORY_NAME: Final = r"(create|make|get|build)_|.*_factory"
 # A file of Python, which may have a drive before it, and what follows its colon.
-_FILE: Final = re.compile(r"(.+?\.py)(?::(.*))?", re.DOTALL)
+_FILE: Final = r"(?s)(.+?\.py)(?::(.*))?"
 # A call in a module, whose arguments may look like a file.
-_CALL: Final = re.compile(r"[\w.]+(?<!\.py):[\w.]+\s*\(")
-_MODULE: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
+_CALL: Final = r"[\w.]+(?<!\.py):[\w.]+\s*\("
+_MODULE: Final = r"[^\W\d]\w*(\.[^\W\d]\w*)*"
 _COROUTINE: Final = 0x80  # inspect.CO_COROUTINE; that module is slow to import
 
 
@@ -96,11 +96,11 @@ def application_folder(name: str, app_dir: str) -> str:
 
 def _file_in(name: str) -> re.Match[str] | None:
     """The path of a file of Python in the name of an application, and its callable; None: it names a module."""
-    return None if _CALL.match(name) is not None else _FILE.fullmatch(name)
+    return None if re.match(_CALL, name) is not None else re.fullmatch(_FILE, name)
 
 
 def _check_module_name(module_name: str, name: str, app_dir: str) -> None:
-    if _MODULE.fullmatch(module_name) is not None:
+    if re.fullmatch(_MODULE, module_name) is not None:
         return
     as_path = module_name.replace("\\", "/")  # as Windows takes it, too
     if os.path.isfile(os.path.join(app_dir, as_path + ".py")):
@@ -116,7 +116,7 @@ def _check_module_name(module_name: str, name: str, app_dir: str) -> None:
 
 def _parse(text: str, name: str) -> _Wanted:
     """ "name", "a.name" or "name(1, key='x')" -> what it says. Raises `UsageError`."""
-    if _MODULE.fullmatch(text) is not None:
+    if re.fullmatch(_MODULE, text) is not None:
         return _Wanted(text)
     import ast
 
@@ -125,7 +125,7 @@ def _parse(text: str, name: str) -> _Wanted:
         node = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError):
         raise UsageError(f"--app {name}: {takes}") from None
-    if not isinstance(node, ast.Call) or _MODULE.fullmatch(called := ast.unparse(node.func)) is None:
+    if not isinstance(node, ast.Call) or re.fullmatch(_MODULE, called := ast.unparse(node.func)) is None:
         raise UsageError(f"--app {name}: {takes}")
     try:
         arguments = [ast.literal_eval(argument) for argument in node.args]
@@ -242,7 +242,7 @@ def _unsuitable(found: object, name: str) -> str | None:
         most = float("inf")
     last = name.rpartition(":")[2].rpartition(".")[2]
     # A decorator's function takes any arguments: then only a usual name, as it was typed, tells.
-    makes = _FACTORY_NAME.fullmatch(last) if most < float("inf") else last in _FACTORIES and ":" in name
+    makes = re.fullmatch(_FACTORY_NAME, last) if most < float("inf") else last in _FACTORIES and ":" in name
     if (least == 0 and makes) or (least == 0 and most < 2):
         return f"{name} takes no arguments, so it may make an application, but is none{_hint(name + '()')}"
     if not least <= 2 <= most:

@@ -10,8 +10,8 @@ from typing import Final, cast
 from tpserver.errors import UsageError
 from tpserver.transport.endpoint import Endpoint, parse_endpoint
 
-_PORT: Final = re.compile(r":?([0-9]{1,5})")
-_HOST_AND_PORT: Final = re.compile(r"(\[[0-9A-Fa-f:.%\w]*\]|[^:/\\\[\]]*):[0-9]{1,5}")
+_PORT: Final = r":?([0-9]{1,5})"
+_HOST_AND_PORT: Final = r"(\[[0-9A-Fa-f:.%\w]*\]|[^:/\\\[\]]*):[0-9]{1,5}"
 _DIVIDED: Final = "use --bind HOST:PORT, or --host and --port"
 _TLS_IS_SET: Final = "TLS 1.2 and 1.3 with today's ciphers are set; clients need a certificate with --tls-client-ca"
 _IN_FRONT: Final = "use --trusted-proxy ADDRESS, once for each proxy; what it says of its clients is believed"
@@ -162,7 +162,7 @@ _ANSWERS: Final = {
 _COMMANDS: Final = frozenset(
     {"run", "runserver", "serve", "server", "start", "flask", "gunicorn", "uvicorn", "hypercorn", "waitress-serve"}
 )
-_ADDRESS: Final = re.compile(r"localhost|[0-9]{1,3}(\.[0-9]{1,3}){3}|http://[^/]+/?")
+_ADDRESS: Final = r"localhost|[0-9]{1,3}(\.[0-9]{1,3}){3}|http://[^/]+/?"
 
 
 def understand(words: Iterable[str], values: dict[str, object]) -> None:
@@ -171,11 +171,11 @@ def understand(words: Iterable[str], values: dict[str, object]) -> None:
     Raises `UsageError`.
     """
     for word in words:
-        if (match := _PORT.fullmatch(word)) is not None:
+        if (match := re.fullmatch(_PORT, word)) is not None:
             _add(values, "port", int(match[1]), "--port")
         elif _is_folder(word):
             _add(values, "root", word, "--root")
-        elif _HOST_AND_PORT.fullmatch(word) is not None or _ADDRESS.fullmatch(word) is not None:
+        elif re.fullmatch(_HOST_AND_PORT, word) is not None or re.fullmatch(_ADDRESS, word) is not None:
             _add(values, "host", word, "--host")
         elif word.endswith(("/", os.sep)):
             raise UsageError(f"there is no folder {word}")

@@ -13,8 +13,8 @@ from tests.console import python
 # Modules that a server of files does without until something asks for them.
 HEAVY = {
     "ast", "base64", "bz2", "dataclasses", "datetime", "email", "hashlib", "html", "inspect", "ipaddress", "json",
-    "lzma", "mimetypes", "random", "shutil", "ssl", "tempfile", "tpserver.compress.command", "tpserver.files.listing_page",
-    "unittest", "urllib.parse",
+    "lzma", "mimetypes", "random", "shutil", "ssl", "tempfile", "tpserver.compress.command",
+    "tpserver.files.listing_page", "unittest", "urllib.parse",
 }  # fmt: skip
 
 # The parts of the library that the server cannot do without; some import one of HEAVY, in some version of Python.

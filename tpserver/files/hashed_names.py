@@ -29,16 +29,16 @@ _UUID: Final = re.compile(r"(?:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[
 # Webpack, Parcel, Django, WhiteNoise, Rails: a hash in hexadecimal, or its beginning.
 _HEXADECIMAL: Final = re.compile(r"[0-9a-f]{8,64}", re.ASCII)
 # Identifiers in hexadecimal that are no hashes of the content: uuid4().hex, and the ObjectId of MongoDB.
-_OBJECT: Final = re.compile(r"[0-9a-f]{12}4[0-9a-f]{3}[89ab][0-9a-f]{15}|[0-9a-f]{24}", re.ASCII)
+_OBJECT: Final = r"[0-9a-f]{12}4[0-9a-f]{3}[89ab][0-9a-f]{15}|[0-9a-f]{24}"
 _BARE: Final = 20  # hexadecimal digits that count as a hash without a name before them
 # Vite and Rollup: eight characters of base64url, which include the separators `-` and `_`.
-_BASE64URL: Final = re.compile(r"[0-9A-Za-z_\-]{8}", re.ASCII)
+_BASE64URL: Final = r"[0-9A-Za-z_\-]{8}"
 # esbuild: eight of base32.
-_BASE32: Final = re.compile(r"[A-Z2-7]{8}", re.ASCII)
+_BASE32: Final = r"[A-Z2-7]{8}"
 # Words and numbers in joined form: "Html5App" has three, "BX3kLq9Z" has six.
-_WORDS: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+", re.ASCII)
+_WORDS: Final = r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+"
 # "iOS17Fix" has four, as have a third of the hashes; a text that ends in such a word needs five.
-_LAST_WORD: Final = re.compile(r"[A-Z][a-z]{2,}", re.ASCII)
+_LAST_WORD: Final = r"[A-Z][a-z]{2,}"
 
 
 def is_hashed(name: str) -> bool:
@@ -60,19 +60,19 @@ def _ends_with_hash(stem: str, extension: str) -> bool:
         return (
             _mixed(last, 3)
             and not last.isdigit()
-            and _OBJECT.fullmatch(last) is None
+            and re.fullmatch(_OBJECT, last) is None
             and (stem[: -len(last)][-1:] in (".", "") or extension in _BUILT)
         )
     if len(stem) < 10 or stem[-9] not in ".-_" or not (stem[-9] == "." or extension in _BUILT):
         return False
     last = stem[-8:]
-    if _BASE32.fullmatch(last):
+    if re.fullmatch(_BASE32, last):
         return _mixed(last, 3)
-    if _BASE64URL.fullmatch(last) is None or last.lower() == last or last.upper() == last:
+    if re.fullmatch(_BASE64URL, last) is None or last.lower() == last or last.upper() == last:
         return False
-    ends_with_word = _LAST_WORD.fullmatch(_WORDS.findall(last)[-1]) is not None
+    ends_with_word = re.fullmatch(_LAST_WORD, re.findall(_WORDS, last)[-1]) is not None
     return _mixed(last, 4 if extension in _BUNDLED and not ends_with_word else 5)
 
 
 def _mixed(text: str, least: int) -> bool:
-    return len(_WORDS.findall(text)) >= least
+    return len(re.findall(_WORDS, text)) >= least

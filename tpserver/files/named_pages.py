@@ -15,9 +15,7 @@ ERROR_STATUSES: Final = (404, 405, 406, 412, 416, 500, 501)
 # The values of Sec-Fetch-Dest for what a browser shows as a page (Fetch Metadata, section 2.1).
 _PAGES: Final = ("document", "iframe", "frame")
 # The media types of what pages load, and people do not open.
-_LOADED: Final = re.compile(
-    r"(?:image|audio|video|font)/|(?:text|application)/(?:css|javascript|json|manifest\+json|wasm)\b"
-)
+_LOADED: Final = r"(?:image|audio|video|font)/|(?:text|application)/(?:css|javascript|json|manifest\+json|wasm)\b"
 
 
 class ErrorPage(NamedTuple):
@@ -84,4 +82,4 @@ def _is_opened(head: Head) -> bool:
     if destination is not None:
         return destination in _PAGES
     accept = head.fields.get("HTTP_ACCEPT")
-    return accept is not None and prefers_html(accept) and not _LOADED.match(media_type(path.rpartition("/")[2]))
+    return accept is not None and prefers_html(accept) and not re.match(_LOADED, media_type(path.rpartition("/")[2]))

@@ -14,9 +14,9 @@ from tpserver.http.target import percent_encoded
 
 # All but what a query may hold (RFC 3986 section 3.4), the percent sign of what is escaped already, and the brackets,
 # which all clients send and understand unescaped.
-_NOT_IN_QUERY: Final = re.compile(r"[^A-Za-z0-9%/?:@!$&'()*+,;=\-._~\[\]]")
-_NOT_IN_URL: Final = re.compile(r"[^A-Za-z0-9%/?:@!$&'()*+,;=\-._~\[\]#]")
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_NOT_IN_QUERY: Final = r"[^A-Za-z0-9%/?:@!$&'()*+,;=\-._~\[\]]"
+_NOT_IN_URL: Final = r"[^A-Za-z0-9%/?:@!$&'()*+,;=\-._~\[\]#]"
+_CONTROL: Final = r"[\x00-\x1f\x7f-\x9f]"
 _REST: Final = "/**"
 # A path with more names or characters leads nowhere: each name takes some calls for each rule.
 _MOST_NAMES: Final = 100
@@ -25,7 +25,7 @@ _LONGEST_PATH: Final = 4096
 
 def query_of(head: Head) -> str:
     """The query of a request as a Location field repeats it, with its "?"; "" without one."""
-    return "?" + _NOT_IN_QUERY.sub(percent_encoded, head.query) if head.query else ""
+    return "?" + re.sub(_NOT_IN_QUERY, percent_encoded, head.query) if head.query else ""
 
 
 class RedirectRule(NamedTuple):
@@ -73,7 +73,7 @@ def parse_redirect(text: str) -> RedirectRule:
 
 
 def _target(text: str) -> str:
-    if _CONTROL.search(text):
+    if re.search(_CONTROL, text):
         raise ValueError(f"{text!r} has a control character")
     if not text.startswith("/"):
         from urllib.parse import urlsplit  # it takes some milliseconds of the start
@@ -84,7 +84,7 @@ def _target(text: str) -> str:
         if not parts.netloc.isascii():
             raise ValueError(f"{text!r} has a host that is not ASCII: write it as browsers send it, with xn--")
     octets = text.encode("utf-8", "surrogateescape").decode("latin-1")
-    return _NOT_IN_URL.sub(percent_encoded, octets)
+    return re.sub(_NOT_IN_URL, percent_encoded, octets)
 
 
 class Redirects:

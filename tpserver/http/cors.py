@@ -21,7 +21,7 @@ EXPOSED: Final = (
     " Retry-After, Server, Vary"
 )
 # An origin as browsers write it (RFC 6454 section 6.2); a host with letters of other scripts is in its ASCII form.
-_ORIGIN: Final = re.compile(r"([a-z][a-z0-9+.-]*)://([a-z0-9._~-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?")
+_ORIGIN: Final = r"([a-z][a-z0-9+.-]*)://([a-z0-9._~-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?"
 _DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
 
 
@@ -29,7 +29,7 @@ def parse_origin(text: str) -> str:
     """A text such as "https://app.example", "null" or "*" -> the origin as browsers send it. Raises ValueError."""
     if text in (ANY, "null"):
         return text
-    match = _ORIGIN.fullmatch(text.lower().removesuffix("/"))
+    match = re.fullmatch(_ORIGIN, text.lower().removesuffix("/"))
     if match is None:
         raise ValueError(f"{text!r} is no origin: it is scheme://host or scheme://host:port, or * for all")
     scheme, host, port = match.groups()

@@ -13,7 +13,7 @@ from tpserver.http.grammar import HOST, number
 
 # RFC 1123 2.1     label = let-dig [ *( let-dig / "-" ) let-dig ] ; "_" too, as it is in use
 _LABEL: Final = r"[a-z0-9_](?:[a-z0-9_\-]{0,61}[a-z0-9_])?"
-_NAME: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})*", re.ASCII)
+_NAME: Final = rf"{_LABEL}(?:\.{_LABEL})*"
 # The same in a Host field, where "=" and pct-encoded (RFC 3986 2.1) have been seen as well. No pattern matches these.
 _END: Final = r"(?:[a-z0-9_]|%[0-9a-f]{2})"
 _FIELD_LABEL: Final = rf"{_END}(?:(?:[a-z0-9_=\-]|%[0-9a-f]{{2}}){{0,61}}{_END})?"
@@ -105,6 +105,6 @@ def parse_pattern(pattern: str) -> str:
         if not host or host.startswith("[v"):
             raise ValueError(f"{pattern!r} is not an IPv6 address")
         return host
-    if _NAME.fullmatch(host) is None:
+    if re.fullmatch(_NAME, host) is None:
         raise ValueError(f"{pattern!r} is not a host, such as www.example.com, *.example.com or [::1]")
     return "*." + host if pattern.startswith("*.") else host

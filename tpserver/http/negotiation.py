@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -31,9 +32,14 @@ def quality(value: str, media_type: str) -> float:
         name, *parameters = (part.strip(OWS_TEXT) for part in item.split(";"))
         rank = ranks.get(name.lower(), 0)
         if rank > best_rank:
-            weights = [float(match[1]) for match in map(QVALUE.fullmatch, parameters) if match]
-            best_rank, best = rank, weights[0] if weights else 1.0
+            best_rank, best = rank, _weight(parameters)
     return best
+
+
+def _weight(parameters: Sequence[str]) -> float:
+    """The first weight among the parameters of one member."""
+    matches = (re.fullmatch(QVALUE, parameter) for parameter in parameters)
+    return next((float(match[1]) for match in matches if match), 1.0)
 
 
 def accepts_html(accept: str | None) -> bool:
@@ -48,7 +54,7 @@ def prefers_html(accept: str) -> bool:
     html = others = 0.0
     for item in accept.split(","):
         name, *parameters = (part.strip(OWS_TEXT) for part in item.split(";"))
-        weight = next((float(match[1]) for match in map(QVALUE.fullmatch, parameters) if match), 1.0)
+        weight = _weight(parameters)
         if name.lower() == "text/html":
             html = max(html, weight)
         else:
@@ -66,7 +72,7 @@ def accepted_codings(value: str | None) -> Tiers:
     qualities: dict[str, float] = {}
     value = bounded(value)
     for item in () if value is None else value.split(","):
-        match = ACCEPTED_CODING.fullmatch(item.strip(OWS_TEXT))
+        match = re.fullmatch(ACCEPTED_CODING, item.strip(OWS_TEXT))
         if match is not None:
             name = match[1].lower()
             qualities.setdefault(_ALIASES.get(name, name), float(match[2] or 1))

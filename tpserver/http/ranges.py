@@ -6,6 +6,7 @@ ignored, and the whole representation is sent. A request is refused only where n
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
@@ -39,7 +40,7 @@ def select(value: str, size: int) -> list[Range] | None:
     """
     if len(value) > _MAX_LENGTH:
         return None
-    match = RANGES.fullmatch(value)
+    match = re.fullmatch(RANGES, value)
     if match is None or match[1].lower() != "bytes" or match[2].count(",") >= _MAX_ELEMENTS:
         return None
     elements = [element for padded in match[2].split(",") if (element := padded.strip(OWS_TEXT))]
@@ -47,7 +48,7 @@ def select(value: str, size: int) -> list[Range] | None:
         return None
     found = []
     for element in elements:
-        spec = RANGE_SPEC.fullmatch(element)
+        spec = re.fullmatch(RANGE_SPEC, element)
         if spec is None:
             return None
         if spec[3]:

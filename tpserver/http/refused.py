@@ -10,7 +10,7 @@ from typing import Final
 _LONGEST_LINE: Final = 4096
 # Fields that logs show, as CGI names them. They are looked for in what has come, whatever else is wrong with it.
 _SHOWN: Final = {
-    name: re.compile(rb"\n%b:[ \t]*([^\r\n]{0,%d})" % (field, _LONGEST_LINE), re.IGNORECASE)
+    name: rb"(?i)\n%b:[ \t]*([^\r\n]{0,%d})" % (field, _LONGEST_LINE)
     for name, field in (("HTTP_REFERER", b"Referer"), ("HTTP_USER_AGENT", b"User-Agent"), ("HTTP_HOST", b"Host"))
 }
 
@@ -30,6 +30,6 @@ def refused_head(data: bytes) -> RefusedHead | None:
     if not data:
         return None
     line = data[:_LONGEST_LINE].partition(b"\n")[0].removesuffix(b"\r")
-    found = ((name, expression.search(data)) for name, expression in _SHOWN.items())
+    found = ((name, re.search(expression, data)) for name, expression in _SHOWN.items())
     fields = {name: match[1].rstrip().decode("latin-1") for name, match in found if match}
     return RefusedHead(line.decode("latin-1"), fields)

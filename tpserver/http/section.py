@@ -5,6 +5,7 @@ Clients send the same section with one request after another; only the request l
 
 from __future__ import annotations
 
+import re
 from typing import Final, NamedTuple
 
 from tpserver.errors import RequestRefused
@@ -87,7 +88,7 @@ class FieldSection:
                 raise RequestRefused(400, "Content-Length and Transfer-Encoding came together.", close=True)
             if self.protocol == "HTTP/1.0":
                 raise RequestRefused(400, "HTTP/1.0 knows no Transfer-Encoding.", close=True)
-            if bounded(coding) is not None and OTHER_CODINGS.fullmatch(coding):
+            if bounded(coding) is not None and re.fullmatch(OTHER_CODINGS, coding):
                 raise RequestRefused(501, "The only transfer coding that this server knows is chunked.", close=True)
             if coding.lower() != "chunked":  # the end of the message is unknown
                 raise RequestRefused(400, "The Transfer-Encoding field cannot be relied upon.", close=True)

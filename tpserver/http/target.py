@@ -38,7 +38,7 @@ def parse_target(method: str, target: str) -> Target:
     if target[0] != "/":
         if target == "*" and method == "OPTIONS":
             return "*", "", None
-        match = ABSOLUTE_FORM.fullmatch(target)
+        match = re.fullmatch(ABSOLUTE_FORM, target)
         if match is None:
             raise RequestRefused(400, "The request target has none of the forms of RFC 9112.", close=True)
         authority, rest = match.groups()

@@ -24,7 +24,7 @@ _ESCAPES: Final = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F
 # Bytes that need no escape.
 _PLAIN: Final = bytes(code for code in range(0x80) if code not in _ESCAPES)
 # The status in a line: behind the request, in which a quote is escaped.
-_STATUS: Final = re.compile(r'(?<!\\)" (\d{3}) (?=[\d-])')
+_STATUS: Final = r'(?<!\\)" (\d{3}) (?=[\d-])'
 _COLOURS: Final = dict(zip("12345", (FAINT, GREEN, CYAN, YELLOW, RED), strict=True))
 # A space in what must be one word.
 _SPACE: Final = "\\x20"
@@ -83,7 +83,7 @@ def refusal(client_address: object, head: Head | RefusedHead | None, status: int
 
 def with_colours(text: str) -> str:
     """Lines of the access log for a terminal: the status is in the colour of its class."""
-    return _STATUS.sub(lambda match: f'" {coloured(match[1], _COLOURS[match[1][0]])} ', text)
+    return re.sub(_STATUS, lambda match: f'" {coloured(match[1], _COLOURS[match[1][0]])} ', text)
 
 
 def escaped(text: str) -> str:

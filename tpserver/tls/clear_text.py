@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import BinaryIO, Final, NoReturn
 
 from tpserver.errors import RequestRefused
@@ -50,7 +51,7 @@ class ClearTextReceiver(Receiver):
         self._head = head
         host = host_name(head.fields.get("HTTP_HOST", ""))
         target = head.target
-        if (absolute := ABSOLUTE_FORM.fullmatch(target)) is not None:
+        if (absolute := re.fullmatch(ABSOLUTE_FORM, target)) is not None:
             target = absolute[2] or ""
         if not target.startswith("/"):
             target = f"/{target}" if target.startswith("?") else "/"
