@@ -94,15 +94,15 @@ class HTTPRequest(Request):
             known = found[head] = site, responder
         self.site, self.responder = known
         responder = known[1]
+        if type(responder) is FileResponder and not protocol.draining:
+            data = responder.ready or responder.ready_response(head, protocol.stamp)
+            if data is not None:
+                self.connection.write(data)
+                protocol.record(self.connection.client_address, head, 200, responder.content_length)
+                return True
         self.runs_inline = responder.runs_inline
         self.computes = responder.computes
-        if type(responder) is not FileResponder or protocol.draining:
-            return False
-        data = responder.ready or responder.ready_response(head, protocol.stamp)
-        if data is not None:
-            self.connection.write(data)
-            protocol.record(self.connection.client_address, head, 200, responder.content_length)
-        return data is not None
+        return False
 
     @property
     def route(self) -> str:
