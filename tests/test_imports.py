@@ -113,7 +113,7 @@ MAY_IMPORT: Mapping[str, set[str]] = {
         "wsgi",
     },
     "site": {"config", "errors", "files", "http", "logs", "reply", "system", "version", "wsgi"},
-    "spool": {"errors", "logs"},
+    "spool": {"errors", "logs", "system"},
     "system": set(),
     "tls": {"config", "engine", "errors", "http", "logs", "options", "protocol", "system", "transport"},
     "transport": {"errors", "logs", "system"},

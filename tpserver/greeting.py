@@ -13,6 +13,7 @@ from tpserver.logs.log import Log
 from tpserver.spool import LARGE
 from tpserver.system.interpreter import has_lock, is_free_threaded
 from tpserver.system.network import reachable_at
+from tpserver.system.temporary_folder import named_folder, temporary_folder
 from tpserver.system.terminal import CYAN, FAINT, coloured
 from tpserver.transport.endpoint import Endpoint
 from tpserver.transport.listening import endpoint_of
@@ -123,16 +124,10 @@ def public_name(sock: socket.socket) -> str | None:
 
 def _temporary_folder_problem() -> str | None:
     """What is wrong with the folder that large contents are stored in."""
-    wanted = next((folder for name in ("TMPDIR", "TEMP", "TMP") if (folder := os.environ.get(name))), "")
-    if not wanted and os.name == "posix":
-        wanted = "/tmp"
-    if os.access(wanted, os.W_OK | os.X_OK):
-        return None
-    import tempfile  # not where all is well: it takes a megabyte
-
+    wanted = named_folder()
     large = f"contents of requests above {LARGE // 1024**2} MiB"
     try:
-        used = tempfile.gettempdir()
+        used = temporary_folder()
     except OSError:
         return f"no temporary folder can be written: {large} get 503. Set TMPDIR to a folder that can be"
     if wanted and os.path.realpath(used) != os.path.realpath(wanted):

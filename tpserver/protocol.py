@@ -72,8 +72,8 @@ class HTTPRequest(Request):
     def answer_at_once(self) -> bool:
         """As in the engine: chooses what answers, and sends the response of a small file that is ready."""
         protocol, head = self.protocol, self.head
-        if protocol.only is not None and head.path != "*":  # there is nothing to look for
-            self.site, self.responder = protocol.only
+        if (only := protocol.only) is not None and head.path != "*":  # there is nothing to look for
+            self.site, self.responder = only
             self.runs_inline = self.computes = False
             return False
         protocol.answering = None if protocol.detours else head
@@ -167,7 +167,7 @@ class HTTPProtocol:
         self.arrives = functools.partial(_arrives, arriving, arriving_chunked) if arriving else None
         self.draining = False  # every response is the last on its connection; set by the engine
         self.turn = 0
-        self.answering: Head | None = None  # of the last request that the leader has begun to answer
+        self.answering: Head | None = None  # of the last request that the leader has begun to answer in this turn
         self.detours: Sized = ()
         self.hanging: Hangs  # set by the engine, as `detours`
         # The site, and the application that answers for everything but `*`; None where there is something to look for.
@@ -183,7 +183,7 @@ class HTTPProtocol:
         self.turn += 1
         site = self.site
         self.only = site.application_alone if isinstance(site, Site) else None
-        self.found = {}  # not cleared: a relieved leader may still write to the one before
+        self.found, self.answering = {}, None  # not cleared: a relieved leader may still write to the one before
         if (second := int(clock.time())) != self._second:
             self._second = second
             self.stamp = stamp(format_date(second), self._software) + self.hsts

@@ -163,6 +163,8 @@ class Server(TLSServer):
         if self.config.vhost and self.access_log is not None:
             self.access_log.hosts_port = self.server_port
         # Where no application reads a content, none is stored on disk.
+        if self.reads_contents:
+            self.protocol.spool.prepare()
         max_body = self.config.max_body if self.reads_contents else min(self.config.max_body, SPOOL)
         self.protocol.limits = self.protocol.limits._replace(max_body=max_body)
 

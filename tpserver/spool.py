@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, Final, NoReturn, TypedDict, cast
 
 from tpserver.errors import RequestRefused
 from tpserver.logs.log import Log
+from tpserver.system.temporary_folder import temporary_folder
 
 _log = Log("tpserver")
 
@@ -48,6 +49,7 @@ class Spool:
         self.limit = limit
         self.hangs: Callable[[], object] = bool  # whether the disk does not answer
         self.note_answer: Callable[[], object] = bool  # is told that it has
+        self.folder: str | None = None  # of contents on disk; None: as `tempfile` finds it
         self.taken = 0
         self.in_memory = 0  # bytes of contents that are larger than SPOOL
         # Guards all that follows, `taken`, `in_memory`, and what contents have reserved.
@@ -56,6 +58,11 @@ class Spool:
         self._taken_by: Counter[str] = Counter()  # bytes on disk, by address; none of 0
         self._in_memory_of: Counter[str] = Counter()
         self._beyond: SpooledContent | None = None  # takes more than its address's share; not complete
+
+    def prepare(self) -> None:
+        """Before contents are stored: finds their folder. It stays the same, also where its disk is full later."""
+        with contextlib.suppress(OSError):
+            self.folder = temporary_folder()
 
     def new_content(self, length: int | None, address: str = "") -> BinaryIO:
         """Returns a file for a content of `length` bytes (None: unknown) from `address` ("": it has no share).
@@ -200,6 +207,15 @@ def _subtract(counts: Counter[str], address: str, length: int) -> None:
         del counts[address]
 
 
+def _temporary_file(folder: str | None) -> Any:
+    """An open file that vanishes when it is closed. Raises OSError."""
+    try:
+        import tempfile  # a megabyte of modules that most servers never need
+    except ImportError as error:  # no descriptor is left for one of them
+        raise OSError(f"tempfile cannot be imported: {error}") from error
+    return tempfile.TemporaryFile(prefix="tpserver-", dir=folder)
+
+
 class SpooledContent(io.BufferedIOBase):
     """One content: in memory, or in an anonymous temporary file, as the constants say. Only the owner's thread calls.
 
@@ -233,10 +249,7 @@ class SpooledContent(io.BufferedIOBase):
         if self._spool.hangs():
             self._spool.refuse_hung()
         if self._file is None:
-            import tempfile  # a megabyte of modules that most servers never need
-
-            file: Any = tempfile.TemporaryFile(prefix="tpserver-")  # noqa: SIM115 - `close` does; a wrapper on Windows
-            self._file = file
+            file = self._file = _temporary_file(self._spool.folder)
             file.writelines(self._pieces)
             self._release_memory()
         length = self._file.write(data)

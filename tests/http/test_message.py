@@ -139,6 +139,34 @@ def test_a_head_that_came_in_pieces_is_remembered_as_well() -> None:
     assert again.head is first.head
 
 
+@pytest.mark.parametrize("other", [POST + b"hello", SECRET])
+def test_a_head_is_found_again_behind_another_of_its_connection(other: bytes) -> None:
+    memory = Memory()
+    for _ in range(2):
+        all_of(reader(memory), GET)
+    a_reader = reader(memory)
+    for _ in range(2):
+        all_of(a_reader, other)
+        all_of(a_reader, GET)  # behind a cookie it is not looked for
+        (again,) = all_of(a_reader, GET)
+        (once_more,) = all_of(a_reader, GET)
+        assert once_more.head is again.head
+
+
+@pytest.mark.parametrize("other", [POST + b"hello", SECRET])
+def test_a_memory_that_is_full_is_not_cleared_for_a_head_that_is_in_it(other: bytes) -> None:
+    memory = Memory()
+    number = 0
+    while len(memory.heads) < message.MEMORY_HEADS:
+        for _ in range(2):
+            all_of(reader(memory), GET.replace(b"/a", b"/%d" % number))
+        number += 1
+    a_reader = reader(memory)
+    for data in (other, GET.replace(b"/a", b"/0"), other, GET.replace(b"/a", b"/0")):
+        all_of(a_reader, data)
+    assert len(memory.heads) == message.MEMORY_HEADS
+
+
 def test_a_head_with_a_secret_is_remembered_by_its_own_connection_only() -> None:
     memory = Memory()
     one, other = reader(memory), reader(memory)

@@ -182,6 +182,13 @@ def test_a_content_in_chunks_may_be_as_large_as_is_allowed() -> None:
     assert section.of_length(size).content_length == size
 
 
+def test_what_names_a_content_is_no_simple_request() -> None:
+    assert FieldSection({"HTTP_HOST": "h"}).simple
+    assert not FieldSection({"HTTP_HOST": "h", "CONTENT_LENGTH": "0"}).simple
+    # Its chunks have come, and were none: there is a file to close.
+    assert not FieldSection({"HTTP_HOST": "h", "HTTP_TRANSFER_ENCODING": "chunked"}).of_length(0).simple
+
+
 @pytest.mark.timeout(240)  # 5 s of computing, on a machine that may be busy
 def test_a_million_heads_that_all_differ_do_not_fill_the_memory() -> None:
     memory = SectionMemory()

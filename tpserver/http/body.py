@@ -6,7 +6,6 @@ many bytes it took and whether the body is complete. The work is linear in the b
 
 from __future__ import annotations
 
-import re
 from typing import Final, Protocol
 
 from tpserver.errors import RequestRefused
@@ -91,7 +90,7 @@ class ChunkedBody:
         end = self._line_end(data, at, 400, "A chunk's first line is malformed.")
         if end < 0:
             return -1
-        match = re.compile(CHUNK_LINE).fullmatch(data, at, end)
+        match = CHUNK_LINE.fullmatch(data, at, end)
         if match is None:
             raise RequestRefused(400, "A chunk's first line is malformed.", close=True)
         self._remaining = int(match[1], 16)

@@ -52,7 +52,7 @@ CONTENT_LENGTH: Final = re.compile(r"[0-9]+")
 # RFC 9110 5.6.4   quoted-string = DQUOTE *( qdtext / quoted-pair ) DQUOTE
 _QUOTED_STRING: Final = rb'"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t \x21-\x7e\x80-\xff])*"'
 QUOTED_STRING_TEXT: Final = _QUOTED_STRING.decode("ascii")
-CHUNK_LINE: Final = (
+CHUNK_LINE: Final = re.compile(
     rb"0*([1-9A-Fa-f][0-9A-Fa-f]{0,15}|0)"
     rb"(?:[ \t]*;[ \t]*" + _TOKEN + rb"(?:[ \t]*=[ \t]*(?:" + _TOKEN + rb"|" + _QUOTED_STRING + rb"))?)*"
 )

@@ -119,8 +119,9 @@ class MessageReader(Generic[MessageType]):
         """
         if self._head is not None:
             return self._take_body(data)
-        head = None
-        if self._last_head is None and not self.pending and len(data) <= MEMORY_HEAD_LENGTH:
+        head, last = None, self._last_head
+        # Where the last head had a cookie, this one will have one, and no such head is in the memory.
+        if (last is None or last.cookie is None) and not self.pending and len(data) <= MEMORY_HEAD_LENGTH:
             head = self._memory.heads.get(data)
         if head is not None:
             self._blank_seen = False
@@ -169,6 +170,7 @@ class MessageReader(Generic[MessageType]):
                     if head.cookie is not None or section.secret or section.has_content:
                         self._last_raw, self._last_head = buffer[:end], head
                     else:
+                        self._last_head = None
                         self._memory.heads.add(buffer[:end], head)
             else:
                 head, end = found

@@ -26,11 +26,11 @@ class Repeated(dict[Key, Value]):
         self._once = [0] * _ONCE  # the hashes of keys that have come once; a later one takes the place of an earlier
 
     def add(self, key: Key, value: Value) -> None:
-        """`key` has come, and is not in here. Any thread."""
+        """`key` has come. Any thread."""
         seen = hash(key)
         if self._once[seen % _ONCE] != seen:
             self._once[seen % _ONCE] = seen
             return
-        if len(self) >= self._most:
+        if len(self) >= self._most and key not in self:
             self.clear()
         self[key] = value

@@ -41,7 +41,7 @@ class FieldSection:
 
     `fields` maps CGI names to values; `count` is the number of lines; `content_length` is None where no such field
     came; `secret`: it carries cookies or credentials; `conditional`: it has preconditions, or asks for ranges;
-    `simple`: a GET with it asks for all of something, has no content, and keeps the connection of HTTP/1.1.
+    `simple`: a GET with it asks for all of something, names no content, and keeps the connection of HTTP/1.1.
 
     Two fields are set by others. `around` is what came before and after the value of the cookie, in the last head with
     this section. `prepared` is the responder that has answered this section last, and what it has prepared for the next
@@ -77,7 +77,8 @@ class FieldSection:
             self.keep_alive = "close" not in options and (protocol == "HTTP/1.1" or "keep-alive" in options)
         self.secret = not names.isdisjoint(SECRET_NAMES)
         self.conditional = not names.isdisjoint(_CONDITIONAL_NAMES)
-        self.simple = self.keep_alive and protocol == "HTTP/1.1" and not (self.conditional or self.has_content)
+        names_content = self.has_content or self.content_length is not None
+        self.simple = self.keep_alive and protocol == "HTTP/1.1" and not (self.conditional or names_content)
 
     def _read_content(self, max_body: int) -> None:
         """Framing (RFC 9112 section 6.3), without leniency where requests can be smuggled, and Expect."""
