@@ -147,7 +147,7 @@ def test_a_head_is_found_again_behind_another_of_its_connection(other: bytes) ->
     a_reader = reader(memory)
     for _ in range(2):
         all_of(a_reader, other)
-        all_of(a_reader, GET)  # behind a cookie it is not looked for
+        all_of(a_reader, GET)  # this one is not looked for
         (again,) = all_of(a_reader, GET)
         (once_more,) = all_of(a_reader, GET)
         assert once_more.head is again.head

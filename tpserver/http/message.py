@@ -119,9 +119,9 @@ class MessageReader(Generic[MessageType]):
         """
         if self._head is not None:
             return self._take_body(data)
-        head, last = None, self._last_head
-        # Where the last head had a cookie, this one will have one, and no such head is in the memory.
-        if (last is None or last.cookie is None) and not self.pending and len(data) <= MEMORY_HEAD_LENGTH:
+        head = None
+        # Behind a head with secrets or before a content comes another such one, mostly: none is in the memory.
+        if self._last_head is None and not self.pending and len(data) <= MEMORY_HEAD_LENGTH:
             head = self._memory.heads.get(data)
         if head is not None:
             self._blank_seen = False
