@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import Final, TypeAlias
 
 from tpserver.errors import ApplicationError, UsageError
-from tpserver.http.grammar import CONTENT_LENGTH, FIELD_VALUE_TEXT, STATUS_TEXT, TOKEN_TEXT
+from tpserver.http.grammar import CONTENT_LENGTH, CRLF, FIELD_VALUE_TEXT, STATUS_TEXT, TOKEN_TEXT
 from tpserver.http.lists import members
 from tpserver.http.repeated import Repeated
 
@@ -81,6 +81,10 @@ class ResponseHead:
             self._complete, self._stamp = complete, stamp
             return complete
         return self._complete
+
+    def complete_last(self, stamp: bytes) -> bytes:
+        """The same, of the last response on its connection (RFC 9112 section 9.6)."""
+        return self.complete(stamp)[: -len(CRLF)] + CLOSE_LINE + CRLF
 
 
 # Checked heads by (status, *fields).

@@ -106,13 +106,13 @@ class WSGIResponse:
         head, request, reply = self._head, self._request, self._reply
         if head is None or self.head_sent or type(data) is not bytes or head.content_length != len(data):
             return None
-        if not head.plain or request.method == "HEAD" or request.section.protocol != "HTTP/1.1" or not reply.keep_alive:
+        if not head.plain or request.method == "HEAD" or request.section.protocol != "HTTP/1.1":
             return None
         self.head_sent = True
         self._remaining = 0
         reply.status = head.status
         reply.length = len(data)
-        return head.complete(reply.stamp)
+        return head.complete(reply.stamp) if reply.keep_alive else head.complete_last(reply.stamp)
 
     def send_all(self, result: Iterable[bytes]) -> None:
         """Sends each piece of what the application returned as it comes."""
