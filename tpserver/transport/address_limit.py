@@ -23,7 +23,9 @@ class AddressLimit:
 
     def add(self, connection: Connection, is_counted: bool) -> bool:
         """Counts a connection for the address of its client, if it counts; False: that would be one too many."""
-        address = counted_address(connection.client_address) if self._most and is_counted else ""
+        if not self._most:
+            return True
+        address = counted_address(connection.client_address) if is_counted else ""
         with self._lock:
             if address and self._counts[address] >= self._most:
                 return False
@@ -33,6 +35,8 @@ class AddressLimit:
 
     def remove(self, connection: Connection) -> None:
         """Counts a connection no more, if it is counted."""
+        if connection.counted_address is None:
+            return
         with self._lock:
             address, connection.counted_address = connection.counted_address, None
             if address is not None:
