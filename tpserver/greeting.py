@@ -13,7 +13,7 @@ from tpserver.logs.log import Log
 from tpserver.spool import LARGE
 from tpserver.system.interpreter import has_lock, is_free_threaded
 from tpserver.system.network import reachable_at
-from tpserver.system.temporary_folder import named_folder, temporary_folder
+from tpserver.system.temporary_folder import named_folder
 from tpserver.system.terminal import CYAN, FAINT, coloured
 from tpserver.transport.endpoint import Endpoint
 from tpserver.transport.listening import endpoint_of
@@ -68,9 +68,17 @@ def reachable_addresses(sockets: Sequence[socket.socket], scheme: str) -> list[s
 
 
 def start_warnings(
-    config: Config, application: Application | None, sockets: Sequence[socket.socket], reads_contents: bool
+    config: Config,
+    application: Application | None,
+    sockets: Sequence[socket.socket],
+    *,
+    reads_contents: bool,
+    contents_folder: str | None,
 ) -> Iterator[str]:
-    """What the owner of the process should know before the first request."""
+    """What the owner of the process should know before the first request.
+
+    `contents_folder` is where large contents are stored, if any are read; None: no folder can be written.
+    """
     public = [name for name in (public_name(sock) for sock in sockets) if name]
     if public:
         yield (
@@ -81,7 +89,7 @@ def start_warnings(
         )
     if (warning := lock_warning()) is not None:
         yield warning
-    if reads_contents and (problem := _temporary_folder_problem()):
+    if reads_contents and (problem := _folder_problem(contents_folder)):
         yield problem
 
 
@@ -122,13 +130,11 @@ def public_name(sock: socket.socket) -> str | None:
     return None if local else str(endpoint)
 
 
-def _temporary_folder_problem() -> str | None:
+def _folder_problem(used: str | None) -> str | None:
     """What is wrong with the folder that large contents are stored in."""
     wanted = named_folder()
     large = f"contents of requests above {LARGE // 1024**2} MiB"
-    try:
-        used = temporary_folder()
-    except OSError:
+    if used is None:
         return f"no temporary folder can be written: {large} get 503. Set TMPDIR to a folder that can be"
     if wanted and os.path.realpath(used) != os.path.realpath(wanted):
         return f"the temporary folder {wanted} cannot be written: {large} are stored in {used}"

@@ -61,8 +61,9 @@ class Spool:
 
     def prepare(self) -> None:
         """Before contents are stored: finds their folder. It stays the same, also where its disk is full later."""
-        with contextlib.suppress(OSError):
-            self.folder = temporary_folder()
+        if self.folder is None:
+            with contextlib.suppress(OSError):
+                self.folder = temporary_folder()
 
     def new_content(self, length: int | None, address: str = "") -> BinaryIO:
         """Returns a file for a content of `length` bytes (None: unknown) from `address` ("": it has no share).

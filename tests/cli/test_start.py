@@ -23,6 +23,10 @@ NEEDED = (
     "argparse.ArgumentParser(add_help=False)"
 )
 
+told = pytest.mark.skipif(
+    sys.platform == "win32", reason="a pipe there holds less than -X importtime writes before the end"
+)
+
 
 def heavy(stderr: str) -> set[str]:
     """The modules of HEAVY in what `-X importtime` writes."""
@@ -41,7 +45,7 @@ def test_the_package_imports_nothing_that_the_first_answer_does_not_need(tmp_pat
     assert imported_by("import tpserver, tpserver.cli", tmp_path) <= imported_by(NEEDED, tmp_path)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="a pipe there holds less than -X importtime writes before the end")
+@told
 def test_a_small_file_is_sent_before_anything_else_is_imported(site: Path) -> None:
     with python("-S", "-X", "importtime", "-m", "tpserver", "--port", "0", cwd=site) as console:
         assert console.get("/") == "home"
@@ -50,7 +54,7 @@ def test_a_small_file_is_sent_before_anything_else_is_imported(site: Path) -> No
     assert heavy(ended.stderr) <= imported_by(NEEDED, site)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="as above")
+@told
 def test_an_application_is_served_before_anything_else_is_imported(site: Path) -> None:
     with python("-S", "-X", "importtime", "-m", "tpserver", "hello:app", "--port", "0", cwd=site) as console:
         assert console.get("/") == "hello /"

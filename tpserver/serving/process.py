@@ -125,7 +125,14 @@ class Process:
     def greet(self, server: Server) -> list[str]:
         """Says where the server is, and what of its surroundings will hurt it; the addresses."""
         config = self.config.__replace__(root=self.resolved.root)
-        for warning in start_warnings(config, server.get_app(), server.served_sockets, server.reads_contents):
+        warnings = start_warnings(
+            config,
+            server.get_app(),
+            server.served_sockets,
+            reads_contents=server.reads_contents,
+            contents_folder=server.protocol.spool.folder,
+        )
+        for warning in warnings:
             _log.warning("%s", warning)
         sockets, scheme = server.served_sockets, server.scheme
         addresses, others = addresses_of(sockets, scheme), reachable_addresses(sockets, scheme)

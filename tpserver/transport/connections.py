@@ -55,7 +55,7 @@ class Connections:
         self._protocol = protocol
         self._listening = listening
         self._timing = timing
-        self._idle_timeout = timing.idle_timeout
+        self._idle_timeout = timing.idle_timeout  # by itself: it is read behind each response
         self._max_outbox = max_outbox
         self._sendfile = sendfile
         self._new_connection = new_connection  # what makes another kind than `Connection`, as that does
